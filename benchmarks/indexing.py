@@ -1,0 +1,200 @@
+"""Time indexing beside what it is made of.
+
+    python benchmarks/indexing.py [--rounds 3] [--rescan 100000] [--json] [--out FILE]
+
+For pictures of 0.2 and 12 megapixels (JPEGs made of photographs that scikit-image ships, with noise
+so that they compress like a camera's), in pictures per second, medians over interleaved rounds:
+
+    decode    `open_image` alone, on all cores
+    cnn       the model alone on decoded pictures, in batches, on all cores
+    rate      the whole pipeline into a new library: hashing, decoding, model, database
+    limit     1 / (1 / decode + 1 / cnn): what no pipeline on the same cores can exceed
+    share     rate / limit
+    peak_mb   largest resident memory of a fresh process that indexes the folder
+
+`rescan` is the time a fresh process takes for a folder of tiny files of which none has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import describe, publish, usable_cores
+from PIL import Image
+from skimage import data
+
+import searchengine
+from indexer.executors import Threads
+from indexer.pipeline import index_images
+from searchengine.catalog import Catalog
+from searchengine.database import open_database
+from searchengine.images import open_image
+from searchengine.types import Encoder, IndexReport
+
+SIZES = {"0.2 MP": ((516, 387), 400), "12 MP": ((4000, 3000), 64)}  # pixels, number of pictures
+BATCH = 32
+QUALITY = 90
+NOISE = 4.0  # standard deviation in grey levels
+TINY_PICTURES = 100  # distinct ones; the rest are links to them
+
+
+def make_photographs(folder: Path, size: tuple[int, int], number: int) -> None:
+    """Write JPEGs, all different, of one size."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, NOISE, (size[1], size[0], 1)).round().astype(np.int16)
+    sources = [data.astronaut(), data.chelsea(), data.coffee(), data.rocket()]
+    for place in range(number):
+        left, top = rng.integers(0, 60, 2)
+        source = Image.fromarray(sources[place % len(sources)])
+        box = (left, top, source.width - 60 + left, source.height - 60 + top)
+        enlarged = np.asarray(source.resize(size, Image.Resampling.BICUBIC, box), dtype=np.int16)
+        pixels = (enlarged + np.roll(noise, place, axis=1)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{place:04}.jpg", quality=QUALITY)
+
+
+def make_tiny_files(folder: Path, number: int) -> None:
+    """Write few tiny pictures and many links to them, 1,000 to a folder."""
+    rng = np.random.default_rng(0)
+    for place in range(number):
+        path = folder / f"{place // 1000:03}" / f"{place:06}.png"
+        path.parent.mkdir(exist_ok=True)
+        if place < TINY_PICTURES:
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+        else:
+            os.link(folder / "000" / f"{place % TINY_PICTURES:06}.png", path)
+
+
+def index(root: Path, library: Path, encoder: Encoder) -> IndexReport:
+    """Index a folder the way the command does."""
+    catalog = Catalog(open_database(library, create=True))
+    try:
+        return index_images(str(root), catalog, encoder, executor=Threads(), batch=BATCH)
+    finally:
+        catalog.close()
+
+
+def in_a_fresh_process(root: Path, library: Path) -> dict[str, float]:
+    """Index a folder in a process of its own; return `seconds`, `unchanged` and `peak_mb`."""
+    command = [sys.executable, __file__, "--index", str(root), str(library)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(ran.stdout)
+    return result
+
+
+def index_and_report(root: Path, library: Path) -> None:
+    """Do the work of `in_a_fresh_process`."""
+    start = time.perf_counter()
+    report = index(root, library, searchengine.load_model())
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    megabytes = peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
+    print(json.dumps({"seconds": seconds, "unchanged": report.unchanged, "peak_mb": megabytes}))
+
+
+def seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str, float]:
+    """Return the rates of the parts and of the whole for one folder of pictures."""
+    paths = sorted(root.iterdir())
+    load = partial(open_image, size=getattr(encoder, "decode_size", 224))
+    decoded = list(Threads().imap(load, paths))
+    encoder.encode_images(decoded[:BATCH])  # makes the session
+
+    def decode() -> None:
+        deque(Threads().imap(load, paths), maxlen=0)
+
+    def cnn() -> None:
+        for start in range(0, len(decoded), BATCH):
+            encoder.encode_images(decoded[start : start + BATCH])
+
+    times: dict[str, list[float]] = {"decode": [], "cnn": [], "rate": []}
+    for number in range(rounds):
+        times["decode"].append(seconds(decode))
+        times["cnn"].append(seconds(cnn))
+        times["rate"].append(seconds(partial(index, root, folder / f"library{number}", encoder)))
+    rates = {name: len(paths) / statistics.median(spent) for name, spent in times.items()}
+    limit = 1 / (1 / rates["decode"] + 1 / rates["cnn"])
+    peak = in_a_fresh_process(root, folder / "fresh")["peak_mb"]
+    return {
+        "rate": round(rates["rate"], 1),
+        "decode": round(rates["decode"], 1),
+        "cnn": round(rates["cnn"], 1),
+        "limit": round(limit, 1),
+        "share": round(rates["rate"] / limit, 3),
+        "peak_mb": round(peak),
+    }
+
+
+def measure_rescan(files: int, folder: Path) -> dict[str, float]:
+    """Return how long it takes to find that nothing has changed."""
+    root = folder / "tiny"
+    root.mkdir()
+    make_tiny_files(root, files)
+    first = in_a_fresh_process(root, folder / "library")
+    again = in_a_fresh_process(root, folder / "library")
+    assert again["unchanged"] == files
+    return {
+        "files": files,
+        "first_s": round(first["seconds"], 1),
+        "rescan_s": round(again["seconds"], 2),
+        "peak_mb": round(max(first["peak_mb"], again["peak_mb"])),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    lines = [f"{'':8}" + "".join(f"{name:>9}" for name in next(iter(result["pictures"].values())))]
+    for size, rates in result["pictures"].items():
+        lines.append(f"{size:8}" + "".join(f"{value:>9}" for value in rates.values()))
+    if "rescan" in result:
+        lines.append("rescan  " + ", ".join(f"{k} {v}" for k, v in result["rescan"].items()))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rescan", type=int, default=100_000, help="files; 0 leaves it out")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--index", nargs=2, type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.index:
+        index_and_report(*arguments.index)
+        return
+
+    encoder = searchengine.load_model()
+    result: dict[str, Any] = {"pictures": {}}
+    for name, (size, number) in SIZES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder) / "pictures"
+            root.mkdir()
+            make_photographs(root, size, number)
+            result["pictures"][name] = measure(root, Path(folder), encoder, arguments.rounds)
+    if arguments.rescan:
+        with tempfile.TemporaryDirectory() as folder:
+            result["rescan"] = measure_rescan(arguments.rescan, Path(folder))
+    result |= describe(["onnxruntime", "pillow", "sqlalchemy"])
+    result["load"] = {"cores": usable_cores(), "load_average": round(os.getloadavg()[0], 1)}
+    publish(result, table=table(result), as_json=arguments.json, out=arguments.out)
+
+
+if __name__ == "__main__":
+    main()

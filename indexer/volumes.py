@@ -1,0 +1,93 @@
+"""Tell a volume that is not mounted from one whose pictures were deleted.
+
+A disk that is not there looks like an empty folder, or like no folder at all. So the device number
+of every volume that a scan meets is recorded, and the pictures of a volume that is another one now
+are left alone, unless half of them turn up unchanged: numbers also change when a machine restarts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from indexer.scan import Volume, is_under
+from searchengine.catalog import Catalog
+
+_META = "mounts"  # in the catalog: JSON, path -> device, of the volumes below the roots
+
+
+class Volumes:
+    """Follow the volumes of a root through one scan.
+
+    Args:
+        root: An absolute path; `begin` records it.
+    """
+
+    def __init__(self, catalog: Catalog, root: str) -> None:
+        self._catalog = catalog
+        self._root = root
+        self._mounts: dict[str, int] = json.loads(catalog.meta(_META) or "{}")
+        roots = {one.path: one.device for one in catalog.roots() if one.device is not None}
+        self._recorded = self._mounts | roots
+        self._found: dict[str, int] = {}
+        self._device = _device(root)
+        changed = [
+            path
+            for path, device in self._recorded.items()
+            # Of a root that is gone, and was vouched for, nothing is held back.
+            if self._device is not None and is_under(path, root) and _device(path) != device
+        ]
+        self._known = {path: len(catalog.ids_under(path)) for path in changed}
+        self._unchanged = dict.fromkeys(changed, 0)
+
+    def begin(self) -> int:
+        """Record the root and return the number of the scan."""
+        changed = self._root in self._known
+        device = self._recorded[self._root] if changed else self._device
+        return self._catalog.begin_scan(self._root, device)
+
+    def found(self, volume: Volume) -> None:
+        """Note a volume that the scan entered."""
+        self._found[volume.path] = volume.device
+
+    def unchanged(self, path: str) -> None:
+        """Note that a known picture is where it was and as it was."""
+        for volume in self._unchanged:
+            if is_under(path, volume):
+                self._unchanged[volume] += 1
+
+    def absent(self) -> list[str]:
+        """Return the volumes below the root of which not even half of the pictures were found."""
+        return [path for path, known in self._known.items() if 2 * self._unchanged[path] < known]
+
+    def mounted(self, path: str) -> bool:
+        """Tell whether the volume that a path was recorded on is there."""
+        enclosing = [volume for volume in self._recorded if is_under(path, volume)]
+        if not enclosing:
+            return True
+        nearest = max(enclosing, key=len)
+        here = _device(nearest)
+        return here is not None and here == self._recorded[nearest]
+
+    def record(self) -> None:
+        """Remember the devices that this scan found, for the next; absent volumes keep theirs."""
+        absent = set(self.absent())
+        mounts = {
+            path: device
+            for path, device in self._mounts.items()
+            if path in absent or not is_under(path, self._root)
+        }
+        for path, device in self._found.items():
+            if path != self._root and path not in absent:
+                mounts[path] = device
+        if mounts != self._mounts:
+            self._catalog.set_meta(_META, json.dumps(mounts))
+        if self._root in self._known and self._root not in absent:
+            self._catalog.begin_scan(self._root, self._device)
+
+
+def _device(path: str) -> int | None:
+    try:
+        return os.stat(path).st_dev
+    except OSError:
+        return None

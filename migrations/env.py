@@ -1,0 +1,20 @@
+"""Run the migrations on the connection that `searchengine.database` hands over.
+
+That connection is inside one transaction that holds the write lock, so an upgrade happens as a
+whole or not at all; there is no offline mode.
+"""
+
+from __future__ import annotations
+
+from alembic import context
+
+from searchengine.tables import Schema
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Schema.metadata,
+    render_as_batch=True,  # SQLite cannot alter a column in place
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,97 @@
+"""Search a photo collection by words, sentences, other pictures and arithmetic on them.
+
+>>> import searchengine
+>>> engine = searchengine.open("~/library")                        # doctest: +SKIP
+>>> engine.search("a dog on the beach").hits[0].path               # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from searchengine.engine import Engine, Status, load_model, open
+    from searchengine.errors import (
+        CancelledQuery,
+        ConfigError,
+        ImageError,
+        IndexFileError,
+        LexpixError,
+        LibraryError,
+        MissingPlugin,
+        ModelError,
+        NothingIndexed,
+        QueryError,
+        QuerySyntaxError,
+        RootError,
+        TrainingDataError,
+        UnknownPicture,
+        UnknownWords,
+    )
+    from searchengine.types import (
+        Answer,
+        Encoder,
+        Exif,
+        Failure,
+        FileStat,
+        Hit,
+        IndexReport,
+        Picture,
+        Query,
+        Stamp,
+        Term,
+        UnknownWord,
+        VectorIndex,
+        Vocabulary,
+    )
+
+__all__ = [
+    "Answer",
+    "CancelledQuery",
+    "ConfigError",
+    "Encoder",
+    "Engine",
+    "Exif",
+    "Failure",
+    "FileStat",
+    "Hit",
+    "ImageError",
+    "IndexFileError",
+    "IndexReport",
+    "LexpixError",
+    "LibraryError",
+    "MissingPlugin",
+    "ModelError",
+    "NothingIndexed",
+    "Picture",
+    "Query",
+    "QueryError",
+    "QuerySyntaxError",
+    "RootError",
+    "Stamp",
+    "Status",
+    "Term",
+    "TrainingDataError",
+    "UnknownPicture",
+    "UnknownWord",
+    "UnknownWords",
+    "VectorIndex",
+    "Vocabulary",
+    "load_model",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # A public name loads its module when it is used: `import searchengine` by itself is free.
+    if name in __all__:
+        for home in ("errors", "types", "engine"):  # the light ones first
+            module = importlib.import_module(f"searchengine.{home}")
+            if name in vars(module):
+                return vars(module)[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,578 @@
+"""`Catalog`, the one store of everything that is known about the pictures of a library.
+
+Every write that an index must learn of is one transaction that takes the write lock first and then
+the next `seq`, so the order of seq is the order of commits, and "all rows above the seq I know" is
+all that an index has missed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+
+from searchengine.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow, RootRow, TombstoneRow
+from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector, Vectors
+from searchengine.vectors import unit_rows
+
+T = TypeVar("T")
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+CHUNK = 1000
+"""Values in one IN list; databases limit the parameters of a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRecord:
+    """What is to be written about one file.
+
+    Attributes:
+        root: The indexed folder that the file was found in.
+        sha256: Hex digest of the bytes that `vector` belongs to; None if they could not be read.
+        vector: Shape (dim,), or None to keep what is stored for the same bytes.
+        error: Why the file is no readable picture; it is then stored as `bad`, else as `ok`.
+        id: The row to update, which may so move to another path; None for the row of this path,
+            new if there is none.
+    """
+
+    stat: FileStat
+    root: str
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    exif: Exif = field(default_factory=Exif)
+    vector: Vector | None = None
+    error: str | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An indexed folder: `device` is its st_dev at the last scan, which began at `scanned_at`."""
+
+    path: str
+    device: int | None
+    scanned_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEncoder:
+    """A model whose vectors the library holds."""
+
+    fingerprint: str
+    name: str
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step of bringing an index up to date; each id is in one of the two arrays.
+
+    Attributes:
+        put_ids: Shape (n,).
+        put_vectors: Shape (n, dim).
+        drop_ids: Shape (m,); ids that the index may not know.
+    """
+
+    put_ids: Ids
+    put_vectors: Vectors
+    drop_ids: Ids
+
+
+class Catalog:
+    """Read and write what a library knows; safe to share between threads.
+
+    Args:
+        database: An engine of `database.open_database`. Its execution option `writes=True` must
+            make transactions take the write lock when they begin.
+    """
+
+    def __init__(self, database: Engine) -> None:
+        self._reader = database
+        self._writer = database.execution_options(writes=True)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._reader.dispose()
+
+    # Reading
+
+    @cached_property
+    def uid(self) -> str:
+        """The random hex name of this library, made with it."""
+        value = self.meta("uid")
+        assert value is not None, "the first migration writes it"
+        return value
+
+    def seq(self) -> int:
+        """Return the number of the last write that an index must learn of."""
+        return int(self.meta("seq") or 0)
+
+    def meta(self, key: str) -> str | None:
+        """Return a fact about the library, None if it is not recorded."""
+        with self._reader.begin() as connection:
+            return connection.scalar(select(MetaRow.value).where(MetaRow.key == key))
+
+    def counts(self) -> dict[State, int]:
+        """Return the number of pictures in each state, zeros included."""
+        counts: dict[State, int] = {"ok": 0, "missing": 0, "bad": 0}
+        query = select(ImageRow.state, sa.func.count()).group_by(ImageRow.state)
+        with self._reader.begin() as connection:
+            for state, count in connection.execute(query):
+                counts[state] = count
+        return counts
+
+    def get(self, ids: Iterable[int]) -> dict[int, Picture]:
+        """Return the pictures with these ids; unknown ids are absent."""
+        with self._reader.begin() as connection:
+            rows = _select_in(connection, PICTURE, ImageRow.id, map(int, ids))
+            return {row.id: _picture(row) for row in rows}
+
+    def by_paths(self, paths: Iterable[str]) -> dict[str, Picture]:
+        """Return the pictures at these paths; unknown paths are absent."""
+        with self._reader.begin() as connection:
+            rows = _select_in(connection, PICTURE, ImageRow.path, paths)
+            return {row.path: _picture(row) for row in rows}
+
+    def by_sha256(self, digest: str) -> list[Picture]:
+        """Return the pictures of any state with these bytes, by rising id."""
+        query = PICTURE.where(ImageRow.sha256 == digest).order_by(ImageRow.id)
+        with self._reader.begin() as connection:
+            return [_picture(row) for row in connection.execute(query)]
+
+    def ids_under(self, folder: str) -> Ids:
+        """Return the sorted ids of the present pictures at or under an absolute path."""
+        query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
+        with self._reader.begin() as connection:
+            return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
+
+    def failures(self, under: str | None = None) -> list[Failure]:
+        """Return the files that could not be read, by path; only those at or under `under`."""
+        query = select(ImageRow.path, ImageRow.error).where(ImageRow.state == "bad")
+        if under is not None:
+            query = query.where(_under(ImageRow.path, under))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(ImageRow.path))
+            return [Failure(row.path, row.error or "") for row in rows]
+
+    def roots(self) -> list[Root]:
+        """Return the indexed folders, by path."""
+        query = select(RootRow.path, RootRow.device, RootRow.scanned_at).order_by(RootRow.path)
+        with self._reader.begin() as connection:
+            return [Root(*row) for row in connection.execute(query)]
+
+    def encoders(self) -> list[StoredEncoder]:
+        """Return the models whose vectors the library holds, in the order of their first use."""
+        query = select(EncoderRow.fingerprint, EncoderRow.name, EncoderRow.dim)
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(EncoderRow.id))
+            return [StoredEncoder(*row) for row in rows]
+
+    def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
+        """Return the vectors that a model gave to these pictures; ids without one are absent."""
+        query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(_made_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = list(_select_in(connection, query, EmbeddingRow.image_id, map(int, ids)))
+        unpacked = _unpack([row.vector for row in rows])
+        return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
+
+    def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
+        """Return the vector that a model gave to any picture with these bytes, missing ones too."""
+        query = (
+            select(EmbeddingRow.vector)
+            .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
+            .where(ImageRow.sha256 == sha256, _made_by(fingerprint))
+            .limit(1)
+        )
+        with self._reader.begin() as connection:
+            packed = connection.scalar(query)
+        return None if packed is None else _unpack([packed])[0]
+
+    def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
+        """Return those of the ids for which a model's vector is not stored."""
+        wanted = {int(one) for one in ids}
+        query = select(EmbeddingRow.image_id).where(_made_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = _select_in(connection, query, EmbeddingRow.image_id, wanted)
+            return wanted - {row.image_id for row in rows}
+
+    def searchable(self, fingerprint: str) -> int:
+        """Return the number of present pictures with a model's vector."""
+        query = (
+            select(sa.func.count())
+            .select_from(EmbeddingRow)
+            .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
+            .where(_made_by(fingerprint), ImageRow.state == "ok")
+        )
+        with self._reader.begin() as connection:
+            return connection.scalar(query) or 0
+
+    def changes(self, fingerprint: str, after: int, batch: int = 4096) -> Iterator[Change]:
+        """Yield what an index of a model's vectors misses that reflects seq `after`.
+
+        Present pictures with a vector are put, everything else that changed is dropped; an id comes
+        once. `after=0` gives all that a rebuild needs. Read `seq` before the first change: what is
+        committed in between is part of the changes, and harmlessly so again the next time. Memory
+        is bounded by `batch` rows.
+        """
+        present = sa.case((ImageRow.state == "ok", EmbeddingRow.vector))
+        images = (
+            select(ImageRow.id, present.label("vector"))
+            .outerjoin(EmbeddingRow, (EmbeddingRow.image_id == ImageRow.id) & _made_by(fingerprint))
+            .where(ImageRow.seq > after)
+            .order_by(ImageRow.seq, ImageRow.id)
+        )
+        tombstones = (
+            select(TombstoneRow.image_id.label("id"), sa.null().label("vector"))
+            .where(TombstoneRow.seq > after)
+            .order_by(TombstoneRow.seq, TombstoneRow.image_id)
+        )
+        # One transaction, so one snapshot: nothing is put that a later batch would have dropped.
+        with self._reader.begin() as connection:
+            for query in (images, tombstones):
+                rows = connection.execute(query.execution_options(yield_per=batch))
+                for part in rows.partitions():
+                    yield _change(part)
+
+    # Writing
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Record a fact about the library."""
+        with self._writer.begin() as connection:
+            _set_meta(connection, key, value)
+
+    def begin_scan(self, root: str, device: int | None) -> int:
+        """Record a root and its device; return a scan number larger than any before."""
+        now = dt.datetime.now(dt.UTC)
+        with self._writer.begin() as connection:
+            scan = _counter(connection, "scan") + 1
+            _set_meta(connection, "scan", str(scan))
+            connection.execute(delete(RootRow).where(RootRow.path == root))
+            connection.execute(insert(RootRow).values(path=root, device=device, scanned_at=now))
+        return scan
+
+    def write(
+        self,
+        records: Sequence[PictureRecord],
+        *,
+        fingerprint: str,
+        model_name: str,
+        dim: int,
+        scan: int,
+    ) -> list[int]:
+        """Insert or update rows with their vectors; return their ids in the order of the records.
+
+        Vectors of bytes that a row no longer holds are removed, those of other models too. A row
+        whose path is taken by a record with another id is forgotten. A record whose id has been
+        forgotten meanwhile is treated as new.
+
+        Raises:
+            ValueError: Two records share a path or an id, or a vector does not have `dim` numbers.
+        """
+        if not records:
+            return []
+        _refuse_twice([record.stat.path for record in records])
+        _refuse_twice([record.id for record in records if record.id is not None])
+        with_vector = [place for place, one in enumerate(records) if one.vector is not None]
+        packed = _pack([one.vector for one in records if one.vector is not None], dim)
+        with self._writer.begin() as connection:
+            seq = _counter(connection, "seq") + 1
+            ids = _write_rows(connection, records, scan, seq)
+            if packed:
+                encoder = _encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
+                owners = [ids[place] for place in with_vector]
+                _replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
+            _set_meta(connection, "seq", str(seq))
+        return ids
+
+    def seen(self, ids: Iterable[int], scan: int) -> None:
+        """Note that a scan found these files unchanged."""
+        with self._writer.begin() as connection:
+            for chunk in _chunks(map(int, ids)):
+                # Two scans may overlap; the number of the later one must stay.
+                older = ImageRow.id.in_(chunk) & (ImageRow.scan < scan)
+                connection.execute(update(ImageRow).where(older).values(scan=scan))
+
+    def refresh(self, stats: Mapping[int, FileStat], scan: int) -> None:
+        """Note that a scan found these files with the same bytes but other times."""
+        if not stats:
+            return
+        with self._writer.begin() as connection:
+            connection.execute(
+                update(ImageRow)
+                .where(ImageRow.id == sa.bindparam("row"))
+                .values(scan=sa.case((ImageRow.scan < scan, scan), else_=ImageRow.scan)),
+                [
+                    {
+                        "row": int(row),
+                        "size": stat.size,
+                        "mtime_ns": stat.mtime_ns,
+                        "ctime_ns": stat.ctime_ns,
+                    }
+                    for row, stat in stats.items()
+                ],
+            )
+
+    def sweep(self, folder: str, scan: int, keep: Sequence[str] = ()) -> int:
+        """Mark rows at or under a folder as missing that the scan did not see; count them.
+
+        Rows at or under the paths of `keep`, which the scan could not look at, stay as they are.
+        """
+        with self._writer.begin() as connection:
+            for path in keep:
+                unseen = _under(ImageRow.path, path) & (ImageRow.scan < scan)
+                connection.execute(update(ImageRow).where(unseen).values(scan=scan))
+            seq = _counter(connection, "seq") + 1
+            gone = _under(ImageRow.path, folder) & (ImageRow.scan < scan)
+            swept = connection.execute(
+                update(ImageRow)
+                .where(gone, ImageRow.state != "missing")
+                .values(state="missing", error=None, seq=seq)
+            ).rowcount
+            if swept:
+                _set_meta(connection, "seq", str(seq))
+        return swept
+
+    def forget(self, path: str) -> int:
+        """Remove what is known at or under a path, roots too; return the number of pictures."""
+        with self._writer.begin() as connection:
+            seq = _counter(connection, "seq") + 1
+            forgotten = _bury(connection, _under(ImageRow.path, path), seq)
+            connection.execute(delete(RootRow).where(_under(RootRow.path, path)))
+            if forgotten:
+                _set_meta(connection, "seq", str(seq))
+        return forgotten
+
+
+PICTURE: Select[*tuple[Any, ...]] = select(
+    ImageRow.id,
+    ImageRow.path,
+    ImageRow.root,
+    ImageRow.sha256,
+    ImageRow.size,
+    ImageRow.mtime_ns,
+    ImageRow.ctime_ns,
+    ImageRow.state,
+    ImageRow.width,
+    ImageRow.height,
+    ImageRow.taken_at,
+    ImageRow.camera,
+    ImageRow.lens,
+    ImageRow.lat,
+    ImageRow.lon,
+    ImageRow.error,
+)
+"""The columns that `_picture` takes, in its order."""
+
+
+def _picture(row: AnyRow) -> Picture:
+    values: tuple[Any, ...] = (*row[:10], Exif(*row[10:15]), row[15])
+    return Picture(*values)
+
+
+def _change(rows: Sequence[AnyRow]) -> Change:
+    put = [row for row in rows if row.vector is not None]
+    drop = [row.id for row in rows if row.vector is None]
+    return Change(_ids(row.id for row in put), _unpack([row.vector for row in put]), _ids(drop))
+
+
+def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:
+    """Match a path and all below it; no sibling whose name only begins like it."""
+    separator = os.fsencode(os.sep)
+    bare = os.fsencode(folder).rstrip(separator)
+    behind = bare + bytes([separator[0] + 1])
+    # One range for the index; siblings like "folder-2" sort into it and are taken out again.
+    here_or_inside = sa.or_(path == bare, path >= bare + separator)
+    return sa.and_(path >= bare, path < behind, here_or_inside)
+
+
+def _made_by(fingerprint: str) -> ColumnElement[bool]:
+    encoder = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
+    return EmbeddingRow.encoder_id == encoder.scalar_subquery()
+
+
+def _chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def _select_in(
+    connection: Connection,
+    query: Select[*tuple[Any, ...]],
+    column: InstrumentedAttribute[Any],
+    values: Iterable[Any],
+) -> Iterator[AnyRow]:
+    """Yield the rows whose column has one of any number of values."""
+    for chunk in _chunks(values):
+        yield from connection.execute(query.where(column.in_(chunk)))
+
+
+def _ids(values: Iterable[int]) -> Ids:
+    return np.fromiter(values, dtype=np.int64)
+
+
+def _pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:
+    """Return unit vectors as little-endian float16."""
+    if not vectors:
+        return []
+    return [row.tobytes() for row in unit_rows(np.stack(vectors), dim).astype("<f2")]
+
+
+def _unpack(packed: Sequence[bytes]) -> Vectors:
+    """Return unit rows, shape (n, dim); (0, 0) for none.
+
+    Rounding the rows to float16 gives the stored numbers again: their length is off one by far less
+    than a float16 can tell.
+    """
+    if not packed:
+        return np.empty((0, 0), dtype=np.float32)
+    return unit_rows(np.frombuffer(b"".join(packed), dtype="<f2").reshape(len(packed), -1))
+
+
+def _refuse_twice(values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise ValueError(f"{twice!r} stands in two records of one batch")
+
+
+def _counter(connection: Connection, key: str) -> int:
+    """Return a counter that the transaction is about to raise."""
+    # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
+    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == key).with_for_update())
+    return int(value or 0)
+
+
+def _set_meta(connection: Connection, key: str, value: str) -> None:
+    known = update(MetaRow).where(MetaRow.key == key).values(value=value)
+    if not connection.execute(known).rowcount:
+        connection.execute(insert(MetaRow).values(key=key, value=value))
+
+
+def _write_rows(
+    connection: Connection, records: Sequence[PictureRecord], scan: int, seq: int
+) -> list[int]:
+    """Store records without their vectors; remove vectors of bytes that are no more."""
+    columns = select(ImageRow.id, ImageRow.path, ImageRow.sha256, ImageRow.scan)
+    named = [record.id for record in records if record.id is not None]
+    by_id = {row.id: row for row in _select_in(connection, columns, ImageRow.id, named)}
+    paths = [record.stat.path for record in records]
+    by_path = {row.path: row for row in _select_in(connection, columns, ImageRow.path, paths)}
+
+    updates: list[tuple[AnyRow, PictureRecord]] = []
+    inserts: list[PictureRecord] = []
+    superseded: list[int] = []
+    for record in records:
+        there = by_path.get(record.stat.path)
+        if there is not None and there.id in by_id:
+            there = None  # the row has a record of its own in this batch
+        if record.id in by_id:
+            updates.append((by_id[record.id], record))
+            if there is not None:
+                superseded.append(there.id)
+        elif there is not None:
+            updates.append((there, record))
+        else:
+            inserts.append(record)
+
+    for chunk in _chunks(superseded):
+        _bury(connection, ImageRow.id.in_(chunk), seq)
+    # Paths are unique at every moment, and rows may trade theirs: those that move step aside first,
+    # to names that no file can have.
+    moved = [row.id for row, record in updates if row.path != record.stat.path]
+    if moved:
+        aside = update(ImageRow).where(ImageRow.id == sa.bindparam("row"))
+        connection.execute(aside, [{"row": one, "path": b"\0%d" % one} for one in moved])
+    changed = [row.id for row, record in updates if row.sha256 != record.sha256]
+    for chunk in _chunks(changed):
+        connection.execute(delete(EmbeddingRow).where(EmbeddingRow.image_id.in_(chunk)))
+
+    if updates:
+        values = [
+            {"row": row.id, **_columns(record, max(scan, row.scan), seq)} for row, record in updates
+        ]
+        connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), values)
+    ids = {record.stat.path: row.id for row, record in updates}
+    if inserts:
+        added = insert(ImageRow).returning(ImageRow.path, ImageRow.id)
+        new = connection.execute(added, [_columns(record, scan, seq) for record in inserts])
+        ids.update((row.path, row.id) for row in new)
+    return [ids[path] for path in paths]
+
+
+def _columns(record: PictureRecord, scan: int, seq: int) -> dict[str, Any]:
+    stat, exif = record.stat, record.exif
+    return {
+        "path": stat.path,
+        "root": record.root,
+        "sha256": record.sha256,
+        "size": stat.size,
+        "mtime_ns": stat.mtime_ns,
+        "ctime_ns": stat.ctime_ns,
+        "width": record.width,
+        "height": record.height,
+        "taken_at": exif.taken_at,
+        "camera": exif.camera,
+        "lens": exif.lens,
+        "lat": exif.lat,
+        "lon": exif.lon,
+        "state": "ok" if record.error is None else "bad",
+        "error": record.error,
+        "scan": scan,
+        "seq": seq,
+    }
+
+
+def _encoder_id(connection: Connection, encoder: StoredEncoder) -> int:
+    """Return the id of an encoder, recorded at its first use."""
+    query = select(EncoderRow.id, EncoderRow.dim)
+    known = connection.execute(query.where(EncoderRow.fingerprint == encoder.fingerprint)).first()
+    if known is None:
+        added = insert(EncoderRow).values(
+            fingerprint=encoder.fingerprint, name=encoder.name, dim=encoder.dim
+        )
+        return connection.execute(added.returning(EncoderRow.id)).scalar_one()
+    if known.dim != encoder.dim:
+        raise ValueError(
+            f"vectors of {encoder.dim} numbers, but those of {encoder.fingerprint} have {known.dim}"
+        )
+    return int(known.id)
+
+
+def _replace_vectors(connection: Connection, encoder: int, packed: Mapping[int, bytes]) -> None:
+    for chunk in _chunks(packed):
+        connection.execute(
+            delete(EmbeddingRow).where(
+                EmbeddingRow.image_id.in_(chunk), EmbeddingRow.encoder_id == encoder
+            )
+        )
+    rows = [
+        {"image_id": one, "encoder_id": encoder, "vector": vector} for one, vector in packed.items()
+    ]
+    connection.execute(insert(EmbeddingRow), rows)
+
+
+def _bury(connection: Connection, condition: ColumnElement[bool], seq: int) -> int:
+    """Delete rows, and by the foreign keys all that hangs on them; leave tombstones."""
+    dead = select(ImageRow.id, sa.literal(seq)).where(condition)
+    connection.execute(insert(TombstoneRow).from_select(["image_id", "seq"], dead))
+    return connection.execute(delete(ImageRow).where(condition)).rowcount

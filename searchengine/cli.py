@@ -1,0 +1,294 @@
+"""The command `lexpix`: the root of all commands, and those that ask a library.
+
+Commands that produce what is asked for live in `indexer.cli`; they and those of third parties join
+through the entry points of the group `lexpix.commands`. Standard output carries answers only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from searchengine.errors import (
+    ConfigError,
+    LexpixError,
+    MissingPlugin,
+    NothingIndexed,
+    QueryError,
+)
+
+if TYPE_CHECKING:
+    from searchengine.engine import Engine
+    from searchengine.types import Answer, Failure
+
+COMMANDS = "lexpix.commands"
+EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
+    (QueryError, 2),
+    (ConfigError, 2),
+    (NothingIndexed, 3),
+    (LexpixError, 1),
+)
+"""The first class that an error belongs to decides; 0 is found, and click exits with 2 itself."""
+
+
+class Commands(click.Group):
+    """A group that loads commands when they are asked for and gives each the shared options."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return our own commands in the order they are met, then those of plugins."""
+        from searchengine.plugins import names
+
+        return [*self.commands, *(name for name in names(COMMANDS) if name not in self.commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command by name, None if there is none."""
+        from searchengine.plugins import load, names
+
+        command = self.commands.get(cmd_name)
+        if command is None and cmd_name in names(COMMANDS):
+            try:
+                command = load(COMMANDS, cmd_name)
+            except MissingPlugin as error:  # one broken plugin must not take the others' help away
+                return _unavailable(cmd_name, error)
+            # The shared options are added once; another context asks for the same command again.
+            self.add_command(command, cmd_name)
+        if command is None or any(param.name == "library" for param in command.params):
+            return command
+        if not isinstance(command, click.Group):
+            command.params.extend(_shared_options())
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn what it raises on purpose into a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except LexpixError as error:
+            click.echo(f"lexpix: {printable(str(error))}", err=True)
+            ctx.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+
+
+def _unavailable(name: str, error: MissingPlugin) -> click.Command:
+    def explain(**_: object) -> None:
+        raise error
+
+    anything = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    return click.Command(
+        name,
+        params=[anything],
+        callback=explain,
+        help=f"Not available: {error}",
+        context_settings={"ignore_unknown_options": True},
+    )
+
+
+def _shared_options() -> list[click.Parameter]:
+    def remember(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        flags = ctx.ensure_object(dict)
+        if value is not None:
+            flags[param.name] = value
+
+    return [
+        click.Option(
+            ["--library"],
+            metavar="FOLDER",
+            expose_value=False,
+            callback=remember,
+            help="Folder of the library; else LEXPIX_LIBRARY, config.toml, or one in your home.",
+        ),
+        click.Option(
+            ["--model"],
+            metavar="MODEL",
+            expose_value=False,
+            callback=remember,
+            help="A bundled model by name, or the folder of a model.",
+        ),
+    ]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lexpix", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Search your photos by words, sentences, pictures and arithmetic on them, offline.
+
+    \b
+      lexpix index ~/Pictures
+      lexpix search "a dog running on the beach"
+      lexpix search ./dog.jpg - dog + cat
+    """
+    logging.basicConfig(format="lexpix: %(message)s", level=logging.WARNING)
+    ctx.ensure_object(dict)
+
+
+class QueryCommand(click.Command):
+    """A command whose arguments may start with a minus that is part of a query."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep "- people", which click would take for an option, as an argument."""
+        return super().parse_args(ctx, [f" {arg}" if arg.startswith("- ") else arg for arg in args])
+
+
+def answer_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of all that answer with pictures."""
+    for option in (
+        click.option("-k", "limit", type=click.IntRange(min=1), help="Most hits to show."),
+        click.option(
+            "--in", "within", metavar="PATH", help="Only pictures at or below this folder."
+        ),
+        click.option("--json", "form", flag_value="json", help="Print one JSON object."),
+        click.option("--paths", "form", flag_value="paths", help="Print bare paths, one a line."),
+        click.option(
+            "-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@main.command(cls=QueryCommand)
+@click.argument("query", nargs=-1, required=True)
+@answer_options
+@click.pass_obj
+def search(
+    flags: dict[str, str],
+    query: tuple[str, ...],
+    limit: int | None,
+    within: str | None,
+    form: str | None,
+) -> None:
+    """Find pictures by words, pictures, and sums and differences of both.
+
+    \b
+      lexpix search "a dog running on the beach"
+      lexpix search ./dog.jpg - dog + cat
+      lexpix search "2*beach + sunset - people" --in ~/Pictures/2024
+
+    A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
+    else is words. Signs stand alone between spaces; 2*beach counts double.
+    """
+    with open_engine(flags) as engine:
+        show_answer(engine.search(query, limit=limit, within=within), form)
+
+
+@main.command()
+@click.argument("picture")
+@answer_options
+@click.pass_obj
+def similar(
+    flags: dict[str, str], picture: str, limit: int | None, within: str | None, form: str | None
+) -> None:
+    """Find pictures that look like one, given as a file or as "#12"."""
+    number = picture.removeprefix("#")
+    given = int(number) if picture != number and number.isdecimal() else picture
+    with open_engine(flags) as engine:
+        show_answer(engine.similar(given, limit=limit, within=within), form)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def status(flags: dict[str, str], as_json: bool) -> None:
+    """Show what the library holds: counts, folders, model, index, failures."""
+    with open_engine(flags) as engine:
+        found = engine.status()
+        failures = engine.catalog.failures()
+    if as_json:
+        entries = dataclasses.asdict(found) | {
+            "roots": [{"path": p, "scanned_at": at.isoformat()} for p, at in found.roots],
+            "failures": len(failures),
+        }
+        print_json(entries)
+        return
+    counts = found.counts
+    click.echo(f"library   {printable(found.library)}")
+    click.echo(f"pictures  {counts['ok']} ok, {counts['missing']} missing, {counts['bad']} bad")
+    for path, at in found.roots:
+        click.echo(f"folder    {printable(path)}, last scan {at:%Y-%m-%d %H:%M}")
+    click.echo(f"model     {found.model}, {found.dim} dimensions, {found.fingerprint[:12]}")
+    click.echo(f"index     {found.index}, {found.indexed} pictures")
+    if failures:
+        click.echo(f"failures  {len(failures)}, the first:")
+        show_failures(failures[:3])
+        click.echo("          all of them: lexpix failures")
+
+
+@main.command()
+@click.argument("path")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def forget(flags: dict[str, str], path: str, as_json: bool) -> None:
+    """Drop a folder or a file from the library, never from the disk."""
+    target = os.path.abspath(os.path.expanduser(path))
+    with open_engine(flags) as engine:
+        forgotten = engine.forget(target)
+        roots = [root.path for root in engine.catalog.roots()]
+    if as_json:
+        print_json({"path": target, "forgotten": forgotten})
+    else:
+        click.echo(f"forgot {forgotten} pictures; the files are where they were")
+    inside = next((r for r in roots if target.startswith(r.rstrip(os.sep) + os.sep)), None)
+    if inside and os.path.exists(target):
+        click.echo(f"note: the next scan of {printable(inside)} will find it again", err=True)
+
+
+def open_engine(flags: dict[str, str]) -> Engine:
+    """Open the library that flags, environment and configuration name."""
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    return Engine.open(load_settings(flags))
+
+
+def show_answer(answer: Answer, form: str | None) -> None:
+    """Print an answer as a table, as JSON or as bare paths; unknown words go to standard error."""
+    from searchengine.engine import entries_of
+
+    for unknown in answer.unknown_words:
+        near = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
+        click.echo(f"lexpix: {unknown.word!r} is not known and did not count{near}", err=True)
+    if form == "json":
+        print_json(entries_of(answer))
+    elif form is not None:
+        end = b"\0" if form == "null" else os.fsencode(os.linesep)
+        sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + end for hit in answer.hits))
+    else:
+        if answer.hits:
+            click.secho(f"{'score':>6}  {'number':>8}  path", bold=True)
+        for hit in answer.hits:
+            click.echo(f"{hit.score:6.3f}  {'#' + str(hit.id):>8}  {printable(hit.path)}")
+
+
+def show_failures(failures: Iterable[Failure]) -> None:
+    """Print failures, one a line."""
+    for failure in failures:
+        click.echo(f"          {printable(failure.path)}: {printable(failure.reason)}")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print a JSON object on one line, in ASCII, so that odd file names survive any terminal."""
+    click.echo(json.dumps(value))
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal shows and does not obey: file names may hold escape sequences."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    visible = "".join(
+        char
+        if char.isprintable() or char in "\n\t"
+        else char.encode("unicode_escape").decode()
+        if not "\udc80" <= char <= "\udcff"
+        else f"\\x{ord(char) - 0xDC00:02x}"
+        for char in text
+    )
+    return visible.encode(encoding, "backslashreplace").decode(encoding)
+
+
+if __name__ == "__main__":
+    main()

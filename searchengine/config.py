@@ -1,0 +1,141 @@
+"""Settings: flags > LEXPIX_* variables > config.toml > defaults.
+
+A `config.toml` may stand in the user's configuration folder and in the library; the library's wins.
+Relative paths in it start from its own folder, those of flags and variables from the current one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from searchengine.errors import ConfigError
+
+PREFIX = "LEXPIX_"
+FILE = "config.toml"
+
+
+def _cpu_count() -> int:
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set.
+
+    Attributes:
+        library: Folder of the catalog and the index files, absolute.
+        model: Name of a model, or the absolute path of its folder; a value with a slash is a path.
+        index: Name of an index plugin.
+        executor: Name of an executor plugin.
+        workers: Pictures decoded at the same time, at least 1.
+        limit: Hits of an answer, at least 1.
+    """
+
+    library: Path
+    model: str = "default"
+    index: str = "faiss"
+    executor: str = "threads"
+    workers: int = field(default_factory=_cpu_count)
+    limit: int = 20
+
+
+KEYS = tuple(setting.name for setting in fields(Settings))
+_NUMBERS = frozenset({"workers", "limit"})
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Merge the sources of settings.
+
+    Args:
+        flags: Values by name of the setting; None stands for a flag that was not given.
+        environ: Environment variables; an empty one counts as not set.
+
+    Raises:
+        ConfigError: An unknown name, a value that cannot be used, or an unreadable file.
+    """
+    import platformdirs
+
+    given = _read_flags(flags or {})
+    variables = _read_variables(environ)
+    user = _read_file(Path(platformdirs.user_config_dir("lexpix", appauthor=False)) / FILE, KEYS)
+    default = {"library": Path(platformdirs.user_data_dir("lexpix", appauthor=False))}
+    library: Path = (default | user | variables | given)["library"]
+    # A library that named another library would leave open whose settings hold.
+    own = _read_file(library / FILE, tuple(key for key in KEYS if key != "library"))
+    return Settings(**(default | user | own | variables | given))
+
+
+def _read_flags(flags: Mapping[str, object]) -> dict[str, Any]:
+    given = {key: value for key, value in flags.items() if value is not None}
+    _check_names("flags", given, KEYS)
+    return {key: _usable(key, value, f"--{key}", Path()) for key, value in given.items()}
+
+
+def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    keys = {PREFIX + key.upper(): key for key in KEYS}
+    texts = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    _check_names("environment", texts, keys)
+    return {
+        keys[name]: _usable(keys[name], _typed(keys[name], text), name, Path())
+        for name, text in texts.items()
+    }
+
+
+def _read_file(file: Path, allowed: Collection[str]) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:  # ValueError: neither TOML nor UTF-8
+        raise ConfigError(f"{file}: cannot be read ({error}); correct or remove it") from error
+    _check_names(str(file), settings, allowed)
+    return {
+        key: _usable(key, value, f"{file}: {key}", file.parent) for key, value in settings.items()
+    }
+
+
+def _check_names(where: str, names: Iterable[str], allowed: Collection[str]) -> None:
+    for name in names:
+        if name not in allowed:
+            known = ", ".join(allowed)
+            raise ConfigError(f"{where}: {name!r} cannot be set here; choose from {known}")
+
+
+def _typed(key: str, text: str) -> object:
+    """Turn the text of a variable into a number where the setting is one and the text fits."""
+    if key not in _NUMBERS:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        return text  # refused by `_usable`, with every other value of a wrong type
+
+
+def _usable(key: str, value: object, where: str, folder: Path) -> object:
+    """Return a value as `Settings` holds it, or say what it should have been."""
+    if key in _NUMBERS:
+        # A bool is an int to Python, but "workers = true" is a mistake.
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return value
+        raise ConfigError(f"{where}: {value!r} is not a whole number of at least 1")
+    if key == "library" and isinstance(value, Path):
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{where}: {value!r} is not a text")
+    if key == "library":
+        return _absolute(value, folder)
+    if key == "model" and (value.startswith("~") or {"/", os.sep} & set(value)):
+        return str(_absolute(value, folder))
+    return value
+
+
+def _absolute(path: str, folder: Path) -> Path:
+    return Path(os.path.abspath(folder / os.path.expanduser(path)))

@@ -1,0 +1,105 @@
+"""The errors that lexpix raises on purpose.
+
+Libraries raise them; the command line maps them to exit codes and the web layer to HTTP codes, each
+in one place. A message says what, where, why, and what to do.
+
+::
+
+    LexpixError
+    ├── QueryError                  the question cannot be answered as put
+    │   ├── QuerySyntaxError        it does not parse
+    │   ├── UnknownWords            no word of a term is known
+    │   ├── UnknownPicture          a file that is not there, or an id that nobody has
+    │   └── CancelledQuery          the terms add up to nothing
+    ├── NothingIndexed              the library has no picture to answer with
+    ├── ConfigError                 a setting that cannot be used
+    ├── ImageError                  a file that is no readable picture
+    ├── RootError                   a folder that is absent, empty or not the volume it was
+    ├── LibraryError                the catalog cannot be opened, read or upgraded
+    ├── IndexFileError              an index file that cannot be read; it will be rebuilt
+    ├── ModelError                  a model folder that is incomplete or was changed
+    ├── TrainingDataError           pairs or word vectors that cannot be trained on
+    └── MissingPlugin               an extra that is not installed, or a name that nobody provides
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class LexpixError(Exception):
+    """Report something that went wrong in words a user can act on."""
+
+
+class QueryError(LexpixError):
+    """Reject a query."""
+
+
+class QuerySyntaxError(QueryError):
+    """Reject a query that does not parse."""
+
+
+class UnknownWords(QueryError):
+    """Reject a text of which the model knows no word.
+
+    Args:
+        words: The unknown words, in the order of the text.
+        suggestions: For each word the nearest known spelling, or None.
+    """
+
+    def __init__(self, words: Sequence[str], suggestions: Sequence[str | None] = ()) -> None:
+        self.words = tuple(words)
+        self.suggestions = tuple(suggestions) or (None,) * len(self.words)
+        named = ", ".join(
+            f"{word!r} (did you mean {near!r}?)" if near else repr(word)
+            for word, near in zip(self.words, self.suggestions, strict=True)
+        )
+        super().__init__(
+            f"no word of the query is known to the model: {named}; use other words"
+            if self.words
+            else "the text has no word to search by"
+        )
+
+
+class UnknownPicture(QueryError):
+    """Reject a picture that is neither a file nor in the library."""
+
+
+class CancelledQuery(QueryError):
+    """Reject terms that add up to (nearly) the zero vector."""
+
+
+class NothingIndexed(LexpixError):
+    """Say that there is nothing to search in yet."""
+
+
+class ConfigError(LexpixError):
+    """Reject a setting, naming where it was set."""
+
+
+class ImageError(LexpixError):
+    """Reject a file that is no readable picture; the message starts with its path."""
+
+
+class RootError(LexpixError):
+    """Refuse a folder that is absent, empty or on another volume than before."""
+
+
+class LibraryError(LexpixError):
+    """Say why a library cannot be opened, read or upgraded."""
+
+
+class IndexFileError(LexpixError):
+    """Say that an index file is unreadable; whoever opened it rebuilds it from the catalog."""
+
+
+class ModelError(LexpixError):
+    """Refuse a model folder that is incomplete, changed or of another format."""
+
+
+class TrainingDataError(LexpixError):
+    """Reject training input, naming file and line."""
+
+
+class MissingPlugin(LexpixError):
+    """Name the command that installs what is missing, or the names that exist."""

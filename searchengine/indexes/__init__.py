@@ -1,0 +1,1 @@
+"""Vector indexes, one module per backend; `rows` and `files` are what they share."""

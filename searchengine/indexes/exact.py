@@ -1,0 +1,162 @@
+"""The exact index: a NumPy table and a matrix product. Oracle of the tests, and fallback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.errors import IndexFileError
+from searchengine.indexes.files import Generation, Generations
+from searchengine.indexes.rows import Candidates, best, checked_queries, checked_rows, padding
+from searchengine.types import Ids, Scores, Stamp, Vectors
+
+QUERIES = 64
+"""Queries that are multiplied at a time, which bounds the memory of their scores."""
+
+FEW = 0.1
+"""Below this share of rows, a filter's rows are gathered first; above it, the copy costs more than
+the product over all rows."""
+
+Table = npt.NDArray[Any]
+"""Records (id int64, vector float32[dim]), so that ids and rows are one array and one file."""
+
+
+class ExactIndex:
+    """Compare every row with the query, in float32.
+
+    Args:
+        path: File stem in the library, or None to stay in memory. A file is mapped, not read.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._files = Generations(path, "exact") if path else None
+        self._stamp: Stamp | None = None
+        self._dim: int | None = None
+        self._table: Table = _empty(0, 0)  # may have room for more than `_count` records
+        self._count = 0
+        self._on_disk = False
+        if self._files and (loaded := self._files.load(_read)):
+            generation, self._table = loaded
+            self._count, self._dim = generation.count, generation.dim
+            self._stamp, self._on_disk = generation.stamp, True
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, ids: Ids, vectors: Vectors) -> None:
+        """Insert rows, replacing those of ids that are present; of an id given twice the last.
+
+        An index that was never cleared takes the width of its first rows. Rows are scaled to unit
+        length.
+
+        Raises:
+            ValueError: Another shape or dtype, an id below 1, or a row that `unit_rows` refuses.
+        """
+        ids, vectors = checked_rows(ids, vectors, self._dim)
+        if self._dim is None:
+            self.clear(vectors.shape[1])
+        self.drop(ids)
+        self._reserve(self._count + len(ids))
+        added = self._table[self._count : self._count + len(ids)]
+        added["id"], added["vector"] = ids, vectors
+        self._count += len(ids)
+        self._on_disk = self._on_disk and not len(ids)
+
+    def drop(self, ids: Ids) -> None:
+        """Remove rows; unknown ids are ignored."""
+        gone = np.isin(self._ids, ids)
+        if gone.any():
+            self._table = self._table[: self._count][~gone]
+            self._count = len(self._table)
+            self._on_disk = False
+
+    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
+        """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
+
+        Raises:
+            ValueError: k below 1, or queries that are no float32 rows of this index's width.
+        """
+        queries = checked_queries(queries, k, self._dim)
+        if not self._count:
+            return padding(len(queries), k)
+        rows = self._table["vector"][: self._count]
+        return best(queries, k, self._candidates(queries, rows, within), rows.__getitem__)
+
+    def stamp(self) -> Stamp | None:
+        """Return what the index reflects, or None if it must be rebuilt."""
+        return self._stamp
+
+    def flush(self, stamp: Stamp) -> None:
+        """Write the index atomically, then the stamp.
+
+        Raises:
+            OSError: The folder cannot be written; the index in memory has the new stamp even so.
+        """
+        if self._dim is None:
+            raise ValueError("an index without rows has no width; clear(dim) sets it")
+        self._stamp = stamp
+        if self._files and not (self._on_disk and self._files.restamp(stamp)):
+            self._files.write(stamp, self._dim, self._count, self._save)
+            self._on_disk = True
+
+    def clear(self, dim: int) -> None:
+        """Forget every row and the stamp; rows put from now on have `dim` columns."""
+        self._stamp, self._dim = None, dim
+        self._table, self._count, self._on_disk = _empty(0, dim), 0, False
+
+    @property
+    def _ids(self) -> Ids:
+        ids: Ids = self._table["id"][: self._count]
+        return ids
+
+    def _reserve(self, count: int) -> None:
+        """Make room by doubling, so that a rebuild in batches copies each row about once."""
+        if self._table.flags.writeable and len(self._table) >= count:
+            return
+        larger = _empty(max(count, 2 * self._count), self._table["vector"].shape[1])
+        larger[: self._count] = self._table[: self._count]
+        self._table = larger
+
+    def _candidates(
+        self, queries: Vectors, rows: Vectors, within: Ids | None
+    ) -> Iterator[Candidates]:
+        positions = np.arange(self._count)
+        if within is not None:
+            positions = positions[np.isin(self._ids, within)]
+        ids = self._ids[positions]
+        few = len(positions) < FEW * self._count
+        if few:
+            rows = rows[positions]
+        for start in range(0, len(queries), QUERIES):
+            scores = queries[start : start + QUERIES] @ rows.T
+            for line in scores:
+                yield Candidates(ids, line if few else line[positions], positions)
+
+    def _save(self, file: BinaryIO) -> None:
+        np.save(file, self._table[: self._count])
+
+
+def _empty(count: int, dim: int) -> Table:
+    return np.empty(count, dtype=np.dtype([("id", "<i8"), ("vector", "<f4", (dim,))]))
+
+
+def _read(path: str, generation: Generation) -> Table:
+    """Map a file.
+
+    Raises:
+        OSError: It cannot be opened.
+        IndexFileError: It does not hold what its stamp says.
+    """
+    try:
+        # A plain array: `memmap` would do bookkeeping at every slice.
+        table: Table = np.asarray(np.load(path, mmap_mode="r"))
+    except ValueError as error:
+        raise IndexFileError(str(error)) from error
+    expected = _empty(0, generation.dim).dtype
+    if table.dtype != expected or table.shape != (generation.count,):
+        raise IndexFileError(f"a table of {table.dtype} {table.shape}")
+    return table

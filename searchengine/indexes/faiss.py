@@ -1,0 +1,206 @@
+"""The default index: FAISS's flat scan over float16 rows, mapped from disk.
+
+The scan is exhaustive, so no filter and no update costs a result. Catalog vectors are float16, so
+float16 rows lose nothing; they halve the file and take a quarter of float32's time for one query
+(benchmarks/search.py). FAISS accepts NaN, keeps duplicates under one id, orders ties arbitrarily,
+and kills the process when a mapped index grows or a header is damaged: all of that stops here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import faiss
+import numpy as np
+
+from searchengine.errors import IndexFileError
+from searchengine.indexes.files import Generation, Generations
+from searchengine.indexes.rows import (
+    SLACK,
+    Candidates,
+    Positions,
+    best,
+    checked_queries,
+    checked_rows,
+    padding,
+)
+from searchengine.types import Ids, Scores, Stamp, Vectors
+
+
+class FaissIndex:
+    """Let FAISS scan every row, in float16.
+
+    Args:
+        path: File stem in the library, or None to stay in memory. A file is mapped, not read.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._files = Generations(path, "faiss") if path else None
+        self._stamp: Stamp | None = None
+        self._index: Any = None  # faiss.IndexIDMap over a flat index; None: width not known yet
+        self._mapped = False
+        self._on_disk = False
+        if self._files and (loaded := self._files.load(_read)):
+            generation, self._index = loaded
+            self._stamp, self._mapped, self._on_disk = generation.stamp, True, True
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal) if self._index is not None else 0
+
+    def put(self, ids: Ids, vectors: Vectors) -> None:
+        """Insert rows, replacing those of ids that are present; of an id given twice the last.
+
+        An index that was never cleared takes the width of its first rows. Rows are scaled to unit
+        length and kept as float16, which turns a row by at most 2**-11.
+
+        Raises:
+            ValueError: Another shape or dtype, an id below 1, or a row that `unit_rows` refuses.
+        """
+        ids, vectors = checked_rows(ids, vectors, self._dim)
+        if self._index is None:
+            self.clear(vectors.shape[1])
+        self.drop(ids)
+        if len(ids):
+            self._change()
+            self._index.add_with_ids(vectors, ids)
+
+    def drop(self, ids: Ids) -> None:
+        """Remove rows; unknown ids are ignored."""
+        known = np.intersect1d(self._ids, ids)
+        if len(known):
+            self._change()
+            self._index.remove_ids(known)
+
+    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
+        """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
+
+        Raises:
+            ValueError: k below 1, or queries that are no float32 rows of this index's width.
+        """
+        queries = checked_queries(queries, k, self._dim)
+        if not len(self):
+            return padding(len(queries), k)
+        ids, rows = self._ids, _rows_of(self._index)
+        parameters = None
+        if within is not None:
+            chosen = np.packbits(np.isin(ids, within), bitorder="little")
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(chosen))
+        candidates = _candidates(ids, rows, queries, k, parameters)
+        return best(queries, k, candidates, rows.reconstruct_batch)
+
+    def stamp(self) -> Stamp | None:
+        """Return what the index reflects, or None if it must be rebuilt."""
+        return self._stamp
+
+    def flush(self, stamp: Stamp) -> None:
+        """Write the index atomically, then the stamp.
+
+        Raises:
+            OSError: The folder cannot be written; the index in memory has the new stamp even so.
+        """
+        if self._dim is None:
+            raise ValueError("an index without rows has no width; clear(dim) sets it")
+        self._stamp = stamp
+        if self._files and not (self._on_disk and self._files.restamp(stamp)):
+            self._files.write(stamp, self._dim, len(self), self._save)
+            self._on_disk = True
+
+    def clear(self, dim: int) -> None:
+        """Forget every row and the stamp; rows put from now on have `dim` columns."""
+        self._stamp, self._index = None, _empty(dim)
+        self._mapped = self._on_disk = False
+
+    @property
+    def _dim(self) -> int | None:
+        return int(self._index.d) if self._index is not None else None
+
+    @property
+    def _ids(self) -> Ids:
+        """The id of each row, in the order of rows."""
+        if self._index is None:
+            return np.empty(0, dtype=np.int64)
+        ids: Ids = faiss.vector_to_array(self._index.id_map)
+        return ids
+
+    def _change(self) -> None:
+        """Prepare for a change: FAISS ends the process when mapped memory would have to grow."""
+        self._on_disk = False
+        if self._mapped:
+            self._index, self._mapped = _copy(self._index), False
+
+    def _save(self, file: BinaryIO) -> None:
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))
+
+
+def _empty(dim: int) -> Any:
+    float16 = faiss.ScalarQuantizer.QT_fp16
+    return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dim, float16, faiss.METRIC_INNER_PRODUCT))
+
+
+def _copy(mapped: Any) -> Any:
+    """Return the same index in memory of its own; FAISS's clone would share the mapping."""
+    index, rows = _empty(mapped.d), _rows_of(mapped)
+    if mapped.ntotal:
+        codes = faiss.rev_swig_ptr(rows.codes.data(), rows.codes.size())
+        index.add_sa_codes(codes.reshape(mapped.ntotal, -1), faiss.vector_to_array(mapped.id_map))
+    return index
+
+
+def _rows_of(index: Any) -> Any:
+    """Return the flat index inside, which numbers rows by position."""
+    return faiss.downcast_index(index.index)
+
+
+def _candidates(
+    ids: Ids, rows: Any, queries: Vectors, k: int, parameters: Any
+) -> Iterator[Candidates]:
+    scores, found = _scan(rows, queries, k, parameters)
+    for line, positions in zip(scores, found, strict=True):
+        there = positions[positions >= 0]  # FAISS pads at the end
+        yield Candidates(ids[there], line[: len(there)], there)
+
+
+def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores, Positions]:
+    """Return scores and positions of all that may be among the k best, and of some more.
+
+    FAISS cuts ties anywhere, so the answer is widened until its end is clearly worse than place k.
+    """
+    width = min(rows.ntotal, 4 * k + 64)
+    while True:
+        scores, found = rows.search(queries, width, params=parameters)
+        settled = scores[:, min(k, width) - 1] - scores[:, -1] > SLACK
+        if width == rows.ntotal or (settled | (found[:, -1] < 0)).all():
+            return scores, found
+        width = min(rows.ntotal, 8 * width)
+
+
+def _read(path: str, generation: Generation) -> Any:
+    """Map a file.
+
+    Raises:
+        OSError: It cannot be opened.
+        IndexFileError: It does not hold what its stamp says.
+    """
+    with open(path, "rb") as file:
+        # FAISS takes names in UTF-8 only; an open file is reached without its name.
+        name = path if _is_utf8(path) else f"/dev/fd/{file.fileno()}"
+        try:
+            index = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise IndexFileError(str(error)) from error
+    if not isinstance(index, faiss.IndexIDMap) or (index.d, index.ntotal) != (
+        generation.dim,
+        generation.count,
+    ):
+        raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
+    return index
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Models: what one is on disk, and the encoders that run it."""

@@ -1,0 +1,162 @@
+"""A model on disk: a folder of plain files, bound together by `config.json`.
+
+`config.json` lists every other file with its size and SHA-256. The fingerprint is the SHA-256 over
+that list and over everything that decides what a vector means; notes on the training and licences
+take no part, so that correcting a note does not outdate a library. No file is a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from searchengine.errors import ModelError
+
+FORMAT = 1
+CONFIG = "config.json"
+ASSETS = Path(__file__).parent.parent / "assets"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What `config.json` says.
+
+    Attributes:
+        kind: The class of model, "joint".
+        name: What people call the model.
+        dim: Length of its vectors.
+        image: Preprocessing: `size` in pixels, `resize`, `interpolation`; and `cells`, rows and
+            columns of the grid of places.
+        text: How texts become words.
+        notes: Data, command, seed, scores and licences; not part of the fingerprint.
+        files: Name -> {"sha256", "bytes"} of every other file of the folder.
+    """
+
+    kind: str
+    name: str
+    dim: int
+    image: Mapping[str, Any]
+    text: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 in hexadecimal over weights, configuration and preprocessing."""
+        meaning = {
+            "format": FORMAT,
+            "kind": self.kind,
+            "dim": self.dim,
+            "image": self.image,
+            "text": self.text,
+            "files": self.files,
+        }
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+
+def resolve(name: str) -> Path:
+    """Return the folder of a bundled model ("default") or of a path.
+
+    Raises:
+        ModelError: Neither exists.
+    """
+    folder = (
+        ASSETS / name
+        if os.sep not in name and (ASSETS / name).is_dir()
+        else Path(name).expanduser()
+    )
+    if not (folder / CONFIG).is_file():
+        bundled = ", ".join(sorted(path.parent.name for path in ASSETS.glob(f"*/{CONFIG}")))
+        raise ModelError(f"{name}: no model there ({CONFIG} is missing); bundled models: {bundled}")
+    return folder
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read `config.json`; raise ModelError naming what is wrong with it."""
+    path = folder / CONFIG
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        version = entries.pop("format")
+        if version != FORMAT:
+            raise ModelError(
+                f"{path}: model format {version}, this lexpix reads {FORMAT}; "
+                "use the lexpix that made it, or train it again"
+            )
+        return ModelConfig(**entries)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path}: not a model description ({error})") from error
+
+
+def verify(folder: Path, config: ModelConfig, name: str) -> Path:
+    """Return the path of a file of the model after comparing size and hash with the description.
+
+    Raises:
+        ModelError: The file is missing or not the one the model was saved with.
+    """
+    path = folder / name
+    try:
+        expected = config.files[name]
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, KeyError) as error:
+        raise ModelError(f"{path}: missing from the model; install the model again") from error
+    if (size, digest) != (expected["bytes"], expected["sha256"]):
+        raise ModelError(
+            f"{path}: not the file of this model (hash mismatch); install the model again"
+        )
+    return path
+
+
+def save(folder: Path, config: ModelConfig, write: Callable[[Path], None]) -> ModelConfig:
+    """Write a model so that a good one is replaced by a whole one or not at all.
+
+    Args:
+        folder: Where the model shall be; what is there is replaced.
+        config: The description; its `files` are filled in.
+        write: Called with a new empty folder to put the other files into.
+    """
+    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    write(fresh)
+    files = {path.name: _describe(path) for path in sorted(fresh.iterdir())}
+    entries = {
+        "format": FORMAT,
+        "kind": config.kind,
+        "name": config.name,
+        "dim": config.dim,
+        "image": dict(config.image),
+        "text": dict(config.text),
+        "files": files,
+        "notes": dict(config.notes),
+    }
+    (fresh / CONFIG).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    complete = read_config(fresh)
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+    return complete
+
+
+def annotate(folder: Path, notes: Mapping[str, Any]) -> None:
+    """Add notes to a model's description; its fingerprint stays."""
+    entries = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    entries["notes"].update(notes)
+    fresh = folder / f"{CONFIG}.new"
+    fresh.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(folder / CONFIG)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"sha256": digest, "bytes": path.stat().st_size}

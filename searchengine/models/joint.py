@@ -1,0 +1,195 @@
+"""The joint embedding: pictures through a CNN, texts as sums of word vectors, one space.
+
+Both branches are linear before they are normalised (DeViSE, NIPS 2013; UVS, arXiv 1411.2539)::
+
+    picture:  CNN -> cells f_l (L, channels) -> W f_l + b -> mean over l -> unit vector
+    text:     v(word) = FC * glove(word) + residual(word) -> sum over words -> unit vector
+
+so a cosine splits exactly into words x places. A word that training never saw still has its GloVe
+part. Inference runs on ONNX Runtime and NumPy; the session is made at the first picture, because a
+query of words does not need it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.errors import ModelError, UnknownWords
+from searchengine.models import files
+from searchengine.types import PathLike, UnknownWord, Vectors
+from searchengine.vectors import unit_rows
+from searchengine.words import FILES as WORD_FILES
+from searchengine.words import WordVectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IMAGE_MODEL = "image.onnx"
+TEXT_FILES = (
+    "text-projection.npy",  # float32 (word dim, dim)
+    "text-rows.npy",  # uint32 (m,), rows of the word table that have a residual, rising
+    "text-codes.npy",  # int8 (m, dim)
+    "text-scales.npy",  # float32 (m,)
+)
+BATCH = 32
+"""Pictures per run of the CNN; more gain nothing on a CPU and cost memory."""
+
+
+class JointEncoder:
+    """Map texts and pictures into the space of one joint model."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open a model folder; raise ModelError naming a file that is missing or changed."""
+        self._folder = folder
+        self._config = files.read_config(folder)
+        if self._config.kind != "joint":
+            raise ModelError(
+                f"{folder}: a model of kind {self._config.kind!r}, not a joint embedding"
+            )
+        self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, configuration and preprocessing."""
+        return self._config.fingerprint
+
+    @property
+    def name(self) -> str:
+        """What people call the model."""
+        return self._config.name
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._config.dim
+
+    @property
+    def decode_size(self) -> int:
+        """Pixels per side that pictures are scaled to; decoding finer than that is wasted."""
+        return int(self._config.image["size"])
+
+    @cached_property
+    def words(self) -> WordVectors:
+        """The table of word vectors before the projection."""
+        for name in WORD_FILES:
+            files.verify(self._folder, self._config, name)
+        return WordVectors.load(self._folder)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit row per text, shape (n, dim).
+
+        Raises:
+            UnknownWords: A text has no known word.
+        """
+        sums = np.empty((len(texts), self.dim), dtype=np.float32)
+        for line, text in enumerate(texts):
+            rows, _ = self.words.find(text)
+            if not rows:
+                unknown = self.words.unknown(text)
+                raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
+            sums[line] = self.word_vectors(rows).sum(axis=0)
+        return unit_rows(sums, self.dim) if texts else sums
+
+    def word_vectors(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return v(word) for rows of the word table, shape (n, dim), not normalised."""
+        projection, trained, codes, scales = self._text
+        index = np.asarray(rows, dtype=np.int64)
+        vectors: npt.NDArray[np.float32] = self.words.vectors(index) @ projection
+        places = np.searchsorted(trained, index)
+        places[places == len(trained)] = 0
+        hit = trained[places] == index
+        vectors[hit] += codes[places[hit]] * scales[places[hit]][:, None]
+        return vectors
+
+    def unknown_words(self, text: str) -> list[UnknownWord]:
+        """Return the words of the text that have no vector, each with the nearest spelling."""
+        return self.words.unknown(text)
+
+    def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
+        """Return one unit row per picture, shape (n, dim).
+
+        Raises:
+            ImageError: A file is no readable picture.
+        """
+        rows = [
+            self._run("embedding", images[start : start + BATCH])
+            for start in range(0, len(images), BATCH)
+        ]
+        return (
+            unit_rows(np.concatenate(rows), self.dim)
+            if rows
+            else np.empty((0, self.dim), np.float32)
+        )
+
+    def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
+        """Return W f_l + b of every place, shape (n, cells, dim); their mean is the embedding."""
+        return self._run("regions", images)
+
+    def prepare(self, image: Image) -> Image:
+        """Scale a picture as the CNN wants it; safe to call in any thread.
+
+        The whole picture is squashed into a square, as in training: cropping would lose what stands
+        at the sides, and padding would waste places.
+        """
+        from PIL.Image import Resampling
+
+        size = self.decode_size
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        # reducing_gap shrinks by whole factors first: much faster, hardly visible.
+        return (
+            rgb
+            if rgb.size == (size, size)
+            else rgb.resize((size, size), Resampling.BICUBIC, reducing_gap=2.0)
+        )
+
+    def _run(self, output: str, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
+        import onnxruntime
+        from PIL.Image import Image as PillowImage
+
+        from searchengine.images import open_image
+
+        opened = (
+            image if isinstance(image, PillowImage) else open_image(image, size=self.decode_size)
+            for image in images
+        )
+        pixels = np.stack(
+            [np.asarray(self.prepare(image)) for image in opened]
+        )  # (n, h, w, 3) uint8
+        options = onnxruntime.RunOptions()
+        # Without this the session would compute the regions for every embedding as well.
+        options.add_run_config_entry("only_execute_path_to_fetches", "1")
+        result: npt.NDArray[np.float32] = self._session.run([output], {"pixels": pixels}, options)[
+            0
+        ]
+        return result
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        with self._lock:
+            path = files.verify(self._folder, self._config, IMAGE_MODEL)
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            try:
+                return onnxruntime.InferenceSession(
+                    path, options, providers=["CPUExecutionProvider"]
+                )
+            except Exception as error:  # ONNX Runtime's own errors have no common class
+                raise ModelError(f"{path}: ONNX Runtime cannot load it ({error})") from error
+
+    @cached_property
+    def _text(self) -> tuple[npt.NDArray[Any], ...]:
+        return tuple(
+            np.load(
+                files.verify(self._folder, self._config, name), mmap_mode="r", allow_pickle=False
+            )
+            for name in TEXT_FILES
+        )

@@ -1,0 +1,75 @@
+"""Bring an index up to the catalog, which is the truth; every index is a cache of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from searchengine.catalog import Catalog
+from searchengine.types import Stamp, VectorIndex
+
+log = logging.getLogger(__name__)
+
+
+def open_index(
+    catalog: Catalog,
+    fingerprint: str,
+    dim: int,
+    folder: Path,
+    backend: Callable[[Path], VectorIndex],
+) -> VectorIndex:
+    """Open the index of one model over one library, and synchronise it.
+
+    Args:
+        catalog: The library's catalog.
+        fingerprint: The model's; another model has another index file.
+        dim: Columns of its vectors.
+        folder: Where index files live; made when there is something to write.
+        backend: Makes an index from a file stem.
+    """
+    index = backend(folder / f"{catalog.uid[:12]}-{fingerprint[:12]}")
+    synchronise(index, catalog, fingerprint, dim)
+    return index
+
+
+def synchronise(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int) -> bool:
+    """Make an index reflect the catalog, and write it out; True if it was behind.
+
+    A stamp that is behind costs the changes since; no stamp, another model's or one from the future
+    (the catalog was restored from a copy) costs a rebuild. What cannot be written stays in memory.
+    """
+    stamp, seq = index.stamp(), catalog.seq()
+    if stamp == Stamp(fingerprint, seq):
+        return False
+    if stamp is None or stamp.fingerprint != fingerprint or stamp.seq > seq:
+        _rebuild(index, catalog, fingerprint, dim)
+    else:
+        _apply(index, catalog, fingerprint, after=stamp.seq)
+        # A catalog that was restored and has overtaken the stamp looks like an ordinary delta.
+        # Its count gives it away, unless it happens to be the same.
+        if len(index) != catalog.searchable(fingerprint) and catalog.seq() == seq:
+            log.warning("the index does not fit the catalog; rebuilding it")
+            _rebuild(index, catalog, fingerprint, dim)
+    # The seq read before the changes: what was committed meanwhile is applied once more next time.
+    _flush(index, Stamp(fingerprint, seq))
+    return True
+
+
+def _rebuild(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int) -> None:
+    index.clear(dim)
+    _apply(index, catalog, fingerprint, after=0)
+
+
+def _apply(index: VectorIndex, catalog: Catalog, fingerprint: str, after: int) -> None:
+    for change in catalog.changes(fingerprint, after):
+        index.drop(change.drop_ids)
+        if len(change.put_ids):
+            index.put(change.put_ids, change.put_vectors)
+
+
+def _flush(index: VectorIndex, stamp: Stamp) -> None:
+    try:
+        index.flush(stamp)
+    except OSError as error:
+        log.warning("the index stays in memory, its file cannot be written: %s", error)

@@ -1,0 +1,169 @@
+"""The tables of a library; migrations/ makes them, and a test proves that both agree."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from searchengine.types import State
+
+
+class FilePath(sa.TypeDecorator[str]):
+    """A path as the bytes that the file system knows, so that odd names survive.
+
+    Bytes also sort so that everything under a folder is one range (`Catalog.ids_under`).
+    """
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | bytes | None, _dialect: sa.Dialect) -> bytes | None:
+        """Encode a path; bytes are bounds of a range and stay."""
+        return None if value is None else os.fsencode(value)
+
+    def process_result_value(self, value: bytes | None, _dialect: sa.Dialect) -> str | None:
+        """Decode a path, undecodable bytes as surrogates."""
+        return None if value is None else os.fsdecode(value)
+
+
+class Words(sa.TypeDecorator[str]):
+    """Text that may quote an odd path or an odd EXIF field."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: sa.Dialect) -> str | None:
+        """Write lone surrogates as backslash escapes, since no database takes them."""
+        return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+
+
+class Moment(sa.TypeDecorator[dt.datetime]):
+    """A time with a time zone, kept in UTC because SQLite keeps no zone."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(
+        self, value: dt.datetime | None, _dialect: sa.Dialect
+    ) -> dt.datetime | None:
+        """Convert to UTC and drop the zone."""
+        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(
+        self, value: dt.datetime | None, _dialect: sa.Dialect
+    ) -> dt.datetime | None:
+        """Add the zone again."""
+        return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+class Schema(DeclarativeBase):
+    """Hold the metadata of all tables."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ImageRow(Schema):
+    """One file; `seq` is that of its last change which matters to an index."""
+
+    __tablename__ = "images"
+    __table_args__ = (
+        sa.CheckConstraint("state IN ('ok', 'missing', 'bad')", name="state"),
+        sa.CheckConstraint("(error IS NOT NULL) = (state = 'bad')", name="error"),
+        sa.Index(None, "seq", "id"),
+        sa.Index(None, "state", "path"),  # "present and under this folder" without touching a row
+        {"sqlite_autoincrement": True},  # an id that was forgotten never comes back
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(FilePath, unique=True)
+    root: Mapped[str] = mapped_column(FilePath)
+    sha256: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(sa.BigInteger)
+    ctime_ns: Mapped[int] = mapped_column(sa.BigInteger)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    taken_at: Mapped[dt.datetime | None]
+    camera: Mapped[str | None] = mapped_column(Words)
+    lens: Mapped[str | None] = mapped_column(Words)
+    lat: Mapped[float | None] = mapped_column(sa.Double)
+    lon: Mapped[float | None] = mapped_column(sa.Double)
+    state: Mapped[State] = mapped_column(sa.String(7))
+    error: Mapped[str | None] = mapped_column(Words)
+    scan: Mapped[int] = mapped_column(sa.BigInteger)
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class EncoderRow(Schema):
+    """A model whose vectors the library holds."""
+
+    __tablename__ = "encoders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    dim: Mapped[int]
+
+
+class EmbeddingRow(Schema):
+    """The vector of the bytes that the picture's `sha256` names: `dim` float16, little-endian."""
+
+    __tablename__ = "embeddings"
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    encoder_id: Mapped[int] = mapped_column(sa.ForeignKey("encoders.id"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
+class TagRow(Schema):
+    """A name that somebody or something gave to a picture."""
+
+    __tablename__ = "tags"
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    source: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+
+
+class TombstoneRow(Schema):
+    """A picture that was forgotten, kept so that indexes can drop it."""
+
+    __tablename__ = "tombstones"
+    __table_args__ = (sa.Index(None, "seq", "image_id"),)
+
+    image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class RootRow(Schema):
+    """A folder that was indexed, with the device it was on."""
+
+    __tablename__ = "roots"
+
+    path: Mapped[str] = mapped_column(FilePath, primary_key=True)
+    device: Mapped[int | None] = mapped_column(sa.BigInteger)
+    scanned_at: Mapped[dt.datetime] = mapped_column(Moment)
+
+
+class MetaRow(Schema):
+    """Facts about the library: its uid, the counters `seq` and `scan`."""
+
+    __tablename__ = "meta"
+
+    key: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    value: Mapped[str] = mapped_column(sa.Text)

@@ -1,0 +1,223 @@
+"""The values that travel between layers, and the Protocols that plugins implement."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Vector: TypeAlias = npt.NDArray[np.float32]
+"""One unit vector, shape (dim,)."""
+Vectors: TypeAlias = npt.NDArray[np.float32]
+"""Rows of unit length, shape (n, dim), C-contiguous, finite; `vectors.unit_rows` makes them."""
+Scores: TypeAlias = npt.NDArray[np.float32]
+"""Cosines, shape (q, k); -inf pads a short row."""
+Ids: TypeAlias = npt.NDArray[np.int64]
+"""Library ids, shape (n,); ids are positive, -1 pads a short row."""
+PathLike: TypeAlias = str | os.PathLike[str]
+
+State = Literal["ok", "missing", "bad"]
+TermKind = Literal["words", "picture", "id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One summand of a query.
+
+    Attributes:
+        weight: Signed factor, applied after the term's vector has been normalised.
+        kind: `words` (value is text), `picture` (value is a file path) or `id` (a library id).
+        value: The text, the path as the user wrote it without a leading `@`, or the digits.
+    """
+
+    weight: float
+    kind: TermKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A weighted sum of terms; at least one."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One picture of an answer; `score` is the cosine to the query, in -1..1, higher is better."""
+
+    id: int
+    path: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownWord:
+    """A word of the query that the model does not know, with the nearest known spelling if any."""
+
+    word: str
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search found: hits in falling order of score, and what could not be understood."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    unknown_words: tuple[UnknownWord, ...]
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What tells a changed file from an unchanged one without reading it.
+
+    `ctime_ns` notices what size and mtime cannot: two files of one size and mtime, swapped.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exif:
+    """What a camera wrote into the file; None where it wrote nothing usable."""
+
+    taken_at: dt.datetime | None = None
+    camera: str | None = None
+    lens: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A row of the catalog: one file, present (`ok`), gone (`missing`) or unreadable (`bad`)."""
+
+    id: int
+    path: str
+    root: str
+    sha256: str | None
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    state: State
+    width: int | None = None
+    height: int | None = None
+    exif: Exif = field(default_factory=Exif)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file or folder that could not be read, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of the indexer did, in numbers of files."""
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    restored: int = 0
+    missing: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an index reflects: the model's fingerprint and the catalog's seq."""
+
+    fingerprint: str
+    seq: int
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Map texts and pictures into one space.
+
+    `fingerprint` names weights, configuration and preprocessing; vectors of two fingerprints are
+    never compared.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of the model's every weight and setting, in hexadecimal."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call the model."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of its vectors."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit row per text, shape (n, dim); raise UnknownWords if none is known."""
+        ...
+
+    def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
+        """Return one unit row per picture, shape (n, dim); raise ImageError naming a bad file."""
+        ...
+
+
+@runtime_checkable
+class Vocabulary(Protocol):
+    """What an encoder that works word by word can say about words it does not know."""
+
+    def unknown_words(self, text: str) -> list[UnknownWord]:
+        """Return the words of the text that have no vector, in order, each once."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """Find the nearest rows by cosine; an id is present at most once.
+
+    Rows of an answer are ordered by falling score, then by rising id, so that every backend gives
+    the same answer. Short rows are padded with id -1 and score -inf.
+    """
+
+    def __len__(self) -> int: ...
+
+    def put(self, ids: Ids, vectors: Vectors) -> None:
+        """Insert rows, replacing those of ids that are present."""
+        ...
+
+    def drop(self, ids: Ids) -> None:
+        """Remove rows; unknown ids are ignored."""
+        ...
+
+    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
+        """Return ids and scores, both (q, k), of the best rows, only among `within` if given."""
+        ...
+
+    def stamp(self) -> Stamp | None:
+        """Return what the index reflects, or None if it must be rebuilt."""
+        ...
+
+    def flush(self, stamp: Stamp) -> None:
+        """Write the index atomically, then the stamp."""
+        ...
+
+    def clear(self, dim: int) -> None:
+        """Forget every row and the stamp; rows put from now on have `dim` columns."""
+        ...

@@ -1,0 +1,565 @@
+"""One contract for every index, checked against a naive sort in double precision."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from searchengine.indexes.exact import ExactIndex
+from searchengine.indexes.faiss import FaissIndex
+from searchengine.indexes.files import Generation, Generations
+from searchengine.types import Ids, Stamp, VectorIndex, Vectors
+from searchengine.vectors import unit_rows
+
+Backend = Callable[[Path | None], VectorIndex]
+BACKENDS: dict[str, Backend] = {"exact": ExactIndex, "faiss": FaissIndex}
+DIM = 8
+STAMP = Stamp("f" * 64, 7)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return BACKENDS[request.param]
+
+
+def rows_of(seeds: list[int]) -> Vectors:
+    """Equal seeds give equal rows, as float16 numbers: what the catalog keeps."""
+    rows = [np.random.default_rng(seed).standard_normal(DIM) for seed in seeds]
+    return unit_rows(np.array(rows).reshape(len(seeds), DIM)).astype(np.float16).astype(np.float32)
+
+
+def array(ids: list[int]) -> Ids:
+    return np.array(ids, dtype=np.int64)
+
+
+def filled(backend: Backend, model: dict[int, int], path: Path | None = None) -> VectorIndex:
+    index = backend(path)
+    index.clear(DIM)
+    index.put(array(list(model)), rows_of(list(model.values())))
+    return index
+
+
+def check_answer(
+    index: VectorIndex, model: dict[int, int], seed: int, k: int, within: list[int] | None = None
+) -> None:
+    """Compare with every allowed row scored and sorted in Python."""
+    query = rows_of([seed])
+    ids, scores = index.search(query, k, None if within is None else array(within))
+    assert ids.shape == scores.shape == (1, k)
+    assert (ids.dtype, scores.dtype) == (np.int64, np.float32)
+    allowed = [one for one in model if within is None or one in within]
+    naive = {one: cosine(rows_of([model[one]])[0], query[0]) for one in allowed}
+    expected = sorted(allowed, key=lambda one: (-np.float32(naive[one]), one))[:k]
+    padding = k - len(expected)
+    assert ids[0].tolist() == expected + [-1] * padding
+    assert scores[0] == pytest.approx(
+        [naive[one] for one in expected] + [-np.inf] * padding, abs=1e-6
+    )
+
+
+def cosine(left: Vectors, right: Vectors) -> float:
+    products = sum(float(a) * float(b) for a, b in zip(left, right, strict=True))
+    lengths = [sum(float(a) ** 2 for a in row) ** 0.5 for row in (left, right)]
+    return products / (lengths[0] * lengths[1])
+
+
+# Twelve seeds for forty ids: ties are the rule.
+ids_of_pictures = st.integers(1, 40)
+seeds = st.integers(0, 11)
+
+
+class History(RuleBasedStateMachine):
+    """Any sequence of calls leaves the index equal to a dict."""
+
+    backend: Backend
+    path: Path
+
+    @initialize()
+    def start(self) -> None:
+        self.stem = self.path / os.urandom(8).hex()
+        self.index = self.backend(self.stem)
+        self.index.clear(DIM)
+        self.model: dict[int, int] = {}
+        self.flushed: tuple[Stamp, dict[int, int]] | None = None
+
+    @rule(pairs=st.lists(st.tuples(ids_of_pictures, seeds), max_size=12))
+    def put(self, pairs: list[tuple[int, int]]) -> None:
+        ids, given_seeds = [one for one, _ in pairs], [seed for _, seed in pairs]
+        self.index.put(array(ids), rows_of(given_seeds))
+        self.model.update(pairs)
+
+    @rule(ids=st.lists(ids_of_pictures, max_size=12))
+    def drop(self, ids: list[int]) -> None:
+        self.index.drop(array(ids))
+        for one in ids:
+            self.model.pop(one, None)
+
+    @rule()
+    def clear(self) -> None:
+        self.index.clear(DIM)
+        self.model = {}
+        assert self.index.stamp() is None
+
+    @rule(seq=st.integers(0, 100))
+    def flush(self, seq: int) -> None:
+        self.index.flush(Stamp("f", seq))
+        self.flushed = Stamp("f", seq), dict(self.model)
+        assert self.index.stamp() == Stamp("f", seq)
+
+    @precondition(lambda self: self.flushed)
+    @rule()
+    def reopen(self) -> None:
+        self.index = self.backend(self.stem)
+        stamp, self.model = self.flushed[0], dict(self.flushed[1])
+        assert self.index.stamp() == stamp
+
+    @rule(seed=seeds, k=st.integers(1, 50))
+    def search(self, seed: int, k: int) -> None:
+        check_answer(self.index, self.model, seed, k)
+
+    @rule(seed=seeds, k=st.integers(1, 8), within=st.lists(ids_of_pictures, max_size=20))
+    def search_within(self, seed: int, k: int, within: list[int]) -> None:
+        check_answer(self.index, self.model, seed, k, within)
+
+    @invariant()
+    def holds_each_id_once(self) -> None:
+        assert len(self.index) == len(self.model)
+
+
+def test_any_history_equals_a_naive_sort(backend: Backend, tmp_path: Path) -> None:
+    class OfBackend(History):
+        pass
+
+    OfBackend.backend, OfBackend.path = staticmethod(backend), tmp_path
+    run_state_machine_as_test(
+        OfBackend,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_all_rows_equal_are_cut_by_id(backend: Backend) -> None:
+    """More ties than any first guess of a backend takes in."""
+    ids = np.random.default_rng(0).permutation(3000) + 1
+    index = filled(backend, dict.fromkeys(ids.tolist(), 5))
+    found, scores = index.search(rows_of([5, 6]), 20)
+    assert found.tolist() == [list(range(1, 21))] * 2
+    assert len(np.unique(scores)) == 2
+
+
+def test_near_ties_keep_their_true_order(backend: Backend) -> None:
+    """Rows closer together than float32 sums in any order can tell."""
+    rng = np.random.default_rng(3)
+    centre = rng.standard_normal(512)
+    rows = unit_rows(centre + 1e-3 * rng.standard_normal((500, 512))).astype(np.float16)
+    index = backend(None)
+    index.put(np.arange(1, 501), unit_rows(rows))
+    query = unit_rows(centre[None])
+    naive = rows.astype(np.float64) @ query[0] / np.linalg.norm(rows.astype(np.float64), axis=1)
+    found, scores = index.search(query, 10)
+    assert scores[0] == pytest.approx(np.sort(naive)[::-1][:10], abs=2e-7)
+    assert naive[found[0] - 1] == pytest.approx(np.sort(naive)[::-1][:10], abs=2e-7)
+
+
+def test_backends_agree_on_a_larger_library() -> None:
+    rng = np.random.default_rng(1)
+    rows = unit_rows(unit_rows(rng.standard_normal((5000, 64))).astype(np.float16))
+    queries = unit_rows(rng.standard_normal((70, 64)))
+    within = rng.choice(5000, 600, replace=False) + 1
+    indexes = [make(None) for make in BACKENDS.values()]
+    for index in indexes:
+        index.put(np.arange(1, 5001), rows)
+    for allowed in (None, within):
+        (ids, scores), (other_ids, other_scores) = (
+            index.search(queries, 20, allowed) for index in indexes
+        )
+        assert (ids == other_ids).all()
+        assert np.abs(scores - other_scores).max() < 1e-6
+        naive = queries @ rows.T
+        if allowed is not None:
+            naive[:, np.setdiff1d(np.arange(5000), allowed - 1)] = -2
+        assert (ids == np.argsort(-naive, axis=1, kind="stable")[:, :20] + 1).all()
+
+
+def test_cosine_of_a_row_with_itself_is_one(backend: Backend) -> None:
+    index = filled(backend, {3: 1})
+    assert index.search(rows_of([1]), 1)[1].tolist() == [[1.0]]
+
+
+def test_last_of_an_id_put_twice_wins(backend: Backend) -> None:
+    index = backend(None)
+    index.clear(DIM)
+    index.put(array([4, 9, 4]), rows_of([0, 1, 2]))
+    assert len(index) == 2
+    check_answer(index, {4: 2, 9: 1}, seed=2, k=3)
+
+
+def test_caller_keeps_its_arrays(backend: Backend) -> None:
+    rows = rows_of([1, 2])
+    index = backend(None)
+    index.put(array([1, 2]), rows)
+    rows[:] = 0
+    check_answer(index, {1: 1, 2: 2}, seed=1, k=2)
+
+
+def test_empty_index_answers_padding(backend: Backend) -> None:
+    for index in (backend(None), filled(backend, {})):
+        ids, scores = index.search(rows_of([1, 2]), 3)
+        assert ids.tolist() == [[-1] * 3] * 2
+        assert np.isneginf(scores).all()
+        index.drop(array([1]))
+        assert len(index) == 0
+
+
+def test_no_query_gives_no_row(backend: Backend) -> None:
+    ids, scores = filled(backend, {1: 1}).search(rows_of([]), 3)
+    assert ids.shape == scores.shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("ids", "vectors"),
+    [
+        ([1], np.full((1, DIM), np.nan, np.float32)),
+        ([1], np.full((1, DIM), np.inf, np.float32)),
+        ([1], np.zeros((1, DIM), np.float32)),
+        ([1], np.ones((1, DIM + 1), np.float32)),
+        ([1], np.ones((1, DIM), np.float64)),
+        ([1], np.ones((1, DIM), np.float16)),
+        ([1], np.ones(DIM, np.float32)),
+        ([1, 2], np.ones((1, DIM), np.float32)),
+        ([0], np.ones((1, DIM), np.float32)),
+        ([-1], np.ones((1, DIM), np.float32)),
+        ([1.0], np.ones((1, DIM), np.float32)),
+    ],
+    ids=[
+        "nan", "inf", "zero", "wide", "float64", "float16", "flat", "count", "id 0", "id -1",
+        "float id",
+    ],
+)  # fmt: skip
+def test_bad_rows_are_refused_and_change_nothing(
+    backend: Backend, ids: list[int], vectors: Vectors
+) -> None:
+    index = filled(backend, {1: 3, 2: 4})
+    with pytest.raises(ValueError, match=r"ids|vectors? "):
+        index.put(np.array(ids), vectors)
+    check_answer(index, {1: 3, 2: 4}, seed=3, k=3)
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        np.full((1, DIM), np.nan, np.float32),
+        np.ones((1, DIM - 1), np.float32),
+        np.ones((1, DIM), np.float64),
+        np.ones(DIM, np.float32),
+    ],
+    ids=["nan", "narrow", "float64", "flat"],
+)
+def test_bad_queries_are_refused(backend: Backend, queries: Vectors) -> None:
+    with pytest.raises(ValueError, match="vector"):
+        filled(backend, {1: 3}).search(queries, 3)
+
+
+def test_k_below_one_is_refused(backend: Backend) -> None:
+    with pytest.raises(ValueError, match="k is 0"):
+        filled(backend, {1: 3}).search(rows_of([1]), 0)
+
+
+def test_a_cleared_index_takes_another_width(backend: Backend) -> None:
+    index = filled(backend, {1: 3})
+    index.clear(3)
+    index.put(array([1]), np.eye(3, dtype=np.float32)[:1])
+    assert index.search(np.eye(3, dtype=np.float32)[:1], 1)[0].tolist() == [[1]]
+
+
+# Files
+
+
+@pytest.fixture
+def stem(tmp_path: Path) -> Path:
+    return tmp_path / "index" / "0123-abcd"
+
+
+def files_of(stem: Path) -> list[Path]:
+    """The stamp first."""
+    return sorted(stem.parent.iterdir(), key=lambda path: path.suffix != ".json")
+
+
+def test_index_survives_reopening(backend: Backend, stem: Path) -> None:
+    model = {5: 1, 3: 2, 9: 1}
+    filled(backend, model, stem).flush(STAMP)
+    index = backend(stem)
+    assert index.stamp() == STAMP
+    check_answer(index, model, seed=1, k=4)
+
+
+def test_an_empty_index_survives_reopening(backend: Backend, stem: Path) -> None:
+    filled(backend, {}, stem).flush(STAMP)
+    index = backend(stem)
+    assert index.stamp() == STAMP
+    index.put(array([1]), rows_of([1]))
+    check_answer(index, {1: 1}, seed=1, k=2)
+
+
+def test_changing_an_opened_index_leaves_its_file_alone(backend: Backend, stem: Path) -> None:
+    filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
+    index = backend(stem)
+    index.put(array([2, 3]), rows_of([4, 5]))
+    index.drop(array([1]))
+    check_answer(index, {2: 4, 3: 5}, seed=4, k=3)
+    check_answer(backend(stem), {1: 1, 2: 2}, seed=1, k=3)
+
+
+def test_a_flush_leaves_one_generation(backend: Backend, stem: Path) -> None:
+    index = filled(backend, {1: 1}, stem)
+    for seq in range(3):
+        index.put(array([seq + 1]), rows_of([seq]))
+        index.flush(Stamp("f", seq))
+    assert len(files_of(stem)) == 2
+
+
+def test_a_flush_without_changes_writes_only_the_stamp(backend: Backend, stem: Path) -> None:
+    filled(backend, {1: 1}, stem).flush(STAMP)
+    rows = files_of(stem)[1]
+    index = backend(stem)
+    index.drop(array([77]))
+    index.flush(Stamp(STAMP.fingerprint, 9))
+    assert files_of(stem)[1] == rows
+    assert backend(stem).stamp() == Stamp(STAMP.fingerprint, 9)
+
+
+def test_a_flush_never_stamps_the_rows_of_another_process(backend: Backend, stem: Path) -> None:
+    filled(backend, {1: 1, 2: 2}, stem).flush(Stamp("f", 5))
+    index = backend(stem)
+    filled(backend, {1: 1}, stem).flush(Stamp("f", 3))
+    index.flush(Stamp("f", 6))
+    reopened = backend(stem)
+    assert reopened.stamp() == Stamp("f", 6)
+    check_answer(reopened, {1: 1, 2: 2}, seed=2, k=3)
+
+
+def test_an_index_in_use_survives_another_flush(backend: Backend, stem: Path) -> None:
+    filled(backend, {1: 1}, stem).flush(STAMP)
+    reader = backend(stem)
+    filled(backend, {2: 2}, stem).flush(STAMP)
+    check_answer(reader, {1: 1}, seed=1, k=2)
+
+
+def test_two_backends_share_a_stem(stem: Path) -> None:
+    for number, make in enumerate(BACKENDS.values()):
+        filled(make, {1: 1}, stem).flush(Stamp("f", number))
+    for number, make in enumerate(BACKENDS.values()):
+        assert make(stem).stamp() == Stamp("f", number)
+
+
+def test_a_fresh_index_has_no_stamp(backend: Backend, stem: Path) -> None:
+    assert backend(stem).stamp() is None
+    assert backend(None).stamp() is None
+    assert not stem.parent.exists()
+
+
+def test_memory_index_keeps_its_stamp(backend: Backend) -> None:
+    index = filled(backend, {1: 1})
+    index.flush(STAMP)
+    assert index.stamp() == STAMP
+
+
+@pytest.mark.parametrize("name", ["bücher", os.fsdecode(b"odd\xff")])
+def test_odd_folder_names(backend: Backend, tmp_path: Path, name: str) -> None:
+    try:
+        (tmp_path / name).mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    filled(backend, {1: 1}, tmp_path / name / "stem").flush(STAMP)
+    index = backend(tmp_path / name / "stem")
+    assert index.stamp() == STAMP
+    check_answer(index, {1: 1}, seed=1, k=1)
+
+
+def test_failed_flush_keeps_what_was_there(
+    backend: Backend, stem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, at the moment when the system is asked to make the rows durable."""
+    filled(backend, {1: 1}, stem).flush(STAMP)
+    before = files_of(stem)
+    index = backend(stem)
+    index.put(array([2]), rows_of([2]))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        index.flush(Stamp("f", 8))
+    assert files_of(stem) == before
+    assert backend(stem).stamp() == STAMP
+    assert index.stamp() == Stamp("f", 8)
+
+
+def test_a_flush_removes_what_crashes_left_but_not_what_others_write(
+    backend: Backend, stem: Path
+) -> None:
+    index = filled(backend, {1: 1}, stem)
+    index.flush(STAMP)
+    rows = files_of(stem)[1]
+    others, remains = rows.with_suffix(".others"), rows.with_suffix(".remains")
+    for path in (others, remains):
+        path.write_bytes(b"")
+    os.utime(remains, (0, 0))
+    index.put(array([2]), rows_of([2]))
+    index.flush(Stamp("f", 8))
+    assert others.exists()
+    assert not remains.exists()
+    assert not rows.exists()
+
+
+def test_a_generation_replaced_while_it_is_opened_is_read_anew(stem: Path) -> None:
+    filled(ExactIndex, {1: 1}, stem).flush(STAMP)
+    opened: list[str] = []
+
+    def read(path: str, generation: Generation) -> int:
+        if not opened:
+            filled(ExactIndex, {1: 1, 2: 2}, stem).flush(Stamp("f", 8))
+        opened.append(path)
+        return os.stat(path).st_size
+
+    loaded = Generations(stem, "exact").load(read)
+    assert loaded is not None
+    assert loaded[0].stamp == Stamp("f", 8)
+    assert len(opened) == 2
+
+
+def damages(stem: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
+    stamp, rows = files_of(stem)
+    good_rows, good_stamp = rows.read_bytes(), stamp.read_bytes()
+    fields = json.loads(good_stamp)
+    yield "no stamp", stamp.unlink
+    yield "no rows", rows.unlink
+    yield "empty stamp", lambda: stamp.write_bytes(b"")
+    yield "half a stamp", lambda: stamp.write_bytes(good_stamp[: len(good_stamp) // 2])
+    yield "another stamp", lambda: stamp.write_text("[1, 2]")
+    yield "binary stamp", lambda: stamp.write_bytes(b"\xff\x00\xff")
+    yield "bad number", lambda: stamp.write_text(json.dumps(fields | {"seq": "x"}))
+    yield "no number", lambda: stamp.write_text(json.dumps(fields | {"count": None}))
+    yield "other count", lambda: stamp.write_text(json.dumps(fields | {"count": 1}))
+    yield "other dim", lambda: stamp.write_text(json.dumps(fields | {"dim": 9}))
+    yield "a folder named", lambda: stamp.write_text(json.dumps(fields | {"file": ""}))
+    yield "empty rows", lambda: rows.write_bytes(b"")
+    yield "short rows", lambda: rows.write_bytes(good_rows[:-1])
+    yield "long rows", lambda: rows.write_bytes(good_rows + b"\0")
+    yield "zeros", lambda: rows.write_bytes(bytes(len(good_rows)))
+    yield "garbage", lambda: rows.write_bytes(os.urandom(len(good_rows)))
+
+
+@pytest.mark.filterwarnings("default")
+def test_torn_files_read_as_no_stamp(backend: Backend, stem: Path) -> None:
+    index = filled(backend, {1: 1, 2: 2}, stem)
+    index.flush(STAMP)
+    for number, (name, _) in enumerate(list(damages(stem))):
+        damage = list(damages(stem))[number][1]
+        damage()
+        torn = backend(stem)
+        assert torn.stamp() is None, name
+        assert len(torn) == 0, name
+        for path in stem.parent.iterdir():
+            path.unlink()
+        index.clear(DIM)
+        index.put(array([1, 2]), rows_of([1, 2]))
+        index.flush(STAMP)
+        check_answer(backend(stem), {1: 1, 2: 2}, seed=1, k=2)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_changed_byte_is_trusted(backend: Backend, tmp_path: Path, data: st.DataObject) -> None:
+    """FAISS dies of some damaged headers, so they must never reach it."""
+    stem = tmp_path / "index" / os.urandom(4).hex()
+    filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
+    (rows,) = [p for p in stem.parent.glob(f"{stem.name}.*") if p.suffix != ".json"]
+    content = bytearray(rows.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    rows.write_bytes(content)
+    assert backend(stem).stamp() is None
+
+
+CRASH = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from searchengine.indexes.{module} import {name}
+from searchengine.types import Stamp
+
+def end_at(step):
+    "End the process, as a power cut would, at the step-th thing it does in the index folder."
+    seen = 0
+    def hook(event, args):
+        nonlocal seen
+        if event in ("open", "os.rename", "os.remove", "os.mkdir") and "the-index" in str(args[0]):
+            seen += 1
+            if seen == step:
+                os._exit(86)
+    sys.addaudithook(hook)
+
+for step in range(1, 100):
+    child = os.fork()
+    if not child:
+        index = {name}(Path(sys.argv[1], str(step), "the-index", "stem"))
+        index.put(np.array([2, 3]), np.eye(8, dtype=np.float32)[2:4])
+        end_at(step)
+        index.flush(Stamp("f", 2))
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status in (0, 86), status
+    if not status:
+        break
+print(step)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_crash_leaves_the_old_generation_or_the_new(backend: Backend, tmp_path: Path) -> None:
+    eye = np.eye(DIM, dtype=np.float32)
+    for step in range(1, 31):
+        index = backend(tmp_path / str(step) / "the-index" / "stem")
+        index.put(array([1, 2]), eye[:2])
+        index.flush(Stamp("f", 1))
+    name = backend.__name__  # type: ignore[attr-defined]
+    module = backend.__module__.rpartition(".")[2]
+    script = CRASH.format(module=module, name=name)
+    run = [sys.executable, "-c", script, str(tmp_path)]
+    steps = int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    assert 5 < steps < 30
+    outcomes = []
+    for step in range(1, steps + 1):
+        index = backend(tmp_path / str(step) / "the-index" / "stem")
+        stamp = index.stamp()
+        assert stamp is not None
+        outcomes.append(stamp.seq)
+        ids, scores = index.search(eye[:4], 1)
+        nearest = ids[:, 0][scores[:, 0] == 1].tolist()
+        assert (len(index), nearest) == ((2, [1, 2]) if stamp.seq == 1 else (3, [1, 2, 3]))
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {1, 2}

