@@ -33,20 +33,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import describe, publish, usable_cores
+from machine import describe, publish
 from PIL import Image
 from skimage import data
 
-import searchengine
 from indexer.executors import Threads
-from indexer.pipeline import index_images
+from indexer.pipeline import BATCH, index_images
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
+from searchengine.engine import load_model
 from searchengine.images import open_image
 from searchengine.types import Encoder, IndexReport
 
 SIZES = {"0.2 MP": ((516, 387), 400), "12 MP": ((4000, 3000), 64)}  # pixels, number of pictures
-BATCH = 32
 QUALITY = 90
 NOISE = 4.0  # standard deviation in grey levels
 TINY_PICTURES = 100  # distinct ones; the rest are links to them
@@ -82,7 +81,7 @@ def index(root: Path, library: Path, encoder: Encoder) -> IndexReport:
     """Index a folder the way the command does."""
     catalog = Catalog(open_database(library, create=True))
     try:
-        return index_images(str(root), catalog, encoder, executor=Threads(), batch=BATCH)
+        return index_images(str(root), catalog, encoder, executor=Threads())
     finally:
         catalog.close()
 
@@ -98,11 +97,20 @@ def in_a_fresh_process(root: Path, library: Path) -> dict[str, float]:
 def index_and_report(root: Path, library: Path) -> None:
     """Do the work of `in_a_fresh_process`."""
     start = time.perf_counter()
-    report = index(root, library, searchengine.load_model())
+    report = index(root, library, load_model())
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    megabytes = peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
-    print(json.dumps({"seconds": seconds, "unchanged": report.unchanged, "peak_mb": megabytes}))
+    print(json.dumps({"seconds": seconds, "unchanged": report.unchanged, "peak_mb": peak_mb()}))
+
+
+def peak_mb() -> float:
+    """Return the largest resident memory of this process so far, in units of 10**6 bytes."""
+    try:
+        # Linux's ru_maxrss would be no less than that of the process that started this one.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS: in bytes
+    [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(kilobytes) * 1024 / 1e6
 
 
 def seconds(function: Callable[[], object]) -> float:
@@ -180,7 +188,7 @@ def main() -> None:
         index_and_report(*arguments.index)
         return
 
-    encoder = searchengine.load_model()
+    encoder = load_model()
     result: dict[str, Any] = {"pictures": {}}
     for name, (size, number) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -192,7 +200,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             result["rescan"] = measure_rescan(arguments.rescan, Path(folder))
     result |= describe(["onnxruntime", "pillow", "sqlalchemy"])
-    result["load"] = {"cores": usable_cores(), "load_average": round(os.getloadavg()[0], 1)}
+    result["load_average"] = round(os.getloadavg()[0], 1)  # of all that ran beside it, too
     publish(result, table=table(result), as_json=arguments.json, out=arguments.out)
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from searchengine.errors import LexpixError, MissingPlugin, NothingIndexed
+from searchengine.errors import LexpixError, MissingPlugin, NothingIndexed, RootError
+from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from indexer.executors import Executor
@@ -26,9 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folders", nargs=-1)
-@click.option(
-    "--allow-empty", is_flag=True, help="Mark all as missing if a folder is gone or empty."
-)
+@click.option("--allow-empty", is_flag=True, help="Accept a folder that is gone or empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.pass_obj
 def index(
@@ -36,39 +31,23 @@ def index(
 ) -> None:
     """Make the pictures in folders searchable; only what changed is read again.
 
-    Without a folder, all that were indexed before are scanned again.
+    Without a folder, all that were indexed before are scanned again. A folder that is gone or empty
+    is refused, as its disk may not be mounted; with --allow-empty its pictures count as missing.
     """
-    from indexer.pipeline import index_images
+    import time
+
     from searchengine.config import load_settings
     from searchengine.engine import Engine
 
     settings = load_settings(flags)
     roots = [os.path.abspath(os.path.expanduser(folder)) for folder in folders]
-    if roots and not allow_empty:
-        _require_folders(roots)
+    if not allow_empty:
+        _require(roots)
     started = time.monotonic()
-    total: Counter[str] = Counter()
-    refused: list[LexpixError] = []
+    refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
-        for root in roots or _known_roots(engine):
-            try:
-                with _progress("indexing") as progress:
-                    report = index_images(
-                        root,
-                        engine.catalog,
-                        engine.encoder,
-                        executor=_executor(settings),
-                        allow_empty=allow_empty,
-                        progress=lambda at: progress("indexing", at.done, at.total),
-                        on_failure=_warn,
-                    )
-            except LexpixError as error:
-                refused.append(error)
-                continue
-            finally:
-                engine.refresh()
-            total.update(dataclasses.asdict(report))
-    _show_report(total, time.monotonic() - started, as_json)
+        report = _index(engine, settings, roots or _known(engine), refused.append, allow_empty)
+    _show_report(report, time.monotonic() - started, as_json)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
 
@@ -80,14 +59,15 @@ def index(
 def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
     """List the files that could not be read, and why."""
     from indexer.pipeline import retry_failures
+    from indexer.progress import meter
     from searchengine.config import load_settings
     from searchengine.engine import Engine
 
     settings = load_settings(flags)
+    report: IndexReport | None = None
     with Engine.open(settings) as engine:
-        report: IndexReport | None = None
         if retry:
-            with _progress("retrying") as progress:
+            with meter("files") as progress:
                 report = retry_failures(
                     engine.catalog,
                     engine.encoder,
@@ -97,10 +77,8 @@ def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
             engine.refresh()
         left = engine.catalog.failures()
     if as_json:
-        entries: dict[str, Any] = {"failures": [dataclasses.asdict(failure) for failure in left]}
-        if report:
-            entries["report"] = dataclasses.asdict(report)
-        click.echo(json.dumps(entries))
+        entries: dict[str, Any] = {"failures": [_entries(failure) for failure in left]}
+        _print_json(entries | ({"report": _entries(report)} if report else {}))
         return
     if report:
         click.echo(f"{report.updated} can be read now", err=True)
@@ -118,40 +96,27 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
 
     The library is made in a temporary folder and removed at the end, unless --library names one.
     """
+    import tempfile
+
     from indexer.demo import photographs, questions
-    from indexer.pipeline import index_images
     from searchengine.config import load_settings
     from searchengine.engine import Engine, entries_of
 
     folders = photographs()
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
         settings = load_settings({"library": temporary} | flags)
-        total: Counter[str] = Counter()
-        answers = []
         with Engine.open(settings, create=True) as engine:
-            for folder in folders:
-                with _progress("indexing") as progress:
-                    report = index_images(
-                        folder,
-                        engine.catalog,
-                        engine.encoder,
-                        executor=_executor(settings),
-                        progress=lambda at: progress("indexing", at.done, at.total),
-                        on_failure=_warn,
-                    )
-                total.update(dataclasses.asdict(report))
-            engine.refresh()
-            for question in questions(folders):
-                answers.append(engine.search(question, limit=3))
+            report = _index(engine, settings, folders)
+            answers = [engine.search(question, limit=3) for question in questions(folders)]
     if as_json:
-        click.echo(json.dumps({"report": dict(total), "answers": [entries_of(a) for a in answers]}))
+        _print_json({"report": report, "answers": [entries_of(answer) for answer in answers]})
         return
-    click.echo(f"indexed {total['added']} pictures of scikit-image and scikit-learn")
+    click.echo(f"indexed {report['added']} pictures of scikit-image and scikit-learn")
     for answer in answers:
-        click.secho(f'\n$ lexpix search "{answer.query}" -k 3', bold=True)
+        click.secho(f"\n$ lexpix search '{answer.query}' -k 3", bold=True)
         for hit in answer.hits:
-            click.echo(f"{hit.score:6.3f}  {hit.path}")
-    click.echo('\nnow your own: lexpix index ~/Pictures && lexpix search "a dog on the beach"')
+            click.echo(f"{hit.score:6.3f}  {printable(hit.path)}")
+    click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 
 @click.group()
@@ -256,12 +221,14 @@ def joint(
     noted = dict(_key_and_text(note) for note in notes)
     sources = Sources(pairs, images, backbone, words, classes=classes, notes=noted)
     recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
-    with _progress("steps") as progress:
+    from indexer.progress import meter
+
+    with meter("steps") as progress:
         scores = train_joint(
             sources, out, recipe, device=device, progress=progress, on_epoch=on_epoch
         )
     if as_json:
-        click.echo(json.dumps({"model": str(out), **scores}))
+        _print_json({"model": str(out), **scores})
         return
     for way, name in (("t2i", "sentence -> picture"), ("i2t", "picture -> sentence")):
         if way in scores:
@@ -270,7 +237,44 @@ def joint(
                 f"{name}: R@1 {found['r1']:.1f}  R@5 {found['r5']:.1f}  R@10 {found['r10']:.1f}"
                 f"  median rank {found['medr']:.0f}"
             )
-    click.echo(f"wrote {out}; use it: lexpix --help, option --model {out}", err=True)
+    click.echo(f"wrote {out}; use it with the option: --model {out}", err=True)
+
+
+def _raise(error: RootError) -> None:
+    raise error
+
+
+def _index(
+    engine: Engine,
+    settings: Settings,
+    roots: Iterable[str],
+    on_refusal: Callable[[RootError], None] = _raise,
+    allow_empty: bool = False,
+) -> dict[str, int]:
+    """Index folders one after the other; return the sum of their reports."""
+    from indexer.pipeline import index_images
+    from indexer.progress import meter
+    from searchengine.types import IndexReport
+
+    total = Counter(_entries(IndexReport()))
+    for root in roots:
+        try:
+            with meter("files") as progress:
+                report = index_images(
+                    root,
+                    engine.catalog,
+                    engine.encoder,
+                    executor=_executor(settings),
+                    allow_empty=allow_empty,
+                    progress=lambda at: progress("indexing", at.done, at.total),
+                    on_failure=_warn,
+                )
+            total.update(_entries(report))
+        except RootError as error:
+            on_refusal(error)
+        finally:  # what was written before an interruption can be found as well
+            engine.refresh()
+    return dict(total)
 
 
 def _executor(settings: Settings) -> Executor:
@@ -280,10 +284,8 @@ def _executor(settings: Settings) -> Executor:
     return executor
 
 
-def _require_folders(roots: Iterable[str]) -> None:
+def _require(roots: Iterable[str]) -> None:
     """Refuse a folder that is not there before a library is made for it."""
-    from searchengine.errors import RootError
-
     for root in roots:
         if not os.path.lexists(root):
             raise RootError(
@@ -292,28 +294,31 @@ def _require_folders(roots: Iterable[str]) -> None:
             )
 
 
-def _known_roots(engine: Engine) -> list[str]:
+def _known(engine: Engine) -> list[str]:
     roots = [root.path for root in engine.catalog.roots()]
     if not roots:
         raise NothingIndexed("no folder was indexed yet; run: lexpix index FOLDER")
     return roots
 
 
-def _progress(unit: str) -> Any:
-    from indexer.progress import meter
-
-    return meter({"indexing": "files", "retrying": "files"}.get(unit, unit))
-
-
-def _show_report(counts: Counter[str], seconds: float, as_json: bool) -> None:
-    from searchengine.types import IndexReport
-
-    report = IndexReport(**counts)
+def _show_report(report: dict[str, int], seconds: float, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(report)))
+        _print_json(report)
         return
-    parts = [f"{count:,} {name}" for name, count in dataclasses.asdict(report).items() if count]
+    parts = [f"{count:,} {name}" for name, count in report.items() if count]
     click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+
+
+def _entries(value: Any) -> dict[str, Any]:
+    import dataclasses
+
+    return dataclasses.asdict(value)
+
+
+def _print_json(entries: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(entries))
 
 
 def _warn(failure: Failure) -> None:
@@ -321,7 +326,7 @@ def _warn(failure: Failure) -> None:
 
 
 def _line(failure: Failure) -> str:
-    return f"{failure.path}: {failure.reason}".encode("utf-8", "backslashreplace").decode()
+    return f"{printable(failure.path)}: {printable(failure.reason)}"
 
 
 def _key_and_text(note: str) -> tuple[str, str]:

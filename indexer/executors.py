@@ -28,7 +28,14 @@ class Executor(Protocol):
 
 
 class Serial:
-    """Do one thing after the other in the caller's thread: the easiest to follow in a debugger."""
+    """Do one thing after the other in the caller's thread: the easiest to follow in a debugger.
+
+    Args:
+        workers: Taken, as every executor is made with it, and not needed.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        pass
 
     def imap(self, function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
         """Yield function(item) for each item."""

@@ -22,12 +22,16 @@ from indexer.executors import Executor
 from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decode, embed
 from indexer.scan import Found, Volume, count, scan
 from indexer.volumes import Volumes
-from searchengine.catalog import Catalog, PictureRecord
+from searchengine.catalog import Catalog
 from searchengine.errors import RootError
+from searchengine.records import PictureRecord
 from searchengine.types import Encoder, Failure, FileStat, IndexReport, Picture, Vector
 
 CHUNK = 1000
 """Files that are compared with the catalog at a time."""
+
+BATCH = 16
+"""Pictures that go through the model at a time; 32 are 4 % faster and take 200 MB more."""
 
 WRITE = 256
 """Files that are written at the latest, if fewer than a batch of them need the model."""
@@ -59,7 +63,7 @@ def index_images(
     encoder: Encoder,
     *,
     executor: Executor,
-    batch: int = 32,
+    batch: int = BATCH,
     allow_empty: bool = False,
     retry_failed: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -103,7 +107,7 @@ def retry_failures(
     encoder: Encoder,
     *,
     executor: Executor,
-    batch: int = 32,
+    batch: int = BATCH,
     under: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
@@ -276,7 +280,7 @@ class _Run:
     def _remember_replaced(self, one: Decoded) -> None:
         # Two files may have swapped their contents: the other one will need this vector.
         old = None if one.row is None else one.row.sha256
-        if old is not None and old not in (one.sha256, *self._recent):
+        if old is not None and old != one.sha256 and old not in self._recent:
             vector = self.catalog.vector_of_content(old, self.encoder.fingerprint)
             if vector is not None:
                 self._recent[old] = vector

@@ -10,59 +10,33 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Row,
-    Select,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Engine, Select, delete, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from searchengine.records import (
+    AnyRow,
+    PictureRecord,
+    StoredEncoder,
+    bury,
+    chunks,
+    counter,
+    encoder_id,
+    pack,
+    refuse_twice,
+    replace_vectors,
+    select_in,
+    set_meta,
+    unpack,
+    write_rows,
+)
 from searchengine.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow, RootRow, TombstoneRow
 from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector, Vectors
-from searchengine.vectors import unit_rows
-
-T = TypeVar("T")
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-
-CHUNK = 1000
-"""Values in one IN list; databases limit the parameters of a statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureRecord:
-    """What is to be written about one file.
-
-    Attributes:
-        root: The indexed folder that the file was found in.
-        sha256: Hex digest of the bytes that `vector` belongs to; None if they could not be read.
-        vector: Shape (dim,), or None to keep what is stored for the same bytes.
-        error: Why the file is no readable picture; it is then stored as `bad`, else as `ok`.
-        id: The row to update, which may so move to another path; None for the row of this path,
-            new if there is none.
-    """
-
-    stat: FileStat
-    root: str
-    sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    exif: Exif = field(default_factory=Exif)
-    vector: Vector | None = None
-    error: str | None = None
-    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +46,6 @@ class Root:
     path: str
     device: int | None
     scanned_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEncoder:
-    """A model whose vectors the library holds."""
-
-    fingerprint: str
-    name: str
-    dim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +109,13 @@ class Catalog:
     def get(self, ids: Iterable[int]) -> dict[int, Picture]:
         """Return the pictures with these ids; unknown ids are absent."""
         with self._reader.begin() as connection:
-            rows = _select_in(connection, PICTURE, ImageRow.id, map(int, ids))
+            rows = select_in(connection, PICTURE, ImageRow.id, map(int, ids))
             return {row.id: _picture(row) for row in rows}
 
     def by_paths(self, paths: Iterable[str]) -> dict[str, Picture]:
         """Return the pictures at these paths; unknown paths are absent."""
         with self._reader.begin() as connection:
-            rows = _select_in(connection, PICTURE, ImageRow.path, paths)
+            rows = select_in(connection, PICTURE, ImageRow.path, paths)
             return {row.path: _picture(row) for row in rows}
 
     def by_sha256(self, digest: str) -> list[Picture]:
@@ -191,8 +156,8 @@ class Catalog:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
         query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(_made_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = list(_select_in(connection, query, EmbeddingRow.image_id, map(int, ids)))
-        unpacked = _unpack([row.vector for row in rows])
+            rows = list(select_in(connection, query, EmbeddingRow.image_id, map(int, ids)))
+        unpacked = unpack([row.vector for row in rows])
         return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
 
     def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
@@ -205,14 +170,14 @@ class Catalog:
         )
         with self._reader.begin() as connection:
             packed = connection.scalar(query)
-        return None if packed is None else _unpack([packed])[0]
+        return None if packed is None else unpack([packed])[0]
 
     def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
         """Return those of the ids for which a model's vector is not stored."""
         wanted = {int(one) for one in ids}
         query = select(EmbeddingRow.image_id).where(_made_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = _select_in(connection, query, EmbeddingRow.image_id, wanted)
+            rows = select_in(connection, query, EmbeddingRow.image_id, wanted)
             return wanted - {row.image_id for row in rows}
 
     def searchable(self, fingerprint: str) -> int:
@@ -258,14 +223,14 @@ class Catalog:
     def set_meta(self, key: str, value: str) -> None:
         """Record a fact about the library."""
         with self._writer.begin() as connection:
-            _set_meta(connection, key, value)
+            set_meta(connection, key, value)
 
     def begin_scan(self, root: str, device: int | None) -> int:
         """Record a root and its device; return a scan number larger than any before."""
         now = dt.datetime.now(dt.UTC)
         with self._writer.begin() as connection:
-            scan = _counter(connection, "scan") + 1
-            _set_meta(connection, "scan", str(scan))
+            scan = counter(connection, "scan") + 1
+            set_meta(connection, "scan", str(scan))
             connection.execute(delete(RootRow).where(RootRow.path == root))
             connection.execute(insert(RootRow).values(path=root, device=device, scanned_at=now))
         return scan
@@ -290,24 +255,24 @@ class Catalog:
         """
         if not records:
             return []
-        _refuse_twice([record.stat.path for record in records])
-        _refuse_twice([record.id for record in records if record.id is not None])
+        refuse_twice([record.stat.path for record in records])
+        refuse_twice([record.id for record in records if record.id is not None])
         with_vector = [place for place, one in enumerate(records) if one.vector is not None]
-        packed = _pack([one.vector for one in records if one.vector is not None], dim)
+        packed = pack([one.vector for one in records if one.vector is not None], dim)
         with self._writer.begin() as connection:
-            seq = _counter(connection, "seq") + 1
-            ids = _write_rows(connection, records, scan, seq)
+            seq = counter(connection, "seq") + 1
+            ids = write_rows(connection, records, scan, seq)
             if packed:
-                encoder = _encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
+                encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
                 owners = [ids[place] for place in with_vector]
-                _replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
-            _set_meta(connection, "seq", str(seq))
+                replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
+            set_meta(connection, "seq", str(seq))
         return ids
 
     def seen(self, ids: Iterable[int], scan: int) -> None:
         """Note that a scan found these files unchanged."""
         with self._writer.begin() as connection:
-            for chunk in _chunks(map(int, ids)):
+            for chunk in chunks(map(int, ids)):
                 # Two scans may overlap; the number of the later one must stay.
                 older = ImageRow.id.in_(chunk) & (ImageRow.scan < scan)
                 connection.execute(update(ImageRow).where(older).values(scan=scan))
@@ -341,7 +306,7 @@ class Catalog:
             for path in keep:
                 unseen = _under(ImageRow.path, path) & (ImageRow.scan < scan)
                 connection.execute(update(ImageRow).where(unseen).values(scan=scan))
-            seq = _counter(connection, "seq") + 1
+            seq = counter(connection, "seq") + 1
             gone = _under(ImageRow.path, folder) & (ImageRow.scan < scan)
             swept = connection.execute(
                 update(ImageRow)
@@ -349,17 +314,17 @@ class Catalog:
                 .values(state="missing", error=None, seq=seq)
             ).rowcount
             if swept:
-                _set_meta(connection, "seq", str(seq))
+                set_meta(connection, "seq", str(seq))
         return swept
 
     def forget(self, path: str) -> int:
         """Remove what is known at or under a path, roots too; return the number of pictures."""
         with self._writer.begin() as connection:
-            seq = _counter(connection, "seq") + 1
-            forgotten = _bury(connection, _under(ImageRow.path, path), seq)
+            seq = counter(connection, "seq") + 1
+            forgotten = bury(connection, _under(ImageRow.path, path), seq)
             connection.execute(delete(RootRow).where(_under(RootRow.path, path)))
             if forgotten:
-                _set_meta(connection, "seq", str(seq))
+                set_meta(connection, "seq", str(seq))
         return forgotten
 
 
@@ -392,7 +357,7 @@ def _picture(row: AnyRow) -> Picture:
 def _change(rows: Sequence[AnyRow]) -> Change:
     put = [row for row in rows if row.vector is not None]
     drop = [row.id for row in rows if row.vector is None]
-    return Change(_ids(row.id for row in put), _unpack([row.vector for row in put]), _ids(drop))
+    return Change(_ids(row.id for row in put), unpack([row.vector for row in put]), _ids(drop))
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:
@@ -410,169 +375,5 @@ def _made_by(fingerprint: str) -> ColumnElement[bool]:
     return EmbeddingRow.encoder_id == encoder.scalar_subquery()
 
 
-def _chunks(values: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(values)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
-
-
-def _select_in(
-    connection: Connection,
-    query: Select[*tuple[Any, ...]],
-    column: InstrumentedAttribute[Any],
-    values: Iterable[Any],
-) -> Iterator[AnyRow]:
-    """Yield the rows whose column has one of any number of values."""
-    for chunk in _chunks(values):
-        yield from connection.execute(query.where(column.in_(chunk)))
-
-
 def _ids(values: Iterable[int]) -> Ids:
     return np.fromiter(values, dtype=np.int64)
-
-
-def _pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:
-    """Return unit vectors as little-endian float16."""
-    if not vectors:
-        return []
-    return [row.tobytes() for row in unit_rows(np.stack(vectors), dim).astype("<f2")]
-
-
-def _unpack(packed: Sequence[bytes]) -> Vectors:
-    """Return unit rows, shape (n, dim); (0, 0) for none.
-
-    Rounding the rows to float16 gives the stored numbers again: their length is off one by far less
-    than a float16 can tell.
-    """
-    if not packed:
-        return np.empty((0, 0), dtype=np.float32)
-    return unit_rows(np.frombuffer(b"".join(packed), dtype="<f2").reshape(len(packed), -1))
-
-
-def _refuse_twice(values: Sequence[object]) -> None:
-    if len(set(values)) < len(values):
-        twice = next(value for value in values if values.count(value) > 1)
-        raise ValueError(f"{twice!r} stands in two records of one batch")
-
-
-def _counter(connection: Connection, key: str) -> int:
-    """Return a counter that the transaction is about to raise."""
-    # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
-    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == key).with_for_update())
-    return int(value or 0)
-
-
-def _set_meta(connection: Connection, key: str, value: str) -> None:
-    known = update(MetaRow).where(MetaRow.key == key).values(value=value)
-    if not connection.execute(known).rowcount:
-        connection.execute(insert(MetaRow).values(key=key, value=value))
-
-
-def _write_rows(
-    connection: Connection, records: Sequence[PictureRecord], scan: int, seq: int
-) -> list[int]:
-    """Store records without their vectors; remove vectors of bytes that are no more."""
-    columns = select(ImageRow.id, ImageRow.path, ImageRow.sha256, ImageRow.scan)
-    named = [record.id for record in records if record.id is not None]
-    by_id = {row.id: row for row in _select_in(connection, columns, ImageRow.id, named)}
-    paths = [record.stat.path for record in records]
-    by_path = {row.path: row for row in _select_in(connection, columns, ImageRow.path, paths)}
-
-    updates: list[tuple[AnyRow, PictureRecord]] = []
-    inserts: list[PictureRecord] = []
-    superseded: list[int] = []
-    for record in records:
-        there = by_path.get(record.stat.path)
-        if there is not None and there.id in by_id:
-            there = None  # the row has a record of its own in this batch
-        if record.id in by_id:
-            updates.append((by_id[record.id], record))
-            if there is not None:
-                superseded.append(there.id)
-        elif there is not None:
-            updates.append((there, record))
-        else:
-            inserts.append(record)
-
-    for chunk in _chunks(superseded):
-        _bury(connection, ImageRow.id.in_(chunk), seq)
-    # Paths are unique at every moment, and rows may trade theirs: those that move step aside first,
-    # to names that no file can have.
-    moved = [row.id for row, record in updates if row.path != record.stat.path]
-    if moved:
-        aside = update(ImageRow).where(ImageRow.id == sa.bindparam("row"))
-        connection.execute(aside, [{"row": one, "path": b"\0%d" % one} for one in moved])
-    changed = [row.id for row, record in updates if row.sha256 != record.sha256]
-    for chunk in _chunks(changed):
-        connection.execute(delete(EmbeddingRow).where(EmbeddingRow.image_id.in_(chunk)))
-
-    if updates:
-        values = [
-            {"row": row.id, **_columns(record, max(scan, row.scan), seq)} for row, record in updates
-        ]
-        connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), values)
-    ids = {record.stat.path: row.id for row, record in updates}
-    if inserts:
-        added = insert(ImageRow).returning(ImageRow.path, ImageRow.id)
-        new = connection.execute(added, [_columns(record, scan, seq) for record in inserts])
-        ids.update((row.path, row.id) for row in new)
-    return [ids[path] for path in paths]
-
-
-def _columns(record: PictureRecord, scan: int, seq: int) -> dict[str, Any]:
-    stat, exif = record.stat, record.exif
-    return {
-        "path": stat.path,
-        "root": record.root,
-        "sha256": record.sha256,
-        "size": stat.size,
-        "mtime_ns": stat.mtime_ns,
-        "ctime_ns": stat.ctime_ns,
-        "width": record.width,
-        "height": record.height,
-        "taken_at": exif.taken_at,
-        "camera": exif.camera,
-        "lens": exif.lens,
-        "lat": exif.lat,
-        "lon": exif.lon,
-        "state": "ok" if record.error is None else "bad",
-        "error": record.error,
-        "scan": scan,
-        "seq": seq,
-    }
-
-
-def _encoder_id(connection: Connection, encoder: StoredEncoder) -> int:
-    """Return the id of an encoder, recorded at its first use."""
-    query = select(EncoderRow.id, EncoderRow.dim)
-    known = connection.execute(query.where(EncoderRow.fingerprint == encoder.fingerprint)).first()
-    if known is None:
-        added = insert(EncoderRow).values(
-            fingerprint=encoder.fingerprint, name=encoder.name, dim=encoder.dim
-        )
-        return connection.execute(added.returning(EncoderRow.id)).scalar_one()
-    if known.dim != encoder.dim:
-        raise ValueError(
-            f"vectors of {encoder.dim} numbers, but those of {encoder.fingerprint} have {known.dim}"
-        )
-    return int(known.id)
-
-
-def _replace_vectors(connection: Connection, encoder: int, packed: Mapping[int, bytes]) -> None:
-    for chunk in _chunks(packed):
-        connection.execute(
-            delete(EmbeddingRow).where(
-                EmbeddingRow.image_id.in_(chunk), EmbeddingRow.encoder_id == encoder
-            )
-        )
-    rows = [
-        {"image_id": one, "encoder_id": encoder, "vector": vector} for one, vector in packed.items()
-    ]
-    connection.execute(insert(EmbeddingRow), rows)
-
-
-def _bury(connection: Connection, condition: ColumnElement[bool], seq: int) -> int:
-    """Delete rows, and by the foreign keys all that hangs on them; leave tombstones."""
-    dead = select(ImageRow.id, sa.literal(seq)).where(condition)
-    connection.execute(insert(TombstoneRow).from_select(["image_id", "seq"], dead))
-    return connection.execute(delete(ImageRow).where(condition)).rowcount

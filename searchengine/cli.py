@@ -6,9 +6,6 @@ through the entry points of the group `lexpix.commands`. Standard output carries
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -23,6 +20,7 @@ from searchengine.errors import (
     NothingIndexed,
     QueryError,
 )
+from searchengine.terminal import printable, printable_lines
 
 if TYPE_CHECKING:
     from searchengine.engine import Engine
@@ -70,7 +68,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except LexpixError as error:
-            click.echo(f"lexpix: {printable(str(error))}", err=True)
+            click.echo(f"lexpix: {printable_lines(str(error))}", err=True)
             ctx.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
 
 
@@ -123,6 +121,8 @@ def main(ctx: click.Context) -> None:
       lexpix search "a dog running on the beach"
       lexpix search ./dog.jpg - dog + cat
     """
+    import logging
+
     logging.basicConfig(format="lexpix: %(message)s", level=logging.WARNING)
     ctx.ensure_object(dict)
 
@@ -196,6 +196,8 @@ def similar(
 @click.pass_obj
 def status(flags: dict[str, str], as_json: bool) -> None:
     """Show what the library holds: counts, folders, model, index, failures."""
+    import dataclasses
+
     with open_engine(flags) as engine:
         found = engine.status()
         failures = engine.catalog.failures()
@@ -273,21 +275,9 @@ def show_failures(failures: Iterable[Failure]) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """Print a JSON object on one line, in ASCII, so that odd file names survive any terminal."""
+    import json
+
     click.echo(json.dumps(value))
-
-
-def printable(text: str) -> str:
-    """Return text that a terminal shows and does not obey: file names may hold escape sequences."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    visible = "".join(
-        char
-        if char.isprintable() or char in "\n\t"
-        else char.encode("unicode_escape").decode()
-        if not "\udc80" <= char <= "\udcff"
-        else f"\\x{ord(char) - 0xDC00:02x}"
-        for char in text
-    )
-    return visible.encode(encoding, "backslashreplace").decode(encoding)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,18 @@ import numpy.typing as npt
 from searchengine.errors import ModelError
 from searchengine.types import UnknownWord
 
-FILES = tuple(f"words-{part}.npy" for part in ("text", "offsets", "ranks", "codes", "scales"))
+_KINDS = {
+    "words-text.npy": (np.uint8, 1),
+    "words-offsets.npy": (np.uint32, 1),
+    "words-ranks.npy": (np.uint32, 1),
+    "words-codes.npy": (np.int8, 2),
+    "words-scales.npy": (np.float32, 1),
+}
+FILES = tuple(_KINDS)
 
-_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
+# Typographic apostrophe and hyphens; and lower() leaves a dot behind, in a letter of its own, of "İ".
+_PLAIN = {"’": "'", "\u2010": "-", "i\u0307": "i"}
 _POSSESSIVE = re.compile(r"(?<=.)'s$")
 
 
@@ -37,7 +46,9 @@ def tokenize(text: str) -> list[str]:
     Hyphens and apostrophes inside a word stay ("t-shirt"), a possessive ending goes ("dog's"),
     everything that is neither letter nor digit separates.
     """
-    folded = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
+    folded = unicodedata.normalize("NFKC", text).lower()
+    for mark, plain in _PLAIN.items():
+        folded = folded.replace(mark, plain)
     return [_POSSESSIVE.sub("", word) for word in _WORD.findall(folded)]
 
 
@@ -47,7 +58,7 @@ def quantize(
     """Return int8 codes (n, dim) and float32 scales (n,) with vectors ~ codes * scales[:, None]."""
     scales = np.abs(vectors).max(axis=1, initial=0.0) / 127
     divisors = np.where(scales > 0, scales, 1.0)
-    codes = np.rint(vectors / divisors[:, None]).astype(np.int8)
+    codes = np.rint(vectors / divisors[:, None]).clip(-127, 127).astype(np.int8)
     return codes, scales.astype(np.float32)
 
 
@@ -55,6 +66,9 @@ class WordVectors:
     """A read-only table from words to vectors."""
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        for name, (dtype, dimensions) in _KINDS.items():
+            if (arrays[name].dtype, arrays[name].ndim) != (dtype, dimensions):
+                raise ModelError(f"{name}: not a part of a word table; install it again")
         text, self._offsets, self._ranks, self._codes, self._scales = (
             arrays[name] for name in FILES
         )
@@ -70,9 +84,12 @@ class WordVectors:
         for name in FILES:
             try:
                 arrays[name] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # a damaged header makes NumPy raise nearly anything
                 raise ModelError(f"{folder / name}: not a word table ({error})") from error
-        return cls(arrays)
+        try:
+            return cls(arrays)
+        except ModelError as error:
+            raise ModelError(f"{folder}: {error}") from error
 
     @classmethod
     def build(cls, words: Sequence[str], vectors: npt.NDArray[np.float32]) -> WordVectors:
@@ -139,11 +156,13 @@ class WordVectors:
         unknown: list[str] = []
         for word in tokenize(text):
             row = self._row_of_variant(word)
-            parts = [word] if row is not None else re.split(r"[-']", word)
-            for part in parts:
-                found = row if row is not None else self._row_of_variant(part)
-                if found is not None:
-                    rows.append(found)
+            if row is not None:
+                rows.append(row)
+                continue
+            for part in re.split(r"[-']", word):
+                row = self._row_of_variant(part)
+                if row is not None:
+                    rows.append(row)
                 elif part not in unknown:
                     unknown.append(part)
         return rows, unknown

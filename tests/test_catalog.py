@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
 
-from searchengine.catalog import Catalog, PictureRecord, StoredEncoder
+from searchengine.catalog import Catalog
 from searchengine.database import open_database
 from searchengine.errors import LibraryError
+from searchengine.records import PictureRecord, StoredEncoder
 from searchengine.types import Exif, Failure, FileStat, Picture
 from searchengine.vectors import unit_rows
 
@@ -458,7 +459,8 @@ def test_a_database_that_goes_wrong_while_open_is_a_library_error(catalog, tmp_p
 
 def test_processes_that_write_at_once_all_succeed_with_increasing_seq(catalog, tmp_path):
     program = (
-        "import sys, pathlib; from searchengine.catalog import Catalog, PictureRecord\n"
+        "import sys, pathlib; from searchengine.catalog import Catalog\n"
+        "from searchengine.records import PictureRecord\n"
         "from searchengine.database import open_database\n"
         "from searchengine.types import FileStat\n"
         "import numpy as np; me = sys.argv[2]\n"

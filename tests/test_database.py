@@ -18,8 +18,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
 from searchengine import database
-from searchengine.catalog import Catalog, PictureRecord
+from searchengine.catalog import Catalog
 from searchengine.errors import LibraryError, NothingIndexed
+from searchengine.records import PictureRecord
 from searchengine.tables import ImageRow, MetaRow, Schema
 from searchengine.types import FileStat
 

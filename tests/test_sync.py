@@ -17,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from searchengine.catalog import Catalog, PictureRecord
+from searchengine.catalog import Catalog
 from searchengine.database import open_database
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
+from searchengine.records import PictureRecord
 from searchengine.sync import open_index, synchronise
 from searchengine.types import FileStat, Ids, Stamp, VectorIndex, Vectors
 from searchengine.vectors import unit_rows

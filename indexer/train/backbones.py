@@ -157,21 +157,25 @@ def _torchvision(name: str) -> Backbone:
             f"backbone {name!r}: its weights could not be fetched from {weights.url} ({error}); "
             f"connect to a network once, put the file into {folder}, or use {DEFAULT}"
         ) from error
-    features = network.features if hasattr(network, "features") else _before_pooling(name, network)
+    features = _before_pooling(name, network).eval()
     transform = weights.transforms()
     size = int(transform.crop_size[0])
-    with torch.inference_mode():
-        shape = features.eval()(torch.zeros(1, 3, size, size)).shape
-    if len(shape) != 4:
-        raise ModelError(f"backbone {name!r}: no map of features (it gives shape {tuple(shape)})")
+    try:
+        with torch.inference_mode():
+            _, channels, _, _ = features(torch.zeros(1, 3, size, size)).shape
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"backbone {name!r}: no map of features ({error})") from error
     return Backbone(
-        name, features, int(shape[1]), size, tuple(transform.mean), tuple(transform.std), None
+        name, features, int(channels), size, tuple(transform.mean), tuple(transform.std), None
     )
 
 
 def _before_pooling(name: str, network: nn.Module) -> nn.Module:
     children = list(network.children())
     pools = [i for i, child in enumerate(children) if isinstance(child, nn.AdaptiveAvgPool2d)]
-    if not pools:
-        raise ModelError(f"backbone {name!r}: cannot tell where its pooling begins")
-    return nn.Sequential(*children[: pools[-1]])
+    # First the pooling: what Swin calls "features" has its channels last, and two layers to come.
+    if pools:
+        return nn.Sequential(*children[: pools[-1]])
+    if isinstance(getattr(network, "features", None), nn.Module):
+        return nn.Sequential(network.features)
+    raise ModelError(f"backbone {name!r}: cannot tell where its pooling begins")

@@ -344,7 +344,10 @@ def evaluate_dev(model: JointModel, data: Data, features: Tensor) -> dict[str, f
     model.eval()
     with torch.inference_mode():
         pictures = unit_rows(model.embed_pictures(features).numpy())
-        captions = unit_rows(model.embed_texts(bags).numpy())
+        captions = model.embed_texts(bags).numpy()
+    # A caption stays zero if all it says are words without a vector that training has not reached.
+    said = captions.any(axis=1)
+    captions[said] = unit_rows(captions[said])
     t2i, i2t = retrieval(pictures, captions, owner)
     return {
         f"{way}_{key}": value

@@ -44,7 +44,7 @@ def read_pairs(path: Path, images: Path | None = None) -> list[Pair]:
         TrainingDataError: The file cannot be read, a line is malformed, or there is no pair.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingDataError(f"{path}: cannot be read ({error})") from error
     folder = images or path.parent
@@ -71,15 +71,19 @@ def _entries(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], str 
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
             captions = entry["captions"]
-            if not isinstance(captions, list) or not all(isinstance(c, str) for c in captions):
+            if not isinstance(captions, list):
                 raise TypeError("captions must be a list of strings")
-            yield str(entry["image"]), tuple(captions), _known_split(entry.get("split"))
+            yield (
+                _string(entry["image"]),
+                tuple(_string(caption) for caption in captions),
+                _known_split(entry.get("split")),
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingDataError(
                 f'{path}:{number}: not a pair {{"image": path, "captions": [..]}} ({error!r})'
@@ -89,10 +93,12 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], s
 def _karpathy(
     path: Path, document: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
+    if not isinstance(document["images"], list):
+        raise TrainingDataError(f"{path}: images is not a list")
     for number, entry in enumerate(document["images"]):
         try:
-            name = "/".join(filter(None, (entry.get("filepath"), entry["filename"])))
-            captions = tuple(sentence["raw"] for sentence in entry["sentences"])
+            name = "/".join(filter(None, (entry.get("filepath"), _string(entry["filename"]))))
+            captions = tuple(_string(sentence["raw"]) for sentence in entry["sentences"])
             yield name, captions, _known_split(entry.get("split"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingDataError(f"{path}: images[{number}] is malformed ({error!r})") from error
@@ -104,24 +110,31 @@ def _coco(
     captions: dict[Any, list[str]] = {}
     try:
         for annotation in document["annotations"]:
-            captions.setdefault(annotation["image_id"], []).append(annotation["caption"])
+            captions.setdefault(annotation["image_id"], []).append(_string(annotation["caption"]))
         for image in document["images"]:
-            yield image["file_name"], tuple(captions.get(image["id"], ())), None
+            yield _string(image["file_name"]), tuple(captions.get(image["id"], ())), None
     except (KeyError, TypeError) as error:
         raise TrainingDataError(f"{path}: not COCO captions ({error!r})") from error
 
 
 def _flickr_tokens(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
     captions: dict[str, list[str]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         name, tab, caption = line.partition("\t")
-        if not tab:
+        image, _, count = name.rpartition("#")
+        if not tab or not image or not count.isdecimal():
             raise TrainingDataError(f"{path}:{number}: expected NAME#N<TAB>CAPTION")
-        captions.setdefault(name.rpartition("#")[0] or name, []).append(caption)
+        captions.setdefault(image, []).append(caption)
     for name, sentences in captions.items():
         yield name, tuple(sentences), None
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a string")
+    return value
 
 
 def _known_split(split: str | None) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +57,7 @@ def export_image_branch(backbone: Backbone, head: nn.Linear, path: Path, *, half
 
     branch = copy.deepcopy(ImageBranch(backbone, head)).cpu().float().eval()
     example = torch.zeros(2, backbone.size, backbone.size, 3, dtype=torch.uint8)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+    with _quiet():  # the exporter warns about its own internals
         program = torch.onnx.export(
             branch,
             (example,),
@@ -72,10 +72,36 @@ def export_image_branch(backbone: Backbone, head: nn.Linear, path: Path, *, half
     assert program is not None
     model = program.model_proto
     del model.graph.value_info[:]
+    _strip_origins(model)
     if half:
         _halve(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _strip_origins(model: Any) -> None:
+    """Remove the stack traces that the exporter keeps beside every node.
+
+    They name files of the machine that trained, and the same model would have another hash if it
+    were trained in another folder.
+    """
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _halve(model: Any) -> None:
@@ -88,7 +114,7 @@ def _halve(model: Any) -> None:
         if weight.data_type != TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(weight)
-        if values.size < HALF_FROM:
+        if values.size < HALF_FROM or np.abs(values).max() > np.finfo(np.float16).max:
             continue
         name = weight.name
         weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +68,9 @@ def extract(
     if cache.exists():
         cached: npt.NDArray[np.float16] = np.load(cache, allow_pickle=False)
         return cached
-    result = _run(backbone, images, work, on_step)
+    # What follows must draw the same random numbers whether the cache was there or not.
+    with torch.random.fork_rng(devices=[]):
+        result = _run(backbone, images, work, on_step)
     fresh = cache.with_suffix(".new.npy")
     np.save(fresh, result, allow_pickle=False)
     os.replace(fresh, cache)
@@ -100,7 +101,7 @@ def _run(
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in range(0, len(images), BATCH):
-            batch = list(pool.map(read, islice(images, start, start + BATCH)))
+            batch = list(pool.map(read, images[start : start + BATCH]))
             pixels = np.concatenate(batch)
             (pooled,) = session.run(["embedding"], {"pixels": pixels}, options)
             result[start : start + len(batch)] = pooled.reshape(len(batch), len(VIEWS), -1)

@@ -77,10 +77,12 @@ def train_joint(
 
     Raises:
         TrainingDataError: Pairs, classes or words cannot be trained on; the message names the file.
-        ModelError: The backbone is unknown or its weights cannot be fetched.
+        ImageError: A picture cannot be read.
+        ModelError: The backbone is unknown or its weights cannot be fetched, or `out` is something
+            else than a model.
     """
-    work = out.with_name(out.name + ".work")
-    work.mkdir(parents=True, exist_ok=True)
+    out = out.resolve()
+    files.require_replaceable(out)  # now, not after hours
     pairs = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
     classes = read_classes(sources.classes) if sources.classes else []
     texts = [c for p in pairs for c in p.captions if p.split == "train"]
@@ -95,6 +97,10 @@ def train_joint(
         )
     torch.manual_seed(recipe.seed)
     backbone = load_backbone(sources.backbone)
+    if classes:
+        _require_classes(backbone, len(classes))
+    work = out.with_name(out.name + ".work")
+    work.mkdir(parents=True, exist_ok=True)
     features = extract(
         backbone,
         [pair.image for pair in pairs],
@@ -158,6 +164,14 @@ def _rows_of(bags: Sequence[Sequence[Any]], used: Any) -> list[list[Tensor]]:
     return [[torch.from_numpy(np.searchsorted(used, rows)) for rows in bag] for bag in bags]
 
 
+def _require_classes(backbone: Backbone, count: int) -> None:
+    if backbone.classifier is None or len(backbone.classifier) != count:
+        raise TrainingDataError(
+            f"{count} class names do not fit backbone {backbone.name!r}; "
+            f"class names work with {DEFAULT!r}, which has 1000"
+        )
+
+
 def _class_data(
     backbone: Backbone,
     class_bags: Sequence[Sequence[Any]],
@@ -165,13 +179,8 @@ def _class_data(
     pairs: Sequence[Pair],
     features: Any,
 ) -> tuple[list[list[Tensor]], Tensor | None, Tensor | None]:
-    if not class_bags:
+    if not class_bags or backbone.classifier is None:
         return [], None, None
-    if backbone.classifier is None or len(backbone.classifier) != len(class_bags):
-        raise TrainingDataError(
-            f"{len(class_bags)} class names do not fit backbone {backbone.name!r}; "
-            f"class names work with {DEFAULT!r}, which has 1000"
-        )
     train = [row for row, pair in enumerate(pairs) if pair.split == "train"]
     means, spread = pseudo_pictures(backbone.classifier, features[train, 0])
     named = [row for row, bag in enumerate(class_bags) if bag]
@@ -196,7 +205,8 @@ def _train(
         everything = [
             name,
             dataclasses.asdict(decisive),
-            dataclasses.asdict(sources),
+            # A note changes nothing that is learned.
+            dataclasses.asdict(dataclasses.replace(sources, notes={})),
             digest,
             device,
         ]
@@ -228,7 +238,7 @@ def _save(
     used: Any,
     notes: Mapping[str, Any],
 ) -> None:
-    rows, columns = cells(Backbone(**{**vars(backbone), "features": backbone.features.cpu()}))
+    rows, columns = cells(dataclasses.replace(backbone, features=backbone.features.cpu()))
     config = files.ModelConfig(
         kind="joint",
         name=out.name,
@@ -265,15 +275,14 @@ def _measure(out: Path, data: Data) -> dict[str, dict[str, float]]:
     if not dev:
         return {}
     encoder = JointEncoder(out)
-    pictures = encoder.encode_images([pair.image for pair in dev])
-    captions = [
-        (row, caption)
-        for row, pair in enumerate(dev)
-        for caption in pair.captions
-        if encoder.words.find(caption)[0]
-    ]
-    texts = encoder.encode_texts([caption for _, caption in captions])
-    t2i, i2t = retrieval(pictures, texts, [row for row, _ in captions])
+    said = [[text for text in pair.captions if encoder.text_sum(text).any()] for pair in dev]
+    shown = [row for row, texts in enumerate(said) if texts]
+    if not shown:
+        return {}
+    pictures = encoder.encode_images([dev[row].image for row in shown])
+    captions = encoder.encode_texts([text for row in shown for text in said[row]])
+    owner = [place for place, row in enumerate(shown) for _ in said[row]]
+    t2i, i2t = retrieval(pictures, captions, owner)
     scores = {"t2i": dataclasses.asdict(t2i), "i2t": dataclasses.asdict(i2t)}
     files.annotate(out, {"dev": scores})
     return scores

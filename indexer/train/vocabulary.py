@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,11 @@ def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np
         entries = _text(path)
     # A word that tokenize would write differently can never be asked for.
     askable = ((word, vector) for word, vector in entries if tokenize(word) == [word])
-    chosen = dict(islice(askable, limit))
+    chosen: dict[str, npt.NDArray[np.float32]] = {}
+    for word, vector in askable:
+        chosen.setdefault(word, vector)  # of a word that is there twice, the more frequent
+        if len(chosen) == limit:
+            break
     if not chosen:
         raise TrainingDataError(f"{path}: no word vectors in it")
     return list(chosen), np.stack(list(chosen.values()))
@@ -94,7 +97,9 @@ def _text(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
-                word, *values = line.rstrip().split(" ")
+                entry = line.rstrip()
+                # GloVe 840B has a few words with spaces in them, so vectors are cut off the end.
+                word, *values = entry.rsplit(" ", dim) if dim else entry.split(" ")
                 if number == 1 and len(values) == 1:
                     continue  # word2vec's header: how many words, how many dimensions
                 try:
@@ -104,9 +109,9 @@ def _text(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
                         f"{path}:{number}: not a word vector ({error})"
                     ) from error
                 dim = dim or len(vector)
-                if len(vector) != dim or not np.isfinite(vector).all():
+                if not dim or len(vector) != dim or not np.isfinite(vector).all():
                     raise TrainingDataError(
-                        f"{path}:{number}: expected {dim} finite numbers for {word!r}"
+                        f"{path}:{number}: expected {dim or 'some'} finite numbers for {word!r}"
                     )
                 yield word, vector
     except (OSError, UnicodeDecodeError) as error:

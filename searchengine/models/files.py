@@ -66,11 +66,8 @@ def resolve(name: str) -> Path:
     Raises:
         ModelError: Neither exists.
     """
-    folder = (
-        ASSETS / name
-        if os.sep not in name and (ASSETS / name).is_dir()
-        else Path(name).expanduser()
-    )
+    is_bundled = os.sep not in name and (ASSETS / name / CONFIG).is_file()
+    folder = ASSETS / name if is_bundled else Path(name).expanduser()
     if not (folder / CONFIG).is_file():
         bundled = ", ".join(sorted(path.parent.name for path in ASSETS.glob(f"*/{CONFIG}")))
         raise ModelError(f"{name}: no model there ({CONFIG} is missing); bundled models: {bundled}")
@@ -88,7 +85,11 @@ def read_config(folder: Path) -> ModelConfig:
                 f"{path}: model format {version}, this lexpix reads {FORMAT}; "
                 "use the lexpix that made it, or train it again"
             )
-        return ModelConfig(**entries)
+        config = ModelConfig(**entries)
+        parts = (config.image, config.text, config.notes, config.files)
+        if not isinstance(config.dim, int) or not all(isinstance(part, dict) for part in parts):
+            raise TypeError("an entry is of the wrong type")
+        return config
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path}: not a model description ({error})") from error
 
@@ -101,13 +102,15 @@ def verify(folder: Path, config: ModelConfig, name: str) -> Path:
     """
     path = folder / name
     try:
-        expected = config.files[name]
+        expected = (config.files[name]["bytes"], config.files[name]["sha256"])
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, KeyError) as error:
-        raise ModelError(f"{path}: missing from the model; install the model again") from error
-    if (size, digest) != (expected["bytes"], expected["sha256"]):
+    except (OSError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path}: missing from the model ({error}); install the model again"
+        ) from error
+    if (size, digest) != expected:
         raise ModelError(
             f"{path}: not the file of this model (hash mismatch); install the model again"
         )
@@ -121,8 +124,14 @@ def save(folder: Path, config: ModelConfig, write: Callable[[Path], None]) -> Mo
         folder: Where the model shall be; what is there is replaced.
         config: The description; its `files` are filled in.
         write: Called with a new empty folder to put the other files into.
+
+    Raises:
+        ModelError: There is something else than a model.
     """
+    require_replaceable(folder)
     fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    if (old / CONFIG).exists() and not folder.exists():
+        old.rename(folder)  # an earlier run was killed between the two renames below
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -145,6 +154,14 @@ def save(folder: Path, config: ModelConfig, write: Callable[[Path], None]) -> Mo
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return complete
+
+
+def require_replaceable(folder: Path) -> None:
+    """Raise ModelError if saving a model there would destroy something else."""
+    if folder.is_dir() and ((folder / CONFIG).is_file() or not any(folder.iterdir())):
+        return
+    if os.path.lexists(folder):
+        raise ModelError(f"{folder}: exists and is no model, so it is not replaced; name another")
 
 
 def annotate(folder: Path, notes: Mapping[str, Any]) -> None:

@@ -26,7 +26,7 @@ from searchengine.models import files
 from searchengine.types import PathLike, UnknownWord, Vectors
 from searchengine.vectors import unit_rows
 from searchengine.words import FILES as WORD_FILES
-from searchengine.words import WordVectors
+from searchengine.words import WordVectors, tokenize
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,6 +54,7 @@ class JointEncoder:
                 f"{folder}: a model of kind {self._config.kind!r}, not a joint embedding"
             )
         self._lock = threading.Lock()
+        self._opened: Any = None
 
     @property
     def fingerprint(self) -> str:
@@ -90,22 +91,25 @@ class JointEncoder:
         """
         sums = np.empty((len(texts), self.dim), dtype=np.float32)
         for line, text in enumerate(texts):
-            rows, _ = self.words.find(text)
-            if not rows:
-                unknown = self.words.unknown(text)
+            sums[line] = self.text_sum(text)
+            # A word of the table that training never reached has no vector either.
+            if not sums[line].any():
+                unknown = self.words.unknown(text) or [UnknownWord(w) for w in tokenize(text)]
                 raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
-            sums[line] = self.word_vectors(rows).sum(axis=0)
-        return unit_rows(sums, self.dim) if texts else sums
+        return unit_rows(sums, self.dim)
+
+    def text_sum(self, text: str) -> npt.NDArray[np.float32]:
+        """Return the sum of v(word) over a text, shape (dim,); zero if no word is known."""
+        return self.word_vectors(self.words.find(text)[0]).sum(axis=0, dtype=np.float32)
 
     def word_vectors(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return v(word) for rows of the word table, shape (n, dim), not normalised."""
         projection, trained, codes, scales = self._text
         index = np.asarray(rows, dtype=np.int64)
         vectors: npt.NDArray[np.float32] = self.words.vectors(index) @ projection
-        places = np.searchsorted(trained, index)
-        places[places == len(trained)] = 0
-        hit = trained[places] == index
-        vectors[hit] += codes[places[hit]] * scales[places[hit]][:, None]
+        hit = np.isin(index, trained)
+        places = np.searchsorted(trained, index[hit])
+        vectors[hit] += codes[places] * scales[places][:, None]
         return vectors
 
     def unknown_words(self, text: str) -> list[UnknownWord]:
@@ -170,20 +174,23 @@ class JointEncoder:
         ]
         return result
 
-    @cached_property
+    @property
     def _session(self) -> Any:
+        with self._lock:  # threads that ask at once share one session
+            if self._opened is None:
+                self._opened = self._open_session()
+            return self._opened
+
+    def _open_session(self) -> Any:
         import onnxruntime
 
-        with self._lock:
-            path = files.verify(self._folder, self._config, IMAGE_MODEL)
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
-            try:
-                return onnxruntime.InferenceSession(
-                    path, options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:  # ONNX Runtime's own errors have no common class
-                raise ModelError(f"{path}: ONNX Runtime cannot load it ({error})") from error
+        path = files.verify(self._folder, self._config, IMAGE_MODEL)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own errors have no common class
+            raise ModelError(f"{path}: ONNX Runtime cannot load it ({error})") from error
 
     @cached_property
     def _text(self) -> tuple[npt.NDArray[Any], ...]:

@@ -1,0 +1,441 @@
+"""The real command on real photographs, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import skimage.data
+import sklearn.datasets
+from PIL import Image
+
+import searchengine
+
+LEXPIX = str(Path(sys.executable).with_name("lexpix"))
+SKIMAGE = Path(skimage.data.__file__).parent
+SKLEARN = Path(sklearn.datasets.__file__).parent / "images"
+PHOTOS = {
+    "animals/chelsea.png": SKIMAGE / "chelsea.png",
+    "food/coffee.png": SKIMAGE / "coffee.png",
+    "people/astronaut.png": SKIMAGE / "astronaut.png",
+    "rocket.jpg": SKIMAGE / "rocket.jpg",
+    "places/china.jpg": SKLEARN / "china.jpg",
+    "plants/flower.jpg": SKLEARN / "flower.jpg",
+    "plants/grass.png": SKIMAGE / "grass.png",
+    "things/motorcycle.png": SKIMAGE / "motorcycle_left.png",
+    "things/coins.png": SKIMAGE / "coins.png",
+    "moon.png": SKIMAGE / "moon.png",
+}
+
+
+def lexpix(
+    *arguments: str | Path, library: Path, code: int = 0, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a new process and check its exit code."""
+    ran = subprocess.run(
+        [LEXPIX, *map(str, arguments)],
+        env=environment(library),
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+    )
+    assert ran.returncode == code, ran.stderr
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def environment(library: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LEXPIX_")}
+    return kept | {"LEXPIX_LIBRARY": str(library), "XDG_CONFIG_HOME": str(library / "no-config")}
+
+
+def answer(*arguments: str | Path, library: Path, cwd: Path | None = None) -> dict[str, Any]:
+    return json.loads(lexpix(*arguments, "--json", library=library, cwd=cwd).stdout)
+
+
+def found(*arguments: str | Path, library: Path, cwd: Path | None = None) -> list[str]:
+    """Return the file names of an answer."""
+    hits = answer("search", *arguments, library=library, cwd=cwd)["hits"]
+    return [os.path.basename(hit["path"]) for hit in hits]
+
+
+def copy_photos(folder: Path) -> Path:
+    for name, source in PHOTOS.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
+    """A library that the tests only ask."""
+    folder = tmp_path_factory.mktemp("library")
+    lexpix("index", photos, library=folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("query", "picture"),
+    [
+        ("cat", "chelsea.png"),
+        ("a cat looking at the camera", "chelsea.png"),
+        ("coffee", "coffee.png"),
+        ("a cup of coffee on a table", "coffee.png"),
+        ("flower", "flower.jpg"),
+        ("rocket", "rocket.jpg"),
+        ("motorcycle", "motorcycle.png"),
+        ("a woman in an orange suit", "astronaut.png"),
+        ("temple", "china.jpg"),
+        ("grass", "grass.png"),
+    ],
+)
+def test_words_find_what_is_in_the_picture(query: str, picture: str, library: Path) -> None:
+    assert found(query, library=library)[0] == picture
+
+
+@pytest.mark.parametrize(
+    ("query", "picture"),
+    [
+        (["./food/coffee.png", "-", "coffee", "+", "cat"], "chelsea.png"),
+        (["./animals/chelsea.png - cat + 2*flower"], "flower.jpg"),
+        (["2*rocket + cat - cat"], "rocket.jpg"),
+    ],
+)
+def test_arithmetic_finds_what_was_added(
+    query: list[str], picture: str, library: Path, photos: Path
+) -> None:
+    assert found(*query, library=library, cwd=photos)[0] == picture
+
+
+def test_answer_has_the_promised_form_and_the_cosine_of_the_model(library: Path) -> None:
+    entries = answer("search", "cat", "-k", "3", library=library)
+    assert list(entries) == ["query", "unknown_words", "hits", "took_ms"]
+    assert entries["query"] == "cat"
+    assert entries["unknown_words"] == []
+    assert [list(hit) for hit in entries["hits"]] == [["id", "path", "score"]] * 3
+    encoder = searchengine.load_model()
+    for hit in entries["hits"]:
+        cosine = encoder.encode_texts(["cat"]) @ encoder.encode_images([hit["path"]]).T
+        assert hit["score"] == pytest.approx(float(cosine[0, 0]), abs=2e-3)
+
+
+def test_pictures_of_the_query_are_left_out_by_file_and_by_id(library: Path, photos: Path) -> None:
+    chelsea = photos / "animals" / "chelsea.png"
+    hits = answer("search", "cat", library=library)["hits"]
+    assert hits[0]["path"] == str(chelsea)
+    for query in (str(chelsea), f"#{hits[0]['id']}", f"@{chelsea}"):
+        names = found(query, "-k", "100", library=library)
+        assert len(names) == len(PHOTOS) - 1
+        assert "chelsea.png" not in names
+
+
+def test_similar_takes_a_file_or_a_number(library: Path, photos: Path) -> None:
+    by_file = answer("similar", photos / "plants" / "grass.png", library=library)["hits"]
+    id_ = next(
+        hit["id"]
+        for hit in answer("search", "grass", library=library)["hits"]
+        if hit["path"].endswith("grass.png")
+    )
+    assert answer("similar", f"#{id_}", library=library)["hits"] == by_file
+
+
+def test_filter_restricts_to_a_folder(library: Path, photos: Path) -> None:
+    assert set(found("cat", "--in", photos / "plants", library=library)) == {
+        "flower.jpg",
+        "grass.png",
+    }
+
+
+def test_leading_minus_is_part_of_the_query(library: Path) -> None:
+    assert found("- cat", "-k", "100", library=library)[-1] == "chelsea.png"
+
+
+def test_table_shows_score_and_path(library: Path, photos: Path) -> None:
+    head, first, *_ = lexpix("search", "cat", library=library).stdout.splitlines()
+    assert head.split() == ["score", "number", "path"]
+    score, number, path = first.split(maxsplit=2)
+    assert 0 < float(score) <= 1
+    assert number.startswith("#")
+    assert path == str(photos / "animals" / "chelsea.png")
+
+
+@pytest.mark.parametrize(("option", "end"), [("--paths", "\n"), ("-0", "\0")])
+def test_bare_paths_for_pipes(option: str, end: str, library: Path, photos: Path) -> None:
+    ran = lexpix("search", "cat", "-k", "1", option, library=library)
+    assert ran.stdout == str(photos / "animals" / "chelsea.png") + end
+    assert ran.stderr == ""
+
+
+def test_unknown_word_goes_to_stderr_with_the_nearest_spelling(library: Path) -> None:
+    ran = lexpix("search", "cat motorcicle", "--json", library=library)
+    assert json.loads(ran.stdout)["unknown_words"] == ["motorcicle"]
+    assert "'motorcicle' is not known" in ran.stderr
+    assert "did you mean 'motorcycle'?" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "zzxqvk"], "no word of the query is known"),
+        (["search", "./nowhere.jpg"], "./nowhere.jpg: cannot be read"),
+        (["search", "#99999"], "#99999: no picture of the library has this number"),
+        (["search", "cat", "-", "cat"], "cancel out"),
+        (["search", "cat", "+"], "nothing follows this +"),
+        (["search", "0*cat"], "other than 0"),
+        (["search", ""], "the query is empty"),
+        (["search", "cat", "-k", "0"], "0 is not in the range"),
+        (["search", "cat", "--jsn"], "No such option"),
+        (["forget", "/nowhere"], "the library has nothing there"),
+    ],
+)
+def test_bad_query_exits_with_2_and_says_why(
+    arguments: list[str], message: str, library: Path
+) -> None:
+    ran = lexpix(*arguments, library=library, code=2)
+    assert message in ran.stderr
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["search", "cat"], ["status"], ["failures"], ["index"]])
+def test_without_a_library_exits_with_3_and_makes_none(command: list[str], tmp_path: Path) -> None:
+    ran = lexpix(*command, library=tmp_path / "none", code=3)
+    assert "lexpix index FOLDER" in ran.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_folder_that_is_not_there_exits_with_1_and_makes_no_library(tmp_path: Path) -> None:
+    ran = lexpix("index", tmp_path / "unmounted", library=tmp_path / "library", code=1)
+    assert "no such folder; is its disk mounted?" in ran.stderr
+    assert not (tmp_path / "library").exists()
+
+
+def test_setting_that_is_unknown_exits_with_2(library: Path, tmp_path: Path) -> None:
+    own = tmp_path / "library"
+    own.mkdir()
+    (own / "config.toml").write_text("indx = 'faiss'\n")
+    assert "config.toml: 'indx' cannot be set" in lexpix("status", library=own, code=2).stderr
+
+
+def test_library_of_a_newer_lexpix_is_refused_in_words(library: Path, tmp_path: Path) -> None:
+    own = tmp_path / "library"
+    shutil.copytree(library, own)
+    with sqlite3.connect(own / "catalog.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    assert "newer" in lexpix("search", "cat", library=own, code=1).stderr
+
+
+def test_index_reports_what_changed_and_search_follows(tmp_path: Path) -> None:
+    folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
+    first = answer("index", folder, library=library)
+    assert first == dict.fromkeys(first, 0) | {"added": len(PHOTOS)}
+    assert list(first) == [
+        "added",
+        "updated",
+        "moved",
+        "restored",
+        "missing",
+        "unchanged",
+        "failed",
+    ]
+    (folder / "animals" / "chelsea.png").rename(folder / "moved.png")
+    (folder / "moon.png").unlink()
+    shutil.copy(PHOTOS["rocket.jpg"], folder / "food" / "coffee.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+    second = lexpix("index", folder, "--json", library=library)
+    expected = {"updated": 1, "moved": 1, "missing": 1, "failed": 1, "unchanged": len(PHOTOS) - 3}
+    assert json.loads(second.stdout) == dict.fromkeys(first, 0) | expected
+    assert "broken.jpg: not a readable image" in second.stderr
+    assert found("cat", library=library)[0] == "moved.png"
+    assert "moon.png" not in found("moon", "-k", "100", library=library)
+    shutil.copy2(PHOTOS["moon.png"], folder / "moon.png")
+    assert answer("index", library=library)["restored"] == 1
+    assert "moon.png" in found("moon", "-k", "100", library=library)
+
+
+def test_failures_are_listed_and_tried_again(tmp_path: Path) -> None:
+    folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
+    broken = folder / "broken.jpg"
+    broken.write_bytes(PHOTOS["rocket.jpg"].read_bytes()[:5000])
+    lexpix("index", folder, library=library)
+    (failure,) = answer("failures", library=library)["failures"]
+    assert failure["path"] == str(broken)
+    assert "truncated" in failure["reason"]
+    assert str(broken) in lexpix("failures", library=library).stdout
+    shutil.copy(PHOTOS["rocket.jpg"], broken)
+    assert answer("failures", "--retry", library=library)["failures"] == []
+    assert set(found("rocket", "-k", "2", library=library)) == {"rocket.jpg", "broken.jpg"}
+
+
+def test_status_tells_what_is_there(library: Path, photos: Path) -> None:
+    entries = answer("status", library=library)
+    assert entries["counts"] == {"ok": len(PHOTOS), "missing": 0, "bad": 0}
+    assert entries["roots"][0]["path"] == str(photos)
+    assert entries["indexed"] == len(PHOTOS)
+    assert entries["fingerprint"] == searchengine.load_model().fingerprint
+    text = lexpix("status", library=library).stdout
+    for part in (str(library), f"{len(PHOTOS)} ok", str(photos), entries["fingerprint"][:12]):
+        assert part in text
+
+
+def test_forget_drops_from_the_library_and_not_from_the_disk(tmp_path: Path) -> None:
+    folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
+    lexpix("index", folder, library=library)
+    forgotten = lexpix("forget", folder / "plants", "--json", library=library)
+    assert json.loads(forgotten.stdout)["forgotten"] == 2
+    assert "will find it again" in forgotten.stderr
+    assert set(found("flower", "-k", "100", library=library)) & {"flower.jpg", "grass.png"} == set()
+    assert (folder / "plants" / "flower.jpg").exists()
+    lexpix("forget", folder, library=library)
+    lexpix("search", "flower", library=library, code=3)
+
+
+def test_odd_file_names_survive_table_json_and_pipe(tmp_path: Path) -> None:
+    folder, library = tmp_path / "photos", tmp_path / "library"
+    folder.mkdir()
+    names = [b"caf\xe9.png", "猫 \x1b[31m.png".encode(), b"two\nlines.png"]
+    for number, name in enumerate(names):
+        Image.new("RGB", (32, 32), (80 * number, 20, 20)).save(folder / "x.png")
+        os.rename(folder / "x.png", os.fsencode(folder) + b"/" + name)
+    lexpix("index", folder, library=library)
+    raw = subprocess.run(
+        [LEXPIX, "search", "cat", "-0"], env=environment(library), capture_output=True, check=True
+    ).stdout
+    assert {os.path.basename(path) for path in raw.split(b"\0")[:-1]} == set(names)
+    hits = answer("search", "cat", library=library)["hits"]
+    assert {os.fsencode(os.path.basename(hit["path"])) for hit in hits} == set(names)
+    table = lexpix("search", "cat", library=library).stdout
+    assert "\x1b" not in table
+    assert len(table.splitlines()) == 4
+
+
+def test_search_by_words_loads_no_training_migration_or_cnn(library: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "searchengine.cli", "search", "cat", "--json"],
+        env=environment(library),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert "faiss" in loaded
+    heavy = {"torch", "alembic", "onnxruntime", "PIL", "rapidfuzz", "rich", "indexer.pipeline"}
+    assert loaded & heavy == set()
+
+
+def test_help_of_the_root_loads_nothing_heavy(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "searchengine.cli", "--help"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert loaded & {"numpy", "sqlalchemy", "faiss", "torch", "rich", "platformdirs"} == set()
+    for command in ("index", "search", "similar", "status", "failures", "forget", "demo", "train"):
+        assert f"\n  {command} " in ran.stdout
+
+
+def test_progress_is_plain_lines_off_a_terminal_and_a_bar_on_one(
+    photos: Path, tmp_path: Path
+) -> None:
+    plain = lexpix("index", photos, library=tmp_path / "one").stderr
+    assert f"indexing: {len(PHOTOS)}/{len(PHOTOS)} files" in plain
+    assert "files/s" in plain
+    assert "\x1b" not in plain
+    shown = on_terminal([LEXPIX, "index", str(photos)], environment(tmp_path / "two"))
+    assert "\x1b[" in shown
+    assert f"{len(PHOTOS)}/{len(PHOTOS)}" in shown
+    assert "files/s" in shown
+
+
+def on_terminal(command: list[str], env: dict[str, str]) -> str:
+    """Run a command on a terminal of its own and return what it shows."""
+    main, terminal = pty.openpty()
+    with subprocess.Popen(
+        command, env=env | {"TERM": "xterm"}, stdin=terminal, stdout=terminal, stderr=terminal
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        try:
+            while chunk := os.read(main, 65536):
+                shown += chunk
+        except OSError:  # the terminal closes with the last process that has it
+            pass
+        os.close(main)
+        assert process.wait() == 0
+    return shown.decode()
+
+
+def test_interrupted_index_keeps_what_it_wrote_and_goes_on_later(tmp_path: Path) -> None:
+    folder, library = tmp_path / "photos", tmp_path / "library"
+    folder.mkdir()
+    source = Image.open(PHOTOS["rocket.jpg"])
+    for number in range(300):
+        source.crop((number % 40, number // 40, 400, 300)).save(folder / f"{number}.jpg")
+    process = subprocess.Popen(
+        [LEXPIX, "index", str(folder)],
+        env=environment(library),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while written(library) == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    before = written(library)
+    report = answer("index", library=library)
+    assert 0 < before == report["unchanged"]
+    assert report["added"] == 300 - before
+
+
+def written(library: Path) -> int:
+    """Return how many pictures a library holds, as SQLite itself says."""
+    try:
+        connection = sqlite3.connect(f"file:{library}/catalog.sqlite?mode=ro", uri=True)
+    except sqlite3.OperationalError:
+        return 0
+    try:
+        return int(connection.execute("SELECT count(*) FROM images").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()
+
+
+def test_demo_finds_the_cat(tmp_path: Path) -> None:
+    entries = json.loads(lexpix("demo", "--json", library=tmp_path / "demo").stdout)
+    assert entries["report"]["added"] > 20
+    word, sentence, sum_ = entries["answers"]
+    assert os.path.basename(word["hits"][0]["path"]) == "chelsea.png"
+    assert "rocket.jpg" in [os.path.basename(hit["path"]) for hit in sentence["hits"]]
+    assert "flower.jpg" in [os.path.basename(hit["path"]) for hit in sum_["hits"]]
+
+
+def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+    from importlib.metadata import version
+
+    assert lexpix("--version", library=tmp_path).stdout.strip() == f"lexpix {version('lexpix')}"
