@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def index(
     flags: dict[str, str], folders: tuple[str, ...], allow_empty: bool, as_json: bool
 ) -> None:
-    """Make the pictures in folders searchable; only what changed is read again.
+    """Make pictures searchable; only what changed is read.
 
     Without a folder, all that were indexed before are scanned again. A folder that is gone or empty
     is refused, as its disk may not be mounted; with --allow-empty its pictures count as missing.
@@ -46,8 +46,10 @@ def index(
     started = time.monotonic()
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
-        report = _index(engine, settings, roots or _known(engine), refused.append, allow_empty)
-    _show_report(report, time.monotonic() - started, as_json)
+        wanted = roots or _known(engine)
+        report = _index(engine, settings, wanted, refused.append, allow_empty)
+    if len(refused) < len(wanted):
+        _show_report(report, time.monotonic() - started, as_json)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
 
@@ -92,9 +94,10 @@ def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def demo(flags: dict[str, str], as_json: bool) -> None:
-    """Index the photographs of scikit-image and scikit-learn, and ask them three questions.
+    """Index photographs of other packages and query them.
 
-    The library is made in a temporary folder and removed at the end, unless --library names one.
+    They are those of scikit-image and scikit-learn. The library is made in a temporary folder and
+    removed at the end, unless --library names one.
     """
     import tempfile
 

@@ -26,10 +26,9 @@ def photographs() -> list[str]:
 
 def questions(folders: list[str]) -> list[list[str]]:
     """Return a word, a sentence and a sum for these folders, as arguments of `search`."""
-    images, _ = folders
-    coffee = os.path.join(images, "coffee.png")
+    _, images = folders
     return [
         ["cat"],
-        ["a rocket launching into the sky"],
-        [coffee, "-", "coffee", "+", "flower"],
+        ["a cup of coffee on a table"],
+        [os.path.join(images, "china.jpg"), "-", "temple", "+", "flower"],
     ]

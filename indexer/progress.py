@@ -58,14 +58,16 @@ class _Pace:
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self.stage = ""
-        self.started = 0.0
+        self.stage: str | None = None
+        self.started = time.monotonic()
 
     def enter(self, stage: str) -> bool:
         """Return whether this is a new stage."""
         if stage == self.stage:
             return False
-        self.stage, self.started = stage, time.monotonic()
+        if self.stage is not None:  # the first stage began when the meter was made
+            self.started = time.monotonic()
+        self.stage = stage
         return True
 
     def rate(self, done: int) -> float:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from searchengine.types import Answer, Failure
 
 COMMANDS = "lexpix.commands"
+ORDER = ("index", "search", "similar", "status", "failures", "forget", "demo", "train")
 EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
     (QueryError, 2),
     (ConfigError, 2),
@@ -40,10 +41,11 @@ class Commands(click.Group):
     """A group that loads commands when they are asked for and gives each the shared options."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return our own commands in the order they are met, then those of plugins."""
+        """Return the commands in the order they are met, those of third parties last."""
         from searchengine.plugins import names
 
-        return [*self.commands, *(name for name in names(COMMANDS) if name not in self.commands)]
+        known = {*self.commands, *names(COMMANDS)}
+        return [*(name for name in ORDER if name in known), *sorted(known.difference(ORDER))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command by name, None if there is none."""
@@ -122,8 +124,11 @@ def main(ctx: click.Context) -> None:
       lexpix search ./dog.jpg - dog + cat
     """
     import logging
+    import warnings
 
     logging.basicConfig(format="lexpix: %(message)s", level=logging.WARNING)
+    # Pillow warns of every odd tag; a file that it cannot read is an error and is reported as one.
+    warnings.filterwarnings("ignore", module="PIL")
     ctx.ensure_object(dict)
 
 
@@ -137,16 +142,22 @@ class QueryCommand(click.Command):
 
 def answer_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of all that answer with pictures."""
-    for option in (
-        click.option("-k", "limit", type=click.IntRange(min=1), help="Most hits to show."),
-        click.option(
-            "--in", "within", metavar="PATH", help="Only pictures at or below this folder."
-        ),
-        click.option("--json", "form", flag_value="json", help="Print one JSON object."),
-        click.option("--paths", "form", flag_value="paths", help="Print bare paths, one a line."),
-        click.option(
-            "-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."
-        ),
+    for option in reversed(
+        (
+            click.option(
+                "-k", "limit", metavar="N", type=click.IntRange(min=1), help="Most hits to show."
+            ),
+            click.option(
+                "--in", "within", metavar="PATH", help="Only pictures at or below this folder."
+            ),
+            click.option("--json", "form", flag_value="json", help="Print one JSON object."),
+            click.option(
+                "--paths", "form", flag_value="paths", help="Print bare paths, one a line."
+            ),
+            click.option(
+                "-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."
+            ),
+        )
     ):
         command = option(command)
     return command
@@ -163,7 +174,7 @@ def search(
     within: str | None,
     form: str | None,
 ) -> None:
-    """Find pictures by words, pictures, and sums and differences of both.
+    """Find pictures by words, pictures and sums of both.
 
     \b
       lexpix search "a dog running on the beach"
@@ -195,7 +206,7 @@ def similar(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def status(flags: dict[str, str], as_json: bool) -> None:
-    """Show what the library holds: counts, folders, model, index, failures."""
+    """Show counts, folders, model, index and failures."""
     import dataclasses
 
     with open_engine(flags) as engine:

@@ -35,7 +35,7 @@ _KINDS = {
 FILES = tuple(_KINDS)
 
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
-# Typographic apostrophe and hyphens; and lower() leaves a dot behind, in a letter of its own, of "İ".
+# Typographic marks; and lower() leaves the dot of "İ" behind as a character of its own.
 _PLAIN = {"’": "'", "\u2010": "-", "i\u0307": "i"}
 _POSSESSIVE = re.compile(r"(?<=.)'s$")
 
@@ -67,7 +67,7 @@ class WordVectors:
 
     def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         for name, (dtype, dimensions) in _KINDS.items():
-            if (arrays[name].dtype, arrays[name].ndim) != (dtype, dimensions):
+            if arrays[name].dtype != dtype or arrays[name].ndim != dimensions:
                 raise ModelError(f"{name}: not a part of a word table; install it again")
         text, self._offsets, self._ranks, self._codes, self._scales = (
             arrays[name] for name in FILES
@@ -83,7 +83,7 @@ class WordVectors:
         arrays = {}
         for name in FILES:
             try:
-                arrays[name] = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+                arrays[name] = np.lib.format.open_memmap(folder / name, mode="r")
             except Exception as error:  # a damaged header makes NumPy raise nearly anything
                 raise ModelError(f"{folder / name}: not a word table ({error})") from error
         try:
@@ -168,10 +168,11 @@ class WordVectors:
         return rows, unknown
 
     def spelling(self, word: str) -> str | None:
-        """Return the nearest word by edit distance, the more frequent of equals, or None.
+        """Return the nearest word by edit distance, or None.
 
         One edit is allowed in words of up to four letters, two in longer ones; a swap of
-        neighbours is one edit.
+        neighbours is one edit. Of equals, a word of the same length comes first ("dgo" is rather
+        "dog" than "do"), then the more frequent one.
         """
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
@@ -181,8 +182,12 @@ class WordVectors:
             word, list(self), scorer=OSA.distance, score_cutoff=limit, limit=None
         )
         # Misspellings are words of a large table too; a rare neighbour must be nearer to win.
-        ranked = min(scored, key=lambda item: (item[1], self.rank(item[2])), default=None)
-        return ranked[0] if ranked else None
+        nearest = min(
+            scored,
+            key=lambda item: (item[1], abs(len(item[0]) - len(word)), self.rank(item[2])),
+            default=None,
+        )
+        return nearest[0] if nearest else None
 
     def unknown(self, text: str) -> list[UnknownWord]:
         """Return the words of a text that have no vector, each with the nearest spelling."""

@@ -100,9 +100,10 @@ def library(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
         ("coffee", "coffee.png"),
         ("a cup of coffee on a table", "coffee.png"),
         ("flower", "flower.jpg"),
-        ("rocket", "rocket.jpg"),
+        ("coins", "coins.png"),
         ("motorcycle", "motorcycle.png"),
-        ("a woman in an orange suit", "astronaut.png"),
+        ("a building with a roof", "china.jpg"),
+        ("red flower", "flower.jpg"),
         ("temple", "china.jpg"),
         ("grass", "grass.png"),
     ],
@@ -116,7 +117,7 @@ def test_words_find_what_is_in_the_picture(query: str, picture: str, library: Pa
     [
         (["./food/coffee.png", "-", "coffee", "+", "cat"], "chelsea.png"),
         (["./animals/chelsea.png - cat + 2*flower"], "flower.jpg"),
-        (["2*rocket + cat - cat"], "rocket.jpg"),
+        (["./places/china.jpg", "-", "temple", "+", "flower"], "flower.jpg"),
     ],
 )
 def test_arithmetic_finds_what_was_added(
@@ -274,15 +275,15 @@ def test_index_reports_what_changed_and_search_follows(tmp_path: Path) -> None:
 def test_failures_are_listed_and_tried_again(tmp_path: Path) -> None:
     folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
     broken = folder / "broken.jpg"
-    broken.write_bytes(PHOTOS["rocket.jpg"].read_bytes()[:5000])
+    broken.write_bytes(PHOTOS["plants/flower.jpg"].read_bytes()[:5000])
     lexpix("index", folder, library=library)
     (failure,) = answer("failures", library=library)["failures"]
     assert failure["path"] == str(broken)
-    assert "truncated" in failure["reason"]
+    assert "truncated" in failure["reason"].lower()
     assert str(broken) in lexpix("failures", library=library).stdout
-    shutil.copy(PHOTOS["rocket.jpg"], broken)
+    shutil.copy(PHOTOS["plants/flower.jpg"], broken)
     assert answer("failures", "--retry", library=library)["failures"] == []
-    assert set(found("rocket", "-k", "2", library=library)) == {"rocket.jpg", "broken.jpg"}
+    assert set(found("flower", "-k", "2", library=library)) == {"flower.jpg", "broken.jpg"}
 
 
 def test_status_tells_what_is_there(library: Path, photos: Path) -> None:
@@ -431,8 +432,8 @@ def test_demo_finds_the_cat(tmp_path: Path) -> None:
     assert entries["report"]["added"] > 20
     word, sentence, sum_ = entries["answers"]
     assert os.path.basename(word["hits"][0]["path"]) == "chelsea.png"
-    assert "rocket.jpg" in [os.path.basename(hit["path"]) for hit in sentence["hits"]]
-    assert "flower.jpg" in [os.path.basename(hit["path"]) for hit in sum_["hits"]]
+    assert os.path.basename(sentence["hits"][0]["path"]) == "coffee.png"
+    assert os.path.basename(sum_["hits"][0]["path"]) == "flower.jpg"
 
 
 def test_version_is_that_of_the_package(tmp_path: Path) -> None:

@@ -165,9 +165,10 @@ def _torchvision(name: str) -> Backbone:
             _, channels, _, _ = features(torch.zeros(1, 3, size, size)).shape
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"backbone {name!r}: no map of features ({error})") from error
-    return Backbone(
-        name, features, int(channels), size, tuple(transform.mean), tuple(transform.std), None
-    )
+    mean, std = tuple(transform.mean), tuple(transform.std)
+    if getattr(network, "transform_input", False):  # GoogLeNet and Inception: -1..1, made inside
+        mean = std = (0.5,) * 3
+    return Backbone(name, features, int(channels), size, mean, std, None)
 
 
 def _before_pooling(name: str, network: nn.Module) -> nn.Module:
@@ -176,6 +177,7 @@ def _before_pooling(name: str, network: nn.Module) -> nn.Module:
     # First the pooling: what Swin calls "features" has its channels last, and two layers to come.
     if pools:
         return nn.Sequential(*children[: pools[-1]])
-    if isinstance(getattr(network, "features", None), nn.Module):
-        return nn.Sequential(network.features)
+    features = getattr(network, "features", None)
+    if isinstance(features, nn.Module):
+        return features
     raise ModelError(f"backbone {name!r}: cannot tell where its pooling begins")

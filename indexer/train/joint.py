@@ -128,7 +128,7 @@ def train_joint(
         "epochs": scores,
         **sources.notes,
     }
-    _save(out, model, backbone, table, used, notes)
+    save_model(out, model, backbone, table, used, notes)
     return _measure(out, data)
 
 
@@ -230,7 +230,7 @@ def _train(
     return scores
 
 
-def _save(
+def save_model(
     out: Path,
     model: JointModel,
     backbone: Backbone,
@@ -238,6 +238,16 @@ def _save(
     used: Any,
     notes: Mapping[str, Any],
 ) -> None:
+    """Write a model folder.
+
+    Args:
+        out: The folder; a model that is there is replaced.
+        model: The linear layers; row i of its residuals belongs to row `used[i]` of the table.
+        backbone: The CNN as trained.
+        table: Word vectors.
+        used: Rows of the table, rising, shape (vocabulary,).
+        notes: See `ModelConfig`.
+    """
     rows, columns = cells(dataclasses.replace(backbone, features=backbone.features.cpu()))
     config = files.ModelConfig(
         kind="joint",

@@ -100,7 +100,8 @@ class JointEncoder:
 
     def text_sum(self, text: str) -> npt.NDArray[np.float32]:
         """Return the sum of v(word) over a text, shape (dim,); zero if no word is known."""
-        return self.word_vectors(self.words.find(text)[0]).sum(axis=0, dtype=np.float32)
+        total: npt.NDArray[np.float32] = self.word_vectors(self.words.find(text)[0]).sum(axis=0)
+        return total
 
     def word_vectors(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return v(word) for rows of the word table, shape (n, dim), not normalised."""
