@@ -5,7 +5,7 @@
 For pictures of 0.2 and 12 megapixels (JPEGs made of photographs that scikit-image ships, with noise
 so that they compress like a camera's), in pictures per second, medians over interleaved rounds:
 
-    decode    `open_image` alone, on all cores
+    decode    `open_image` alone, to the model's input size, on all cores
     cnn       the model alone on decoded pictures, in batches, on all cores
     rate      the whole pipeline into a new library: hashing, decoding, model, database
     limit     1 / (1 / decode + 1 / cnn): what no pipeline on the same cores can exceed
@@ -43,6 +43,7 @@ from searchengine.catalog import Catalog
 from searchengine.database import open_database
 from searchengine.engine import load_model
 from searchengine.images import open_image
+from searchengine.models.joint import JointEncoder
 from searchengine.types import Encoder, IndexReport
 
 SIZES = {"0.2 MP": ((516, 387), 400), "12 MP": ((4000, 3000), 64)}  # pixels, number of pictures
@@ -122,7 +123,8 @@ def seconds(function: Callable[[], object]) -> float:
 def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str, float]:
     """Return the rates of the parts and of the whole for one folder of pictures."""
     paths = sorted(root.iterdir())
-    load = partial(open_image, size=getattr(encoder, "decode_size", 224))
+    assert isinstance(encoder, JointEncoder)
+    load = partial(open_image, size=encoder.decode_size, prepare=encoder.prepare)
     decoded = list(Threads().imap(load, paths))
     encoder.encode_images(decoded[:BATCH])  # makes the session
 

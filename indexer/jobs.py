@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError
-from searchengine.images import Photo, open_file, read_photo
+from searchengine.images import Photo, Prepare, open_file, read_photo
 from searchengine.types import Encoder, FileStat, Picture, Vector
 from searchengine.vectors import unit_rows
 
@@ -54,7 +54,7 @@ class Unreadable:
 
 
 def decode(
-    job: Job, *, catalog: Catalog, fingerprint: str, size: int
+    job: Job, *, catalog: Catalog, fingerprint: str, size: int, prepare: Prepare | None = None
 ) -> Unchanged | Decoded | Unreadable | None:
     """Hash a file, and decode it unless the vector of its bytes is known.
 
@@ -63,6 +63,7 @@ def decode(
         catalog: Is asked for the vector.
         fingerprint: The model whose vector counts.
         size: Length in pixels of the shorter side that the model needs.
+        prepare: What the model does to a decoded picture, done here so that it runs in threads.
 
     Returns:
         What the file holds, or None if it was deleted meanwhile.
@@ -75,7 +76,7 @@ def decode(
                 return Unchanged(stat, row)
             vector = catalog.vector_of_content(digest, fingerprint)
             file.seek(0)
-            photo = read_photo(file, size=size, decode=vector is None)
+            photo = read_photo(file, size=size, prepare=prepare, decode=vector is None)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -190,6 +190,7 @@ class _Run:
             catalog=self.catalog,
             fingerprint=self.encoder.fingerprint,
             size=getattr(self.encoder, "decode_size", 224),
+            prepare=getattr(self.encoder, "prepare", None),
         )
         with closing(executor.imap(job, jobs)) as results:
             for result in results:

@@ -120,9 +120,8 @@ class Catalog:
 
     def by_sha256(self, digest: str) -> list[Picture]:
         """Return the pictures of any state with these bytes, by rising id."""
-        query = PICTURE.where(ImageRow.sha256 == digest).order_by(ImageRow.id)
         with self._reader.begin() as connection:
-            return [_picture(row) for row in connection.execute(query)]
+            return [_picture(row) for row in connection.execute(COPIES, {"digest": digest})]
 
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
@@ -162,14 +161,9 @@ class Catalog:
 
     def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
         """Return the vector that a model gave to any picture with these bytes, missing ones too."""
-        query = (
-            select(EmbeddingRow.vector)
-            .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
-            .where(ImageRow.sha256 == sha256, _made_by(fingerprint))
-            .limit(1)
-        )
+        wanted = {"digest": sha256, "fingerprint": fingerprint}
         with self._reader.begin() as connection:
-            packed = connection.scalar(query)
+            packed = connection.scalar(VECTOR_OF_CONTENT, wanted)
         return None if packed is None else unpack([packed])[0]
 
     def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
@@ -347,6 +341,19 @@ PICTURE: Select[*tuple[Any, ...]] = select(
     ImageRow.error,
 )
 """The columns that `_picture` takes, in its order."""
+
+# Asked once for every file of a scan: building the statement anew would cost more than running it.
+COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
+VECTOR_OF_CONTENT = (
+    select(EmbeddingRow.vector)
+    .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
+    .join(EncoderRow, EncoderRow.id == EmbeddingRow.encoder_id)
+    .where(
+        ImageRow.sha256 == sa.bindparam("digest"),
+        EncoderRow.fingerprint == sa.bindparam("fingerprint"),
+    )
+    .limit(1)
+)
 
 
 def _picture(row: AnyRow) -> Picture:

@@ -11,10 +11,11 @@ import errno
 import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
@@ -57,6 +58,10 @@ if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 
 
+Prepare: TypeAlias = Callable[[Image.Image], Image.Image]
+"""How a model wants its pictures: from an upright RGB picture to what the model takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """What a picture file holds.
@@ -88,7 +93,11 @@ def open_file(path: PathLike) -> BufferedReader:
 
 
 def open_image(
-    source: PathLike | BinaryIO, *, size: int | None = None, max_pixels: int = MAX_PIXELS
+    source: PathLike | BinaryIO,
+    *,
+    size: int | None = None,
+    prepare: Prepare | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Image.Image:
     """Decode the first frame of a picture as upright RGB; transparent parts become white.
 
@@ -96,12 +105,14 @@ def open_image(
         source: A path, or a file opened in binary mode.
         size: Scale a larger picture down so that its shorter side has this many pixels, decoding no
             more of it than that takes; None keeps it whole.
+        prepare: Applied to the upright picture, which is then at least as large as `size` asks,
+            instead of scaling it: an encoder that scales anyway need not scale twice.
         max_pixels: Refuse larger pictures before decoding them.
 
     Raises:
         ImageError: The file cannot be read, or is no complete picture of a known kind.
     """
-    pixels = read_photo(source, size=size, max_pixels=max_pixels).pixels
+    pixels = read_photo(source, size=size, prepare=prepare, max_pixels=max_pixels).pixels
     assert pixels is not None
     return pixels
 
@@ -110,6 +121,7 @@ def read_photo(
     source: PathLike | BinaryIO,
     *,
     size: int | None = None,
+    prepare: Prepare | None = None,
     max_pixels: int = MAX_PIXELS,
     decode: bool = True,
 ) -> Photo:
@@ -117,14 +129,28 @@ def read_photo(
 
     Arguments and errors are those of `open_image`.
     """
+    pixels = partial(_pixels, size=size, prepare=prepare) if decode else None
     if not isinstance(source, (str, os.PathLike)):
-        return _read(source, str(getattr(source, "name", "picture")), size, max_pixels, decode)
+        return _read(source, str(getattr(source, "name", "picture")), max_pixels, pixels)
     path = os.fspath(source)
     try:
         with open_file(path) as file:
-            return _read(file, path, size, max_pixels, decode)
+            return _read(file, path, max_pixels, pixels)
     except OSError as error:
         raise ImageError(_message(path, _reason(error))) from error
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture of any mode as RGB: transparency on white, 16 bits scaled to 8."""
+    image.load()
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layer = image.convert("RGBA")
+    white = Image.new("RGB", layer.size, "white")
+    white.paste(layer, mask=layer)
+    return white
 
 
 def read_exif(image: Image.Image) -> Exif:
@@ -152,7 +178,12 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read(file: BinaryIO, path: str, size: int | None, max_pixels: int, decode: bool) -> Photo:
+def _read(
+    file: BinaryIO,
+    path: str,
+    max_pixels: int,
+    pixels_of: Callable[[Image.Image, int], Image.Image] | None,
+) -> Photo:
     try:
         if not file.read(1):
             raise ImageError(_message(path, "the file is empty"))
@@ -164,7 +195,7 @@ def _read(file: BinaryIO, path: str, size: int | None, max_pixels: int, decode: 
                 raise ImageError(_message(path, f"{megapixels}, the limit is {limit}"))
             turn = _orientation(image)
             exif = read_exif(image)
-            pixels = _pixels(image, size, turn) if decode else None
+            pixels = pixels_of(image, turn) if pixels_of else None
     except ImageError:
         raise
     except Exception as error:  # a broken file can make a decoder raise nearly anything
@@ -184,28 +215,19 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _pixels(image: Image.Image, size: int | None, turn: int) -> Image.Image:
+def _pixels(
+    image: Image.Image, turn: int, *, size: int | None, prepare: Prepare | None
+) -> Image.Image:
     if size is not None:
         scale = _DRAFT_MARGIN * size / min(image.size)
         if scale < 1:  # only a JPEG heeds it
             image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-    pixels = _rgb(image)
-    if size is not None:
+    pixels = as_rgb(image)
+    if size is not None and prepare is None:
         pixels = _shrunk(pixels, size)
     method = _UPRIGHT.get(turn)
-    return pixels if method is None else pixels.transpose(method)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    image.load()
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    white = Image.new("RGB", layer.size, "white")
-    white.paste(layer, mask=layer)
-    return white
+    upright = pixels if method is None else pixels.transpose(method)
+    return upright if prepare is None else prepare(upright)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

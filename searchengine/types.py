@@ -153,7 +153,8 @@ class Encoder(Protocol):
     """Map texts and pictures into one space.
 
     `fingerprint` names weights, configuration and preprocessing; vectors of two fingerprints are
-    never compared.
+    never compared. An encoder may also have `decode_size`, the shorter side in pixels that pictures
+    need, and `prepare(image) -> image`, which the indexer then calls in its decoding threads.
     """
 
     @property

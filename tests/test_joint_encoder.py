@@ -177,6 +177,16 @@ def test_prepare_squashes_any_mode_to_the_size(encoder: JointEncoder) -> None:
         assert (prepared.mode, prepared.size) == ("RGB", (SIZE, SIZE))
 
 
+def test_transparent_pictures_stand_on_white_from_memory_as_from_disk(
+    encoder: JointEncoder, tmp_path: Path
+) -> None:
+    picture = noise(5).convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.save(tmp_path / "glass.png")
+    from_memory, from_disk = encoder.encode_images([picture, tmp_path / "glass.png"])
+    np.testing.assert_array_equal(from_memory, from_disk)
+
+
 def test_a_file_that_is_no_picture_is_named(encoder: JointEncoder, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"text")
     with pytest.raises(ImageError, match=r"a\.jpg"):

@@ -98,6 +98,25 @@ def test_without_splits_a_twentieth_is_kept_for_dev_whatever_else_is_there(tmp_p
     assert set(some) <= set(all_pairs)
 
 
+def test_lines_of_one_picture_are_one_pair(tmp_path: Path) -> None:
+    path = tmp_path / "p"
+    entries = [("1.jpg", "a dog"), ("2.jpg", "a cat"), ("1.jpg", "a brown dog")]
+    lines = [json.dumps({"image": i, "captions": [c], "split": "train"}) for i, c in entries]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert read_pairs(path) == [
+        Pair(tmp_path / "1.jpg", ("a dog", "a brown dog"), "train"),
+        Pair(tmp_path / "2.jpg", ("a cat",), "train"),
+    ]
+
+
+def test_a_picture_in_two_splits_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p"
+    lines = [{"image": "1.jpg", "captions": ["a"], "split": s} for s in ("train", "dev")]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    with pytest.raises(TrainingDataError, match=r"1\.jpg is in the splits train and dev"):
+        read_pairs(path)
+
+
 @pytest.mark.parametrize(
     ("name", "split"),
     [("train", "train"), ("restval", "train"), ("val", "dev"), ("dev", "dev"), ("test", "test")],

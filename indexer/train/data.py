@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,24 @@ def read_pairs(path: Path, images: Path | None = None) -> list[Pair]:
         images: The folder that picture paths are relative to; the file's own folder by default.
 
     Raises:
-        TrainingDataError: The file cannot be read, a line is malformed, or there is no pair.
+        TrainingDataError: The file cannot be read, a line is malformed, a picture is in two splits,
+            or there is no pair.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingDataError(f"{path}: cannot be read ({error})") from error
     folder = images or path.parent
-    pairs = [
-        Pair(folder / name, captions, split or _split_of(name))
-        for name, captions, split in _entries(path, text)
-    ]
+    pairs: dict[str, Pair] = {}
+    for name, captions, split in _entries(path, text):
+        # A picture that comes twice is one picture: its captions are no negatives of each other.
+        known = pairs.get(name, Pair(folder / name, (), split or _split_of(name)))
+        if split is not None and split != known.split:
+            raise TrainingDataError(f"{path}: {name} is in the splits {known.split} and {split}")
+        pairs[name] = replace(known, captions=known.captions + captions)
     if not pairs:
         raise TrainingDataError(f"{path}: no pairs of a picture and captions in it")
-    return pairs
+    return list(pairs.values())
 
 
 def _entries(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:

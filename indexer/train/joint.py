@@ -198,24 +198,19 @@ def _train(
     progress: Progress,
     on_epoch: Callable[[str, int, Metrics], None],
 ) -> dict[str, list[Metrics]]:
-    digest = hashlib.sha256(sources.pairs.read_bytes()).hexdigest()
+    # What is read decides, not where it lies; notes decide nothing.
+    inputs = [_digest(path) for path in (sources.pairs, sources.words, sources.classes)]
+    inputs += [str(sources.images), sources.backbone, str(sources.vocabulary), device]
     scores = {}
 
     def run(name: str, task: Task, epochs: int, decisive: Recipe) -> None:
-        everything = [
-            name,
-            dataclasses.asdict(decisive),
-            # A note changes nothing that is learned.
-            dataclasses.asdict(dataclasses.replace(sources, notes={})),
-            digest,
-            device,
-        ]
+        everything = json.dumps([name, dataclasses.asdict(decisive), inputs])
         scores[name] = fit(
             task,
             epochs=epochs,
             seed=recipe.seed,
             checkpoint=work / f"checkpoint-{name}.pt",
-            signature=hashlib.sha256(json.dumps(everything, default=str).encode()).hexdigest(),
+            signature=hashlib.sha256(everything.encode()).hexdigest(),
             on_step=lambda epoch, step, steps, loss, _: progress(
                 f"{name} {epoch + 1}/{epochs}", step, steps, f"loss {loss:.3f}"
             ),
@@ -228,6 +223,16 @@ def _train(
     if recipe.finetune:
         run("finetune", FinetunePhase(model, data, backbone, device), recipe.finetune, recipe)
     return scores
+
+
+def _digest(path: Path | None) -> str:
+    """Return the SHA-256 of a file, or of all files of a folder; of nothing for None."""
+    digest = hashlib.sha256()
+    if path is not None:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
 
 
 def save_model(

@@ -145,14 +145,14 @@ class JointEncoder:
         """
         from PIL.Image import Resampling
 
-        size = self.decode_size
-        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        from searchengine.images import as_rgb
+
+        square = (self.decode_size, self.decode_size)
+        rgb = as_rgb(image)
+        if rgb.size == square:
+            return rgb
         # reducing_gap shrinks by whole factors first: much faster, hardly visible.
-        return (
-            rgb
-            if rgb.size == (size, size)
-            else rgb.resize((size, size), Resampling.BICUBIC, reducing_gap=2.0)
-        )
+        return rgb.resize(square, Resampling.BICUBIC, reducing_gap=2.0)
 
     def _run(self, output: str, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
         import onnxruntime
@@ -161,19 +161,19 @@ class JointEncoder:
         from searchengine.images import open_image
 
         opened = (
-            image if isinstance(image, PillowImage) else open_image(image, size=self.decode_size)
+            self.prepare(image)
+            if isinstance(image, PillowImage)
+            else open_image(image, size=self.decode_size, prepare=self.prepare)
             for image in images
         )
-        pixels = np.stack(
-            [np.asarray(self.prepare(image)) for image in opened]
-        )  # (n, h, w, 3) uint8
+        pixels = np.stack([np.asarray(image) for image in opened])  # (n, h, w, 3) uint8
         options = onnxruntime.RunOptions()
         # Without this the session would compute the regions for every embedding as well.
         options.add_run_config_entry("only_execute_path_to_fetches", "1")
-        result: npt.NDArray[np.float32] = self._session.run([output], {"pixels": pixels}, options)[
-            0
-        ]
-        return result
+        outputs: list[npt.NDArray[np.float32]] = self._session.run(
+            [output], {"pixels": pixels}, options
+        )
+        return outputs[0]
 
     @property
     def _session(self) -> Any:
