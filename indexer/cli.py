@@ -114,11 +114,12 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     if as_json:
         _print_json({"report": report, "answers": [entries_of(answer) for answer in answers]})
         return
-    click.echo(f"indexed {report['added']} pictures of scikit-image and scikit-learn")
+    base = os.path.commonpath(folders) + os.sep  # long, and the same for all
+    click.echo(f"indexed {report['added']} pictures below {printable(base)}")
     for answer in answers:
-        click.secho(f"\n$ lexpix search '{answer.query}' -k 3", bold=True)
+        click.secho(f"\n$ lexpix search '{answer.query.replace(base, './')}' -k 3", bold=True)
         for hit in answer.hits:
-            click.echo(f"{hit.score:6.3f}  {printable(hit.path)}")
+            click.echo(f"{hit.score:6.3f}  {printable(hit.path.removeprefix(base))}")
     click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 
