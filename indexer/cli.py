@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,132 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 
+@click.group("eval")
+def evaluate() -> None:
+    """Measure a model, or a library on itself."""
+
+
+model_option = click.option(
+    "--model", metavar="MODEL", help="A bundled model by name, or the folder of a model."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@evaluate.command("retrieval")
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Captioned pictures, as for training.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the pictures, if not the folder of the pairs.",
+)
+@click.option("--split", default="dev", show_default=True, help="Which pictures: train, dev, test.")
+@model_option
+@json_option
+def evaluate_pairs(
+    pairs: Path, images: Path | None, split: str, model: str | None, as_json: bool
+) -> None:
+    """Measure how well sentences find their pictures and pictures their sentences.
+
+    Recall at 1, 5 and 10 in percent and the median rank; a picture's rank is that of its best
+    sentence, ties count against the model.
+    """
+    from indexer.evaluate import evaluate_retrieval
+    from indexer.train.data import read_pairs
+    from searchengine.config import load_settings
+    from searchengine.engine import load_model
+    from searchengine.errors import TrainingDataError
+
+    chosen = [pair for pair in read_pairs(pairs, images) if pair.split == split and pair.captions]
+    if not chosen:
+        raise TrainingDataError(f"{pairs}: no captioned pictures of the split {split!r} in it")
+    encoder = load_model(load_settings({"model": model}).model)
+    scores = evaluate_retrieval(encoder, [p.image for p in chosen], [p.captions for p in chosen])
+    if as_json:
+        _print_json(_entries(scores))
+        return
+    click.echo(f"{scores.images} pictures, {scores.captions} captions")
+    _show_recall("sentence -> picture", _entries(scores.t2i))
+    _show_recall("picture -> sentence", _entries(scores.i2t))
+
+
+@evaluate.command("labels")
+@click.option(
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+)
+@model_option
+@json_option
+def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
+    """Measure how well names find pictures and pictures names.
+
+    Recall of names, the share of pictures with a right name among the nearest one and five, and the
+    mean average precision over the names, all in percent.
+    """
+    from indexer.evaluate import evaluate_labels, read_labels
+    from searchengine.config import load_settings
+    from searchengine.engine import load_model
+
+    labelled = read_labels(labels)
+    scores = evaluate_labels(load_model(load_settings({"model": model}).model), labelled)
+    if as_json:
+        _print_json(_entries(scores))
+        return
+    if scores.unknown:
+        click.echo(f"lexpix: left out as unknown: {', '.join(scores.unknown)}", err=True)
+    click.echo(f"{scores.images} pictures, {scores.names} names")
+    _show_recall("name -> picture", _entries(scores.n2p))
+    click.echo(f"picture -> name: top-1 {scores.top1:.1f}  top-5 {scores.top5:.1f}")
+    click.echo(f"mean average precision: {scores.mean_average_precision:.1f}")
+
+
+@evaluate.command("library")
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Texts that people ask, one a line, to count unknown words.",
+)
+@click.option(
+    "--sample", default=1000, show_default=True, type=click.IntRange(min=1), help="Pictures asked."
+)
+@click.option("--library", metavar="FOLDER", help="Folder of the library.")
+@model_option
+@json_option
+def evaluate_own(
+    queries: Path | None, sample: int, library: str | None, model: str | None, as_json: bool
+) -> None:
+    """Measure a library without labels.
+
+    Recall of the index against the exact ranking in percent, time of a query, hubness (skewness of
+    how often a picture is among the ten nearest of others), unknown words in given queries.
+    """
+    from indexer.evaluate import evaluate_library
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings({"library": library, "model": model})
+    asked = queries.read_text(encoding="utf-8").splitlines() if queries else []
+    with Engine.open(settings) as engine:
+        scores = evaluate_library(
+            engine.catalog, engine.encoder, engine.index, queries=asked, sample=sample
+        )
+    if as_json:
+        _print_json(_entries(scores))
+        return
+    click.echo(f"{scores.pictures} pictures, {scores.queries} of them asked")
+    click.echo(f"recall of the index: {scores.index_recall:.2f}")
+    click.echo(f"one query: median {scores.p50_ms:.2f} ms, 95 % below {scores.p95_ms:.2f} ms")
+    click.echo(f"hubness: {scores.hubness:.2f}")
+    if scores.unknown_words is not None:
+        click.echo(f"unknown words: {scores.unknown_words:.2f} %")
+
+
 @click.group()
 def train() -> None:
     """Train models; needs: pip install 'lexpix[train]'."""
@@ -236,12 +362,15 @@ def joint(
         return
     for way, name in (("t2i", "sentence -> picture"), ("i2t", "picture -> sentence")):
         if way in scores:
-            found = scores[way]
-            click.echo(
-                f"{name}: R@1 {found['r1']:.1f}  R@5 {found['r5']:.1f}  R@10 {found['r10']:.1f}"
-                f"  median rank {found['medr']:.0f}"
-            )
+            _show_recall(name, scores[way])
     click.echo(f"wrote {out}; use it with the option: --model {out}", err=True)
+
+
+def _show_recall(name: str, scores: Mapping[str, float]) -> None:
+    click.echo(
+        f"{name}: R@1 {scores['r1']:.1f}  R@5 {scores['r5']:.1f}  R@10 {scores['r10']:.1f}"
+        f"  median rank {scores['medr']:.0f}"
+    )
 
 
 def _raise(error: RootError) -> None:

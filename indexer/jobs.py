@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL.Image import Image
 
 from searchengine.catalog import Catalog
-from searchengine.errors import ImageError
+from searchengine.errors import ImageError, MissingPlugin, ModelError
 from searchengine.images import Photo, Prepare, open_file, read_photo
 from searchengine.types import Encoder, FileStat, Picture, Vector
 from searchengine.vectors import unit_rows
@@ -92,12 +92,17 @@ def embed(
     """Return the unit vectors of pictures by their keys, and of those that have none, the reasons.
 
     Pictures that fail together are tried one by one.
+
+    Raises:
+        ModelError, MissingPlugin, ImportError: The model cannot run at all; no picture is to blame.
     """
     if not pictures:
         return {}, {}
     try:
         rows = unit_rows(encoder.encode_images(list(pictures.values())), encoder.dim)
         return dict(zip(pictures, rows, strict=True)), {}
+    except (ModelError, MissingPlugin, ImportError):
+        raise
     except Exception as error:  # whatever a model does, the other pictures must not pay for it
         if len(pictures) == 1:
             return {}, dict.fromkeys(pictures, f"the model cannot encode it ({error})")

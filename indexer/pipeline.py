@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -233,13 +233,15 @@ class _Run:
     def _write(self) -> None:
         """Embed and write what is pending, then count it."""
         pending, self._pending, self._to_embed = self._embed(self._pending), [], 0
+        # A file that was read and then moved is in the batch twice: its row is written only once.
+        taken = {one.row.id for one in pending if one.row is not None}
         records: list[PictureRecord] = []
         done: Counter[str] = Counter()
         for one in pending:
             if isinstance(one, Unreadable):
                 records.append(self._bad_record(one))
                 continue
-            row = one.row or self._moved_row(one)
+            row = one.row or self._moved_row(one, taken)
             records.append(self._record(one, row))
             done[_kind(one, row)] += 1
         self.catalog.write(
@@ -286,8 +288,8 @@ class _Run:
             if vector is not None:
                 self._recent[old] = vector
 
-    def _moved_row(self, one: Decoded) -> Picture | None:
-        """Take the row of the file that a new file was before it was moved or renamed."""
+    def _moved_row(self, one: Decoded, taken: Collection[int]) -> Picture | None:
+        """Take the row, if not taken, of the file that a new one was before it was moved."""
         if one.sha256 not in self._left:  # once for all copies: there may be thousands
             self._left[one.sha256] = [
                 row
@@ -296,7 +298,11 @@ class _Run:
             ]
         left = self._left[one.sha256]
         name = os.path.basename(one.stat.path)
-        row = min(left, key=lambda row: (os.path.basename(row.path) != name, row.id), default=None)
+        row = min(
+            (row for row in left if row.id not in taken),
+            key=lambda row: (os.path.basename(row.path) != name, row.id),
+            default=None,
+        )
         if row is not None:
             left.remove(row)
         return row

@@ -26,9 +26,8 @@ class Volumes:
     def __init__(self, catalog: Catalog, root: str) -> None:
         self._catalog = catalog
         self._root = root
-        self._mounts: dict[str, int] = json.loads(catalog.meta(_META) or "{}")
         roots = {one.path: one.device for one in catalog.roots() if one.device is not None}
-        self._recorded = self._mounts | roots
+        self._recorded = _mounts(catalog) | roots
         self._found: dict[str, int] = {}
         self._device = _device(root)
         changed = [
@@ -57,8 +56,13 @@ class Volumes:
                 self._unchanged[volume] += 1
 
     def absent(self) -> list[str]:
-        """Return the volumes below the root of which not even half of the pictures were found."""
-        return [path for path, known in self._known.items() if 2 * self._unchanged[path] < known]
+        """Return the volumes at or below the root about whose pictures the scan says nothing.
+
+        They were others from the start, and not even half of their pictures were found; or they
+        were unmounted while the scan was running.
+        """
+        lost = [path for path, device in self._found.items() if _device(path) != device]
+        return sorted({*self._others(), *lost})
 
     def mounted(self, path: str) -> bool:
         """Tell whether the volume that a path was recorded on is there."""
@@ -71,19 +75,29 @@ class Volumes:
 
     def record(self) -> None:
         """Remember the devices that this scan found, for the next; absent volumes keep theirs."""
-        absent = set(self.absent())
+        others = self._others()
+        before = _mounts(self._catalog)  # read again: a scan of another root may have written it
         mounts = {
             path: device
-            for path, device in self._mounts.items()
-            if path in absent or not is_under(path, self._root)
+            for path, device in before.items()
+            if path in others or not is_under(path, self._root)
         }
         for path, device in self._found.items():
-            if path != self._root and path not in absent:
+            if path != self._root and path not in others:
                 mounts[path] = device
-        if mounts != self._mounts:
+        if mounts != before:
             self._catalog.set_meta(_META, json.dumps(mounts))
-        if self._root in self._known and self._root not in absent:
+        if self._root in self._known and self._root not in others:
             self._catalog.begin_scan(self._root, self._device)
+
+    def _others(self) -> set[str]:
+        """Return the volumes with another number than before and less than half of the pictures."""
+        return {path for path, known in self._known.items() if 2 * self._unchanged[path] < known}
+
+
+def _mounts(catalog: Catalog) -> dict[str, int]:
+    mounts: dict[str, int] = json.loads(catalog.meta(_META) or "{}")
+    return mounts
 
 
 def _device(path: str) -> int | None:

@@ -109,7 +109,7 @@ class Catalog:
     def get(self, ids: Iterable[int]) -> dict[int, Picture]:
         """Return the pictures with these ids; unknown ids are absent."""
         with self._reader.begin() as connection:
-            rows = select_in(connection, PICTURE, ImageRow.id, map(int, ids))
+            rows = select_in(connection, PICTURE, ImageRow.id, _storable(ids))
             return {row.id: _picture(row) for row in rows}
 
     def by_paths(self, paths: Iterable[str]) -> dict[str, Picture]:
@@ -155,7 +155,7 @@ class Catalog:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
         query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(_made_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = list(select_in(connection, query, EmbeddingRow.image_id, map(int, ids)))
+            rows = list(select_in(connection, query, EmbeddingRow.image_id, _storable(ids)))
         unpacked = unpack([row.vector for row in rows])
         return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
 
@@ -380,6 +380,11 @@ def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]
 def _made_by(fingerprint: str) -> ColumnElement[bool]:
     encoder = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
     return EmbeddingRow.encoder_id == encoder.scalar_subquery()
+
+
+def _storable(ids: Iterable[int]) -> Iterator[int]:
+    """Leave out numbers that no row can have, because SQLite refuses to be asked for them."""
+    return (one for one in map(int, ids) if 0 < one < 2**63)
 
 
 def _ids(values: Iterable[int]) -> Ids:

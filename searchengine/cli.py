@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from searchengine.types import Answer, Failure
 
 COMMANDS = "lexpix.commands"
-ORDER = ("index", "search", "similar", "status", "failures", "forget", "demo", "train")
+ORDER = (
+    "index",
+    "search",
+    "similar",
+    "explain",
+    "status",
+    "failures",
+    "forget",
+    "demo",
+    "eval",
+    "train",
+)
 EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
     (QueryError, 2),
     (ConfigError, 2),
@@ -196,10 +207,38 @@ def similar(
     flags: dict[str, str], picture: str, limit: int | None, within: str | None, form: str | None
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12"."""
-    number = picture.removeprefix("#")
-    given = int(number) if picture != number and number.isdecimal() else picture
     with open_engine(flags) as engine:
-        show_answer(engine.similar(given, limit=limit, within=within), form)
+        show_answer(engine.similar(_picture(picture), limit=limit, within=within), form)
+
+
+@main.command(cls=QueryCommand)
+@click.argument("query")
+@click.argument("picture")
+@click.option("-o", "--out", metavar="FILE", help="Draw a heat map of each word to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, grids included.")
+@click.pass_obj
+def explain(
+    flags: dict[str, str], query: str, picture: str, out: str | None, as_json: bool
+) -> None:
+    """Show what each word gave to a score, and where.
+
+    \b
+      lexpix explain "a brown dog on grass" ./dog.jpg -o heat.png
+
+    The shares add up to the score, exactly. The picture is a file or a number of the library such
+    as "#12".
+    """
+    with open_engine(flags) as engine:
+        found = engine.explain(query, _picture(picture))
+        if out is not None:
+            engine.draw(found, _picture(picture), out)
+    if as_json:
+        parts = [{"part": p.label, "share": p.share, "grid": p.grid.tolist()} for p in found.parts]
+        print_json({"query": query, "score": found.score, "parts": parts})
+        return
+    click.echo(f"{found.score:7.3f}  score")
+    for part in sorted(found.parts, key=lambda part: -part.share):
+        click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
 
 
 @main.command()
@@ -249,6 +288,12 @@ def forget(flags: dict[str, str], path: str, as_json: bool) -> None:
     inside = next((r for r in roots if target.startswith(r.rstrip(os.sep) + os.sep)), None)
     if inside and os.path.exists(target):
         click.echo(f"note: the next scan of {printable(inside)} will find it again", err=True)
+
+
+def _picture(text: str) -> str | int:
+    """Return the library id that "#12" names, or else the path."""
+    number = text.removeprefix("#")
+    return int(number) if text != number and number.isdecimal() else text
 
 
 def open_engine(flags: dict[str, str]) -> Engine:

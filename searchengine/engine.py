@@ -13,19 +13,32 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from searchengine import plugins, query
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.database import open_database
-from searchengine.errors import ImageError, NothingIndexed, QueryError, UnknownPicture, UnknownWords
+from searchengine.errors import (
+    ConfigError,
+    ImageError,
+    ModelError,
+    NothingIndexed,
+    QueryError,
+    UnknownPicture,
+    UnknownWords,
+)
+from searchengine.explain import PANEL, draw, merge, split
+from searchengine.images import open_file, open_image
 from searchengine.models.files import read_config, resolve
 from searchengine.sync import open_index, synchronise
 from searchengine.types import (
     Answer,
     Encoder,
+    Explanation,
     Hit,
     Ids,
+    Linear,
     PathLike,
     Query,
     State,
@@ -157,7 +170,7 @@ class Engine:
             )
         vector, used, unknown = self._resolve(asked)
         only = None if within is None else self._ids_within(within)
-        count = self._settings.limit if limit is None else limit
+        count = min(self._settings.limit if limit is None else limit, len(self.index))
         found, scores = self.index.search(vector[None], count + len(used), only)
         ranked = [
             (int(id_), float(score))
@@ -185,6 +198,47 @@ class Engine:
             else Term(1.0, "picture", os.fspath(picture))
         )
         return self.search(Query((term,)), limit=limit, within=within)
+
+    def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
+        """Split the score of a picture exactly into words, and pictures of the query, and places.
+
+        Args:
+            wanted: A query, as `search` takes it.
+            picture: A file, or a library id.
+
+        Raises:
+            QueryError: As `search` does; or the picture cannot be read.
+            ModelError: The scores of this model cannot be split exactly.
+        """
+        encoder = self.encoder
+        if not isinstance(encoder, Linear):
+            raise ModelError(
+                f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
+                "linear in words and places; use a joint model"
+            )
+        path = self._path_of(picture) if isinstance(picture, int) else os.fspath(picture)
+        try:
+            regions = encoder.encode_regions([os.path.expanduser(path)])[0]
+        except ImageError as error:
+            raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
+        labels, parts = self._parts(
+            encoder, wanted if isinstance(wanted, Query) else query.parse(wanted)
+        )
+        return split(*merge(labels, parts), regions, encoder.grid)
+
+    def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
+        """Draw an explanation of a picture, a heat map for each part, to an image file.
+
+        Raises:
+            ImageError: The picture cannot be read.
+            ConfigError: The file cannot be written; the suffix decides on the format.
+        """
+        path = self._path_of(picture) if isinstance(picture, int) else os.fspath(picture)
+        sheet = draw(open_image(os.path.expanduser(path), size=PANEL), explanation)
+        try:
+            sheet.save(os.fspath(out))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{out}: cannot be written ({error}); name a .png or .jpg") from error
 
     def forget(self, path: PathLike) -> int:
         """Drop a folder or file from the library, not from the disk; return how many pictures.
@@ -247,6 +301,31 @@ class Engine:
             raise UnknownWords([w.word for w in words], [w.suggestion for w in words])
         return compose(np.stack(vectors), weights), used, tuple(unknown.values())
 
+    def _parts(self, encoder: Linear, asked: Query) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """Return what parts of a query are called, and the parts, which add up to its vector."""
+        self._resolve(asked)  # raises what a search for it would raise
+        labels: list[str] = []
+        parts: list[npt.NDArray[np.float32]] = []
+        for term in asked.terms:
+            if term.kind == "words":
+                words, vectors = encoder.encode_words(term.value)
+                length = np.linalg.norm(vectors.sum(axis=0))
+                if length == 0:  # nothing of it is known, so it took no part
+                    continue
+                labels += words
+                parts.append(vectors * (term.weight / length))
+            else:
+                labels.append(term.value if term.kind == "picture" else f"#{term.value}")
+                parts.append(self._picture(term)[0][None] * term.weight)
+        rows = np.concatenate(parts)
+        return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)
+
+    def _path_of(self, id_: int) -> str:
+        picture = self.catalog.get([id_]).get(id_)
+        if picture is None:
+            raise UnknownPicture(f"#{id_}: no picture of the library has this number")
+        return picture.path
+
     def _unknown_words(self, text: str) -> list[UnknownWord]:
         return self.encoder.unknown_words(text) if isinstance(self.encoder, Vocabulary) else []
 
@@ -256,7 +335,7 @@ class Engine:
             return self._stored_picture(int(term.value))
         path = os.path.abspath(os.path.expanduser(term.value))
         try:
-            with Path(path).open("rb") as file:
+            with open_file(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise UnknownPicture(

@@ -43,7 +43,7 @@ def load(group: str, name: str) -> Any:
     (plugin, *_) = found
     try:
         return plugin.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a plugin's import runs any code
         raise MissingPlugin(f"{kind} {name!r} {_remedy(plugin, error)}") from error
 
 

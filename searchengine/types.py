@@ -78,6 +78,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one word, or one picture of a query, gave to a score.
+
+    Attributes:
+        label: The word, or the picture as the query named it.
+        share: Its part of the score, negative if it spoke against the picture.
+        grid: Shape (rows, columns), the places of the picture that gave it; adds up to `share`.
+    """
+
+    label: str
+    share: float
+    grid: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A score and the parts that add up to it."""
+
+    score: float
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """What tells a changed file from an unchanged one without reading it.
 
@@ -187,6 +210,24 @@ class Vocabulary(Protocol):
 
     def unknown_words(self, text: str) -> list[UnknownWord]:
         """Return the words of the text that have no vector, in order, each once."""
+        ...
+
+
+@runtime_checkable
+class Linear(Protocol):
+    """What an encoder offers whose branches are linear, so that scores can be split exactly."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the places of a picture."""
+        ...
+
+    def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """Return the known words of a text and their vectors, which add up to the text's."""
+        ...
+
+    def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
+        """Return a vector per place, (n, cells, dim); their mean is the picture's."""
         ...
 
 

@@ -135,6 +135,10 @@ class WordVectors:
                 high = middle
         return low if low < len(self) and self._word(low) == wanted else None
 
+    def word(self, row: int) -> str:
+        """Return the word of a row."""
+        return self._word(row).decode()
+
     def rank(self, row: int) -> int:
         """Return how many words of the table are more frequent."""
         return int(self._ranks[row])

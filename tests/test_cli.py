@@ -440,3 +440,56 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     from importlib.metadata import version
 
     assert lexpix("--version", library=tmp_path).stdout.strip() == f"lexpix {version('lexpix')}"
+
+
+def test_explain_prints_shares_and_draws_them(library: Path, photos: Path, tmp_path: Path) -> None:
+    heat = tmp_path / "heat.png"
+    picture = photos / "animals" / "chelsea.png"
+    entries = answer("explain", "a cat - coffee", picture, "-o", heat, library=library)
+    assert [part["part"] for part in entries["parts"]] == ["a", "cat", "coffee"]
+    cells = sum(sum(map(sum, part["grid"])) for part in entries["parts"])
+    assert cells == pytest.approx(entries["score"], abs=1e-4)
+    with Image.open(heat) as drawn:
+        assert drawn.width > 900
+    table = lexpix("explain", "a cat - coffee", picture, library=library).stdout.splitlines()
+    assert table[0].endswith("score")
+    assert table[1].endswith("cat")
+
+
+def test_eval_measures_pairs_labels_and_the_library(
+    library: Path, photos: Path, tmp_path: Path
+) -> None:
+    named = {
+        "animals/chelsea.png": "cat",
+        "food/coffee.png": "coffee",
+        "plants/flower.jpg": "flower",
+    }
+    pairs, labels = photos / "pairs.jsonl", photos / "labels.jsonl"
+    pairs.write_text(
+        "\n".join(
+            json.dumps({"image": image, "captions": [f"a {name}"], "split": "dev"})
+            for image, name in named.items()
+        )
+    )
+    labels.write_text(
+        "\n".join(json.dumps({"image": i, "labels": [name]}) for i, name in named.items())
+    )
+    scores = answer("eval", "retrieval", "--pairs", pairs, library=library)
+    perfect = {"r1": 100.0, "r5": 100.0, "r10": 100.0, "medr": 1.0}
+    assert scores == {"t2i": perfect, "i2t": perfect, "images": 3, "captions": 3}
+    scores = answer("eval", "labels", "--labels", labels, library=library)
+    assert scores["n2p"] == perfect
+    assert scores["top1"] == scores["mean_average_precision"] == 100.0
+    queries = tmp_path / "queries.txt"
+    queries.write_text("cat zzxqvk\n")
+    scores = answer("eval", "library", "--queries", queries, library=library)
+    assert scores["index_recall"] == 100.0
+    assert scores["unknown_words"] == 50.0
+    missing = lexpix("eval", "retrieval", "--pairs", tmp_path / "none", library=library, code=1)
+    assert "none: cannot be read" in missing.stderr
+    assert (
+        "no captioned pictures of the split"
+        in lexpix(
+            "eval", "retrieval", "--pairs", pairs, "--split", "test", library=library, code=1
+        ).stderr
+    )

@@ -1,81 +1,130 @@
-"""Ranks and recall against naive loops, ties included."""
+"""Evaluations of a model and of a library, against naive loops."""
 
 from __future__ import annotations
 
-import statistics
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
+from PIL import Image
 
-from indexer.evaluate import Recall, best_ranks, recall, retrieval
-from searchengine.vectors import unit_rows
+from indexer.evaluate import evaluate_labels, evaluate_library, evaluate_retrieval, read_labels
+from indexer.executors import Serial
+from indexer.pipeline import index_images
+from searchengine.catalog import Catalog
+from searchengine.database import open_database
+from searchengine.errors import NothingIndexed, TrainingDataError
+from searchengine.indexes.exact import ExactIndex
+from searchengine.indexes.faiss import FaissIndex
+from searchengine.sync import synchronise
+from searchengine.types import VectorIndex
+from tests.colour_encoder import COLOURS, ColourEncoder
 
-shapes = st.tuples(st.integers(1, 5), st.integers(1, 7))
-
-
-def naive_rank(scores: list[float], relevant: list[bool]) -> int:
-    """Sort with the irrelevant first among equals, and look where the first relevant one stands."""
-    order = sorted(range(len(scores)), key=lambda item: (-scores[item], relevant[item]))
-    return 1 + next(place for place, item in enumerate(order) if relevant[item])
-
-
-def naive_recall(ranks: list[int]) -> Recall:
-    shares = [100 * sum(rank <= k for rank in ranks) / len(ranks) for k in (1, 5, 10)]
-    return Recall(*(round(share, 2) for share in shares), float(statistics.median(ranks)))
+ENCODER = ColourEncoder()
 
 
-@settings(deadline=None)
-@given(st.data())
-def test_ranks_are_those_of_a_pessimistic_sort(data: st.DataObject) -> None:
-    shape = data.draw(shapes)
-    few = st.sampled_from([-1.0, 0.0, 0.25, 1.0])  # many ties
-    scores = data.draw(npst.arrays(np.float32, shape, elements=few))
-    relevant = data.draw(npst.arrays(np.bool_, shape))
-    relevant[:, data.draw(st.integers(0, shape[1] - 1))] = True
-    expected = [naive_rank(*rows) for rows in zip(scores.tolist(), relevant.tolist(), strict=True)]
-    assert best_ranks(scores, relevant).tolist() == expected
+@pytest.fixture
+def paintings(tmp_path: Path) -> dict[str, Path]:
+    """Paint one noisy picture of each colour."""
+    random = np.random.default_rng(3)
+    folder = tmp_path / "paintings"
+    folder.mkdir()
+    for colour, rgb in COLOURS.items():
+        noise = random.normal(0, 30, (40, 40, 3))
+        pixels = (np.array(rgb) + noise).clip(0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{colour}.png")
+    return {colour: folder / f"{colour}.png" for colour in COLOURS}
 
 
-def test_a_tie_counts_against_the_relevant() -> None:
-    scores = np.zeros((1, 4), np.float32)
-    assert best_ranks(scores, np.array([[False, True, False, False]])).tolist() == [4]
-    assert best_ranks(scores, np.array([[True, True, False, False]])).tolist() == [3]
+def test_colours_find_their_paintings(paintings: dict[str, Path]) -> None:
+    captions = [[f"{colour} {colour}", colour] for colour in paintings]
+    scores = evaluate_retrieval(ENCODER, list(paintings.values()), captions)
+    assert (scores.images, scores.captions) == (10, 20)
+    assert scores.t2i.r1 == scores.i2t.r1 == 100.0
 
 
-def test_a_query_without_anything_relevant_is_an_error() -> None:
-    with pytest.raises(ValueError, match="without any relevant item"):
-        best_ranks(np.zeros((2, 2), np.float32), np.array([[True, False], [False, False]]))
+def test_a_caption_without_known_words_counts_as_the_worst_rank(paintings: dict[str, Path]) -> None:
+    captions = [[colour] for colour in paintings]
+    captions[0] = ["zorblax"]
+    scores = evaluate_retrieval(ENCODER, list(paintings.values()), captions)
+    assert scores.captions == 10
+    assert scores.t2i.r10 == 100.0  # ten pictures: the worst rank is ten
+    assert scores.t2i.r5 == scores.t2i.r1 == 90.0
 
 
-@given(st.lists(st.integers(1, 30), min_size=1))
-def test_recall_is_a_share_in_percent(ranks: list[int]) -> None:
-    assert recall(np.array(ranks)) == naive_recall(ranks)
+def test_labels_are_measured_both_ways_and_unknown_names_left_out(
+    paintings: dict[str, Path],
+) -> None:
+    labelled = [(path, (colour, "zorblax")) for colour, path in paintings.items()]
+    labelled.append((paintings["red"], ("blue",)))  # a copy with a wrong label
+    scores = evaluate_labels(ENCODER, labelled)
+    assert scores.unknown == ("zorblax",)
+    assert (scores.images, scores.names) == (11, 10)
+    assert scores.n2p.r1 == 90.0  # "red" ties with the copy, which counts against it
+    assert scores.top1 == pytest.approx(100 * 10 / 11, abs=0.01)
+    precisions = []
+    for colour in COLOURS:
+        wanted = ENCODER.encode_texts([colour])[0]
+        cosines = {
+            number: float(wanted @ ENCODER.encode_images([path])[0])
+            for number, (path, _) in enumerate(labelled)
+        }
+        right = {number for number, (_, names) in enumerate(labelled) if colour in names}
+        ranking = sorted(cosines, key=lambda number: (-cosines[number], number in right))
+        places = sorted(ranking.index(number) + 1 for number in right)
+        precisions.append(np.mean([(n + 1) / place for n, place in enumerate(places)]))
+    assert scores.mean_average_precision == pytest.approx(100 * np.mean(precisions), abs=0.01)
 
 
-def test_recall_of_known_ranks() -> None:
-    assert recall(np.array([1, 2, 6, 11])) == Recall(r1=25.0, r5=50.0, r10=75.0, medr=4.0)
+def test_names_of_which_none_is_known_are_an_error(paintings: dict[str, Path]) -> None:
+    with pytest.raises(TrainingDataError, match="zorblax"):
+        evaluate_labels(ENCODER, [(paintings["red"], ("zorblax",))])
 
 
-@settings(deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 4))
-def test_retrieval_both_ways_is_that_of_loops(seed: int, pictures: int, most: int) -> None:
-    random = np.random.default_rng(seed)
-    owner = np.repeat(np.arange(pictures), random.integers(1, most + 1, pictures))
-    random.shuffle(owner)
-    # Few distinct directions, so that there are ties.
-    images = unit_rows(random.integers(0, 2, (pictures, 3)) * 2 - 1)
-    captions = unit_rows(random.integers(0, 2, (len(owner), 3)) * 2 - 1)
-    scores = captions @ images.T
-    t2i = [
-        naive_rank(scores[row].tolist(), [item == own for item in range(pictures)])
-        for row, own in enumerate(owner.tolist())
-    ]
-    i2t = [
-        naive_rank(scores[:, row].tolist(), [own == row for own in owner.tolist()])
-        for row in range(pictures)
-    ]
-    assert retrieval(images, captions, owner) == (naive_recall(t2i), naive_recall(i2t))
-    assert retrieval(images, captions, owner.tolist()) == (naive_recall(t2i), naive_recall(i2t))
+def test_labels_are_read_relative_to_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    lines = [{"image": "a/1.jpg", "labels": ["dog", "grass"]}, {"image": "2.jpg", "labels": []}]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert read_labels(path) == [(tmp_path / "a/1.jpg", ("dog", "grass"))]
+
+
+@pytest.mark.parametrize("line", ["[]", "{", '{"image": 3, "labels": []}', '{"image": "x"}'])
+def test_a_malformed_label_names_its_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"image": "1.jpg", "labels": ["dog"]}\n' + line, encoding="utf-8")
+    with pytest.raises(TrainingDataError, match=r"labels\.jsonl:2: not"):
+        read_labels(path)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, paintings: dict[str, Path]) -> Catalog:
+    catalog = Catalog(open_database(tmp_path / "library", create=True))
+    folder = str(paintings["red"].parent)
+    index_images(folder, catalog, ENCODER, executor=Serial())
+    return catalog
+
+
+@pytest.mark.parametrize("backend", [ExactIndex, FaissIndex])
+def test_a_whole_index_has_full_recall(catalog: Catalog, backend: type[VectorIndex]) -> None:
+    index = backend(None)
+    synchronise(index, catalog, ENCODER.fingerprint, ENCODER.dim)
+    scores = evaluate_library(catalog, ENCODER, index, queries=["red zorblax", "", "blue"])
+    assert scores.pictures == scores.queries == 10
+    assert scores.index_recall == 100.0
+    assert scores.unknown_words == pytest.approx(33.33)
+    assert 0 < scores.p50_ms <= scores.p95_ms
+
+
+def test_an_index_that_lacks_half_is_found_out(catalog: Catalog) -> None:
+    index = ExactIndex(None)
+    synchronise(index, catalog, ENCODER.fingerprint, ENCODER.dim)
+    index.drop(np.arange(1, 6))
+    # All ten are among the exact ten nearest of each; five are left.
+    assert evaluate_library(catalog, ENCODER, index).index_recall == 50.0
+
+
+def test_an_empty_library_says_so(tmp_path: Path) -> None:
+    catalog = Catalog(open_database(tmp_path / "empty", create=True))
+    with pytest.raises(NothingIndexed):
+        evaluate_library(catalog, ENCODER, ExactIndex(None))

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from indexer.evaluate import retrieval
+from indexer.metrics import retrieval
 from indexer.train.backbones import Backbone
 from indexer.train.data import Pair
 from indexer.train.features import squash

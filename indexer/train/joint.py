@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from indexer.evaluate import retrieval
+from indexer.metrics import retrieval
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
 from indexer.train.contrastive import Data, FinetunePhase, FrozenPhase, JointModel, Recipe
 from indexer.train.data import Pair, read_pairs

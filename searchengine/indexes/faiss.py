@@ -1,7 +1,7 @@
 """The default index: FAISS's flat scan over float16 rows, mapped from disk.
 
 The scan is exhaustive, so no filter and no update costs a result. Catalog vectors are float16, so
-float16 rows lose nothing; they halve the file and take a quarter of float32's time for one query
+float16 rows lose nothing; they halve the file and a query takes about a third of float32's time
 (benchmarks/search.py). FAISS accepts NaN, keeps duplicates under one id, orders ties arbitrarily,
 and kills the process when a mapped index grows or a header is damaged: all of that stops here.
 """

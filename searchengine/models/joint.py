@@ -98,6 +98,17 @@ class JointEncoder:
                 raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
         return unit_rows(sums, self.dim)
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the places of a picture."""
+        rows, columns = self._config.image["cells"]
+        return int(rows), int(columns)
+
+    def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
+        """Return the known words of a text and v(word) of each, shape (words, dim)."""
+        rows, _ = self.words.find(text)
+        return [self.words.word(row) for row in rows], self.word_vectors(rows)
+
     def text_sum(self, text: str) -> npt.NDArray[np.float32]:
         """Return the sum of v(word) over a text, shape (dim,); zero if no word is known."""
         total: npt.NDArray[np.float32] = self.word_vectors(self.words.find(text)[0]).sum(axis=0)

@@ -1,0 +1,132 @@
+"""Split a score exactly into the parts of the query and the places of the picture.
+
+Both branches of the joint model are linear before they are normalised, so a cosine is a sum::
+
+    score = sum over parts p, sum over places l of  p . r_l / (L |image|)
+
+where the parts add up to the query's unit vector (word w of term t is v(w) weight_t / (|t| |q|),
+and a picture of the query is one part), and the mean of the places r_l = W f_l + b is the picture.
+Nothing is approximated, and nothing is attributed that did not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.types import Explanation, Part, Vectors
+
+if TYPE_CHECKING:
+    from PIL import ImageFont
+    from PIL.Image import Image
+
+PANEL = 320
+"""Pixels of the longer side of a picture in a heat map."""
+_MARGIN = 12
+_WARM, _COLD = (214, 39, 40), (31, 119, 180)  # speaks for, speaks against
+_COLUMNS = 3
+
+
+def split(
+    labels: Sequence[str],
+    parts: npt.NDArray[np.float32],
+    regions: npt.NDArray[np.float32],
+    grid: tuple[int, int],
+) -> Explanation:
+    """Split the cosine of a query and a picture.
+
+    Args:
+        labels: What each part is called.
+        parts: Shape (parts, dim); they add up to the query's unit vector.
+        regions: Shape (cells, dim), row by row; their mean is the picture before it is normalised.
+        grid: Rows and columns of the places.
+
+    Returns:
+        Parts in the order given. All shares add up to the score, and so do all cells.
+    """
+    rows, columns = grid
+    places = regions.astype(np.float64)
+    length = np.linalg.norm(places.mean(axis=0))
+    cells = parts.astype(np.float64) @ places.T / (len(places) * length)  # (parts, cells)
+    explained = tuple(
+        Part(label, float(line.sum()), line.reshape(rows, columns).astype(np.float32))
+        for label, line in zip(labels, cells, strict=True)
+    )
+    return Explanation(float(cells.sum()), explained)
+
+
+def merge(labels: Sequence[str], parts: Vectors) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Add up the parts that have one label, in the order of their first use."""
+    places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
+    merged = np.zeros((len(places), parts.shape[1]), dtype=np.float32)
+    np.add.at(merged, [places[label] for label in labels], parts)
+    return list(places), merged
+
+
+def draw(picture: Image, explanation: Explanation) -> Image:
+    """Draw a panel for each part: where it spoke for the picture, where against it.
+
+    All panels share one scale, which the legend at the bottom names, so that a faint panel is a
+    part that hardly counted.
+    """
+    from PIL import Image as Images
+    from PIL import ImageDraw, ImageFont
+
+    scale = PANEL / max(picture.size)
+    small = picture.convert("RGB").resize(
+        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    )
+    peak = max((float(np.abs(part.grid).max()) for part in explanation.parts), default=0.0) or 1.0
+    font = ImageFont.load_default(15)
+    line = 24
+    columns = min(_COLUMNS, len(explanation.parts))
+    rows = -(-len(explanation.parts) // columns)
+    wide = max(small.width, 150) + _MARGIN
+    high = small.height + line + _MARGIN
+    sheet = Images.new(
+        "RGB", (columns * wide + _MARGIN, rows * high + 2 * line + 2 * _MARGIN), "white"
+    )
+    pen = ImageDraw.Draw(sheet)
+    for number, part in enumerate(explanation.parts):
+        left = _MARGIN + number % columns * wide
+        top = _MARGIN + number // columns * high
+        text = f"{part.label}  {part.share:+.3f}"
+        while len(text) > 1 and pen.textlength(text, font=font) > wide - _MARGIN:
+            text = text[:-2] + "…"
+        pen.text((left, top), text, fill="black", font=font)
+        sheet.paste(_heated(small, part.grid / peak), (left, top + line))
+    _draw_legend(sheet, f"{-peak:+.3f}", f"{peak:+.3f}", f"score {explanation.score:.3f}", font)
+    return sheet
+
+
+def _heated(picture: Image, heat: npt.NDArray[np.float32]) -> Image:
+    """Lay heat in -1..1 over a picture in grey."""
+    from PIL import Image as Images
+
+    smooth = Images.fromarray(heat.astype(np.float32)).resize(
+        picture.size, Images.Resampling.BICUBIC
+    )
+    values = np.asarray(smooth).clip(-1, 1)[..., None]
+    grey = np.asarray(picture.convert("L").convert("RGB"), dtype=np.float32)
+    colour = np.where(values >= 0, np.array(_WARM), np.array(_COLD))
+    strength = 0.75 * np.abs(values)
+    mixed = grey * (1 - strength) + colour * strength
+    return Images.fromarray(mixed.round().astype(np.uint8))
+
+
+def _draw_legend(
+    sheet: Image, low: str, high: str, score: str, font: ImageFont.BaseImageFont
+) -> None:
+    from PIL import Image as Images
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(sheet)
+    width, height = 120, 12
+    scale = np.tile(np.linspace(-1, 1, width, dtype=np.float32), (height, 1))
+    white = Images.new("RGB", (width, height), "white")
+    left, top = _MARGIN, sheet.height - _MARGIN - height
+    pen.text((left, top - 20), f"{low} against     for {high}     {score}", fill="black", font=font)
+    sheet.paste(_heated(white, scale), (left, top))
