@@ -6,6 +6,7 @@ through the entry points of the group `lexpix.commands`. Standard output carries
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -83,6 +84,11 @@ class Commands(click.Group):
         except LexpixError as error:
             click.echo(f"lexpix: {printable_lines(str(error))}", err=True)
             ctx.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+        except BrokenPipeError:  # whoever read the answer has enough; click ends quietly
+            raise
+        except OSError as error:  # such as a full disk that standard output goes to
+            click.echo(f"lexpix: {printable_lines(str(error))}", err=True)
+            ctx.exit(1)
 
 
 def _unavailable(name: str, error: MissingPlugin) -> click.Command:
@@ -137,6 +143,9 @@ def main(ctx: click.Context) -> None:
     import logging
     import warnings
 
+    # A name that the terminal's encoding lacks is shown with escapes; it must not end the answer.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="lexpix: %(message)s", level=logging.WARNING)
     # Pillow warns of every odd tag; a file that it cannot read is an error and is reported as one.
     warnings.filterwarnings("ignore", module="PIL")
@@ -262,7 +271,7 @@ def status(flags: dict[str, str], as_json: bool) -> None:
     click.echo(f"library   {printable(found.library)}")
     click.echo(f"pictures  {counts['ok']} ok, {counts['missing']} missing, {counts['bad']} bad")
     for path, at in found.roots:
-        click.echo(f"folder    {printable(path)}, last scan {at:%Y-%m-%d %H:%M}")
+        click.echo(f"folder    {printable(path)}, last scan {at.astimezone():%Y-%m-%d %H:%M}")
     click.echo(f"model     {found.model}, {found.dim} dimensions, {found.fingerprint[:12]}")
     click.echo(f"index     {found.index}, {found.indexed} pictures")
     if failures:

@@ -57,7 +57,7 @@ def compose(vectors: Vectors, weights: Sequence[float]) -> Vector:
         CancelledQuery: The terms cancel out.
     """
     factors = np.asarray(weights, dtype=np.float64)
-    factors /= np.abs(factors).max()  # only their ratios count; 1e300 would overflow
+    factors /= np.abs(factors).max() or 1.0  # only their ratios count, and 1e300 would overflow
     total = factors @ vectors.astype(np.float64)
     if np.linalg.norm(total) <= CANCELLED * np.abs(factors).sum():
         raise CancelledQuery(

@@ -328,6 +328,31 @@ def test_odd_file_names_survive_table_json_and_pipe(tmp_path: Path) -> None:
     assert len(table.splitlines()) == 4
 
 
+def test_names_that_the_terminal_cannot_show_are_escaped(tmp_path: Path) -> None:
+    folder, library = tmp_path / "photos", tmp_path / "library"
+    folder.mkdir()
+    Image.new("RGB", (32, 32), "red").save(folder / "猫.png")
+    lexpix("index", folder, library=library)
+    latin = environment(library) | {"PYTHONIOENCODING": "latin-1"}
+    table = subprocess.run([LEXPIX, "search", "cat"], env=latin, capture_output=True, check=True)
+    assert rb"\u732b.png" in table.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_full_disk_behind_standard_output_is_said_in_one_line(library: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [LEXPIX, "search", "cat"],
+            env=environment(library),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == ["lexpix: [Errno 28] No space left on device"]
+
+
 def test_search_by_words_loads_no_training_migration_or_cnn(library: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "searchengine.cli", "search", "cat", "--json"],

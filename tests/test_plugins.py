@@ -72,9 +72,13 @@ def test_extra_of_another_distribution_is_named_as_its_own(install: Install) -> 
     [
         ("no_such_module_owl:Owl", "No module named 'no_such_module_owl'"),
         ("json:Owl", "module 'json' has no attribute 'Owl'"),
+        ("damaged_owl:Owl", "this owl is damaged"),
     ],
 )
-def test_plugin_that_no_extra_heals_says_why(install: Install, target: str, reason: str) -> None:
+def test_plugin_that_no_extra_heals_says_why(
+    install: Install, tmp_path: Path, target: str, reason: str
+) -> None:
+    (tmp_path / "damaged_owl.py").write_text("raise ValueError('this owl is damaged')")
     install("zoo-search", "lexpix.executors", {"owl": target})
     with pytest.raises(MissingPlugin) as caught:
         plugins.load("lexpix.executors", "owl")

@@ -90,7 +90,9 @@ def test_compose_is_the_direction_of_the_weighted_sum(
 
 def test_compose_ignores_the_scale_of_all_weights() -> None:
     rows = unit_rows([[1, 2, 3], [3, 1, 0]])
-    np.testing.assert_allclose(compose(rows, [2e-9, -1e-9]), compose(rows, [2, -1]), atol=1e-6)
+    for scale in (1e-300, 1e-50, 1e-9, 1e39, 8e307):
+        scaled = compose(rows, [2 * scale, -scale])
+        np.testing.assert_allclose(scaled, compose(rows, [2, -1]), atol=1e-6)
 
 
 @pytest.mark.parametrize("weights", [[1, -1], [5e8, -5e8], [1e-9, -1e-9]])

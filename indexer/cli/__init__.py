@@ -1,0 +1,1 @@
+"""The commands that produce what is searched, and those that measure it."""

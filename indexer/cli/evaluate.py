@@ -1,0 +1,129 @@
+"""The commands of `eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from indexer.cli.output import entries_of, json_option, model_option, print_json, show_recall
+
+
+@click.group("eval")
+def evaluate() -> None:
+    """Measure a model, or a library on itself."""
+
+
+@evaluate.command("retrieval")
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Captioned pictures, as for training.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the pictures, if not the folder of the pairs.",
+)
+@click.option("--split", default="dev", show_default=True, help="Which pictures: train, dev, test.")
+@model_option
+@json_option
+def evaluate_pairs(
+    pairs: Path, images: Path | None, split: str, model: str | None, as_json: bool
+) -> None:
+    """Measure how well sentences find their pictures and pictures their sentences.
+
+    Recall at 1, 5 and 10 in percent and the median rank; a picture's rank is that of its best
+    sentence, ties count against the model.
+    """
+    from indexer.evaluate import evaluate_retrieval
+    from indexer.train.data import read_pairs
+    from searchengine.config import load_settings
+    from searchengine.engine import load_model
+    from searchengine.errors import TrainingDataError
+
+    chosen = [pair for pair in read_pairs(pairs, images) if pair.split == split and pair.captions]
+    if not chosen:
+        raise TrainingDataError(f"{pairs}: no captioned pictures of the split {split!r} in it")
+    encoder = load_model(load_settings({"model": model}).model)
+    scores = evaluate_retrieval(encoder, [p.image for p in chosen], [p.captions for p in chosen])
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.images} pictures, {scores.captions} captions")
+    show_recall("sentence -> picture", entries_of(scores.t2i))
+    show_recall("picture -> sentence", entries_of(scores.i2t))
+
+
+@evaluate.command("labels")
+@click.option(
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+)
+@model_option
+@json_option
+def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
+    """Measure how well names find pictures and pictures names.
+
+    Recall of names, the share of pictures with a right name among the nearest one and five, and the
+    mean average precision over the names, all in percent.
+    """
+    from indexer.evaluate import evaluate_labels, read_labels
+    from searchengine.config import load_settings
+    from searchengine.engine import load_model
+
+    labelled = read_labels(labels)
+    scores = evaluate_labels(load_model(load_settings({"model": model}).model), labelled)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    if scores.unknown:
+        click.echo(f"lexpix: left out as unknown: {', '.join(scores.unknown)}", err=True)
+    click.echo(f"{scores.images} pictures, {scores.names} names")
+    show_recall("name -> picture", entries_of(scores.n2p))
+    click.echo(f"picture -> name: top-1 {scores.top1:.1f}  top-5 {scores.top5:.1f}")
+    click.echo(f"mean average precision: {scores.mean_average_precision:.1f}")
+
+
+@evaluate.command("library")
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Texts that people ask, one a line, to count unknown words.",
+)
+@click.option(
+    "--sample", default=1000, show_default=True, type=click.IntRange(min=1), help="Pictures asked."
+)
+@click.option("--library", metavar="FOLDER", help="Folder of the library.")
+@model_option
+@json_option
+def evaluate_own(
+    queries: Path | None, sample: int, library: str | None, model: str | None, as_json: bool
+) -> None:
+    """Measure a library without labels.
+
+    Recall of the index against the exact ranking in percent, time of a query, hubness (skewness of
+    how often a picture is among the ten nearest of others), unknown words in given queries.
+    """
+    from indexer.evaluate import evaluate_library
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings({"library": library, "model": model})
+    asked = queries.read_text(encoding="utf-8").splitlines() if queries else []
+    with Engine.open(settings) as engine:
+        scores = evaluate_library(
+            engine.catalog, engine.encoder, engine.index, queries=asked, sample=sample
+        )
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.pictures} pictures, {scores.queries} of them asked")
+    click.echo(f"recall of the index: {scores.index_recall:.2f}")
+    click.echo(f"one query: median {scores.p50_ms:.2f} ms, 95 % below {scores.p95_ms:.2f} ms")
+    click.echo(f"hubness: {scores.hubness:.2f}")
+    if scores.unknown_words is not None:
+        click.echo(f"unknown words: {scores.unknown_words:.2f} %")

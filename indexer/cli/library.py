@@ -1,0 +1,196 @@
+"""The commands `index`, `failures` and `demo`."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.cli.output import describe, entries_of, json_option, print_json
+from searchengine.errors import LexpixError, NothingIndexed, RootError
+from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from indexer.executors import Executor
+    from searchengine.config import Settings
+    from searchengine.engine import Engine
+    from searchengine.types import Failure, IndexReport
+
+
+@click.command()
+@click.argument("folders", nargs=-1)
+@click.option("--allow-empty", is_flag=True, help="Accept a folder that is gone or empty.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.pass_obj
+def index(
+    flags: dict[str, str], folders: tuple[str, ...], allow_empty: bool, as_json: bool
+) -> None:
+    """Make pictures searchable; only what changed is read.
+
+    Without a folder, all that were indexed before are scanned again. A folder that is gone or empty
+    is refused, as its disk may not be mounted; with --allow-empty its pictures count as missing.
+    """
+    import time
+
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings(flags)
+    roots = [os.path.abspath(os.path.expanduser(folder)) for folder in folders]
+    if not allow_empty:
+        _require(roots)
+    started = time.monotonic()
+    refused: list[RootError] = []
+    with Engine.open(settings, create=bool(roots)) as engine:
+        wanted = roots or _known(engine)
+        report = _index(engine, settings, wanted, refused.append, allow_empty)
+    if len(refused) < len(wanted):
+        _show_report(report, time.monotonic() - started, as_json)
+    if refused:
+        raise LexpixError("\n".join(map(str, refused)))
+
+
+@click.command()
+@click.option("--retry", is_flag=True, help="Try to read these files again.")
+@json_option
+@click.pass_obj
+def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
+    """List the files that could not be read, and why."""
+    from indexer.pipeline import retry_failures
+    from indexer.progress import meter
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings(flags)
+    report: IndexReport | None = None
+    with Engine.open(settings) as engine:
+        if retry:
+            with meter("files") as progress:
+                report = retry_failures(
+                    engine.catalog,
+                    engine.encoder,
+                    executor=_executor(settings),
+                    progress=lambda at: progress("retrying", at.done, at.total),
+                )
+            engine.refresh()
+        left = engine.catalog.failures()
+    if as_json:
+        entries: dict[str, Any] = {"failures": [entries_of(failure) for failure in left]}
+        print_json(entries | ({"report": entries_of(report)} if report else {}))
+        return
+    if report:
+        click.echo(f"{report.updated} can be read now", err=True)
+    for failure in left:
+        click.echo(describe(failure))
+    if not left:
+        click.echo("no failures", err=True)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def demo(flags: dict[str, str], as_json: bool) -> None:
+    """Index photographs of other packages and query them.
+
+    They are those of scikit-image and scikit-learn. The library is made in a temporary folder and
+    removed at the end, unless --library names one.
+    """
+    import tempfile
+
+    from indexer.demo import photographs, questions
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+    from searchengine.engine import entries_of as answer_entries
+
+    folders = photographs()
+    with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
+        settings = load_settings({"library": temporary} | flags)
+        with Engine.open(settings, create=True) as engine:
+            report = _index(engine, settings, folders)
+            answers = [engine.search(question, limit=3) for question in questions(folders)]
+    if as_json:
+        print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
+        return
+    base = os.path.commonpath(folders) + os.sep  # long, and the same for all
+    click.echo(f"indexed {report['added']} pictures below {printable(base)}")
+    for answer in answers:
+        click.secho(f"\n$ lexpix search '{answer.query.replace(base, './')}' -k 3", bold=True)
+        for hit in answer.hits:
+            click.echo(f"{hit.score:6.3f}  {printable(hit.path.removeprefix(base))}")
+    click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
+
+
+def _raise(error: RootError) -> None:
+    raise error
+
+
+def _index(
+    engine: Engine,
+    settings: Settings,
+    roots: Iterable[str],
+    on_refusal: Callable[[RootError], None] = _raise,
+    allow_empty: bool = False,
+) -> dict[str, int]:
+    """Index folders one after the other; return the sum of their reports."""
+    from indexer.pipeline import index_images
+    from indexer.progress import meter
+    from searchengine.types import IndexReport
+
+    total = Counter(entries_of(IndexReport()))
+    for root in roots:
+        try:
+            with meter("files") as progress:
+                report = index_images(
+                    root,
+                    engine.catalog,
+                    engine.encoder,
+                    executor=_executor(settings),
+                    allow_empty=allow_empty,
+                    progress=lambda at: progress("indexing", at.done, at.total),
+                    on_failure=_warn,
+                )
+            total.update(entries_of(report))
+        except RootError as error:
+            on_refusal(error)
+        finally:  # what was written before an interruption can be found as well
+            engine.refresh()
+    return dict(total)
+
+
+def _executor(settings: Settings) -> Executor:
+    from searchengine.plugins import load
+
+    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
+    return executor
+
+
+def _require(roots: Iterable[str]) -> None:
+    """Refuse a folder that is not there before a library is made for it."""
+    for root in roots:
+        if not os.path.lexists(root):
+            raise RootError(
+                f"{root}: no such folder; is its disk mounted? If its pictures are gone for good, "
+                "pass --allow-empty"
+            )
+
+
+def _known(engine: Engine) -> list[str]:
+    roots = [root.path for root in engine.catalog.roots()]
+    if not roots:
+        raise NothingIndexed("no folder was indexed yet; run: lexpix index FOLDER")
+    return roots
+
+
+def _show_report(report: dict[str, int], seconds: float, as_json: bool) -> None:
+    if as_json:
+        print_json(report)
+        return
+    parts = [f"{count:,} {name}" for name, count in report.items() if count]
+    click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+
+
+def _warn(failure: Failure) -> None:
+    click.echo(f"lexpix: {describe(failure)}", err=True)

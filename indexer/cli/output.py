@@ -1,0 +1,45 @@
+"""What the commands print, and the options that several of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.types import Failure
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+model_option = click.option(
+    "--model", metavar="MODEL", help="A bundled model by name, or the folder of a model."
+)
+
+
+def entries_of(value: Any) -> dict[str, Any]:
+    """Return the JSON form of a dataclass."""
+    import dataclasses
+
+    return dataclasses.asdict(value)
+
+
+def print_json(entries: Mapping[str, Any]) -> None:
+    """Print a JSON object on one line."""
+    import json
+
+    click.echo(json.dumps(entries))
+
+
+def describe(failure: Failure) -> str:
+    """Return a failure as one line that a terminal can show."""
+    return f"{printable(failure.path)}: {printable(failure.reason)}"
+
+
+def show_recall(name: str, scores: Mapping[str, float]) -> None:
+    """Print recall at 1, 5 and 10 and the median rank on one line."""
+    click.echo(
+        f"{name}: R@1 {scores['r1']:.1f}  R@5 {scores['r5']:.1f}  R@10 {scores['r10']:.1f}"
+        f"  median rank {scores['medr']:.0f}"
+    )

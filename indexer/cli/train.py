@@ -1,0 +1,138 @@
+"""The commands of `train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from indexer.cli.output import print_json, show_recall
+from searchengine.errors import MissingPlugin
+
+if TYPE_CHECKING:
+    from indexer.train.loop import Metrics
+
+
+@click.group()
+def train() -> None:
+    """Train models; needs: pip install 'lexpix[train]'."""
+
+
+@train.command()
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Captioned pictures: JSON lines, Karpathy, COCO or Flickr tokens.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the model; checkpoints are kept beside it in OUT.work.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the pictures, if not the folder of the pairs.",
+)
+@click.option(
+    "--backbone",
+    default="efficientnet_lite0",
+    show_default=True,
+    help="CNN: efficientnet_lite0, or a classifier of torchvision by name.",
+)
+@click.option(
+    "--words",
+    type=click.Path(path_type=Path),
+    help="Word vectors: GloVe or word2vec text, or a word table; else GloVe 6B 50d.",
+)
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    help="Names of the backbone's classes, tab-separated: index, id, name, synonyms, gloss.",
+)
+@click.option(
+    "--dim",
+    default=512,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Dimensions of the joint space.",
+)
+@click.option(
+    "--epochs",
+    default=40,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Epochs with the CNN frozen.",
+)
+@click.option(
+    "--finetune",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Epochs that train the CNN too, after those.",
+)
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
+@click.option(
+    "--note",
+    "notes",
+    multiple=True,
+    metavar="KEY=TEXT",
+    help="Put a note, such as a licence, into the model.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the scores on dev as one JSON object.")
+def joint(
+    pairs: Path,
+    out: Path,
+    images: Path | None,
+    backbone: str,
+    words: Path | None,
+    classes: Path | None,
+    dim: int,
+    epochs: int,
+    finetune: int,
+    seed: int,
+    device: str,
+    notes: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Train a joint embedding of pictures and words from captioned pictures.
+
+    An interrupted training goes on where it was when the same command is given again.
+    """
+    try:
+        from indexer.train.contrastive import Recipe
+        from indexer.train.joint import Sources, train_joint
+    except ModuleNotFoundError as error:
+        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
+
+    def on_epoch(phase: str, epoch: int, metrics: Metrics) -> None:
+        shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
+        click.echo(f"{phase} {epoch + 1}: {shown}", err=True)
+
+    noted = dict(_key_and_text(note) for note in notes)
+    sources = Sources(pairs, images, backbone, words, classes=classes, notes=noted)
+    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
+    from indexer.progress import meter
+
+    with meter("steps") as progress:
+        scores = train_joint(
+            sources, out, recipe, device=device, progress=progress, on_epoch=on_epoch
+        )
+    if as_json:
+        print_json({"model": str(out), **scores})
+        return
+    for way, name in (("t2i", "sentence -> picture"), ("i2t", "picture -> sentence")):
+        if way in scores:
+            show_recall(name, scores[way])
+    click.echo(f"wrote {out}; use it with the option: --model {out}", err=True)
+
+
+def _key_and_text(note: str) -> tuple[str, str]:
+    key, equals, text = note.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{note!r} is not KEY=TEXT", param_hint="--note")
+    return key, text
