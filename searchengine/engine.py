@@ -29,7 +29,6 @@ from searchengine.errors import (
     UnknownWords,
 )
 from searchengine.explain import PANEL, draw, merge, split
-from searchengine.images import open_file, open_image
 from searchengine.models.files import read_config, resolve
 from searchengine.sync import open_index, synchronise
 from searchengine.types import (
@@ -233,6 +232,8 @@ class Engine:
             ImageError: The picture cannot be read.
             ConfigError: The file cannot be written; the suffix decides on the format.
         """
+        from searchengine.images import open_image
+
         path = self._path_of(picture) if isinstance(picture, int) else os.fspath(picture)
         sheet = draw(open_image(os.path.expanduser(path), size=PANEL), explanation)
         try:
@@ -331,6 +332,8 @@ class Engine:
 
     def _picture(self, term: Term) -> tuple[Vector, set[int]]:
         """Return the vector of a picture, and the ids of the library's copies of it."""
+        from searchengine.images import open_file
+
         if term.kind == "id":
             return self._stored_picture(int(term.value))
         path = os.path.abspath(os.path.expanduser(term.value))
