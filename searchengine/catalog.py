@@ -255,7 +255,9 @@ class Catalog:
         packed = pack([one.vector for one in records if one.vector is not None], dim)
         with self._writer.begin() as connection:
             seq = counter(connection, "seq") + 1
-            ids = write_rows(connection, records, scan, seq)
+            # Scans may overlap. What is there now must not be missing to one that began after this
+            # one, and was past its folder before it came.
+            ids = write_rows(connection, records, max(scan, counter(connection, "scan")), seq)
             if packed:
                 encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
                 owners = [ids[place] for place in with_vector]

@@ -171,6 +171,10 @@ class Engine:
         only = None if within is None else self._ids_within(within)
         count = min(self._settings.limit if limit is None else limit, len(self.index))
         found, scores = self.index.search(vector[None], count + len(used), only)
+        if (found < 0).all():  # the filter leaves pictures, but none with a vector
+            raise NothingIndexed(
+                f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
+            )
         ranked = [
             (int(id_), float(score))
             for id_, score in zip(found[0], scores[0], strict=True)

@@ -20,7 +20,7 @@ from torchvision import models
 from indexer.train.backbones import load_backbone
 from indexer.train.contrastive import Recipe
 from indexer.train.joint import Progress, Sources, read_classes, train_joint
-from searchengine.errors import ImageError, LexpixError, ModelError, TrainingDataError
+from searchengine.errors import ConfigError, ImageError, LexpixError, ModelError, TrainingDataError
 from searchengine.models import files
 from searchengine.models.joint import JointEncoder
 
@@ -331,3 +331,10 @@ def test_a_malformed_class_is_named(tmp_path: Path, line: str) -> None:
     path.write_text(f"0\tn1\tdog\thound\tan animal\n{line}\n")
     with pytest.raises(TrainingDataError, match=rf"^{path}:2: expected class 1 as INDEX"):
         read_classes(path)
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    for device in [kind for kind, is_there in kinds.items() if not is_there]:
+        with pytest.raises(ConfigError, match=f"'{device}'"):
+            train_joint(Sources(tmp_path / "none.jsonl"), tmp_path / "out", SHORT, device=device)

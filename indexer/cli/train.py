@@ -75,7 +75,13 @@ def train() -> None:
     help="Epochs that train the CNN too, after those.",
 )
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or mps.")
+@click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    type=click.Choice(["cpu", "cuda", "mps"]),
+    help="Where the CNN is fine-tuned.",
+)
 @click.option(
     "--note",
     "notes",

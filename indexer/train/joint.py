@@ -27,7 +27,7 @@ from indexer.train.export import cells, export_image_branch
 from indexer.train.features import extract, pseudo_pictures
 from indexer.train.loop import Metrics, Task, fit
 from indexer.train.vocabulary import build_table, read_words
-from searchengine.errors import TrainingDataError
+from searchengine.errors import ConfigError, TrainingDataError
 from searchengine.models import files
 from searchengine.models.joint import IMAGE_MODEL, TEXT_FILES, JointEncoder
 from searchengine.words import WordVectors, quantize
@@ -80,7 +80,9 @@ def train_joint(
         ImageError: A picture cannot be read.
         ModelError: The backbone is unknown or its weights cannot be fetched, or `out` is something
             else than a model.
+        ConfigError: This machine, or this torch, has no such device.
     """
+    _require_device(device)
     out = out.resolve()
     files.require_replaceable(out)  # now, not after hours
     pairs = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
@@ -130,6 +132,15 @@ def train_joint(
     }
     save_model(out, model, backbone, table, used, notes)
     return _measure(out, data)
+
+
+def _require_device(device: str) -> None:
+    kind = device.partition(":")[0]
+    is_there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if kind != "cpu" and not (kind in is_there and is_there[kind]()):
+        raise ConfigError(
+            f"device {device!r}: torch {torch.__version__} finds none on this machine; use cpu"
+        )
 
 
 def read_classes(path: Path) -> list[list[str]]:
