@@ -310,19 +310,20 @@ class Engine:
         """Return what parts of a query are called, and the parts, which add up to its vector."""
         self._resolve(asked)  # raises what a search for it would raise
         labels: list[str] = []
-        parts: list[npt.NDArray[np.float32]] = []
+        parts: list[npt.NDArray[np.float64]] = []
         for term in asked.terms:
             if term.kind == "words":
                 words, vectors = encoder.encode_words(term.value)
-                length = np.linalg.norm(vectors.sum(axis=0))
+                length = float(np.linalg.norm(vectors.sum(axis=0)))
                 if length == 0:  # nothing of it is known, so it took no part
                     continue
                 labels += words
-                parts.append(vectors * (term.weight / length))
+                parts.append(vectors.astype(np.float64) * (term.weight / length))
             else:
                 labels.append(term.value if term.kind == "picture" else f"#{term.value}")
-                parts.append(self._picture(term)[0][None] * term.weight)
+                parts.append(self._picture(term)[0][None].astype(np.float64) * term.weight)
         rows = np.concatenate(parts)
+        rows /= np.abs(rows).max()  # only ratios of weights count, and squares of 1e300 overflow
         return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)
 
     def _path_of(self, id_: int) -> str:

@@ -358,6 +358,14 @@ def test_scan_numbers_rise_and_the_last_device_of_a_root_is_known(catalog):
     assert catalog.seq() == 0
 
 
+def test_sweep_spares_what_a_scan_that_began_earlier_has_written_meanwhile(catalog):
+    first = catalog.begin_scan("/photos", 1)
+    second = catalog.begin_scan("/photos", 1)  # lists the folder, and then a file comes to it
+    [late] = write(catalog, record("/photos/late"), scan=first)
+    assert catalog.sweep("/photos", second) == 0
+    assert catalog.get([late])[late].state == "ok"
+
+
 def test_sweep_marks_what_the_scan_did_not_see(catalog):
     names = ["seen", "refreshed", "written", "gone", "bad", "kept/a", "kept-not", "kept/b/c"]
     paths = [f"/photos/{name}" for name in names]

@@ -510,6 +510,9 @@ def test_eval_measures_pairs_labels_and_the_library(
     scores = answer("eval", "library", "--queries", queries, library=library)
     assert scores["index_recall"] == 100.0
     assert scores["unknown_words"] == 50.0
+    queries.write_bytes(b"caf\xe9\n")
+    refused = lexpix("eval", "library", "--queries", queries, library=library, code=2)
+    assert "queries.txt: cannot be read" in refused.stderr
     missing = lexpix("eval", "retrieval", "--pairs", tmp_path / "none", library=library, code=1)
     assert "none: cannot be read" in missing.stderr
     assert (

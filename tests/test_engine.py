@@ -154,6 +154,17 @@ def test_filter_without_pictures_is_said(engine: Engine, tmp_path: Path) -> None
         engine.search("green", within=tmp_path / "nowhere")
 
 
+def test_filter_that_leaves_pictures_of_another_model_only_is_said(
+    engine: Engine, tmp_path: Path
+) -> None:
+    paint(tmp_path / "more/red.png", "red", "red")
+    other = ColourEncoder("c1" * 32)
+    index_images(str(tmp_path / "more"), engine.catalog, other, executor=Serial())
+    engine.refresh()
+    with pytest.raises(NothingIndexed, match=r"more: no picture there is indexed by this model"):
+        engine.search("red", within=tmp_path / "more")
+
+
 def test_unknown_word_is_reported_beside_the_answer(engine: Engine) -> None:
     answer = engine.search("red zorblax")
     assert [unknown.word for unknown in answer.unknown_words] == ["zorblax"]

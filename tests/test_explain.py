@@ -56,6 +56,12 @@ def test_shares_and_cells_add_up_to_the_cosine(
         np.testing.assert_allclose(part.grid.ravel(), naive, atol=TOLERANCE)
 
 
+def test_only_ratios_of_weights_count(engine: Engine) -> None:
+    plain = engine.explain("2*cat - dog", CAT)
+    heavy = engine.explain("2e300*cat - 1e300*dog", CAT)
+    assert [part.share for part in heavy.parts] == pytest.approx([p.share for p in plain.parts])
+
+
 def test_words_that_come_twice_are_one_part() -> None:
     labels, parts = merge(["a", "dog", "a"], np.eye(3, dtype=np.float32))
     assert labels == ["a", "dog"]

@@ -111,9 +111,13 @@ def evaluate_own(
     from indexer.evaluate import evaluate_library
     from searchengine.config import load_settings
     from searchengine.engine import Engine
+    from searchengine.errors import ConfigError
 
     settings = load_settings({"library": library, "model": model})
-    asked = queries.read_text(encoding="utf-8").splitlines() if queries else []
+    try:
+        asked = queries.read_text(encoding="utf-8").splitlines() if queries else []
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8
+        raise ConfigError(f"{queries}: cannot be read ({error})") from error
     with Engine.open(settings) as engine:
         scores = evaluate_library(
             engine.catalog, engine.encoder, engine.index, queries=asked, sample=sample

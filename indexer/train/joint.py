@@ -136,7 +136,10 @@ def train_joint(
 
 def _require_device(device: str) -> None:
     kind = device.partition(":")[0]
-    is_there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    is_there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
     if kind != "cpu" and not (kind in is_there and is_there[kind]()):
         raise ConfigError(
             f"device {device!r}: torch {torch.__version__} finds none on this machine; use cpu"
