@@ -294,7 +294,7 @@ class _Run:
             self._left[one.sha256] = [
                 row
                 for row in self.catalog.by_sha256(one.sha256)
-                if not os.path.lexists(row.path) and self._may_move(row)
+                if _is_gone(row.path) and self._may_move(row)
             ]
         left = self._left[one.sha256]
         name = os.path.basename(one.stat.path)
@@ -383,6 +383,17 @@ def _checked(root: str, allow_empty: bool) -> Iterator[Found]:
 def _same_stat(row: Picture, stat: FileStat) -> bool:
     known = (row.size, row.mtime_ns, row.ctime_ns)
     return known == (stat.size, stat.mtime_ns, stat.ctime_ns)
+
+
+def _is_gone(path: str) -> bool:
+    """Tell whether nothing is at a path; a folder that may not be entered leaves that open."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _file_stat(path: str) -> FileStat | None:

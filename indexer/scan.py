@@ -101,6 +101,9 @@ def _listing(
             if entry.is_dir():
                 if entry.name.lower() not in SKIPPED_FOLDERS:
                     folders.append(entry)
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                # To a disk that is not mounted, perhaps: what it led to must not be taken for gone.
+                files.append(Failure(entry.path, "a link to something that is not there"))
             elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS and entry.is_file():
                 files.append(entry)
         except OSError as error:  # such as a link to itself

@@ -25,7 +25,7 @@ from searchengine.terminal import printable, printable_lines
 
 if TYPE_CHECKING:
     from searchengine.engine import Engine
-    from searchengine.types import Answer, Failure
+    from searchengine.types import Answer, Failure, UnknownWord
 
 COMMANDS = "lexpix.commands"
 ORDER = (
@@ -241,9 +241,11 @@ def explain(
         found = engine.explain(query, _picture(picture))
         if out is not None:
             engine.draw(found, _picture(picture), out)
+    warn_of(found.unknown_words)
     if as_json:
         parts = [{"part": p.label, "share": p.share, "grid": p.grid.tolist()} for p in found.parts]
-        print_json({"query": query, "score": found.score, "parts": parts})
+        unknown = [word.word for word in found.unknown_words]
+        print_json({"query": query, "unknown_words": unknown, "score": found.score, "parts": parts})
         return
     click.echo(f"{found.score:7.3f}  score")
     for part in sorted(found.parts, key=lambda part: -part.share):
@@ -300,9 +302,11 @@ def forget(flags: dict[str, str], path: str, as_json: bool) -> None:
 
 
 def _picture(text: str) -> str | int:
-    """Return the library id that "#12" names, or else the path."""
+    """Return the library id that "#12" names, or else the path, which may have a leading "@"."""
     number = text.removeprefix("#")
-    return int(number) if text != number and number.isdecimal() else text
+    if text != number and number.isdecimal():
+        return int(number)
+    return text if os.path.exists(text) else text.removeprefix("@")
 
 
 def open_engine(flags: dict[str, str]) -> Engine:
@@ -317,9 +321,9 @@ def show_answer(answer: Answer, form: str | None) -> None:
     """Print an answer as a table, as JSON or as bare paths; unknown words go to standard error."""
     from searchengine.engine import entries_of
 
-    for unknown in answer.unknown_words:
-        near = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
-        click.echo(f"lexpix: {unknown.word!r} is not known and did not count{near}", err=True)
+    warn_of(answer.unknown_words)
+    if not answer.hits:
+        click.echo("lexpix: no other picture to show", err=True)
     if form == "json":
         print_json(entries_of(answer))
     elif form is not None:
@@ -330,6 +334,13 @@ def show_answer(answer: Answer, form: str | None) -> None:
             click.secho(f"{'score':>6}  {'number':>8}  path", bold=True)
         for hit in answer.hits:
             click.echo(f"{hit.score:6.3f}  {'#' + str(hit.id):>8}  {printable(hit.path)}")
+
+
+def warn_of(unknown_words: Iterable[UnknownWord]) -> None:
+    """Say on standard error which words did not count."""
+    for unknown in unknown_words:
+        near = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
+        click.echo(f"lexpix: {unknown.word!r} is not known and did not count{near}", err=True)
 
 
 def show_failures(failures: Iterable[Failure]) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -117,9 +117,10 @@ class Engine:
             NothingIndexed: There is no library and none was to be made.
             LibraryError, ModelError, MissingPlugin: A part cannot be loaded.
         """
-        catalog = Catalog(open_database(settings.library, create=create))
+        # First what a wrong setting can make fail, so that no library is made in vain.
         encoder = load_model(settings.model)
         backend = plugins.load("lexpix.indexes", settings.index)
+        catalog = Catalog(open_database(settings.library, create=create))
         folder = settings.library / INDEX_FOLDER
         index = open_index(catalog, encoder.fingerprint, encoder.dim, folder, backend)
         return cls(settings, catalog, encoder, index)
@@ -224,10 +225,11 @@ class Engine:
             regions = encoder.encode_regions([os.path.expanduser(path)])[0]
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
-        labels, parts = self._parts(
-            encoder, wanted if isinstance(wanted, Query) else query.parse(wanted)
-        )
-        return split(*merge(labels, parts), regions, encoder.grid)
+        asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
+        _, _, unknown = self._resolve(asked)  # raises what a search would raise
+        labels, parts = self._parts(encoder, asked)
+        explanation = split(*merge(labels, parts), regions, encoder.grid)
+        return replace(explanation, unknown_words=unknown)
 
     def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
         """Draw an explanation of a picture, a heat map for each part, to an image file.
@@ -308,7 +310,6 @@ class Engine:
 
     def _parts(self, encoder: Linear, asked: Query) -> tuple[list[str], npt.NDArray[np.float32]]:
         """Return what parts of a query are called, and the parts, which add up to its vector."""
-        self._resolve(asked)  # raises what a search for it would raise
         labels: list[str] = []
         parts: list[npt.NDArray[np.float64]] = []
         for term in asked.terms:

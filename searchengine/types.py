@@ -94,10 +94,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A score and the parts that add up to it."""
+    """A score, the parts that add up to it, and words of the query that took no part."""
 
     score: float
     parts: tuple[Part, ...]
+    unknown_words: tuple[UnknownWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -521,3 +521,24 @@ def test_eval_measures_pairs_labels_and_the_library(
             "eval", "retrieval", "--pairs", pairs, "--split", "test", library=library, code=1
         ).stderr
     )
+
+
+def test_a_picture_may_have_the_at_sign_of_the_grammar(library: Path, photos: Path) -> None:
+    plain, signed = ("plants/grass.png", "@plants/grass.png")
+    hits = answer("similar", signed, library=library, cwd=photos)["hits"]
+    assert hits == answer("similar", plain, library=library, cwd=photos)["hits"]
+
+
+def test_a_library_of_one_picture_says_that_there_is_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(PHOTOS["moon.png"], folder)
+    lexpix("index", folder, library=tmp_path / "library")
+    ran = lexpix("similar", folder / "moon.png", library=tmp_path / "library")
+    assert ran.stdout == ""
+    assert "no other picture" in ran.stderr
+
+
+def test_a_model_that_is_not_there_leaves_no_library_behind(photos: Path, tmp_path: Path) -> None:
+    lexpix("index", photos, "--model", tmp_path / "none", library=tmp_path / "library", code=1)
+    assert not (tmp_path / "library").exists()

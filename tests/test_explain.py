@@ -92,6 +92,8 @@ def test_explanation_adds_up_to_the_cosine_of_the_bundled_model(
     assert found.score == pytest.approx(cosine, abs=TOLERANCE)
     assert sum(part.share for part in found.parts) == pytest.approx(cosine, abs=TOLERANCE)
     assert sum(part.grid.sum() for part in found.parts) == pytest.approx(cosine, abs=TOLERANCE)
+    expected = ["zzxqvk"] if "zzxqvk" in query else []
+    assert [unknown.word for unknown in found.unknown_words] == expected
 
 
 def test_pictures_of_the_query_are_parts(engine: Engine) -> None:

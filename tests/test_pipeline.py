@@ -675,6 +675,23 @@ def test_pictures_of_a_folder_that_cannot_be_listed_are_not_missing(library: Lib
     assert library.states("sub/d.png", "sub/e.png") == ["ok", "ok"]
 
 
+def test_what_links_lead_to_on_an_absent_disk_is_not_missing(
+    library: Library, disk: Path, tmp_path: Path
+) -> None:
+    draw(disk / "photos" / "x.png", 200)
+    draw(disk / "y.png", 210)
+    (library.root / "linked").symlink_to(disk / "photos")
+    (library.root / "y.png").symlink_to(disk / "y.png")
+    library.index()
+    (disk / "photos").rename(disk / "away")
+    (disk / "y.png").rename(disk / "away.png")
+    assert library.index() == IndexReport(unchanged=5, failed=2)
+    assert library.states("linked/x.png", "y.png") == ["ok", "ok"]
+    (disk / "away").rename(disk / "photos")
+    (disk / "away.png").rename(disk / "y.png")
+    assert library.index() == IndexReport(unchanged=7)
+
+
 # Interruptions
 
 

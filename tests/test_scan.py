@@ -73,10 +73,18 @@ def test_fifos_sockets_devices_and_folders_named_like_pictures_are_no_files(tmp_
     os.mkfifo(tmp_path / "fifo.jpg")
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
     (tmp_path / "fifo_link.jpg").symlink_to("fifo.jpg")
-    (tmp_path / "dangling.jpg").symlink_to("nowhere.jpg")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket.jpg"))
         assert files(tmp_path) == ["folder.jpg/a.jpg"]
+
+
+def test_links_that_lead_nowhere_are_failures_as_their_disk_may_be_away(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg")
+    (tmp_path / "file.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "folder").symlink_to("/nowhere/photos")
+    found = [one for one in scan(str(tmp_path)) if isinstance(one, Failure)]
+    assert [one.path for one in found] == [str(tmp_path / "file.jpg"), str(tmp_path / "folder")]
+    assert all("a link to something that is not there" in one.reason for one in found)
 
 
 def test_linked_files_count(tmp_path: Path) -> None:

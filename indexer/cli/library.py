@@ -115,7 +115,7 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
         return
     base = os.path.commonpath(folders) + os.sep  # long, and the same for all
-    click.echo(f"indexed {report['added']} pictures below {printable(base)}")
+    click.echo(f"indexed {report['added'] + report['unchanged']} pictures below {printable(base)}")
     for answer in answers:
         click.secho(f"\n$ lexpix search '{answer.query.replace(base, './')}' -k 3", bold=True)
         for hit in answer.hits:
