@@ -211,7 +211,7 @@ class _Run:
         if self.volumes is not None:
             for row in rows:
                 if row.state == "ok":
-                    self.volumes.unchanged(row.path)
+                    self.volumes.unchanged(row)
 
     def _advance(self, files: int) -> None:
         self._done += files

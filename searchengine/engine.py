@@ -88,14 +88,15 @@ def load_model(name: str = "default") -> Encoder:
     return encoder
 
 
-def open(library: PathLike | None = None) -> Engine:
-    """Open a library, by default the one that the settings name.
+def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
+    """Open a library, by default the one that the settings name; make it if asked to.
 
     Raises:
         NothingIndexed: There is no library in that folder.
         LibraryError: It cannot be read, or a newer lexpix made it.
     """
-    return Engine.open(load_settings({"library": None if library is None else Path(library)}))
+    settings = load_settings({"library": None if library is None else Path(library)})
+    return Engine.open(settings, create=create)
 
 
 class Engine:

@@ -542,3 +542,14 @@ def test_a_library_of_one_picture_says_that_there_is_no_other(tmp_path: Path) ->
 def test_a_model_that_is_not_there_leaves_no_library_behind(photos: Path, tmp_path: Path) -> None:
     lexpix("index", photos, "--model", tmp_path / "none", library=tmp_path / "library", code=1)
     assert not (tmp_path / "library").exists()
+
+
+def test_the_public_open_makes_a_library_only_if_asked_to(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(searchengine.NothingIndexed):
+        searchengine.open(tmp_path / "library")
+    assert not (tmp_path / "library").exists()
+    with searchengine.open(tmp_path / "library", create=True) as engine:
+        assert engine.status().counts == {"ok": 0, "missing": 0, "bad": 0}
+    lexpix("index", photos, library=tmp_path / "library")
+    with searchengine.open(tmp_path / "library") as engine:
+        assert engine.search("cat").hits[0].path.endswith("chelsea.png")

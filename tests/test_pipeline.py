@@ -665,6 +665,34 @@ def test_a_backup_does_not_take_the_rows_of_a_volume_that_is_not_mounted(
     assert library.index(root) == IndexReport(unchanged=5)
 
 
+def test_pictures_of_a_wrong_disk_never_vouch_for_it(
+    library: Library, disk: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(library.root, disk / "photos")
+    root = library.root = tmp_path / "mnt"
+    mount(root, disk / "photos")
+    assert library.index() == IndexReport(added=5)
+    wrong = tmp_path / "wrong"
+    for number in range(8):  # more than are known
+        draw(wrong / f"{number}.png", 100 + number)
+    mount(root, wrong)
+    assert library.index() == IndexReport(added=8)
+    for _ in range(3):
+        assert library.index() == IndexReport(unchanged=8)
+        assert "another volume" in library.failures[0].reason
+        assert library.states("a.png", "sub/d.png") == ["ok", "ok"]
+    mount(root, disk / "photos")
+    assert library.index() == IndexReport(missing=8, unchanged=5)
+    # Now on a new device number, as after a restart: what is known vouches for it again.
+    mount(root, tmp_path / "moved")
+    shutil.copytree(disk / "photos", tmp_path / "moved")
+    for _ in range(2):
+        assert library.index() == IndexReport(unchanged=5)
+    assert library.failures == []
+    (tmp_path / "moved" / "a.png").unlink()
+    assert library.index() == IndexReport(missing=1, unchanged=4)
+
+
 def test_pictures_of_a_folder_that_cannot_be_listed_are_not_missing(library: Library) -> None:
     library.index()
     (library.root / "sub").rename(library.root / ".aside")
