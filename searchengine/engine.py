@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ from searchengine.types import (
     Ids,
     Linear,
     PathLike,
+    Picture,
     Query,
     State,
     Term,
@@ -51,6 +52,9 @@ from searchengine.types import (
 from searchengine.vectors import compose
 
 INDEX_FOLDER = "index"
+
+Resolved: TypeAlias = list[tuple[Term, Vector]]
+"""The terms of a query that have a vector, with their unit vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,8 @@ class Engine:
                 f"{self._settings.library}: no picture is indexed by this model; "
                 "run: lexpix index FOLDER"
             )
-        vector, used, unknown = self._resolve(asked)
+        terms, used, unknown = self._resolve(asked)
+        vector = _sum(terms)
         only = None if within is None else self._ids_within(within)
         count = min(self._settings.limit if limit is None else limit, len(self.index))
         found, scores = self.index.search(vector[None], count + len(used), only)
@@ -221,14 +226,14 @@ class Engine:
                 f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
                 "linear in words and places; use a joint model"
             )
-        path = self._path_of(picture) if isinstance(picture, int) else os.fspath(picture)
         try:
-            regions = encoder.encode_regions([os.path.expanduser(path)])[0]
+            regions = encoder.encode_regions([self._path_of(picture)])[0]
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        _, _, unknown = self._resolve(asked)  # raises what a search would raise
-        labels, parts = self._parts(encoder, asked)
+        terms, _, unknown = self._resolve(asked)
+        _sum(terms)  # raises what a search would raise
+        labels, parts = _parts(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
         return replace(explanation, unknown_words=unknown)
 
@@ -241,8 +246,7 @@ class Engine:
         """
         from searchengine.images import open_image
 
-        path = self._path_of(picture) if isinstance(picture, int) else os.fspath(picture)
-        sheet = draw(open_image(os.path.expanduser(path), size=PANEL), explanation)
+        sheet = draw(open_image(self._path_of(picture), size=PANEL), explanation)
         try:
             sheet.save(os.fspath(out))
         except (OSError, ValueError) as error:
@@ -279,10 +283,9 @@ class Engine:
             indexed=len(self.index),
         )
 
-    def _resolve(self, asked: Query) -> tuple[Vector, set[int], tuple[UnknownWord, ...]]:
-        """Return the query's vector, the ids of the pictures it names, and its unknown words."""
-        weights: list[float] = []
-        vectors: list[Vector] = []
+    def _resolve(self, asked: Query) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
+        """Return the terms that count, the ids of the pictures named, and the unknown words."""
+        terms: list[tuple[Term, Vector]] = []
         used: set[int] = set()
         unknown: dict[str, UnknownWord] = {}
         nothing_known: UnknownWords | None = None
@@ -297,42 +300,25 @@ class Engine:
             else:
                 vector, ids = self._picture(term)
                 used |= ids
-            weights.append(term.weight)
-            vectors.append(vector)
-        understood = any(term.kind == "words" for term in asked.terms) and len(vectors) > sum(
-            term.kind != "words" for term in asked.terms
-        )
+            terms.append((term, vector))
+        understood = any(term.kind == "words" for term, _ in terms)
         if nothing_known is not None and not understood:
             words = tuple(unknown.values())
             if not words:
                 raise nothing_known
             raise UnknownWords([w.word for w in words], [w.suggestion for w in words])
-        return compose(np.stack(vectors), weights), used, tuple(unknown.values())
+        return terms, used, tuple(unknown.values())
 
-    def _parts(self, encoder: Linear, asked: Query) -> tuple[list[str], npt.NDArray[np.float32]]:
-        """Return what parts of a query are called, and the parts, which add up to its vector."""
-        labels: list[str] = []
-        parts: list[npt.NDArray[np.float64]] = []
-        for term in asked.terms:
-            if term.kind == "words":
-                words, vectors = encoder.encode_words(term.value)
-                length = float(np.linalg.norm(vectors.sum(axis=0)))
-                if length == 0:  # nothing of it is known, so it took no part
-                    continue
-                labels += words
-                parts.append(vectors.astype(np.float64) * (term.weight / length))
-            else:
-                labels.append(term.value if term.kind == "picture" else f"#{term.value}")
-                parts.append(self._picture(term)[0][None].astype(np.float64) * term.weight)
-        rows = np.concatenate(parts)
-        rows /= np.abs(rows).max()  # only ratios of weights count, and squares of 1e300 overflow
-        return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)
+    def _path_of(self, picture: PathLike | int) -> str:
+        if isinstance(picture, int):
+            return self._row(picture).path
+        return os.path.expanduser(os.fspath(picture))
 
-    def _path_of(self, id_: int) -> str:
-        picture = self.catalog.get([id_]).get(id_)
-        if picture is None:
+    def _row(self, id_: int) -> Picture:
+        row = self.catalog.get([id_]).get(id_)
+        if row is None:
             raise UnknownPicture(f"#{id_}: no picture of the library has this number")
-        return picture.path
+        return row
 
     def _unknown_words(self, text: str) -> list[UnknownWord]:
         return self.encoder.unknown_words(text) if isinstance(self.encoder, Vocabulary) else []
@@ -357,13 +343,11 @@ class Engine:
         return (self._encode(path) if vector is None else vector), ids
 
     def _stored_picture(self, id_: int) -> tuple[Vector, set[int]]:
-        picture = self.catalog.get([id_]).get(id_)
+        picture = self._row(id_)
         vector = self.catalog.vectors([id_], self.encoder.fingerprint).get(id_)
-        if picture is None or vector is None:
+        if vector is None:
             raise UnknownPicture(
-                f"#{id_}: no picture of the library has this number"
-                if picture is None
-                else f"#{id_}: {picture.path} has no vector of this model; index its folder again"
+                f"#{id_}: {picture.path} has no vector of this model; index its folder again"
             )
         copies = self.catalog.by_sha256(picture.sha256) if picture.sha256 else []
         return vector, {id_, *(copy.id for copy in copies)}
@@ -394,3 +378,25 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         ],
         "took_ms": round(answer.took_ms, 3),
     }
+
+
+def _sum(terms: Resolved) -> Vector:
+    return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
+
+
+def _parts(encoder: Linear, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Return what parts of a query are called, and the parts, which add up to its vector."""
+    labels: list[str] = []
+    parts: list[npt.NDArray[np.float64]] = []
+    for term, vector in terms:
+        if term.kind == "words":
+            words, vectors = encoder.encode_words(term.value)
+            length = float(np.linalg.norm(vectors.sum(axis=0)))
+            labels += words
+            parts.append(vectors.astype(np.float64) * (term.weight / length))
+        else:
+            labels.append(term.value if term.kind == "picture" else f"#{term.value}")
+            parts.append(vector[None].astype(np.float64) * term.weight)
+    rows = np.concatenate(parts)
+    rows /= np.abs(rows).max()  # only ratios of weights count, and squares of 1e300 overflow
+    return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)
