@@ -87,8 +87,9 @@ def pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:
 def unpack(packed: Sequence[bytes]) -> Vectors:
     """Return unit rows, shape (n, dim); (0, 0) for none.
 
-    Rounding the rows to float16 gives the stored numbers again: their length is off one by far less
-    than a float16 can tell.
+    From some dozens of dimensions on, rounding the rows to float16 gives the stored numbers again:
+    the errors cancel out, and the length is off one by far less than a float16 can tell. In fewer a
+    number may move to its neighbour.
     """
     if not packed:
         return np.empty((0, 0), dtype=np.float32)
