@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from searchengine import plugins, query
 from searchengine.catalog import Catalog
@@ -24,12 +20,11 @@ from searchengine.errors import (
     ImageError,
     ModelError,
     NothingIndexed,
-    QueryError,
     UnknownPicture,
-    UnknownWords,
 )
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.models.files import read_config, resolve
+from searchengine.resolve import Resolver, parts_of, query_vector
 from searchengine.sync import open_index, synchronise
 from searchengine.types import (
     Answer,
@@ -39,22 +34,13 @@ from searchengine.types import (
     Ids,
     Linear,
     PathLike,
-    Picture,
     Query,
     State,
     Term,
-    UnknownWord,
-    Vector,
     VectorIndex,
-    Vectors,
-    Vocabulary,
 )
-from searchengine.vectors import compose
 
 INDEX_FOLDER = "index"
-
-Resolved: TypeAlias = list[tuple[Term, Vector]]
-"""The terms of a query that have a vector, with their unit vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +95,7 @@ class Engine:
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self._settings = settings
         self.catalog, self.encoder, self.index = catalog, encoder, index
+        self._resolver = Resolver(catalog, encoder)
 
     @classmethod
     def open(cls, settings: Settings, *, create: bool = False) -> Engine:
@@ -173,8 +160,8 @@ class Engine:
                 f"{self._settings.library}: no picture is indexed by this model; "
                 "run: lexpix index FOLDER"
             )
-        terms, used, unknown = self._resolve(asked)
-        vector = _sum(terms)
+        terms, used, unknown = self._resolver.resolve(asked)
+        vector = query_vector(terms)
         only = None if within is None else self._ids_within(within)
         count = min(self._settings.limit if limit is None else limit, len(self.index))
         found, scores = self.index.search(vector[None], count + len(used), only)
@@ -227,13 +214,13 @@ class Engine:
                 "linear in words and places; use a joint model"
             )
         try:
-            regions = encoder.encode_regions([self._path_of(picture)])[0]
+            regions = encoder.encode_regions([self._resolver.path_of(picture)])[0]
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        terms, _, unknown = self._resolve(asked)
-        _sum(terms)  # raises what a search would raise
-        labels, parts = _parts(encoder, terms)
+        terms, _, unknown = self._resolver.resolve(asked)
+        query_vector(terms)  # raises what a search would raise
+        labels, parts = parts_of(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
         return replace(explanation, unknown_words=unknown)
 
@@ -246,7 +233,7 @@ class Engine:
         """
         from searchengine.images import open_image
 
-        sheet = draw(open_image(self._path_of(picture), size=PANEL), explanation)
+        sheet = draw(open_image(self._resolver.path_of(picture), size=PANEL), explanation)
         try:
             sheet.save(os.fspath(out))
         except (OSError, ValueError) as error:
@@ -283,83 +270,6 @@ class Engine:
             indexed=len(self.index),
         )
 
-    def _resolve(self, asked: Query) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
-        """Return the terms that count, the ids of the pictures named, and the unknown words."""
-        terms: list[tuple[Term, Vector]] = []
-        used: set[int] = set()
-        unknown: dict[str, UnknownWord] = {}
-        nothing_known: UnknownWords | None = None
-        for term in asked.terms:
-            if term.kind == "words":
-                unknown.update((word.word, word) for word in self._unknown_words(term.value))
-                try:
-                    vector = self.encoder.encode_texts([term.value])[0]
-                except UnknownWords as error:
-                    nothing_known = nothing_known or error
-                    continue
-            else:
-                vector, ids = self._picture(term)
-                used |= ids
-            terms.append((term, vector))
-        understood = any(term.kind == "words" for term, _ in terms)
-        if nothing_known is not None and not understood:
-            words = tuple(unknown.values())
-            if not words:
-                raise nothing_known
-            raise UnknownWords([w.word for w in words], [w.suggestion for w in words])
-        return terms, used, tuple(unknown.values())
-
-    def _path_of(self, picture: PathLike | int) -> str:
-        if isinstance(picture, int):
-            return self._row(picture).path
-        return os.path.expanduser(os.fspath(picture))
-
-    def _row(self, id_: int) -> Picture:
-        row = self.catalog.get([id_]).get(id_)
-        if row is None:
-            raise UnknownPicture(f"#{id_}: no picture of the library has this number")
-        return row
-
-    def _unknown_words(self, text: str) -> list[UnknownWord]:
-        return self.encoder.unknown_words(text) if isinstance(self.encoder, Vocabulary) else []
-
-    def _picture(self, term: Term) -> tuple[Vector, set[int]]:
-        """Return the vector of a picture, and the ids of the library's copies of it."""
-        from searchengine.images import open_file
-
-        if term.kind == "id":
-            return self._stored_picture(int(term.value))
-        path = os.path.abspath(os.path.expanduser(term.value))
-        try:
-            with open_file(path) as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise UnknownPicture(
-                f"{term.value}: cannot be read ({error.strerror}); a picture is given by its path, "
-                'or by its number in the library such as "#12"'
-            ) from error
-        ids = {picture.id for picture in self.catalog.by_sha256(digest)}
-        vector = self.catalog.vector_of_content(digest, self.encoder.fingerprint)
-        return (self._encode(path) if vector is None else vector), ids
-
-    def _stored_picture(self, id_: int) -> tuple[Vector, set[int]]:
-        picture = self._row(id_)
-        vector = self.catalog.vectors([id_], self.encoder.fingerprint).get(id_)
-        if vector is None:
-            raise UnknownPicture(
-                f"#{id_}: {picture.path} has no vector of this model; index its folder again"
-            )
-        copies = self.catalog.by_sha256(picture.sha256) if picture.sha256 else []
-        return vector, {id_, *(copy.id for copy in copies)}
-
-    def _encode(self, path: str) -> Vector:
-        try:
-            vectors: Vectors = self.encoder.encode_images([path])
-        except ImageError as error:
-            raise QueryError(f"{error}; a query needs a picture that can be read") from error
-        vector: Vector = vectors[0]
-        return vector
-
     def _ids_within(self, folder: PathLike) -> Ids:
         path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         ids = self.catalog.ids_under(path)
@@ -378,25 +288,3 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         ],
         "took_ms": round(answer.took_ms, 3),
     }
-
-
-def _sum(terms: Resolved) -> Vector:
-    return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
-
-
-def _parts(encoder: Linear, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
-    """Return what parts of a query are called, and the parts, which add up to its vector."""
-    labels: list[str] = []
-    parts: list[npt.NDArray[np.float64]] = []
-    for term, vector in terms:
-        if term.kind == "words":
-            words, vectors = encoder.encode_words(term.value)
-            length = float(np.linalg.norm(vectors.sum(axis=0)))
-            labels += words
-            parts.append(vectors.astype(np.float64) * (term.weight / length))
-        else:
-            labels.append(term.value if term.kind == "picture" else f"#{term.value}")
-            parts.append(vector[None].astype(np.float64) * term.weight)
-    rows = np.concatenate(parts)
-    rows /= np.abs(rows).max()  # only ratios of weights count, and squares of 1e300 overflow
-    return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)

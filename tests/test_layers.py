@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.indexes",
         "searchengine.models",
     ),
-    ("searchengine.sync", "searchengine.explain"),
+    ("searchengine.sync", "searchengine.explain", "searchengine.resolve"),
     ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),

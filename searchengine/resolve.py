@@ -1,0 +1,142 @@
+"""Terms of a query -> unit vectors: words through the model, pictures through the library."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.catalog import Catalog
+from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownWords
+from searchengine.types import (
+    Encoder,
+    Linear,
+    PathLike,
+    Picture,
+    Query,
+    Term,
+    UnknownWord,
+    Vector,
+    Vectors,
+    Vocabulary,
+)
+from searchengine.vectors import compose
+
+Resolved: TypeAlias = list[tuple[Term, Vector]]
+"""The terms of a query that have a vector, with their unit vectors."""
+
+
+class Resolver:
+    """Find the vectors that the terms of a query stand for."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
+        self._catalog, self._encoder = catalog, encoder
+
+    def resolve(self, asked: Query) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
+        """Return the terms that count, the ids of the pictures named, and the unknown words.
+
+        Raises:
+            UnknownWords: No word of the query is known.
+            UnknownPicture: A picture of the query cannot be read, or the library has no such id.
+        """
+        terms: Resolved = []
+        used: set[int] = set()
+        unknown: dict[str, UnknownWord] = {}
+        nothing_known: UnknownWords | None = None
+        for term in asked.terms:
+            if term.kind == "words":
+                unknown.update((word.word, word) for word in self._unknown_words(term.value))
+                try:
+                    vector = self._encoder.encode_texts([term.value])[0]
+                except UnknownWords as error:
+                    nothing_known = nothing_known or error
+                    continue
+            else:
+                vector, ids = self._picture(term)
+                used |= ids
+            terms.append((term, vector))
+        understood = any(term.kind == "words" for term, _ in terms)
+        if nothing_known is not None and not understood:
+            words = tuple(unknown.values())
+            if not words:
+                raise nothing_known
+            raise UnknownWords([w.word for w in words], [w.suggestion for w in words])
+        return terms, used, tuple(unknown.values())
+
+    def path_of(self, picture: PathLike | int) -> str:
+        """Return the file of a picture given as a path or a library id."""
+        if isinstance(picture, int):
+            return self._row(picture).path
+        return os.path.expanduser(os.fspath(picture))
+
+    def _row(self, id_: int) -> Picture:
+        row = self._catalog.get([id_]).get(id_)
+        if row is None:
+            raise UnknownPicture(f"#{id_}: no picture of the library has this number")
+        return row
+
+    def _unknown_words(self, text: str) -> list[UnknownWord]:
+        return self._encoder.unknown_words(text) if isinstance(self._encoder, Vocabulary) else []
+
+    def _picture(self, term: Term) -> tuple[Vector, set[int]]:
+        """Return the vector of a picture, and the ids of the library's copies of it."""
+        from searchengine.images import open_file
+
+        if term.kind == "id":
+            return self._stored_picture(int(term.value))
+        path = os.path.abspath(os.path.expanduser(term.value))
+        try:
+            with open_file(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UnknownPicture(
+                f"{term.value}: cannot be read ({error.strerror}); a picture is given by its path, "
+                'or by its number in the library such as "#12"'
+            ) from error
+        ids = {picture.id for picture in self._catalog.by_sha256(digest)}
+        vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
+        return (self._encode(path) if vector is None else vector), ids
+
+    def _stored_picture(self, id_: int) -> tuple[Vector, set[int]]:
+        picture = self._row(id_)
+        vector = self._catalog.vectors([id_], self._encoder.fingerprint).get(id_)
+        if vector is None:
+            raise UnknownPicture(
+                f"#{id_}: {picture.path} has no vector of this model; index its folder again"
+            )
+        copies = self._catalog.by_sha256(picture.sha256) if picture.sha256 else []
+        return vector, {id_, *(copy.id for copy in copies)}
+
+    def _encode(self, path: str) -> Vector:
+        try:
+            vectors: Vectors = self._encoder.encode_images([path])
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
+        vector: Vector = vectors[0]
+        return vector
+
+
+def query_vector(terms: Resolved) -> Vector:
+    """Return the unit vector of the weighted sum; raise CancelledQuery if the terms cancel out."""
+    return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
+
+
+def parts_of(encoder: Linear, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Return what parts of a query are called, and the parts, which add up to its vector."""
+    labels: list[str] = []
+    parts: list[npt.NDArray[np.float64]] = []
+    for term, vector in terms:
+        if term.kind == "words":
+            words, vectors = encoder.encode_words(term.value)
+            length = float(np.linalg.norm(vectors.sum(axis=0)))
+            labels += words
+            parts.append(vectors.astype(np.float64) * (term.weight / length))
+        else:
+            labels.append(term.value if term.kind == "picture" else f"#{term.value}")
+            parts.append(vector[None].astype(np.float64) * term.weight)
+    rows = np.concatenate(parts)
+    rows /= np.abs(rows).max()  # only ratios of weights count, and squares of 1e300 overflow
+    return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)
