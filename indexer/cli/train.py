@@ -10,6 +10,9 @@ import click
 from indexer.cli.output import print_json, show_recall
 from searchengine.errors import MissingPlugin
 
+DISTIL = 192
+"""With GloVe's 50, as much as a table of 100,000 words of 8 bits may hold below 25 MB."""
+
 if TYPE_CHECKING:
     from indexer.train.loop import Metrics
 
@@ -38,6 +41,13 @@ def train() -> None:
     help="Folder of the pictures, if not the folder of the pairs.",
 )
 @click.option(
+    "--also",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Further pairs, such as drawings with titles: a sixth of each batch. Repeatable.",
+)
+@click.option(
     "--backbone",
     default="efficientnet_lite0",
     show_default=True,
@@ -47,6 +57,12 @@ def train() -> None:
     "--words",
     type=click.Path(path_type=Path),
     help="Word vectors: GloVe or word2vec text, or a word table; else GloVe 6B 50d.",
+)
+@click.option(
+    "--distil",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Dimensions of a sentence model to put beside the word vectors; 192, or 0 with --words.",
 )
 @click.option(
     "--classes",
@@ -94,8 +110,10 @@ def joint(
     pairs: Path,
     out: Path,
     images: Path | None,
+    also: tuple[Path, ...],
     backbone: str,
     words: Path | None,
+    distil: int | None,
     classes: Path | None,
     dim: int,
     epochs: int,
@@ -120,7 +138,9 @@ def joint(
         click.echo(f"{phase} {epoch + 1}: {shown}", err=True)
 
     noted = dict(_key_and_text(note) for note in notes)
-    sources = Sources(pairs, images, backbone, words, classes=classes, notes=noted)
+    if distil is None:
+        distil = 0 if words else DISTIL
+    sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=noted)
     recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
     from indexer.progress import meter
 

@@ -34,6 +34,8 @@ CAPTION_PASSES = 5
 """Times an epoch shows each picture, as Flickr8k and COCO have five captions for each."""
 NOISE = 0.5
 """Standard deviation of a pseudo picture's features, as a share of that of real ones."""
+ALSO = 1 / 6
+"""Share of a batch that comes from further pairs, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ class Data:
         pairs: Pictures of the splits train and dev.
         bags: For each picture, for each caption, the vocabulary rows of its words, at least one.
         features: (pictures, views, channels) from the CNN before training.
+        also: Rows of pictures of further sources, which must not crowd out the others: they fill
+            the share `ALSO` of each batch.
+        groups: For each picture its group; pictures of one are no negatives of each other's texts.
         class_bags: For each class, for each of its texts, vocabulary rows.
         class_means, class_spread: (classes, channels) and (channels,), see `pseudo_pictures`.
     """
@@ -148,13 +153,41 @@ class Data:
     pairs: Sequence[Pair]
     bags: Sequence[Sequence[Tensor]]
     features: npt.NDArray[np.float16]
+    also: Sequence[int] = ()
+    groups: Sequence[int] = ()
     class_bags: Sequence[Sequence[Tensor]] = ()
     class_means: Tensor | None = None
     class_spread: Tensor | None = None
 
     def rows(self, split: str) -> list[int]:
-        """Return the numbers of the pictures of a split."""
-        return [row for row, pair in enumerate(self.pairs) if pair.split == split]
+        """Return the numbers of the pictures of a split, those of further sources left out."""
+        also = set(self.also)
+        return [
+            row for row, pair in enumerate(self.pairs) if pair.split == split and row not in also
+        ]
+
+    def groups_of(self, rows: Tensor) -> Tensor:
+        """Return the groups of pictures; each is its own if none are given."""
+        return torch.tensor(self.groups)[rows] if self.groups else rows
+
+
+class Batches:
+    """Draw rows of pictures so that further sources fill their share of every batch."""
+
+    def __init__(self, data: Data, size: int) -> None:
+        self.main = torch.tensor(data.rows("train"))
+        self.also = torch.tensor(data.also, dtype=torch.int64)
+        self.shared = min(int(size * ALSO), len(self.also))
+        self.own = min(size - self.shared, len(self.main))
+        self.steps = len(self.main) // self.own
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield the batches in which each picture of the main source comes at most once."""
+        order = self.main[torch.randperm(len(self.main))]
+        for step in range(self.steps):
+            own = order[step * self.own : (step + 1) * self.own]
+            others = self.also[torch.randperm(len(self.also))[: self.shared]]
+            yield torch.cat([own, others])
 
 
 class FrozenPhase:
@@ -164,9 +197,8 @@ class FrozenPhase:
         recipe = model.recipe
         self.module: nn.Module = model
         self.model, self.data = model, data
-        self.train_rows = torch.tensor(data.rows("train"))
-        self.batch_size = min(recipe.batch, len(self.train_rows))
-        self.steps = len(self.train_rows) // self.batch_size * CAPTION_PASSES
+        self.drawn = Batches(data, recipe.batch)
+        self.steps = self.drawn.steps * CAPTION_PASSES
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.rate, weight_decay=recipe.decay
         )
@@ -176,16 +208,14 @@ class FrozenPhase:
         """Yield rows of pictures, each several times an epoch."""
         self.model.train()
         for _ in range(CAPTION_PASSES):
-            order = self.train_rows[torch.randperm(len(self.train_rows))]
-            for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-                yield order[start : start + self.batch_size]
+            yield from self.drawn
 
     def loss(self, batch: Tensor) -> Tensor:
         """Return the contrastive loss of pictures and one random caption of each."""
         views = torch.randint(self.features.shape[1], (len(batch),))
         features = self.features[batch, views].float()
         bags = [_choose(self.data.bags[row]) for row in batch.tolist()]
-        return contrast(self.model, self.data, features, bags, torch.arange(len(batch)))
+        return contrast(self.model, self.data, batch, features, bags, torch.arange(len(batch)))
 
     def evaluate(self) -> dict[str, float]:
         """Return recall on dev, by the first view alone, as a query will see it."""
@@ -210,10 +240,9 @@ class FinetunePhase:
         network = network.to(memory_format=torch.channels_last)
         self.module: nn.Module = nn.ModuleDict({"model": model, "network": network})
         self.network = network
-        self.train_rows = torch.tensor(data.rows("train"))
-        self.fresh = min(recipe.fresh, len(self.train_rows))
-        self.banked = min(recipe.batch, len(self.train_rows)) - self.fresh
-        self.steps = len(self.train_rows) // self.fresh
+        self.drawn = Batches(data, recipe.fresh)
+        self.train_rows = torch.cat([self.drawn.main, self.drawn.also])
+        self.steps = self.drawn.steps
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             [
                 {"params": model.parameters(), "lr": recipe.head_rate},
@@ -232,8 +261,7 @@ class FinetunePhase:
 
         self.model.train()
         self.network.eval()  # batch statistics of 96 pictures are worse than ImageNet's
-        order = self.train_rows[torch.randperm(len(self.train_rows))]
-        chunks = [order[i * self.fresh : (i + 1) * self.fresh] for i in range(self.steps)]
+        chunks = list(self.drawn)
         seeds = torch.randint(2**31, (len(self.data.pairs),)).tolist()
         with ThreadPoolExecutor(max_workers=2) as pool:
 
@@ -256,15 +284,17 @@ class FinetunePhase:
         self.bank[rows] = features.detach()
         taken = torch.isin(self.train_rows, rows)
         free = self.train_rows[~taken]
-        banked = free[torch.randperm(len(free))[: self.banked]]
+        wanted = max(0, self.model.recipe.batch - len(rows))
+        banked = free[torch.randperm(len(free))[:wanted]]
+        shown = torch.cat([rows, banked])
         everything = torch.cat([features, self.bank[banked]])
-        bags = [_choose(self.data.bags[row]) for row in torch.cat([rows, banked]).tolist()]
+        bags = [_choose(self.data.bags[row]) for row in shown.tolist()]
         owner = torch.arange(len(everything))
         # Fresh pictures show all their captions: their way through the CNN was the expensive part.
         for place, row in enumerate(rows.tolist()):
             bags.extend(self.data.bags[row])
             owner = torch.cat([owner, torch.full((len(self.data.bags[row]),), place)])
-        loss = contrast(self.model, self.data, everything, bags, owner)
+        loss = contrast(self.model, self.data, shown, everything, bags, owner)
         weight = self.model.recipe.distillation
         if self.teacher is None or self.backbone.classifier is None or weight == 0:
             return loss
@@ -319,17 +349,31 @@ class FinetunePhase:
 
 
 def contrast(
-    model: JointModel, data: Data, features: Tensor, bags: list[Tensor], owner: Tensor
+    model: JointModel,
+    data: Data,
+    rows: Tensor,
+    features: Tensor,
+    bags: list[Tensor],
+    owner: Tensor,
 ) -> Tensor:
-    """Return the contrastive loss of pictures and texts, with pseudo pictures mixed in."""
-    group = torch.arange(len(features))
+    """Return the contrastive loss of pictures and texts, with pseudo pictures mixed in.
+
+    Args:
+        model: The linear layers.
+        data: Names the groups and the pseudo pictures.
+        rows: (p,), which pictures they are.
+        features: (p, channels) of them.
+        bags: Vocabulary rows of t texts.
+        owner: (t,), the place in `rows` of the picture that each text describes.
+    """
+    group = data.groups_of(rows)
     if data.class_means is not None and data.class_spread is not None:
         count = min(model.recipe.classes, len(data.class_means))
         chosen = torch.randperm(len(data.class_means))[:count]
         noise = torch.randn(count, features.shape[1]) * data.class_spread
         pseudo = (data.class_means[chosen] + NOISE * noise).clamp_min(0)
         owner = torch.cat([owner, len(features) + torch.arange(count)])
-        group = torch.arange(len(features) + count)
+        group = torch.cat([group, len(data.pairs) + chosen])  # a class is its own group
         features = torch.cat([features, pseudo])
         bags = [*bags, *(_choose(data.class_bags[row]) for row in chosen.tolist())]
     pictures, texts = model.embed_pictures(features), model.embed_texts(bags)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ from indexer.metrics import retrieval
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
 from indexer.train.contrastive import Data, FinetunePhase, FrozenPhase, JointModel, Recipe
 from indexer.train.data import Pair, read_pairs
+from indexer.train.distil import beside
 from indexer.train.export import cells, export_image_branch
 from indexer.train.features import extract, pseudo_pictures
 from indexer.train.loop import Metrics, Task, fit
@@ -42,9 +44,13 @@ class Sources:
 
     Attributes:
         pairs: Captioned pictures, see `indexer.train.data`.
+        also: Further files of pairs, such as drawings with titles; all their pictures but those of
+            a split `test` or `dev` are trained on, as a smaller part of each batch.
         images: Folder of the pictures, if not the folder of `pairs`.
         backbone: Name of the CNN.
         words: Word vectors, see `read_words`; None for the packaged GloVe.
+        distil: Dimensions of a sentence model to put beside the word vectors, see
+            `indexer.train.distil`; 0 for none.
         vocabulary: How many words to keep.
         classes: Names of the classes that the CNN was trained on, tab-separated: index, id, name,
             synonyms, gloss. They become pseudo pictures.
@@ -52,10 +58,12 @@ class Sources:
     """
 
     pairs: Path
+    also: tuple[Path, ...] = ()
     images: Path | None = None
     backbone: str = DEFAULT
     words: Path | None = None
-    vocabulary: int = 150_000
+    distil: int = 0
+    vocabulary: int = 100_000
     classes: Path | None = None
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -86,14 +94,19 @@ def train_joint(
     out = out.resolve()
     files.require_replaceable(out)  # now, not after hours
     pairs = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
+    own = len(pairs)
+    pairs += [p for path in sources.also for p in read_pairs(path) if p.split == "train"]
     classes = read_classes(sources.classes) if sources.classes else []
     texts = [c for p in pairs for c in p.captions if p.split == "train"]
     texts += [text for options in classes for text in options]
-    table = build_table(*read_words(sources.words, sources.vocabulary), texts)
+    work = out.with_name(out.name + ".work")
+    work.mkdir(parents=True, exist_ok=True)
+    table = build_table(*_word_vectors(sources, work, progress), texts)
     bags = [_bags(table, pair.captions) for pair in pairs]
     kept = [row for row, bag in enumerate(bags) if bag]
+    also = [place for place, row in enumerate(kept) if row >= own]
     pairs, bags = [pairs[row] for row in kept], [bags[row] for row in kept]
-    if sum(pair.split == "train" for pair in pairs) < 2:
+    if sum(pair.split == "train" for pair in pairs) - len(also) < 2:
         raise TrainingDataError(
             f"{sources.pairs}: fewer than two training pictures with a caption of known words"
         )
@@ -101,8 +114,6 @@ def train_joint(
     backbone = load_backbone(sources.backbone)
     if classes:
         _require_classes(backbone, len(classes))
-    work = out.with_name(out.name + ".work")
-    work.mkdir(parents=True, exist_ok=True)
     features = extract(
         backbone,
         [pair.image for pair in pairs],
@@ -115,23 +126,54 @@ def train_joint(
         pairs,
         _rows_of(bags, used),
         features,
+        also,
+        _groups(pairs),
         *_class_data(backbone, class_bags, used, pairs, features),
     )
     model = JointModel(table.vectors(used), backbone.channels, recipe)
     scores = _train(model, data, backbone, sources, recipe, work, device, progress, on_epoch)
     notes = {
         "sources": {
-            key: str(value.name if isinstance(value, Path) else value)
+            key: _noted(value)
             for key, value in dataclasses.asdict(sources).items()
-            if value is not None and key != "notes"
+            if value and key != "notes"
         },
         "recipe": dataclasses.asdict(recipe),
-        "pictures": {split: len(data.rows(split)) for split in ("train", "dev")},
+        "pictures": {split: len(data.rows(split)) for split in ("train", "dev")}
+        | {"also": len(also)},
         "epochs": scores,
         **sources.notes,
     }
     save_model(out, model, backbone, table, used, notes)
     return _measure(out, data)
+
+
+def _word_vectors(
+    sources: Sources, work: Path, progress: Progress
+) -> tuple[list[str], npt.NDArray[np.float32]]:
+    words, vectors = read_words(sources.words, sources.vocabulary)
+    if sources.distil:
+        vectors = beside(
+            words,
+            vectors,
+            sources.distil,
+            work,
+            lambda done, total: progress("words", done, total, ""),
+        )
+    return words, vectors
+
+
+def _groups(pairs: Sequence[Pair]) -> list[int]:
+    """Number the pictures so that those with the very same captions share a number."""
+    numbers: dict[tuple[str, ...], int] = {}
+    return [numbers.setdefault(pair.captions, row) for row, pair in enumerate(pairs)]
+
+
+def _noted(value: object) -> str:
+    """Name a source without saying where it lies."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_noted, value))
+    return value.name if isinstance(value, Path) else str(value)
 
 
 def _require_device(device: str) -> None:
@@ -213,8 +255,10 @@ def _train(
     on_epoch: Callable[[str, int, Metrics], None],
 ) -> dict[str, list[Metrics]]:
     # What is read decides, not where it lies; notes decide nothing.
-    inputs = [_digest(path) for path in (sources.pairs, sources.words, sources.classes)]
-    inputs += [str(sources.images), sources.backbone, str(sources.vocabulary), device]
+    files_read = (sources.pairs, sources.words, sources.classes, *sources.also)
+    inputs = [_digest(path) for path in files_read]
+    inputs += [str(sources.images), sources.backbone, device]
+    inputs += [str(sources.vocabulary), str(sources.distil)]
     scores = {}
 
     def run(name: str, task: Task, epochs: int, decisive: Recipe) -> None:
