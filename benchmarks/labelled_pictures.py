@@ -43,14 +43,15 @@ COPIES = 3
 AGREE = 3
 """So many captions of a photo must name a noun."""
 
-NOUNS = (
-    "airplane ball bench bike bird boat book bridge building bus camel camera canoe car cat chair"
-    " cow cup dress duck elephant fence fire fish flag flower fountain frisbee glasses grass guitar"
-    " hat helmet horse hurdle jacket kayak ladder leaf microphone motorcycle mountain paint pool"
-    " rabbit raft ramp rock rope sand scooter sheep sign skateboard slide snow snowboard sofa stage"
-    " stairs stick street sunglasses surfboard swing table tent toy track train trampoline tree"
-    " truck tunnel umbrella wagon wall waterfall wave dog beach"
-).split()  # noqa: SIM905
+_NOUNS = """
+airplane ball bench bike bird boat book bridge building bus camel camera canoe car cat chair cow
+cup dress duck elephant fence fire fish flag flower fountain frisbee glasses grass guitar hat
+helmet horse hurdle jacket kayak ladder leaf microphone motorcycle mountain paint pool rabbit
+raft ramp rock rope sand scooter sheep sign skateboard slide snow snowboard sofa stage stairs
+stick street sunglasses surfboard swing table tent toy track train trampoline tree truck tunnel
+umbrella wagon wall waterfall wave dog beach
+"""
+NOUNS = tuple(_NOUNS.split())
 """Concrete things. Left out is what stands in pictures that do not agree on it, such as people and
 water, and what would say the same of another noun ("bicycle", "puppy", "animal")."""
 
@@ -129,7 +130,7 @@ def clipart(root: Path) -> Iterator[Entry]:
         known = set(map(stem, tokenize(name)))
         extra = [word for word in keywords if not set(map(stem, tokenize(word))) <= known]
         caption = ", ".join(filter(None, [name, *extra]))
-        if not name and len(extra) < 2 or not caption:  # "food" alone names nothing
+        if (not name and len(extra) < 2) or not caption:  # "food" alone names nothing
             continue
         title = name or caption
         if seen[title] < COPIES and _shows_something(picture):

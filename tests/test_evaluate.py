@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.evaluate import evaluate_labels, evaluate_library, evaluate_retrieval, read_labels
+from indexer.evaluation.labels import evaluate_labels, read_labels
+from indexer.evaluation.library import evaluate_library
+from indexer.evaluation.retrieval import evaluate_retrieval
 from indexer.executors import Serial
 from indexer.pipeline import index_images
 from searchengine.catalog import Catalog

@@ -46,17 +46,18 @@ IRREGULAR: dict[str, tuple[str, ...]] = {
 }
 """Words whose inflections are exactly these, and no others."""
 
-STOP_WORDS = frozenset(
-    "a about above across after again against all along also am among an and another any are around"
-    " as at away be because been before behind being below beneath beside besides between beyond"
-    " both but by can could did do does doing down during each either else few for from front had"
-    " has have having he her here hers herself him himself his how i if in inside into is it its"
-    " itself just like many may me more most much my near next no nor not of off on one only onto"
-    " or other others our out outside over own past several she so some something such than that"
-    " the their them themselves then there these they this those through to together too toward"
-    " towards two three under underneath until up upon us very was we were what when where which"
-    " while who whom whose why will with within without would you your".split()
-)
+_STOP_WORDS = """
+a about above across after again against all along also am among an and another any are around
+as at away be because been before behind being below beneath beside besides between beyond both
+but by can could did do does doing down during each either else few for from front had has have
+having he her here hers herself him himself his how i if in inside into is it its itself just
+like many may me more most much my near next no nor not of off on one only onto or other others
+our out outside over own past several she so some something such than that the their them
+themselves then there these they this those through to together too toward towards two three
+under underneath until up upon us very was we were what when where which while who whom whose
+why will with within without would you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Words of English captions that say nothing of what is seen."""
 
 _VOWELS = frozenset("aeiou")
