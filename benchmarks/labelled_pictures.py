@@ -99,6 +99,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="JSON lines to write")
     parser.add_argument("--names", type=Path, help="openmoji.json, for emoji")
     parser.add_argument("--split", default="dev", help="which captioned pictures")
+    parser.add_argument("--labels", action="store_true", help="names instead of captions")
     parser.add_argument("--classes", type=Path, help="table: class, synset, name; for imagenet")
     options = parser.parse_args()
     entries = {
@@ -107,8 +108,15 @@ def main() -> None:
         "captions": lambda: captioned(options.source, options.split),
         "imagenet": lambda: imagenet(options.source, options.classes),
     }[options.kind]()
-    count_ = write(entries, options.out)
-    print(f"{options.out}: {count_} pictures", file=sys.stderr)
+    written = write(map(named, entries) if options.labels else entries, options.out)
+    print(f"{options.out}: {written} pictures", file=sys.stderr)
+
+
+def named(entry: Entry) -> Entry:
+    """Turn a captioned picture into a labelled one: its name is what its caption begins with."""
+    if "labels" in entry:
+        return entry
+    return {"image": entry["image"], "labels": [entry["captions"][0].partition(",")[0]]}
 
 
 def write(entries: Iterable[Entry], out: Path) -> int:

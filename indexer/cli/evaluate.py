@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from indexer.cli.output import entries_of, json_option, model_option, print_json, show_recall
+from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.types import Encoder
@@ -46,6 +47,12 @@ def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+labels_option = click.option(
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+)
 seed_option = click.option("--seed", default=1, show_default=True, help="Decides what is drawn.")
 
 
@@ -120,12 +127,7 @@ def evaluate_arithmetic(
 
 
 @evaluate.command("labels")
-@click.option(
-    "--labels",
-    required=True,
-    type=click.Path(path_type=Path),
-    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
-)
+@labels_option
 @model_option
 @json_option
 def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
@@ -141,12 +143,47 @@ def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
     if as_json:
         print_json(entries_of(scores))
         return
-    if scores.unknown:
-        click.echo(f"lexpix: left out as unknown: {', '.join(scores.unknown)}", err=True)
+    _warn_of_unknown(scores.unknown)
     click.echo(f"{scores.images} pictures, {scores.names} names")
     show_recall("name -> picture", entries_of(scores.n2p))
     click.echo(f"picture -> name: top-1 {scores.top1:.1f}  top-5 {scores.top5:.1f}")
     click.echo(f"mean average precision: {scores.mean_average_precision:.1f}")
+
+
+@evaluate.command("pointing")
+@labels_option
+@click.option(
+    "--pairs",
+    metavar="N",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures put together.",
+)
+@seed_option
+@model_option
+@json_option
+def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_json: bool) -> None:
+    """Measure whether explanations point at what they name.
+
+    Two labelled pictures without a common label are squashed side by side; the place that a name
+    gets most of its score from must lie in the half of its picture. The middle column of an odd
+    grid lies in no half.
+    """
+    from indexer.evaluation.labels import read_labels
+    from indexer.evaluation.pointing import evaluate_pointing
+
+    labelled = read_labels(labels)
+    scores = evaluate_pointing(_load(model), labelled, pairs=pairs, seed=seed)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    _warn_of_unknown(scores.unknown)
+    click.echo(f"{scores.composites} composites, {scores.names} names")
+    click.echo(
+        f"strongest place: in the right half {scores.right:.1f}  in the middle "
+        f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
+    )
 
 
 @evaluate.command("library")
@@ -199,6 +236,11 @@ def _load(model: str | None) -> Encoder:
     from searchengine.engine import load_model
 
     return load_model(load_settings({"model": model}).model)
+
+
+def _warn_of_unknown(names: Sequence[str]) -> None:
+    if names:
+        click.echo(f"lexpix: left out as unknown: {printable(', '.join(names))}", err=True)
 
 
 def _read_split(
