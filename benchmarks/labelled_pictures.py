@@ -69,7 +69,7 @@ _COLLECTION = re.compile(
 )
 _FOREIGN = re.compile(r"_archi|archit|rolland", re.IGNORECASE)  # titles in Italian
 _NO_KEYWORD = re.compile(
-    r"hash|unsorted|@|sym$|united_nations|icon|theme|inkscape|openclipart|architetto|stuff$|^\d+$"
+    r"hash|0x|unsorted|@|sym$|united_nations|icon|theme|inkscape|openclipart|architetto|stuff$|^\d+$"
     r"|symbol|^menu$|^office$|^special$|webpage|^work$|clip ?art|^simple$|^bordered$|_",
     re.IGNORECASE,
 )

@@ -134,7 +134,8 @@ def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
     """Measure how well names find pictures and pictures names.
 
     Recall of names, the share of pictures with a right name among the nearest one and five, and the
-    mean average precision over the names, all in percent.
+    mean average precision over the names, all in percent. A name that the model knows no word of
+    counts as the worst.
     """
     from indexer.evaluation.labels import evaluate_labels, read_labels
 
@@ -240,7 +241,7 @@ def _load(model: str | None) -> Encoder:
 
 def _warn_of_unknown(names: Sequence[str]) -> None:
     if names:
-        click.echo(f"lexpix: left out as unknown: {printable(', '.join(names))}", err=True)
+        click.echo(f"lexpix: no word is known of: {printable(', '.join(names))}", err=True)
 
 
 def _read_split(

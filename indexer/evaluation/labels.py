@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.evaluation.encode import encode_pictures, is_known
+from indexer.evaluation.encode import encode_pictures, encode_sentences, is_known
 from indexer.metrics import Recall, average_precisions, best_ranks, recall
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder
@@ -26,7 +27,7 @@ class LabelScores:
             names, in percent.
         mean_average_precision: Over the names, in percent.
         images, names: What it was measured on.
-        unknown: Names of which the model knows no word; they are left out.
+        unknown: Names of which the model knows no word; they find nothing and count as the worst.
     """
 
     n2p: Recall
@@ -73,6 +74,8 @@ def evaluate_labels(
 ) -> LabelScores:
     """Measure names against pictures.
 
+    A name without any known word finds nothing: it stays in and counts as the worst rank.
+
     Args:
         encoder: The model.
         labelled: Pictures with their names.
@@ -82,24 +85,24 @@ def evaluate_labels(
         TrainingDataError: The model knows no word of any name.
     """
     every = sorted({name for _, names in labelled for name in names})
-    known = [name for name in every if is_known(name, encoder)]
-    kept = [(path, set(names) & set(known)) for path, names in labelled]
-    kept = [(path, names) for path, names in kept if names]
-    if not kept:
+    unknown = tuple(name for name in every if not is_known(name, encoder))
+    if len(unknown) == len(every):
         raise TrainingDataError(f"the model knows none of the names {', '.join(every[:5])} ...")
-    pictures = encode_pictures([path for path, _ in kept], encoder)
-    scores = encoder.encode_texts(known) @ pictures.T  # (names, pictures)
-    relevant = np.array([[name in names for _, names in kept] for name in known])
+    known = np.array([name not in unknown for name in every])
+    pictures = encode_pictures([path for path, _ in labelled], encoder)
+    scores = np.full((len(every), len(pictures)), -np.inf, dtype=np.float32)
+    scores[known] = encode_sentences(list(itertools.compress(every, known)), encoder) @ pictures.T
+    shown = [set(names) for _, names in labelled]
+    relevant = np.array([[name in names for names in shown] for name in every])
     ranks = best_ranks(scores.T, relevant.T)
-    precision = average_precisions(scores, relevant)
     return LabelScores(
         n2p=recall(best_ranks(scores, relevant)),
         top1=_percent(ranks <= 1),
         top5=_percent(ranks <= 5),
-        mean_average_precision=_percent(precision),
-        images=len(kept),
-        names=len(known),
-        unknown=tuple(name for name in every if name not in set(known)),
+        mean_average_precision=_percent(average_precisions(scores, relevant)),
+        images=len(pictures),
+        names=len(every),
+        unknown=unknown,
     )
 
 
