@@ -547,6 +547,9 @@ def test_eval_measures_where_explanations_point(photos: Path, tmp_path: Path) ->
     table = lexpix(*asked, library=tmp_path)
     assert f"in the right half {scores['right']:.1f}" in table.stdout
     assert "no word is known of: zorblax" in table.stderr
+    labels.write_text(json.dumps({"image": str(photos / "moon.png"), "labels": ["moon"]}))
+    refused = lexpix("eval", "pointing", "--labels", labels, library=tmp_path, code=1)
+    assert "labels.jsonl: no two of the 1 pictures have different labels" in refused.stderr
 
 
 def test_eval_measures_pairs_labels_and_the_library(

@@ -55,6 +55,11 @@ def test_a_caption_without_known_words_counts_as_the_worst_rank(paintings: dict[
     assert scores.t2i.r5 == scores.t2i.r1 == 90.0
 
 
+def test_captions_without_any_known_word_are_an_error(paintings: dict[str, Path]) -> None:
+    with pytest.raises(TrainingDataError, match="no word of any caption"):
+        evaluate_retrieval(ENCODER, [paintings["red"]], [["zorblax"]])
+
+
 def test_labels_are_measured_both_ways(paintings: dict[str, Path]) -> None:
     labelled: list[tuple[Path, tuple[str, ...]]] = [
         (path, (colour,)) for colour, path in paintings.items()

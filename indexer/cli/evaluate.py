@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from indexer.cli.output import entries_of, json_option, model_option, print_json, show_recall
+from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.types import Encoder
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before what is wrong with its content."""
+    try:
+        yield
+    except TrainingDataError as error:
+        raise TrainingDataError(f"{path}: {error}") from error
 
 
 @click.group("eval")
@@ -71,7 +82,9 @@ def evaluate_pairs(
     from indexer.evaluation.retrieval import evaluate_retrieval
 
     paths, captions = _read_split(pairs, images, split)
-    scores = evaluate_retrieval(_load(model), paths, captions)
+    encoder = _load(model)
+    with naming(pairs):
+        scores = evaluate_retrieval(encoder, paths, captions)
     if as_json:
         print_json(entries_of(scores))
         return
@@ -111,7 +124,9 @@ def evaluate_arithmetic(
     from indexer.evaluation.analogies import evaluate_analogies
 
     paths, captions = _read_split(pairs, images, split)
-    scores = evaluate_analogies(_load(model), paths, captions, per_pair=per_pair, seed=seed)
+    encoder = _load(model)
+    with naming(pairs):
+        scores = evaluate_analogies(encoder, paths, captions, per_pair=per_pair, seed=seed)
     if as_json:
         print_json(entries_of(scores))
         return
@@ -140,7 +155,9 @@ def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
     from indexer.evaluation.labels import evaluate_labels, read_labels
 
     labelled = read_labels(labels)
-    scores = evaluate_labels(_load(model), labelled)
+    encoder = _load(model)
+    with naming(labels):
+        scores = evaluate_labels(encoder, labelled)
     if as_json:
         print_json(entries_of(scores))
         return
@@ -175,7 +192,9 @@ def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_j
     from indexer.evaluation.pointing import evaluate_pointing
 
     labelled = read_labels(labels)
-    scores = evaluate_pointing(_load(model), labelled, pairs=pairs, seed=seed)
+    encoder = _load(model)
+    with naming(labels):
+        scores = evaluate_pointing(encoder, labelled, pairs=pairs, seed=seed)
     if as_json:
         print_json(entries_of(scores))
         return
@@ -249,7 +268,6 @@ def _read_split(
 ) -> tuple[list[Path], list[tuple[str, ...]]]:
     """Return the captioned pictures of a split, and their captions."""
     from indexer.train.data import read_pairs
-    from searchengine.errors import TrainingDataError
 
     read = read_pairs(path, images)
     chosen = [pair for pair in read if pair.split == split and pair.captions]

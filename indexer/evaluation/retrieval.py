@@ -8,6 +8,7 @@ from pathlib import Path
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.metrics import Recall, retrieval
+from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder
 
 
@@ -35,9 +36,12 @@ def evaluate_retrieval(
 
     Raises:
         ImageError: A picture cannot be read.
+        TrainingDataError: No caption has a known word.
     """
-    pictures = encode_pictures(images, encoder)
     owner = [row for row, sentences in enumerate(captions) for _ in sentences]
     sentences = encode_sentences([text for options in captions for text in options], encoder)
+    if not sentences.any():
+        raise TrainingDataError("the model knows no word of any caption")
+    pictures = encode_pictures(images, encoder)
     t2i, i2t = retrieval(pictures, sentences, owner)
     return RetrievalScores(t2i, i2t, len(images), len(owner))
