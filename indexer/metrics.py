@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,3 +102,9 @@ def hubness(neighbours: Ids, population: int) -> float:
     deviation = counts - counts.mean()
     spread = np.sqrt((deviation**2).mean())
     return float((deviation**3).mean() / spread**3) if spread > 0 else 0.0
+
+
+def jaccard(some: Set[str], others: Set[str]) -> float:
+    """Return the share of the members of either set that are in both; 0 if both are empty."""
+    either = some | others
+    return len(some & others) / len(either) if either else 0.0

@@ -235,9 +235,9 @@ def explain(
       lexpix explain "a brown dog on grass" ./dog.jpg -o heat.png
 
     The shares add up to the score, exactly. The picture is a file or a number of the library such
-    as "#12".
+    as "#12"; a file needs no library.
     """
-    with open_engine(flags) as engine:
+    with open_engine(flags, required=False) as engine:
         found = engine.explain(query, _picture(picture))
         if out is not None:
             engine.draw(found, _picture(picture), out)
@@ -309,12 +309,21 @@ def _picture(text: str) -> str | int:
     return text if os.path.exists(text) else text.removeprefix("@")
 
 
-def open_engine(flags: dict[str, str]) -> Engine:
-    """Open the library that flags, environment and configuration name."""
+def open_engine(flags: dict[str, str], *, required: bool = True) -> Engine:
+    """Open the library that flags, environment and configuration name.
+
+    If none is required and there is none, what comes back has an empty one in memory.
+    """
     from searchengine.config import load_settings
     from searchengine.engine import Engine
 
-    return Engine.open(load_settings(flags))
+    settings = load_settings(flags)
+    try:
+        return Engine.open(settings)
+    except NothingIndexed:
+        if required:
+            raise
+        return Engine.without_library(settings)
 
 
 def show_answer(answer: Answer, form: str | None) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.pool import StaticPool
 
 from searchengine.errors import LibraryError, NothingIndexed
 
@@ -25,6 +26,9 @@ HEAD = "0001"
 """The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 FILE_NAME = "catalog.sqlite"
+IN_MEMORY = ":memory:"
+"""What SQLite calls a database without a file."""
+
 BUSY_MS = 30_000
 """How long a connection waits for another process that is writing."""
 
@@ -37,7 +41,9 @@ def connect(url_or_path: str | os.PathLike[str]) -> Engine:
     race halfway through. Errors of SQLite arrive as LibraryError, naming the file.
     """
     target = os.fspath(url_or_path)
-    engine = create_engine(target if "://" in target else URL.create("sqlite", database=target))
+    url = target if "://" in target else URL.create("sqlite", database=target)
+    # Each connection to a database in memory would get one of its own.
+    engine = create_engine(url, poolclass=StaticPool if target == IN_MEMORY else None)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare)
         event.listen(engine, "begin", _begin)
@@ -73,6 +79,15 @@ def open_database(library: Path, *, create: bool) -> Engine:
     except BaseException:
         engine.dispose()
         raise
+    return engine
+
+
+def empty_database() -> Engine:
+    """Return a database of the current schema in memory; it holds nothing and dies when closed."""
+    from searchengine.tables import Schema  # the ORM; opening a library must not pay for it
+
+    engine = connect(IN_MEMORY)
+    Schema.metadata.create_all(engine)
     return engine
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from searchengine import plugins, query
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
-from searchengine.database import open_database
+from searchengine.database import empty_database, open_database
 from searchengine.errors import (
     ConfigError,
     ImageError,
@@ -116,6 +116,18 @@ class Engine:
         folder = settings.library / INDEX_FOLDER
         index = open_index(catalog, encoder.fingerprint, encoder.dim, folder, backend)
         return cls(settings, catalog, encoder, index)
+
+    @classmethod
+    def without_library(cls, settings: Settings) -> Engine:
+        """Return an engine over an empty library in memory, for what needs none: `explain`.
+
+        Raises:
+            ModelError, MissingPlugin: The model cannot be loaded.
+        """
+        encoder = load_model(settings.model)
+        index: VectorIndex = plugins.load("lexpix.indexes", "exact")(None)
+        index.clear(encoder.dim)
+        return cls(settings, Catalog(empty_database()), encoder, index)
 
     def close(self) -> None:
         """Release the catalog; the engine cannot be used afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pty
@@ -479,6 +480,76 @@ def test_explain_prints_shares_and_draws_them(library: Path, photos: Path, tmp_p
     table = lexpix("explain", "a cat - coffee", picture, library=library).stdout.splitlines()
     assert table[0].endswith("score")
     assert table[1].endswith("cat")
+
+
+def test_explain_of_a_file_needs_no_library(library: Path, photos: Path, tmp_path: Path) -> None:
+    asked = ("explain", "a cat - coffee", photos / "animals" / "chelsea.png")
+    assert answer(*asked, library=tmp_path / "none") == answer(*asked, library=library)
+    assert not (tmp_path / "none").exists()
+    refused = lexpix("explain", "cat", "#1", library=tmp_path / "none", code=2)
+    assert "#1" in refused.stderr
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "catalog.sqlite").write_bytes(b"no database" * 99)
+    assert "catalog.sqlite" in lexpix(*asked, library=damaged, code=1).stderr
+
+
+def test_eval_measures_analogies(tmp_path: Path) -> None:
+    from indexer.evaluation.analogies import evaluate_analogies
+    from searchengine.engine import load_model
+
+    images, captions = [], []
+    for colour in ("red", "blue", "yellow"):
+        for number in range(5):
+            picture = Image.new("RGB", (64, 64), colour)
+            picture.paste((20 * number,) * 3, (0, 0, 64, 10 * number + 8))
+            picture.save(tmp_path / f"{colour}{number}.png")
+            images.append(f"{colour}{number}.png")
+            captions.append([f"a {colour} wall", f"wall {number}"])
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(
+        "\n".join(
+            json.dumps({"image": image, "captions": texts, "split": "test"})
+            for image, texts in zip(images, captions, strict=True)
+        )
+    )
+    asked = ("eval", "analogies", "--pairs", pairs, "--split", "test", "--per-pair", "3")
+    scores = answer(*asked, "--seed", "7", library=tmp_path)
+    paths = [tmp_path / image for image in images]
+    expected = evaluate_analogies(load_model(), paths, captions, per_pair=3, seed=7)
+    assert scores["keeps_scene"] == pytest.approx(dataclasses.asdict(expected.keeps_scene))
+    assert (scores["top5"], scores["queries"], scores["pairs"]) == (expected.top5, 18, 6)
+    assert scores["groups"]["colours"]["queries"] == 18
+    assert "18 queries, 6 pairs, 15 pictures" in lexpix(*asked, library=tmp_path).stdout
+    other = lexpix("eval", "analogies", "--pairs", pairs, library=tmp_path, code=1)
+    assert "the split 'dev' in it; splits in it: test" in other.stderr
+
+
+def test_eval_measures_where_explanations_point(photos: Path, tmp_path: Path) -> None:
+    named = {
+        "animals/chelsea.png": "cat",
+        "food/coffee.png": "cup of coffee",
+        "plants/flower.jpg": "flower",
+        "moon.png": "zorblax",
+    }
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(
+        "\n".join(
+            json.dumps({"image": str(photos / image), "labels": [name]})
+            for image, name in named.items()
+        )
+    )
+    asked = ("eval", "pointing", "--labels", labels, "--pairs", "6")
+    scores = answer(*asked, library=tmp_path)
+    assert (scores["composites"], scores["names"], scores["unknown"]) == (6, 3, ["zorblax"])
+    assert scores["right"] + scores["middle"] + scores["wrong"] == pytest.approx(100, abs=0.02)
+    assert scores["right"] > 50 > scores["wrong"]
+    table = lexpix(*asked, library=tmp_path)
+    assert f"in the right half {scores['right']:.1f}" in table.stdout
+    assert "no word is known of: zorblax" in table.stderr
+    labels.write_text(json.dumps({"image": str(photos / "moon.png"), "labels": ["moon"]}))
+    refused = lexpix("eval", "pointing", "--labels", labels, library=tmp_path, code=1)
+    assert "labels.jsonl: no two of the 1 pictures have different labels" in refused.stderr
 
 
 def test_eval_measures_pairs_labels_and_the_library(

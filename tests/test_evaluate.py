@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from indexer.evaluate import evaluate_labels, evaluate_library, evaluate_retrieval, read_labels
+from indexer.evaluation.labels import evaluate_labels, read_labels
+from indexer.evaluation.library import evaluate_library
+from indexer.evaluation.retrieval import evaluate_retrieval
 from indexer.executors import Serial
 from indexer.pipeline import index_images
 from searchengine.catalog import Catalog
@@ -53,13 +55,18 @@ def test_a_caption_without_known_words_counts_as_the_worst_rank(paintings: dict[
     assert scores.t2i.r5 == scores.t2i.r1 == 90.0
 
 
-def test_labels_are_measured_both_ways_and_unknown_names_left_out(
-    paintings: dict[str, Path],
-) -> None:
-    labelled = [(path, (colour, "zorblax")) for colour, path in paintings.items()]
+def test_captions_without_any_known_word_are_an_error(paintings: dict[str, Path]) -> None:
+    with pytest.raises(TrainingDataError, match="no word of any caption"):
+        evaluate_retrieval(ENCODER, [paintings["red"]], [["zorblax"]])
+
+
+def test_labels_are_measured_both_ways(paintings: dict[str, Path]) -> None:
+    labelled: list[tuple[Path, tuple[str, ...]]] = [
+        (path, (colour,)) for colour, path in paintings.items()
+    ]
     labelled.append((paintings["red"], ("blue",)))  # a copy with a wrong label
     scores = evaluate_labels(ENCODER, labelled)
-    assert scores.unknown == ("zorblax",)
+    assert scores.unknown == ()
     assert (scores.images, scores.names) == (11, 10)
     assert scores.n2p.r1 == 90.0  # "red" ties with the copy, which counts against it
     assert scores.top1 == pytest.approx(100 * 10 / 11, abs=0.01)
@@ -75,6 +82,29 @@ def test_labels_are_measured_both_ways_and_unknown_names_left_out(
         places = sorted(ranking.index(number) + 1 for number in right)
         precisions.append(np.mean([(n + 1) / place for n, place in enumerate(places)]))
     assert scores.mean_average_precision == pytest.approx(100 * np.mean(precisions), abs=0.01)
+
+
+def test_a_name_without_known_words_counts_as_the_worst_both_ways(
+    paintings: dict[str, Path],
+) -> None:
+    labelled = [(path, (colour,)) for colour, path in paintings.items()]
+    labelled[0] = (labelled[0][0], ("zorblax",))
+    scores = evaluate_labels(ENCODER, labelled)
+    assert scores.unknown == ("zorblax",)
+    assert (scores.images, scores.names) == (10, 10)
+    assert scores.n2p.r1 == scores.n2p.r5 == scores.top1 == scores.top5 == 90.0
+    assert scores.n2p.r10 == 100.0  # ten pictures: the worst rank is ten
+    assert scores.mean_average_precision == pytest.approx(100 * (9 + 1 / 10) / 10)
+
+
+def test_a_name_of_several_words_is_their_sum(tmp_path: Path) -> None:
+    """Red and blue add up to purple, which neither word alone finds first."""
+    labelled = []
+    for name, rgb in {"red": (255, 0, 0), "blue": (0, 0, 255), "mixed": (128, 0, 128)}.items():
+        Image.new("RGB", (8, 8), rgb).save(tmp_path / f"{name}.png")
+        labelled.append((tmp_path / f"{name}.png", (name.replace("mixed", "red blue"),)))
+    scores = evaluate_labels(ENCODER, labelled)
+    assert scores.n2p.r1 == scores.top1 == 100.0
 
 
 def test_names_of_which_none_is_known_are_an_error(paintings: dict[str, Path]) -> None:

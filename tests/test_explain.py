@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
 from searchengine.config import Settings
 from searchengine.engine import Engine
-from searchengine.errors import CancelledQuery, ModelError, UnknownPicture, UnknownWords
+from searchengine.errors import (
+    CancelledQuery,
+    ModelError,
+    NothingIndexed,
+    UnknownPicture,
+    UnknownWords,
+)
 from searchengine.explain import draw, merge, split
-from searchengine.types import Explanation, Part
+from searchengine.resolve import parts_of, query_vector
+from searchengine.types import Explanation, Linear, Part, PathLike, Term
 from searchengine.vectors import compose, unit_rows
 from tests.colour_encoder import ColourEncoder
 from tests.test_engine import open_engine
@@ -56,6 +63,60 @@ def test_shares_and_cells_add_up_to_the_cosine(
         np.testing.assert_allclose(part.grid.ravel(), naive, atol=TOLERANCE)
 
 
+class RandomModel:
+    """A linear model of random numbers, biased towards one direction as trained models are."""
+
+    words = ("dog", "cat", "red", "run", "beach")
+    grid = (3, 5)
+
+    def __init__(self, seed: int, dim: int) -> None:
+        random = np.random.default_rng(seed)
+        bias = random.normal(size=dim)
+        self._table = random.normal(size=(len(self.words), dim)).astype(np.float32)
+        self._pictures = (bias + 3 * random.normal(size=(4, 15, dim))).astype(np.float32)
+
+    def encode_words(self, text: str) -> tuple[list[str], np.ndarray]:
+        known = [word for word in text.split() if word in self.words]
+        return known, self._table[[self.words.index(word) for word in known]]
+
+    def encode_regions(self, images: Sequence[PathLike | Image.Image]) -> np.ndarray:
+        return self._pictures[[int(str(image)) for image in images]]
+
+    def vector(self, term: Term) -> np.ndarray:
+        if term.kind == "picture":
+            return unit_rows(self.encode_regions([term.value]).mean(axis=1))[0]
+        return unit_rows(self.encode_words(term.value)[1].sum(axis=0))[0]
+
+
+words = st.lists(st.sampled_from(RandomModel.words), min_size=1, max_size=4).map(" ".join)
+weights = st.floats(0.1, 5) | st.floats(-5, -0.1)
+terms = st.builds(Term, weights, st.just("words"), words) | st.builds(
+    Term, weights, st.just("picture"), st.sampled_from(["0", "1", "2"])
+)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([3, 64]), st.lists(terms, min_size=1, max_size=5))
+def test_arithmetic_on_random_models_adds_up_to_the_cosine(
+    seed: int, dim: int, asked: list[Term]
+) -> None:
+    model = RandomModel(seed, dim)
+    assert isinstance(model, Linear)
+    resolved = [(term, model.vector(term)) for term in asked]
+    total = sum(term.weight * vector for term, vector in resolved)
+    assume(np.linalg.norm(total) > 0.05 * sum(abs(term.weight) for term in asked))
+    labels, parts = parts_of(model, resolved)
+    found = split(*merge(labels, parts), model.encode_regions(["3"])[0], model.grid)
+    cosine = float(query_vector(resolved) @ model.vector(Term(1.0, "picture", "3")))
+    assert found.score == pytest.approx(cosine, abs=TOLERANCE)
+    assert sum(part.share for part in found.parts) == pytest.approx(cosine, abs=TOLERANCE)
+    assert sum(part.grid.sum() for part in found.parts) == pytest.approx(cosine, abs=TOLERANCE)
+    named = {
+        label for t in asked for label in ([t.value] if t.kind != "words" else t.value.split())
+    }
+    assert {part.label for part in found.parts} == named
+
+
 def test_only_ratios_of_weights_count(engine: Engine) -> None:
     plain = engine.explain("2*cat - dog", CAT)
     heavy = engine.explain("2e300*cat - 1e300*dog", CAT)
@@ -81,6 +142,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         ("cat", ["cat"], [1]),
         ("a brown cat on a sheep-dog blanket", ["a brown cat on a sheep-dog blanket"], [1]),
         ("2*cat - coffee cup + zzxqvk", ["cat", "coffee cup"], [2, -1]),
+        ("- a dog on grass", ["a dog on grass"], [-1]),
+        ("0.3*cat - 2*cat + sofa - red", ["cat", "cat", "sofa", "red"], [0.3, -2, 1, -1]),
     ],
 )
 def test_explanation_adds_up_to_the_cosine_of_the_bundled_model(
@@ -94,6 +157,19 @@ def test_explanation_adds_up_to_the_cosine_of_the_bundled_model(
     assert sum(part.grid.sum() for part in found.parts) == pytest.approx(cosine, abs=TOLERANCE)
     expected = ["zzxqvk"] if "zzxqvk" in query else []
     assert [unknown.word for unknown in found.unknown_words] == expected
+
+
+def test_an_explanation_needs_no_library(engine: Engine, tmp_path: Path) -> None:
+    query = f"{COFFEE} - coffee + cat"
+    with Engine.without_library(Settings(library=tmp_path / "none")) as bare:
+        found, expected = bare.explain(query, CAT), engine.explain(query, CAT)
+        assert found.score == expected.score
+        assert [p.share for p in found.parts] == [p.share for p in expected.parts]
+        with pytest.raises(UnknownPicture, match="#12"):
+            bare.explain("cat", 12)
+        with pytest.raises(NothingIndexed):
+            bare.search("cat")
+    assert not (tmp_path / "none").exists()
 
 
 def test_pictures_of_the_query_are_parts(engine: Engine) -> None:

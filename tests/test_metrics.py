@@ -15,6 +15,7 @@ from indexer.metrics import (
     average_precisions,
     best_ranks,
     hubness,
+    jaccard,
     overlap,
     recall,
     retrieval,
@@ -135,3 +136,12 @@ def test_hubness_is_the_skewness_of_the_counts(neighbours: np.ndarray) -> None:
     third = statistics.fmean((count - mean) ** 3 for count in counts)
     expected = third / spread**3 if spread else 0.0
     assert hubness(neighbours, 9) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.frozensets(st.sampled_from("abcdef")), st.frozensets(st.sampled_from("abcdef")))
+def test_jaccard_is_the_share_of_letters_in_both(
+    some: frozenset[str], others: frozenset[str]
+) -> None:
+    both = [letter for letter in "abcdef" if letter in some and letter in others]
+    either = [letter for letter in "abcdef" if letter in some or letter in others]
+    assert jaccard(some, others) == (len(both) / len(either) if either else 0.0)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from indexer.cli.output import entries_of, json_option, model_option, print_json, show_recall
+from searchengine.errors import TrainingDataError
+from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.types import Encoder
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before what is wrong with its content."""
+    try:
+        yield
+    except TrainingDataError as error:
+        raise TrainingDataError(f"{path}: {error}") from error
 
 
 @click.group("eval")
@@ -14,19 +31,44 @@ def evaluate() -> None:
     """Measure a model, or a library on itself."""
 
 
-@evaluate.command("retrieval")
-@click.option(
-    "--pairs",
+def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of all that read captioned pictures."""
+    for option in reversed(
+        (
+            click.option(
+                "--pairs",
+                required=True,
+                type=click.Path(path_type=Path),
+                help="Captioned pictures, as for training.",
+            ),
+            click.option(
+                "--images",
+                type=click.Path(path_type=Path),
+                help="Folder of the pictures, if not the folder of the pairs.",
+            ),
+            click.option(
+                "--split",
+                default="dev",
+                show_default=True,
+                help="Which pictures: train, dev, test.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+labels_option = click.option(
+    "--labels",
     required=True,
     type=click.Path(path_type=Path),
-    help="Captioned pictures, as for training.",
+    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
 )
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder of the pictures, if not the folder of the pairs.",
-)
-@click.option("--split", default="dev", show_default=True, help="Which pictures: train, dev, test.")
+seed_option = click.option("--seed", default=1, show_default=True, help="Decides what is drawn.")
+
+
+@evaluate.command("retrieval")
+@pairs_options
 @model_option
 @json_option
 def evaluate_pairs(
@@ -37,17 +79,12 @@ def evaluate_pairs(
     Recall at 1, 5 and 10 in percent and the median rank; a picture's rank is that of its best
     sentence, ties count against the model.
     """
-    from indexer.evaluate import evaluate_retrieval
-    from indexer.train.data import read_pairs
-    from searchengine.config import load_settings
-    from searchengine.engine import load_model
-    from searchengine.errors import TrainingDataError
+    from indexer.evaluation.retrieval import evaluate_retrieval
 
-    chosen = [pair for pair in read_pairs(pairs, images) if pair.split == split and pair.captions]
-    if not chosen:
-        raise TrainingDataError(f"{pairs}: no captioned pictures of the split {split!r} in it")
-    encoder = load_model(load_settings({"model": model}).model)
-    scores = evaluate_retrieval(encoder, [p.image for p in chosen], [p.captions for p in chosen])
+    paths, captions = _read_split(pairs, images, split)
+    encoder = _load(model)
+    with naming(pairs):
+        scores = evaluate_retrieval(encoder, paths, captions)
     if as_json:
         print_json(entries_of(scores))
         return
@@ -56,36 +93,117 @@ def evaluate_pairs(
     show_recall("picture -> sentence", entries_of(scores.i2t))
 
 
-@evaluate.command("labels")
+@evaluate.command("analogies")
+@pairs_options
 @click.option(
-    "--labels",
-    required=True,
-    type=click.Path(path_type=Path),
-    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+    "--per-pair",
+    metavar="N",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="At most so many pictures are asked for a pair of words.",
 )
+@seed_option
+@model_option
+@json_option
+def evaluate_arithmetic(
+    pairs: Path,
+    images: Path | None,
+    split: str,
+    per_pair: int,
+    seed: int,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Measure whether a picture of A - A + B finds a picture of B.
+
+    Pairs of words such as dog and cat, red and blue are made from the captions; right is a picture
+    whose captions name B and not A. Also measured is how much of the rest of the scene is kept: the
+    share of other words that the captions have in common.
+    """
+    from indexer.evaluation.analogies import evaluate_analogies
+
+    paths, captions = _read_split(pairs, images, split)
+    encoder = _load(model)
+    with naming(pairs):
+        scores = evaluate_analogies(encoder, paths, captions, per_pair=per_pair, seed=seed)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    scene = scores.keeps_scene
+    click.echo(f"{scores.queries} queries, {scores.pairs} pairs, {scores.images} pictures")
+    click.echo(f"picture - A + B finds B: top-1 {scores.top1:.1f}  top-5 {scores.top5:.1f}")
+    for name, group in scores.groups.items():
+        click.echo(f"  {name:<10}  top-5 {group.top5:5.1f} of {group.queries}")
+    click.echo(
+        f"scene kept: {scene.analogy:.3f}  by a search for B alone: {scene.plain:.3f}  "
+        f"by chance: {scene.chance:.3f}"
+    )
+
+
+@evaluate.command("labels")
+@labels_option
 @model_option
 @json_option
 def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
     """Measure how well names find pictures and pictures names.
 
     Recall of names, the share of pictures with a right name among the nearest one and five, and the
-    mean average precision over the names, all in percent.
+    mean average precision over the names, all in percent. A name that the model knows no word of
+    counts as the worst.
     """
-    from indexer.evaluate import evaluate_labels, read_labels
-    from searchengine.config import load_settings
-    from searchengine.engine import load_model
+    from indexer.evaluation.labels import evaluate_labels, read_labels
 
     labelled = read_labels(labels)
-    scores = evaluate_labels(load_model(load_settings({"model": model}).model), labelled)
+    encoder = _load(model)
+    with naming(labels):
+        scores = evaluate_labels(encoder, labelled)
     if as_json:
         print_json(entries_of(scores))
         return
-    if scores.unknown:
-        click.echo(f"lexpix: left out as unknown: {', '.join(scores.unknown)}", err=True)
+    _warn_of_unknown(scores.unknown)
     click.echo(f"{scores.images} pictures, {scores.names} names")
     show_recall("name -> picture", entries_of(scores.n2p))
     click.echo(f"picture -> name: top-1 {scores.top1:.1f}  top-5 {scores.top5:.1f}")
     click.echo(f"mean average precision: {scores.mean_average_precision:.1f}")
+
+
+@evaluate.command("pointing")
+@labels_option
+@click.option(
+    "--pairs",
+    metavar="N",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures put together.",
+)
+@seed_option
+@model_option
+@json_option
+def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_json: bool) -> None:
+    """Measure whether explanations point at what they name.
+
+    Two labelled pictures without a common label are squashed side by side; the place that a name
+    gets most of its score from must lie in the half of its picture. The middle column of an odd
+    grid lies in no half.
+    """
+    from indexer.evaluation.labels import read_labels
+    from indexer.evaluation.pointing import evaluate_pointing
+
+    labelled = read_labels(labels)
+    encoder = _load(model)
+    with naming(labels):
+        scores = evaluate_pointing(encoder, labelled, pairs=pairs, seed=seed)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    _warn_of_unknown(scores.unknown)
+    click.echo(f"{scores.composites} composites, {scores.names} names")
+    click.echo(
+        f"strongest place: in the right half {scores.right:.1f}  in the middle "
+        f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
+    )
 
 
 @evaluate.command("library")
@@ -108,7 +226,7 @@ def evaluate_own(
     Recall of the index against the exact ranking in percent, time of a query, hubness (skewness of
     how often a picture is among the ten nearest of others), unknown words in given queries.
     """
-    from indexer.evaluate import evaluate_library
+    from indexer.evaluation.library import evaluate_library
     from searchengine.config import load_settings
     from searchengine.engine import Engine
     from searchengine.errors import ConfigError
@@ -131,3 +249,31 @@ def evaluate_own(
     click.echo(f"hubness: {scores.hubness:.2f}")
     if scores.unknown_words is not None:
         click.echo(f"unknown words: {scores.unknown_words:.2f} %")
+
+
+def _load(model: str | None) -> Encoder:
+    from searchengine.config import load_settings
+    from searchengine.engine import load_model
+
+    return load_model(load_settings({"model": model}).model)
+
+
+def _warn_of_unknown(names: Sequence[str]) -> None:
+    if names:
+        click.echo(f"lexpix: no word is known of: {printable(', '.join(names))}", err=True)
+
+
+def _read_split(
+    path: Path, images: Path | None, split: str
+) -> tuple[list[Path], list[tuple[str, ...]]]:
+    """Return the captioned pictures of a split, and their captions."""
+    from indexer.train.data import read_pairs
+
+    read = read_pairs(path, images)
+    chosen = [pair for pair in read if pair.split == split and pair.captions]
+    if not chosen:
+        present = ", ".join(sorted({pair.split for pair in read if pair.captions})) or "none"
+        raise TrainingDataError(
+            f"{path}: no captioned pictures of the split {split!r} in it; splits in it: {present}"
+        )
+    return [pair.image for pair in chosen], [pair.captions for pair in chosen]
