@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from searchengine.errors import MissingPlugin, ModelError
 
 DEFAULT = "efficientnet_lite0"
+EARLY_BLOCKS = 8
+"""Of the 16 blocks of EfficientNet-Lite0, those above a map of 14 x 14."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Backbone:
         mean, std: Of the pixel values 0..1, per colour.
         classifier: Weights of the linear classifier it was trained with, on pooled features,
             (classes, channels), or None.
+        early: Layers that fine-tuning leaves alone: they find edges and textures, which are the
+            same in all photos, and half of the time of a step would go into them.
     """
 
     name: str
@@ -33,6 +38,7 @@ class Backbone:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classifier: Tensor | None
+    early: Sequence[nn.Module] = ()
 
 
 def load_backbone(name: str) -> Backbone:
@@ -137,7 +143,8 @@ def _efficientnet_lite0() -> Backbone:
     network = EfficientNetLite()
     network.load_state_dict(weights)
     mean, std = (127 / 255,) * 3, (128 / 255,) * 3
-    return Backbone(DEFAULT, network.eval(), 1280, 224, mean, std, classifier)
+    early = (network._conv_stem, network._bn0, *network._blocks[:EARLY_BLOCKS])
+    return Backbone(DEFAULT, network.eval(), 1280, 224, mean, std, classifier, early)
 
 
 def _torchvision(name: str) -> Backbone:

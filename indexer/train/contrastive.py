@@ -238,6 +238,8 @@ class FinetunePhase:
         self.model, self.data, self.backbone, self.device = model, data, backbone, device
         network = backbone.features.to(device)
         network = network.to(memory_format=torch.channels_last)
+        for layer in backbone.early:
+            layer.requires_grad_(False)
         self.module: nn.Module = nn.ModuleDict({"model": model, "network": network})
         self.network = network
         self.drawn = Batches(data, recipe.fresh)
@@ -246,7 +248,10 @@ class FinetunePhase:
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
             [
                 {"params": model.parameters(), "lr": recipe.head_rate},
-                {"params": network.parameters(), "lr": recipe.cnn_rate},
+                {
+                    "params": [p for p in network.parameters() if p.requires_grad],
+                    "lr": recipe.cnn_rate,
+                },
             ],
             weight_decay=recipe.decay,
         )
