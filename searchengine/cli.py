@@ -39,6 +39,7 @@ ORDER = (
     "demo",
     "eval",
     "train",
+    "import",
 )
 EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
     (QueryError, 2),

