@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("searchengine.query", "searchengine.words", "searchengine.tables"),
     ("searchengine.records",),
+    ("searchengine.embeddings",),
     (
         "searchengine.catalog",
         "searchengine.database",
@@ -69,6 +70,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "searchengine.catalog",
         "searchengine.database",
+        "searchengine.embeddings",
         "searchengine.records",
         "searchengine.tables",
         "migrations.*",

@@ -40,13 +40,13 @@ def evaluate_pairs(
     from indexer.evaluate import evaluate_retrieval
     from indexer.train.data import read_pairs
     from searchengine.config import load_settings
-    from searchengine.engine import load_model
+    from searchengine.engine import load_configured
     from searchengine.errors import TrainingDataError
 
     chosen = [pair for pair in read_pairs(pairs, images) if pair.split == split and pair.captions]
     if not chosen:
         raise TrainingDataError(f"{pairs}: no captioned pictures of the split {split!r} in it")
-    encoder = load_model(load_settings({"model": model}).model)
+    encoder = load_configured(load_settings({"model": model}))
     scores = evaluate_retrieval(encoder, [p.image for p in chosen], [p.captions for p in chosen])
     if as_json:
         print_json(entries_of(scores))
@@ -73,10 +73,10 @@ def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
     """
     from indexer.evaluate import evaluate_labels, read_labels
     from searchengine.config import load_settings
-    from searchengine.engine import load_model
+    from searchengine.engine import load_configured
 
     labelled = read_labels(labels)
-    scores = evaluate_labels(load_model(load_settings({"model": model}).model), labelled)
+    scores = evaluate_labels(load_configured(load_settings({"model": model})), labelled)
     if as_json:
         print_json(entries_of(scores))
         return
