@@ -168,7 +168,7 @@ def _tokenizer(architecture: str, text_cfg: Mapping[str, Any]) -> Callable[[Path
         from transformers import AutoTokenizer
     except ImportError as error:
         raise MissingPlugin(
-            f"{architecture}: its tokenizer needs: pip install transformers sentencepiece"
+            f"{architecture}: its tokenizer needs: pip install transformers"
         ) from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)

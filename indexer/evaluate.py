@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.jsonl import parsed_lines, read_text
 from indexer.metrics import (
     Recall,
     average_precisions,
@@ -99,10 +100,13 @@ def evaluate_retrieval(
 
     Raises:
         ImageError: A picture cannot be read.
+        TrainingDataError: No caption has a known word.
     """
-    pictures = encoder.encode_images(list(images))
     owner = [row for row, sentences in enumerate(captions) for _ in sentences]
     sentences = _encode([text for options in captions for text in options], encoder)
+    if not sentences.any():
+        raise TrainingDataError("the model knows no word of any caption")
+    pictures = encoder.encode_images(list(images))
     t2i, i2t = retrieval(pictures, sentences, owner)
     return RetrievalScores(t2i, i2t, len(images), len(owner))
 
@@ -113,28 +117,19 @@ def read_labels(path: Path) -> list[tuple[Path, tuple[str, ...]]]:
     Raises:
         TrainingDataError: A line is malformed, or there is none; the message names the line.
     """
-    entries = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path}: cannot be read ({error})") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            image, labels = entry["image"], entry["labels"]
-            if not isinstance(image, str) or not all(isinstance(name, str) for name in labels):
-                raise TypeError("image is a path, labels are names")
-        except (ValueError, KeyError, TypeError) as error:
-            raise TrainingDataError(
-                f'{path}:{number}: not {{"image": path, "labels": [..]}} ({error!r})'
-            ) from error
-        if labels:
-            entries.append((path.parent / image, tuple(labels)))
+    form = '{"image": path, "labels": [..]}'
+    found = parsed_lines(path, read_text(path), _labelled, form)
+    entries = [(path.parent / image, labels) for image, labels in found if labels]
     if not entries:
         raise TrainingDataError(f"{path}: no labelled pictures in it")
     return entries
+
+
+def _labelled(entry: Any) -> tuple[str, tuple[str, ...]]:
+    image, labels = entry["image"], entry["labels"]
+    if not isinstance(image, str) or not all(isinstance(name, str) for name in labels):
+        raise TypeError("image is a path, labels are names")
+    return image, tuple(labels)
 
 
 def evaluate_labels(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.torch import load_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from indexer.clip import import_clip
 from searchengine.cli import main
@@ -248,6 +252,41 @@ def test_the_folder_is_one_that_open_clip_reads(model: Path) -> None:
     assert set(load_file(model / WEIGHTS)) == set(ours)
 
 
+def test_a_tokenizer_of_others_comes_into_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["[PAD]", "[UNK]", "a", "dog", "cat", "on", "the", "beach"]
+    level = models.WordLevel({word: row for row, word in enumerate(words)}, unk_token="[UNK]")
+    splitter = Tokenizer(level)
+    splitter.pre_tokenizer = pre_tokenizers.Whitespace()
+    theirs = PreTrainedTokenizerFast(
+        tokenizer_object=splitter, pad_token="[PAD]", unk_token="[UNK]"
+    )
+    theirs.save_pretrained(tmp_path / "tokenizer")
+    text = TINY["text_cfg"] | {"vocab_size": len(words), "pool_type": "last"}
+    torch.manual_seed(3)
+    network = open_clip.CustomTextCLIP(**TINY | {"text_cfg": text}).eval()
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    text["hf_tokenizer_name"] = str(tmp_path / "tokenizer")
+    description = TINY | {"text_cfg": text, "custom_text": True}
+    (tmp_path / "theirs.json").write_text(json.dumps(description))
+    arguments = (str(tmp_path / "theirs.json"), str(tmp_path / "weights.pt"), tmp_path / "m")
+    config = import_clip(*arguments)
+    assert {"tokenizer.json", "tokenizer_config.json"} < set(config.files)
+    shutil.rmtree(tmp_path / "tokenizer")  # nothing outside the folder is needed any more
+    tokens = torch.zeros((2, 16), dtype=torch.long)
+    tokens[0, :2], tokens[1, :4] = torch.tensor([2, 3]), torch.tensor([4, 5, 6, 7])
+    with torch.inference_mode():
+        expected = unit(network.encode_text(tokens).numpy())
+    rows = load_model(str(tmp_path / "m")).encode_texts(["a dog", "cat on the beach"])
+    assert rows == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(ModelError, match=r"its tokenizer .*/tokenizer cannot be fetched"):
+        import_clip(*arguments)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingPlugin, match="its tokenizer needs: pip install transformers"):
+        import_clip(*arguments)
+
+
 def torn(folder: Path) -> None:
     (folder / "weights").write_bytes((folder / "tiny.pt").read_bytes()[:5000])
 
@@ -316,9 +355,9 @@ def test_what_open_clip_does_not_know_is_said_with_a_choice(
 
 
 def test_without_a_network_published_weights_are_refused_in_words(tmp_path: Path) -> None:
+    command = f"-m searchengine.cli import clip ViT-B-32 --weights openai --out {tmp_path}/out"
     ran = subprocess.run(
-        [sys.executable, "-m", "searchengine.cli", "import", "clip", "ViT-B-32"]
-        + ["--weights", "openai", "--out", str(tmp_path / "out")],
+        [sys.executable, *command.split()],
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "cache")},
         capture_output=True,
         text=True,
@@ -351,9 +390,9 @@ def test_a_changed_or_missing_file_of_the_model_is_named(
 def test_a_preprocessing_that_open_clip_does_not_know_is_an_error_of_the_model(
     copy: Path, photos: Path, tmp_path: Path
 ) -> None:
-    entries = json.loads((copy / "config.json").read_text())
-    entries["image"]["resize_mode"] = "stretch"
-    (copy / "config.json").write_text(json.dumps(entries))
+    config = files.read_config(copy)
+    config = dataclasses.replace(config, image={**config.image, "resize_mode": "stretch"})
+    files.save(copy, config, lambda _folder: None)
     ran = lexpix("index", photos, "--model", copy, library=tmp_path / "library")
     assert ran.exit_code == 1
     assert f"{copy}/config.json: image" in ran.stderr

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from indexer.cli.output import entries_of, json_option, model_option, print_json, show_recall
+from searchengine.errors import TrainingDataError
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before what is wrong with its content."""
+    try:
+        yield
+    except TrainingDataError as error:
+        raise TrainingDataError(f"{path}: {error}") from error
 
 
 @click.group("eval")
@@ -41,13 +53,15 @@ def evaluate_pairs(
     from indexer.train.data import read_pairs
     from searchengine.config import load_settings
     from searchengine.engine import load_configured
-    from searchengine.errors import TrainingDataError
 
     chosen = [pair for pair in read_pairs(pairs, images) if pair.split == split and pair.captions]
     if not chosen:
         raise TrainingDataError(f"{pairs}: no captioned pictures of the split {split!r} in it")
     encoder = load_configured(load_settings({"model": model}))
-    scores = evaluate_retrieval(encoder, [p.image for p in chosen], [p.captions for p in chosen])
+    with naming(pairs):
+        scores = evaluate_retrieval(
+            encoder, [pair.image for pair in chosen], [pair.captions for pair in chosen]
+        )
     if as_json:
         print_json(entries_of(scores))
         return
@@ -76,7 +90,9 @@ def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
     from searchengine.engine import load_configured
 
     labelled = read_labels(labels)
-    scores = evaluate_labels(load_configured(load_settings({"model": model})), labelled)
+    encoder = load_configured(load_settings({"model": model}))
+    with naming(labels):
+        scores = evaluate_labels(encoder, labelled)
     if as_json:
         print_json(entries_of(scores))
         return
