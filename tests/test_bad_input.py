@@ -80,7 +80,8 @@ def break_pairs(kind: str, photos: Path) -> tuple[Path, str]:
         pairs = write_pairs(photos)
         return pairs, f"{pairs}: no pairs of a picture and captions in it"
     if kind == "unknown":
-        entries = [entry | {"captions": ["zzxqvk"]} for entry in good_pairs()]
+        # Each its own: a word that comes often enough is learnt.
+        entries = [entry | {"captions": [f"zzxqv{n}k"]} for n, entry in enumerate(good_pairs())]
         return write_pairs(photos, *entries), "known word"
     if kind == "malformed":
         pairs = write_pairs(photos, *good_pairs(), {"image": "red.png"})
