@@ -82,13 +82,12 @@ def _description(architecture: str) -> tuple[dict[str, Any], dict[str, Any] | No
     import open_clip
 
     if not architecture.endswith(".json"):
-        found = open_clip.get_model_config(architecture)
-        if found is None:
+        if architecture not in open_clip.list_models():
             raise ModelError(
                 f"{architecture}: open_clip {open_clip.__version__} knows no such architecture; "
                 f"it knows {', '.join(open_clip.list_models())}; or name a .json file"
             )
-        return found, None
+        return open_clip.get_model_config(architecture), None
     path = Path(architecture).expanduser()
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))

@@ -333,6 +333,7 @@ def test_weights_that_cannot_be_used_are_named_and_leave_the_good_model(
     ("arguments", "message"),
     [
         (["ViT-B-33", "--weights", "openai"], "ViT-B-33: open_clip 3"),
+        (["hf-hub:a/b", "--weights", "openai"], "hf-hub:a/b: open_clip 3"),
         (["ViT-B-32", "--weights", "opanai"], "no published weights of ViT-B-32; there are: open"),
         (["none.json", "--weights", "openai"], "none.json: describes no architecture"),
         (["ViT-L-14", "--weights", "tiny.pt"], "with --preprocessing: openai, laion400m"),
