@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -41,7 +42,9 @@ def _walk(context: click.Context) -> Iterator[click.Context]:
 
 
 def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
-    # One width and no colour on every terminal, or the page would differ from machine to machine.
+    # One width and no colour on every terminal, or the page would differ from machine to machine;
+    # and the settings that a real call has, because a command keeps the first help option it makes.
+    settings: dict[str, Any] = dict(command.context_settings)
     return click.Context(
         command,
         info_name=name,
@@ -49,6 +52,7 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
         terminal_width=WIDTH,
         max_content_width=WIDTH,
         color=False,
+        **settings,
     )
 
 

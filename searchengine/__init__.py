@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from searchengine.engine import Engine, Status, load_model, open
+    from searchengine.engine import Engine, ModelStatus, Status, load_model, open
     from searchengine.errors import (
         CancelledQuery,
         ConfigError,
@@ -63,6 +63,7 @@ __all__ = [
     "LibraryError",
     "MissingPlugin",
     "ModelError",
+    "ModelStatus",
     "NothingIndexed",
     "Picture",
     "Query",

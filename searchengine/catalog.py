@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, Select, delete, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from searchengine.embeddings import Embeddings
 from searchengine.records import (
     AnyRow,
     PictureRecord,
@@ -27,6 +28,7 @@ from searchengine.records import (
     chunks,
     counter,
     encoder_id,
+    made_by,
     pack,
     refuse_twice,
     replace_vectors,
@@ -69,11 +71,15 @@ class Catalog:
     Args:
         database: An engine of `database.open_database`. Its execution option `writes=True` must
             make transactions take the write lock when they begin.
+
+    Attributes:
+        embeddings: The vectors by model, and the choice of one.
     """
 
     def __init__(self, database: Engine) -> None:
         self._reader = database
         self._writer = database.execution_options(writes=True)
+        self.embeddings = Embeddings(self._reader, self._writer)
 
     def close(self) -> None:
         """Close every connection."""
@@ -153,7 +159,7 @@ class Catalog:
 
     def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
-        query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(_made_by(fingerprint))
+        query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(made_by(fingerprint))
         with self._reader.begin() as connection:
             rows = list(select_in(connection, query, EmbeddingRow.image_id, _storable(ids)))
         unpacked = unpack([row.vector for row in rows])
@@ -169,7 +175,7 @@ class Catalog:
     def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
         """Return those of the ids for which a model's vector is not stored."""
         wanted = {int(one) for one in ids}
-        query = select(EmbeddingRow.image_id).where(_made_by(fingerprint))
+        query = select(EmbeddingRow.image_id).where(made_by(fingerprint))
         with self._reader.begin() as connection:
             rows = select_in(connection, query, EmbeddingRow.image_id, wanted)
             return wanted - {row.image_id for row in rows}
@@ -180,7 +186,7 @@ class Catalog:
             select(sa.func.count())
             .select_from(EmbeddingRow)
             .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
-            .where(_made_by(fingerprint), ImageRow.state == "ok")
+            .where(made_by(fingerprint), ImageRow.state == "ok")
         )
         with self._reader.begin() as connection:
             return connection.scalar(query) or 0
@@ -196,7 +202,7 @@ class Catalog:
         present = sa.case((ImageRow.state == "ok", EmbeddingRow.vector))
         images = (
             select(ImageRow.id, present.label("vector"))
-            .outerjoin(EmbeddingRow, (EmbeddingRow.image_id == ImageRow.id) & _made_by(fingerprint))
+            .outerjoin(EmbeddingRow, (EmbeddingRow.image_id == ImageRow.id) & made_by(fingerprint))
             .where(ImageRow.seq > after)
             .order_by(ImageRow.seq, ImageRow.id)
         )
@@ -377,11 +383,6 @@ def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]
     # One range for the index; siblings like "folder-2" sort into it and are taken out again.
     here_or_inside = sa.or_(path == bare, path >= bare + separator)
     return sa.and_(path >= bare, path < behind, here_or_inside)
-
-
-def _made_by(fingerprint: str) -> ColumnElement[bool]:
-    encoder = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
-    return EmbeddingRow.encoder_id == encoder.scalar_subquery()
 
 
 def _storable(ids: Iterable[int]) -> Iterator[int]:

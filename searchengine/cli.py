@@ -36,9 +36,11 @@ ORDER = (
     "status",
     "failures",
     "forget",
+    "reembed",
     "demo",
     "eval",
     "train",
+    "import",
 )
 EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
     (QueryError, 2),
@@ -275,6 +277,9 @@ def status(flags: dict[str, str], as_json: bool) -> None:
     for path, at in found.roots:
         click.echo(f"folder    {printable(path)}, last scan {at.astimezone():%Y-%m-%d %H:%M}")
     click.echo(f"model     {found.model}, {found.dim} dimensions, {found.fingerprint[:12]}")
+    for one in found.models:
+        use = "in use" if one.current else "not in use"
+        click.echo(f"vectors   {one.name}, {one.vectors} pictures, {one.fingerprint[:12]}, {use}")
     click.echo(f"index     {found.index}, {found.indexed} pictures")
     if failures:
         click.echo(f"failures  {len(failures)}, the first:")

@@ -1,7 +1,9 @@
-"""Settings: flags > LEXPIX_* variables > config.toml > defaults.
+"""Settings: flags > LEXPIX_* variables > the library's choice > config.toml > defaults.
 
 A `config.toml` may stand in the user's configuration folder and in the library; the library's wins.
 Relative paths in it start from its own folder, those of flags and variables from the current one.
+What a library has chosen, its model (`lexpix reembed`), stands in its catalog, which is not read
+here: `Settings.yielding` says whether that choice holds.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ class Settings:
         executor: Name of an executor plugin.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
+        yielding: Names of settings that no flag and no variable gave; what the library itself has
+            chosen comes before these. Settings made by hand do not yield.
     """
 
     library: Path
@@ -41,9 +45,10 @@ class Settings:
     executor: str = "threads"
     workers: int = field(default_factory=_cpu_count)
     limit: int = 20
+    yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
 
-KEYS = tuple(setting.name for setting in fields(Settings))
+KEYS = tuple(setting.name for setting in fields(Settings) if setting.name != "yielding")
 _NUMBERS = frozenset({"workers", "limit"})
 
 
@@ -68,7 +73,9 @@ def load_settings(
     library: Path = (default | user | variables | given)["library"]
     # A library that named another library would leave open whose settings hold.
     own = _read_file(library / FILE, tuple(key for key in KEYS if key != "library"))
-    return Settings(**(default | user | own | variables | given))
+    insisted = variables | given
+    yielding = frozenset(KEYS) - insisted.keys()
+    return Settings(**(default | user | own | insisted), yielding=yielding)
 
 
 def _read_flags(flags: Mapping[str, object]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import time
@@ -24,6 +25,7 @@ from searchengine.errors import (
 )
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.models.files import read_config, resolve
+from searchengine.records import StoredEncoder
 from searchengine.resolve import Resolver, parts_of, query_vector
 from searchengine.sync import open_index, synchronise
 from searchengine.types import (
@@ -44,6 +46,17 @@ INDEX_FOLDER = "index"
 
 
 @dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """A model of a library: of how many present pictures it has a vector, and if it answers."""
+
+    name: str
+    fingerprint: str
+    dim: int
+    vectors: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What a library holds.
 
@@ -53,6 +66,7 @@ class Status:
         roots: Indexed folders and when the last scan of each began.
         model, fingerprint, dim: The model that answers.
         index, indexed: The index plugin, and how many pictures it can find.
+        models: All models of which there are vectors.
     """
 
     library: str
@@ -63,6 +77,7 @@ class Status:
     dim: int
     index: str
     indexed: int
+    models: tuple[ModelStatus, ...] = ()
 
 
 def load_model(name: str = "default") -> Encoder:
@@ -76,6 +91,34 @@ def load_model(name: str = "default") -> Encoder:
     make = plugins.load("lexpix.encoders", read_config(folder).kind)
     encoder: Encoder = make(folder)
     return encoder
+
+
+def load_configured(settings: Settings) -> Encoder:
+    """Load the model of a flag or variable, else the library's choice, else the configured one.
+
+    Raises:
+        ModelError, MissingPlugin: As `load_model` does.
+        LibraryError: The library cannot be read.
+    """
+    chosen = _choice(settings) if "model" in settings.yielding else None
+    if chosen is None:
+        return load_model(settings.model)
+    try:
+        return load_model(chosen)
+    except ModelError as error:
+        raise ModelError(
+            f"{error}; the library {settings.library} uses this model; bring it back, or choose "
+            "another: lexpix reembed --model MODEL"
+        ) from error
+
+
+def _choice(settings: Settings) -> str | None:
+    try:
+        catalog = Catalog(open_database(settings.library, create=False))
+    except NothingIndexed:
+        return None
+    with contextlib.closing(catalog):
+        return catalog.embeddings.choice()
 
 
 def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
@@ -110,7 +153,7 @@ class Engine:
             LibraryError, ModelError, MissingPlugin: A part cannot be loaded.
         """
         # First what a wrong setting can make fail, so that no library is made in vain.
-        encoder = load_model(settings.model)
+        encoder = load_configured(settings)
         backend = plugins.load("lexpix.indexes", settings.index)
         catalog = Catalog(open_database(settings.library, create=create))
         folder = settings.library / INDEX_FOLDER
@@ -168,10 +211,7 @@ class Engine:
         started = time.perf_counter()
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
         if not len(self.index):
-            raise NothingIndexed(
-                f"{self._settings.library}: no picture is indexed by this model; "
-                "run: lexpix index FOLDER"
-            )
+            raise NothingIndexed(self._why_empty())
         terms, used, unknown = self._resolver.resolve(asked)
         vector = query_vector(terms)
         only = None if within is None else self._ids_within(within)
@@ -280,6 +320,22 @@ class Engine:
             dim=self.encoder.dim,
             index=self._settings.index,
             indexed=len(self.index),
+            models=tuple(
+                ModelStatus(one.name, one.fingerprint, one.dim, count, self._answers(one))
+                for one, count in self.catalog.embeddings.counts()
+            ),
+        )
+
+    def _answers(self, model: StoredEncoder) -> bool:
+        return model.fingerprint == self.encoder.fingerprint
+
+    def _why_empty(self) -> str:
+        others = [one.name for one, count in self.catalog.embeddings.counts() if count]
+        known = f", but by {' and '.join(map(repr, others))}" if others else ""
+        remedy = ", or: lexpix reembed --model MODEL" if others else ""
+        return (
+            f"{self._settings.library}: no picture is indexed by the model {self.encoder.name!r}"
+            f"{known}; run: lexpix index FOLDER{remedy}"
         )
 
     def _ids_within(self, folder: PathLike) -> Ids:

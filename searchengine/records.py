@@ -207,6 +207,12 @@ def encoder_id(connection: Connection, encoder: StoredEncoder) -> int:
     return int(known.id)
 
 
+def made_by(fingerprint: str) -> ColumnElement[bool]:
+    """Match the vectors of one encoder."""
+    encoder = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
+    return EmbeddingRow.encoder_id == encoder.scalar_subquery()
+
+
 def replace_vectors(connection: Connection, encoder: int, packed: Mapping[int, bytes]) -> None:
     """Store the packed vectors of one encoder by image id, in place of those that are there."""
     for chunk in chunks(packed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,21 @@ def open_index(
         folder: Where index files live; made when there is something to write.
         backend: Makes an index from a file stem.
     """
-    index = backend(folder / f"{catalog.uid[:12]}-{fingerprint[:12]}")
+    index = backend(folder / _stem(catalog, fingerprint))
     synchronise(index, catalog, fingerprint, dim)
     return index
+
+
+def remove_index(catalog: Catalog, fingerprint: str, folder: Path) -> None:
+    """Delete the index files of a model whose vectors are no more."""
+    for path in folder.glob(f"{_stem(catalog, fingerprint)}.*"):
+        # Windows refuses to remove a file that somebody has mapped.
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _stem(catalog: Catalog, fingerprint: str) -> str:
+    return f"{catalog.uid[:12]}-{fingerprint[:12]}"
 
 
 def synchronise(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int) -> bool:
@@ -46,10 +59,11 @@ def synchronise(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int
         _rebuild(index, catalog, fingerprint, dim)
     else:
         _apply(index, catalog, fingerprint, after=stamp.seq)
-        # A catalog that was restored and has overtaken the stamp looks like an ordinary delta.
-        # Its count gives it away, unless it happens to be the same.
+        # Vectors that were added to pictures which did not change are in no delta (`embeddings`),
+        # and a catalog that was restored and has overtaken the stamp looks like an ordinary one.
+        # The count gives both away; only a restored catalog may happen to have the same.
         if len(index) != catalog.searchable(fingerprint) and catalog.seq() == seq:
-            log.warning("the index does not fit the catalog; rebuilding it")
+            log.info("the index does not fit the catalog; rebuilding it")
             _rebuild(index, catalog, fingerprint, dim)
     # The seq read before the changes: what was committed meanwhile is applied once more next time.
     _flush(index, Stamp(fingerprint, seq))

@@ -100,6 +100,20 @@ def test_other_variables_are_no_business_of_ours() -> None:
     load_settings(environ={"LEXPI": "1", "_LEXPIX_COMPLETE": "bash_source", "PATH": "/bin"})
 
 
+def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
+    user_file: Write, library_file: Write, library: Path
+) -> None:
+    user_file("index = 'two'")
+    library_file("model = 'mine'")
+    flags, environ = {"limit": 5, "library": library}, {"LEXPIX_WORKERS": "4"}
+    settings = load_settings(flags, environ)
+    assert settings.model == "mine"
+    assert settings.yielding == {"model", "index", "executor"}
+    assert load_settings({**flags, "model": "x"}, environ).yielding == {"index", "executor"}
+    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {"index", "executor", "workers"}
+    assert Settings(library=library).yielding == set()
+
+
 def test_paths_start_from_where_they_were_written(
     user_file: Write, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

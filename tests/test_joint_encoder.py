@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -333,7 +333,7 @@ def test_a_network_that_onnx_runtime_cannot_load_is_named(copy: Path) -> None:
 
 
 def test_a_model_of_another_kind_is_refused(copy: Path) -> None:
-    entries = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps(entries | {"kind": "captioner"}))
+    config = dataclasses.replace(files.read_config(copy), kind="captioner")
+    files.save(copy, config, lambda _folder: None)
     with pytest.raises(ModelError, match="a model of kind 'captioner', not a joint embedding"):
         JointEncoder(copy)

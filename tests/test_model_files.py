@@ -161,6 +161,22 @@ def test_an_entry_of_another_type_is_refused(tmp_path: Path, change: dict[str, A
         files.read_config(tmp_path / "m")
 
 
+@pytest.mark.parametrize(
+    "change", [{"kind": "words"}, {"dim": 5}, {"image": {"size": 64}}, {"text": {}}, {"files": {}}]
+)
+def test_a_setting_changed_by_hand_is_refused_and_a_note_is_not(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    saved = save(tmp_path / "m")
+    path = tmp_path / "m" / "config.json"
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps(entries | {"notes": {"by": "hand"}, "name": "other"}))
+    assert files.read_config(tmp_path / "m").fingerprint == saved.fingerprint
+    path.write_text(json.dumps(entries | change))
+    with pytest.raises(ModelError, match=r"config\.json: not the settings .*hash mismatch"):
+        files.read_config(tmp_path / "m")
+
+
 def test_a_model_is_found_by_path_even_as_a_dot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -226,7 +226,7 @@ def test_a_restored_catalog_of_another_size_is_rebuilt(
         write(catalog, {2: 2, 3: 3})
         open_index(catalog, MODEL, DIM, library / "index", backend)
     shutil.move(library / "index", copy / "index")
-    with opened(copy) as catalog:
+    with caplog.at_level("INFO"), opened(copy) as catalog:
         write(catalog, {4: None})
         write(catalog, {5: 5})
         check(open_index(catalog, MODEL, DIM, copy / "index", backend), catalog)

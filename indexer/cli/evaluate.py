@@ -253,9 +253,9 @@ def evaluate_own(
 
 def _load(model: str | None) -> Encoder:
     from searchengine.config import load_settings
-    from searchengine.engine import load_model
+    from searchengine.engine import load_configured
 
-    return load_model(load_settings({"model": model}).model)
+    return load_configured(load_settings({"model": model}))
 
 
 def _warn_of_unknown(names: Sequence[str]) -> None:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.cli.output import describe, entries_of, json_option, print_json
+from indexer.cli.output import describe, entries_of, executor_of, json_option, print_json, warn
 from searchengine.errors import LexpixError, NothingIndexed, RootError
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from indexer.executors import Executor
     from searchengine.config import Settings
     from searchengine.engine import Engine
-    from searchengine.types import Failure, IndexReport
+    from searchengine.types import IndexReport
 
 
 @click.command()
@@ -72,7 +71,7 @@ def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
                 report = retry_failures(
                     engine.catalog,
                     engine.encoder,
-                    executor=_executor(settings),
+                    executor=executor_of(settings),
                     progress=lambda at: progress("retrying", at.done, at.total),
                 )
             engine.refresh()
@@ -147,10 +146,10 @@ def _index(
                     root,
                     engine.catalog,
                     engine.encoder,
-                    executor=_executor(settings),
+                    executor=executor_of(settings),
                     allow_empty=allow_empty,
                     progress=lambda at: progress("indexing", at.done, at.total),
-                    on_failure=_warn,
+                    on_failure=warn,
                 )
             total.update(entries_of(report))
         except RootError as error:
@@ -158,13 +157,6 @@ def _index(
         finally:  # what was written before an interruption can be found as well
             engine.refresh()
     return dict(total)
-
-
-def _executor(settings: Settings) -> Executor:
-    from searchengine.plugins import load
-
-    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
-    return executor
 
 
 def _require(roots: Iterable[str]) -> None:
@@ -190,7 +182,3 @@ def _show_report(report: dict[str, int], seconds: float, as_json: bool) -> None:
         return
     parts = [f"{count:,} {name}" for name, count in report.items() if count]
     click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
-
-
-def _warn(failure: Failure) -> None:
-    click.echo(f"lexpix: {describe(failure)}", err=True)

@@ -10,6 +10,8 @@ import click
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
+    from indexer.executors import Executor
+    from searchengine.config import Settings
     from searchengine.types import Failure
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -35,6 +37,19 @@ def print_json(entries: Mapping[str, Any]) -> None:
 def describe(failure: Failure) -> str:
     """Return a failure as one line that a terminal can show."""
     return f"{printable(failure.path)}: {printable(failure.reason)}"
+
+
+def warn(failure: Failure) -> None:
+    """Say on standard error what could not be read."""
+    click.echo(f"lexpix: {describe(failure)}", err=True)
+
+
+def executor_of(settings: Settings) -> Executor:
+    """Return the executor that the settings name."""
+    from searchengine.plugins import load
+
+    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
+    return executor
 
 
 def show_recall(name: str, scores: Mapping[str, float]) -> None:

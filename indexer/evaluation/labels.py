@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences, is_known
+from indexer.jsonl import parsed_lines, read_text
 from indexer.metrics import Recall, average_precisions, best_ranks, recall
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder
@@ -45,28 +46,19 @@ def read_labels(path: Path) -> list[tuple[Path, tuple[str, ...]]]:
     Raises:
         TrainingDataError: A line is malformed, or there is none; the message names the line.
     """
-    entries = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path}: cannot be read ({error})") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            image, labels = entry["image"], entry["labels"]
-            if not isinstance(image, str) or not all(isinstance(name, str) for name in labels):
-                raise TypeError("image is a path, labels are names")
-        except (ValueError, KeyError, TypeError) as error:
-            raise TrainingDataError(
-                f'{path}:{number}: not {{"image": path, "labels": [..]}} ({error!r})'
-            ) from error
-        if labels:
-            entries.append((path.parent / image, tuple(labels)))
+    form = '{"image": path, "labels": [..]}'
+    found = parsed_lines(path, read_text(path), _labelled, form)
+    entries = [(path.parent / image, labels) for image, labels in found if labels]
     if not entries:
         raise TrainingDataError(f"{path}: no labelled pictures in it")
     return entries
+
+
+def _labelled(entry: Any) -> tuple[str, tuple[str, ...]]:
+    image, labels = entry["image"], entry["labels"]
+    if not isinstance(image, str) or not all(isinstance(name, str) for name in labels):
+        raise TypeError("image is a path, labels are names")
+    return image, tuple(labels)
 
 
 def evaluate_labels(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from indexer.jsonl import parsed_lines, read_text
 from searchengine.errors import TrainingDataError
 
 SPLITS = {"train": "train", "restval": "train", "dev": "dev", "val": "dev", "test": "test"}
@@ -44,10 +45,7 @@ def read_pairs(path: Path, images: Path | None = None) -> list[Pair]:
         TrainingDataError: The file cannot be read, a line is malformed, a picture is in two splits,
             or there is no pair.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path}: cannot be read ({error})") from error
+    text = read_text(path)
     folder = images or path.parent
     pairs: dict[str, Pair] = {}
     for name, captions, split in _entries(path, text):
@@ -75,23 +73,18 @@ def _entries(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], str 
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], str | None]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            captions = entry["captions"]
-            if not isinstance(captions, list):
-                raise TypeError("captions must be a list of strings")
-            yield (
-                _string(entry["image"]),
-                tuple(_string(caption) for caption in captions),
-                _known_split(entry.get("split")),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TrainingDataError(
-                f'{path}:{number}: not a pair {{"image": path, "captions": [..]}} ({error!r})'
-            ) from error
+    return parsed_lines(path, text, _pair, 'a pair {"image": path, "captions": [..]}')
+
+
+def _pair(entry: Any) -> tuple[str, tuple[str, ...], str | None]:
+    captions = entry["captions"]
+    if not isinstance(captions, list):
+        raise TypeError("captions must be a list of strings")
+    return (
+        _string(entry["image"]),
+        tuple(_string(caption) for caption in captions),
+        _known_split(entry.get("split")),
+    )
 
 
 def _karpathy(

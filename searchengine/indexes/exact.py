@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import IndexFileError
-from searchengine.indexes.files import Generation, Generations
+from searchengine.indexes.files import Generation, Persistence
 from searchengine.indexes.rows import Candidates, best, checked_queries, checked_rows, padding
 from searchengine.types import Ids, Scores, Stamp, Vectors
 
@@ -33,16 +33,13 @@ class ExactIndex:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._files = Generations(path, "exact") if path else None
-        self._stamp: Stamp | None = None
+        self._files = Persistence(path, "exact")
         self._dim: int | None = None
         self._table: Table = _empty(0, 0)  # may have room for more than `_count` records
         self._count = 0
-        self._on_disk = False
-        if self._files and (loaded := self._files.load(_read)):
+        if loaded := self._files.load(_read):
             generation, self._table = loaded
             self._count, self._dim = generation.count, generation.dim
-            self._stamp, self._on_disk = generation.stamp, True
 
     def __len__(self) -> int:
         return self._count
@@ -64,7 +61,8 @@ class ExactIndex:
         added = self._table[self._count : self._count + len(ids)]
         added["id"], added["vector"] = ids, vectors
         self._count += len(ids)
-        self._on_disk = self._on_disk and not len(ids)
+        if len(ids):
+            self._files.changed()
 
     def drop(self, ids: Ids) -> None:
         """Remove rows; unknown ids are ignored."""
@@ -72,7 +70,7 @@ class ExactIndex:
         if gone.any():
             self._table = self._table[: self._count][~gone]
             self._count = len(self._table)
-            self._on_disk = False
+            self._files.changed()
 
     def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
         """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
@@ -88,7 +86,7 @@ class ExactIndex:
 
     def stamp(self) -> Stamp | None:
         """Return what the index reflects, or None if it must be rebuilt."""
-        return self._stamp
+        return self._files.stamp
 
     def flush(self, stamp: Stamp) -> None:
         """Write the index atomically, then the stamp.
@@ -96,17 +94,12 @@ class ExactIndex:
         Raises:
             OSError: The folder cannot be written; the index in memory has the new stamp even so.
         """
-        if self._dim is None:
-            raise ValueError("an index without rows has no width; clear(dim) sets it")
-        self._stamp = stamp
-        if self._files and not (self._on_disk and self._files.restamp(stamp)):
-            self._files.write(stamp, self._dim, self._count, self._save)
-            self._on_disk = True
+        self._files.flush(stamp, self._dim, self._count, self._save)
 
     def clear(self, dim: int) -> None:
         """Forget every row and the stamp; rows put from now on have `dim` columns."""
-        self._stamp, self._dim = None, dim
-        self._table, self._count, self._on_disk = _empty(0, dim), 0, False
+        self._files.cleared()
+        self._dim, self._table, self._count = dim, _empty(0, dim), 0
 
     @property
     def _ids(self) -> Ids:

@@ -16,7 +16,7 @@ import faiss
 import numpy as np
 
 from searchengine.errors import IndexFileError
-from searchengine.indexes.files import Generation, Generations
+from searchengine.indexes.files import Generation, Persistence
 from searchengine.indexes.rows import (
     SLACK,
     Candidates,
@@ -37,14 +37,11 @@ class FaissIndex:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._files = Generations(path, "faiss") if path else None
-        self._stamp: Stamp | None = None
+        self._files = Persistence(path, "faiss")
         self._index: Any = None  # faiss.IndexIDMap over a flat index; None: width not known yet
         self._mapped = False
-        self._on_disk = False
-        if self._files and (loaded := self._files.load(_read)):
-            generation, self._index = loaded
-            self._stamp, self._mapped, self._on_disk = generation.stamp, True, True
+        if loaded := self._files.load(_read):
+            (_, self._index), self._mapped = loaded, True
 
     def __len__(self) -> int:
         return int(self._index.ntotal) if self._index is not None else 0
@@ -92,7 +89,7 @@ class FaissIndex:
 
     def stamp(self) -> Stamp | None:
         """Return what the index reflects, or None if it must be rebuilt."""
-        return self._stamp
+        return self._files.stamp
 
     def flush(self, stamp: Stamp) -> None:
         """Write the index atomically, then the stamp.
@@ -100,17 +97,12 @@ class FaissIndex:
         Raises:
             OSError: The folder cannot be written; the index in memory has the new stamp even so.
         """
-        if self._dim is None:
-            raise ValueError("an index without rows has no width; clear(dim) sets it")
-        self._stamp = stamp
-        if self._files and not (self._on_disk and self._files.restamp(stamp)):
-            self._files.write(stamp, self._dim, len(self), self._save)
-            self._on_disk = True
+        self._files.flush(stamp, self._dim, len(self), self._save)
 
     def clear(self, dim: int) -> None:
         """Forget every row and the stamp; rows put from now on have `dim` columns."""
-        self._stamp, self._index = None, _empty(dim)
-        self._mapped = self._on_disk = False
+        self._files.cleared()
+        self._index, self._mapped = _empty(dim), False
 
     @property
     def _dim(self) -> int | None:
@@ -126,7 +118,7 @@ class FaissIndex:
 
     def _change(self) -> None:
         """Prepare for a change: FAISS ends the process when mapped memory would have to grow."""
-        self._on_disk = False
+        self._files.changed()
         if self._mapped:
             self._index, self._mapped = _copy(self._index), False
 

@@ -2,7 +2,8 @@
 
 `config.json` lists every other file with its size and SHA-256. The fingerprint is the SHA-256 over
 that list and over everything that decides what a vector means; notes on the training and licences
-take no part, so that correcting a note does not outdate a library. No file is a pickle.
+take no part, so that correcting a note does not outdate a library. `config.json` names its own
+fingerprint as well, so that a setting changed by hand is noticed. No file is a pickle.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,19 @@ def read_config(folder: Path) -> ModelConfig:
                 f"{path}: model format {version}, this lexpix reads {FORMAT}; "
                 "use the lexpix that made it, or train it again"
             )
+        recorded = entries.pop("fingerprint", None)  # models of the first version have none
         config = ModelConfig(**entries)
         parts = (config.image, config.text, config.notes, config.files)
         if not isinstance(config.dim, int) or not all(isinstance(part, dict) for part in parts):
             raise TypeError("an entry is of the wrong type")
-        return config
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path}: not a model description ({error})") from error
+    if recorded not in (None, config.fingerprint):
+        raise ModelError(
+            f"{path}: not the settings this model was saved with (hash mismatch); "
+            "install the model again"
+        )
+    return config
 
 
 def verify(folder: Path, config: ModelConfig, name: str) -> Path:
@@ -147,6 +154,7 @@ def save(folder: Path, config: ModelConfig, write: Callable[[Path], None]) -> Mo
         "files": files,
         "notes": dict(config.notes),
     }
+    entries["fingerprint"] = replace(config, files=files).fingerprint
     (fresh / CONFIG).write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     complete = read_config(fresh)
     if folder.exists():

@@ -1,0 +1,135 @@
+"""The command `reembed`: move a library from one model to another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from indexer.cli.output import entries_of, executor_of, json_option, print_json, warn
+from searchengine.errors import LexpixError, ModelError
+
+if TYPE_CHECKING:
+    from indexer.reembed import ReembedReport
+    from searchengine.config import Settings
+
+
+@click.command()
+@click.option("--library", metavar="FOLDER", help="Folder of the library.")
+@click.option(
+    "--model", metavar="MODEL", help="The new model: a bundled one by name, or its folder."
+)
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Use the new model even if some pictures are not there now.",
+)
+@click.option(
+    "--drop",
+    metavar="MODEL",
+    help="Instead: delete the vectors of a model that is not in use, "
+    "by its name or the first digits of its fingerprint.",
+)
+@json_option
+def reembed(
+    library: str | None, model: str | None, allow_missing: bool, drop: str | None, as_json: bool
+) -> None:
+    """Move the library to another model.
+
+    \b
+      lexpix reembed --model ./my-model
+
+    Every picture is read again and gets a vector of the new model beside the old one. An
+    interrupted run goes on where it was. Until all pictures are done, the library uses the old
+    model, and from then on the new one, unless --model or LEXPIX_MODEL says otherwise.
+    """
+    from searchengine.config import load_settings
+
+    if (model is None) == (drop is None):
+        raise click.UsageError("give one of --model and --drop")
+    settings = load_settings({"library": library, "model": model})
+    if drop is not None:
+        _drop(settings, drop, as_json)
+    else:
+        _reembed(settings, allow_missing, as_json)
+
+
+def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
+    from contextlib import closing
+
+    from indexer.progress import meter
+    from indexer.reembed import reembed
+    from searchengine.catalog import Catalog
+    from searchengine.config import load_settings
+    from searchengine.database import open_database
+    from searchengine.engine import Engine, load_model
+
+    encoder = load_model(settings.model)
+    with closing(Catalog(open_database(settings.library, create=False))) as catalog:
+        with meter("pictures") as progress:
+            report = reembed(
+                catalog,
+                encoder,
+                executor=executor_of(settings),
+                progress=lambda done, total: progress("embedding", done, total),
+                on_failure=warn,
+            )
+        useless = report.left > 0 and not catalog.searchable(encoder.fingerprint)
+        chosen = report.complete or (allow_missing and not useless)
+        if chosen:
+            catalog.embeddings.choose(settings.model)
+    if chosen:
+        Engine.open(settings).close()  # brings the index up to date, so that no search has to
+    if as_json:
+        entries = entries_of(report) | {"model": settings.model, "chosen": chosen}
+        print_json(entries | {"fingerprint": encoder.fingerprint})
+    else:
+        _show(report)
+    if not chosen:
+        raise LexpixError(
+            f"{report.left} pictures have no vector of {settings.model} yet, so the library stays "
+            "with the model it has; see to them and give the same command again"
+            + ("" if useless else ", or pass --allow-missing to do without them")
+        )
+    click.echo(f"lexpix: {settings.library} now uses {settings.model}", err=True)
+    if "model" not in load_settings({"library": str(settings.library)}).yielding:
+        click.echo("lexpix: but LEXPIX_MODEL is set and comes first", err=True)
+
+
+def _show(report: ReembedReport) -> None:
+    parts = [
+        (report.added, "embedded"),
+        (report.had, "had a vector"),
+        (report.bad, "no readable pictures"),
+        (report.left, "left"),
+        (report.missing, "missing since the last scan"),
+    ]
+    told = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    click.echo(told or "the library has no pictures")
+
+
+def _drop(settings: Settings, wanted: str, as_json: bool) -> None:
+    from searchengine.engine import INDEX_FOLDER, Engine
+    from searchengine.sync import remove_index
+
+    with Engine.open(settings) as engine:
+        models = engine.status().models
+        found = [one for one in models if one.name == wanted or one.fingerprint.startswith(wanted)]
+        if len(found) != 1:
+            known = ", ".join(f"{one.name} ({one.fingerprint[:12]})" for one in models) or "none"
+            raise click.BadParameter(
+                f"{wanted!r} names {len(found)} models; the library has vectors of {known}",
+                param_hint="--drop",
+            )
+        (model,) = found
+        if model.current:
+            raise ModelError(
+                f"{model.name}: the library uses this model, so its vectors stay; "
+                "use another first: lexpix reembed --model MODEL"
+            )
+        dropped = engine.catalog.embeddings.drop(model.fingerprint)
+        remove_index(engine.catalog, model.fingerprint, settings.library / INDEX_FOLDER)
+    if as_json:
+        print_json({"dropped": dropped, "fingerprint": model.fingerprint})
+    else:
+        click.echo(f"dropped {dropped} vectors of {model.name}")

@@ -1,0 +1,167 @@
+"""Give the pictures of a library vectors of another model, beside those they have.
+
+Pictures are read from their files again, since vectors of one model say nothing to another. Each
+batch is a transaction and what has a vector is skipped, so a run that is killed anywhere goes on
+where it was. No row of a picture is touched: until the new model is chosen, the old one answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+
+from indexer.executors import Executor
+from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decode, embed
+from searchengine.catalog import Catalog
+from searchengine.embeddings import Content
+from searchengine.images import Prepare
+from searchengine.records import StoredEncoder
+from searchengine.types import Encoder, Failure, FileStat, Picture
+
+CHUNK = 1000
+"""Rows that are read from the catalog at a time."""
+
+BATCH = 16
+"""Pictures that go through the model, and into the catalog, at a time."""
+
+_ABSENT = "not there; is its disk mounted? If it is gone for good, run: lexpix index"
+_CHANGED = "changed since it was indexed; run: lexpix index"
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """What a run did, in numbers of pictures.
+
+    Attributes:
+        had: Had a vector of the model before.
+        added: Have got one now.
+        bad: Are no readable pictures any more; they can be found by the old model only.
+        left: Can be found by the old model and may get a vector another time: the file is not
+            there, cannot be read, has changed, or the model failed on it.
+        missing: Were gone at the last scan; their old vectors stay, and `index` gives them new ones
+            when they are back.
+    """
+
+    had: int
+    added: int
+    bad: int
+    left: int
+    missing: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model finds all that can be found."""
+        return not self.left
+
+
+def reembed(
+    catalog: Catalog,
+    encoder: Encoder,
+    *,
+    executor: Executor,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_failure: Callable[[Failure], None] = lambda _failure: None,
+) -> ReembedReport:
+    """Embed every present picture that has no vector of a model.
+
+    Args:
+        catalog: The library's.
+        encoder: The model.
+        executor: Runs hashing and decoding.
+        progress: Called with the numbers of pictures done and to do.
+        on_failure: Called with each picture that got no vector, and why.
+
+    Raises:
+        ModelError, MissingPlugin: The model cannot run at all.
+    """
+    had = catalog.searchable(encoder.fingerprint)
+    ids = catalog.embeddings.lacking(encoder.fingerprint)
+    look = partial(
+        _look,
+        catalog=catalog,
+        fingerprint=encoder.fingerprint,
+        size=getattr(encoder, "decode_size", 224),
+        prepare=getattr(encoder, "prepare", None),
+    )
+    run = _Run(catalog, encoder, on_failure)
+    with closing(executor.imap(look, _rows(catalog, ids.tolist()))) as results:
+        for done, (row, result) in enumerate(results, 1):
+            run.take(row, result)
+            progress(done, len(ids))
+    run.write()
+    gone = catalog.embeddings.lacking(encoder.fingerprint, "missing")
+    return ReembedReport(had, run.added, run.bad, run.left, len(gone))
+
+
+def _rows(catalog: Catalog, ids: Sequence[int]) -> Iterator[Picture]:
+    for start in range(0, len(ids), CHUNK):
+        yield from catalog.get(ids[start : start + CHUNK]).values()
+
+
+def _look(
+    row: Picture, *, catalog: Catalog, fingerprint: str, size: int, prepare: Prepare | None
+) -> tuple[Picture, Decoded | Unreadable | None]:
+    """Read a picture, if it still holds the bytes that its row names."""
+    stat = FileStat(row.path, row.size, row.mtime_ns, row.ctime_ns)
+    found = decode(
+        Job(stat, row), catalog=catalog, fingerprint=fingerprint, size=size, prepare=prepare
+    )
+    assert not isinstance(found, Unchanged), "only a job that is embedded can be unchanged"
+    return row, found
+
+
+@dataclass
+class _Run:
+    """What was counted, and what waits for the model."""
+
+    catalog: Catalog
+    encoder: Encoder
+    on_failure: Callable[[Failure], None]
+    added: int = 0
+    bad: int = 0
+    left: int = 0
+    _pending: dict[int, tuple[Picture, Decoded]] = field(default_factory=dict)
+
+    def take(self, row: Picture, found: Decoded | Unreadable | None) -> None:
+        """Note what a file holds."""
+        if found is None:
+            self._leave(row, _ABSENT)
+        elif isinstance(found, Unreadable) and found.sha256 is None:
+            self._leave(row, found.reason)
+        elif found.sha256 != row.sha256:
+            self._leave(row, _CHANGED)
+        elif isinstance(found, Unreadable):
+            self.bad += 1
+            self.on_failure(Failure(row.path, found.reason))
+        else:
+            self._pending[row.id] = row, found
+        if len(self._pending) >= BATCH:
+            self.write()
+
+    def write(self) -> None:
+        """Embed and store what waits."""
+        pending, self._pending = self._pending, {}
+        pictures = {
+            one.sha256: one.photo.pixels
+            for _, one in pending.values()
+            if one.vector is None and one.photo.pixels is not None
+        }
+        vectors, reasons = embed(self.encoder, pictures)
+        found: dict[int, Content] = {}
+        for id_, (row, one) in pending.items():
+            vector = vectors.get(one.sha256) if one.vector is None else one.vector
+            if vector is None:
+                self._leave(row, reasons[one.sha256])
+            else:
+                found[id_] = Content(one.sha256, vector)
+        encoder = StoredEncoder(self.encoder.fingerprint, self.encoder.name, self.encoder.dim)
+        written = self.catalog.embeddings.add(encoder, found)
+        self.added += len(written)
+        for id_ in found.keys() - written:
+            self._leave(pending[id_][0], _CHANGED)
+
+    def _leave(self, row: Picture, reason: str) -> None:
+        self.left += 1
+        self.on_failure(Failure(row.path, reason))
