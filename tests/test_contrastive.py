@@ -11,7 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from indexer.train.contrastive import Data, JointModel, Recipe, evaluate_dev, info_nce
+from indexer.train.contrastive import (
+    Batches,
+    Data,
+    JointModel,
+    Recipe,
+    contrast,
+    evaluate_dev,
+    info_nce,
+)
 from indexer.train.data import Pair
 
 
@@ -102,6 +110,53 @@ def test_a_picture_of_the_same_group_pushes_nothing_away() -> None:
     moved[1] = units(1)[0]
     losses = [info_nce(one, texts[:1], owner[:1], group, 0.1).item() for one in (pictures, moved)]
     assert losses[0] == losses[1]
+
+
+def drawn_data(also: list[int], groups: list[int] | None = None) -> Data:
+    splits = ["train"] * 10 + ["dev"] * 2 + ["train"] * 4
+    pairs = [Pair(Path(str(row)), ("",), split) for row, split in enumerate(splits)]
+    bags = [[torch.tensor([row % 7])] for row in range(len(pairs))]
+    return Data(pairs, bags, np.zeros((len(pairs), 1, 6), np.float16), also, groups or [])
+
+
+def test_further_pairs_fill_their_share_of_each_batch_and_no_more() -> None:
+    data = drawn_data(also=[12, 13, 14, 15])
+    assert data.rows("train") == list(range(10))
+    torch.manual_seed(1)
+    drawn = Batches(data, 6)
+    batches = [batch.tolist() for batch in drawn]
+    assert [sum(row >= 12 for row in batch) for batch in batches] == [1, 1]
+    own = [row for batch in batches for row in batch if row < 12]
+    assert len(own) == len(set(own)) == 10
+    assert set(own) <= set(range(10))
+
+
+def test_without_further_pairs_batches_are_full_of_training_pictures() -> None:
+    torch.manual_seed(1)
+    data = drawn_data(also=[])
+    batches = [batch.tolist() for batch in Batches(data, 7)]
+    assert [len(batch) for batch in batches] == [7, 7]
+    assert all(set(batch) <= set(data.rows("train")) for batch in batches)
+
+
+def test_pictures_with_the_same_captions_are_no_negatives() -> None:
+    model = joint_model(word_dropout=0.0, residual_dropout=0.0, dropout=0.0).eval()
+    features = torch.randn(3, 6, generator=torch.Generator().manual_seed(3))
+    rows, owner = torch.tensor([12, 13, 0]), torch.arange(3)
+    bags = [torch.tensor([1]), torch.tensor([1]), torch.tensor([4])]
+
+    def loss(groups: list[int] | None) -> float:
+        data = drawn_data([12, 13, 14, 15], groups)
+        return contrast(model, data, rows, features, bags, owner).item()
+
+    same = list(range(16))
+    same[13] = 12
+    pictures = model.embed_pictures(features)
+    expected = info_nce(
+        pictures, model.embed_texts(bags), owner, torch.tensor([5, 5, 6]), model.recipe.temperature
+    ).item()
+    assert loss(same) == expected
+    assert loss(None) > expected
 
 
 def joint_model(words: int = 7, dim: int = 5, **changes: float) -> JointModel:

@@ -122,6 +122,40 @@ def test_a_word_that_training_never_saw_works_through_its_vector(
     assert list(COLOURS)[int(scores.argmax())] == "red"
 
 
+def test_further_pairs_and_a_sentence_model_teach_what_the_pairs_lack(
+    drawn: Sources, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(9)
+    lines = []
+    for number in range(6):
+        pixels = np.array((245, 140, 20)) + random.normal(0, 25, (40, 40, 3))
+        name = f"{number}-orange.png"
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(tmp_path / name)
+        split = "train" if number else "test"
+        lines.append(json.dumps({"image": name, "captions": ["orange"], "split": split}))
+    (tmp_path / "more.jsonl").write_text("\n".join(lines))
+    assert drawn.words is not None
+    known = drawn.words.read_text() + "\norange " + " ".join(["0.1"] * 8)
+    (tmp_path / "words.txt").write_text(known)
+    sources = dataclasses.replace(
+        drawn,
+        also=(tmp_path / "more.jsonl",),
+        backbone="efficientnet_lite0",
+        words=tmp_path / "words.txt",
+        distil=4,
+    )
+    out = tmp_path / "model"
+    train_joint(sources, out, Recipe(dim=32, epochs=40, batch=20))
+    notes = files.read_config(out).notes
+    assert notes["pictures"] == {"train": 20, "dev": 8, "also": 5}
+    assert notes["sources"]["also"] == "more.jsonl"
+    assert np.load(out / "text-projection.npy").shape == (8 + 4, 32)
+    encoder = JointEncoder(out)
+    kept_apart = encoder.encode_images([tmp_path / "0-orange.png"])[0]
+    names = [*COLOURS, "orange"]
+    assert names[int((encoder.encode_texts(names) @ kept_apart).argmax())] == "orange"
+
+
 def test_notes_say_where_a_model_comes_from_without_folders(
     drawn: Sources, efficient: Path
 ) -> None:

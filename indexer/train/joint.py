@@ -140,7 +140,7 @@ def train_joint(
         },
         "recipe": dataclasses.asdict(recipe),
         "pictures": {split: len(data.rows(split)) for split in ("train", "dev")}
-        | {"also": len(also)},
+        | ({"also": len(also)} if also else {}),
         "epochs": scores,
         **sources.notes,
     }
