@@ -26,6 +26,9 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 State = Literal["ok", "missing", "bad"]
 TermKind = Literal["words", "picture", "id"]
+QueryKind = Literal["words", "sentence", "picture", "mixture"]
+"""What a query is made of: up to two words, more words, one picture, or a sum of terms."""
+Band = Literal["likely", "maybe", "unlikely"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,30 @@ class Linear(Protocol):
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
         """Return a vector per place, (n, cells, dim); their mean is the picture's."""
+        ...
+
+
+class Matcher(Protocol):
+    """Say how probable it is that pictures show what queries ask for."""
+
+    def match(
+        self, queries: Vectors, pictures: Vectors, kinds: Sequence[QueryKind]
+    ) -> npt.NDArray[np.float32]:
+        """Return a probability per query and picture, shape (q, p), in 0..1."""
+        ...
+
+    def band(self, match: float) -> Band:
+        """Say in a word how much a match is worth."""
+        ...
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """What an encoder may offer that knows what its cosines are worth."""
+
+    @property
+    def calibration(self) -> Matcher | None:
+        """What turns cosines into probabilities, None if the model's folder has nothing for it."""
         ...
 
 

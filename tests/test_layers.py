@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.config",
         "searchengine.plugins",
         "searchengine.terminal",
+        "searchengine.calibration",
     ),
     ("searchengine.query", "searchengine.words", "searchengine.tables"),
     ("searchengine.records",),
