@@ -2,7 +2,8 @@
 
 `config.json` lists every other file with its size and SHA-256. The fingerprint is the SHA-256 over
 that list and over everything that decides what a vector means; notes on the training and licences
-take no part, so that correcting a note does not outdate a library. `config.json` names its own
+take no part, so that correcting a note does not outdate a library. Neither do attachments: files
+that are checked like the others, but that no vector depends on. `config.json` names its own
 fingerprint as well, so that a setting changed by hand is noticed. No file is a pickle.
 """
 
@@ -37,6 +38,8 @@ class ModelConfig:
         text: How texts become words.
         notes: Data, command, seed, scores and licences; not part of the fingerprint.
         files: Name -> {"sha256", "bytes"} of every other file of the folder.
+        attachments: Group, such as "match" -> the same for files that no vector depends on; not
+            part of the fingerprint.
     """
 
     kind: str
@@ -46,6 +49,7 @@ class ModelConfig:
     text: Mapping[str, Any]
     notes: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    attachments: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -88,7 +92,7 @@ def read_config(folder: Path) -> ModelConfig:
             )
         recorded = entries.pop("fingerprint", None)  # models of the first version have none
         config = ModelConfig(**entries)
-        parts = (config.image, config.text, config.notes, config.files)
+        parts = (config.image, config.text, config.notes, config.files, config.attachments)
         if not isinstance(config.dim, int) or not all(isinstance(part, dict) for part in parts):
             raise TypeError("an entry is of the wrong type")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -109,11 +113,14 @@ def verify(folder: Path, config: ModelConfig, name: str) -> Path:
     """
     path = folder / name
     try:
-        expected = (config.files[name]["bytes"], config.files[name]["sha256"])
+        described = dict(config.files)
+        for group in config.attachments.values():
+            described.update(group)
+        expected = (described[name]["bytes"], described[name]["sha256"])
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path}: missing from the model ({error}); install the model again"
         ) from error
@@ -176,6 +183,54 @@ def annotate(folder: Path, notes: Mapping[str, Any]) -> None:
     """Add notes to a model's description; its fingerprint stays."""
     entries = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     entries["notes"].update(notes)
+    _replace_config(folder, entries)
+
+
+def attach(folder: Path, group: str, write: Callable[[Path], None]) -> None:
+    """Add files to a model that no vector depends on; its fingerprint stays.
+
+    The old files of the group are replaced by all of the new ones or not at all: names carry a
+    hash, and what counts is the description, which changes in one step.
+
+    Args:
+        folder: A model.
+        group: What the files are for; their names begin with it.
+        write: Called with a new empty folder to put the files into, one of each suffix.
+    """
+    entries = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    fresh = folder / f"{group}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        write(fresh)
+        written = {path: _describe(path) for path in sorted(fresh.iterdir())}
+        mark = hashlib.sha256(json.dumps([*written.values()]).encode()).hexdigest()[:12]
+        described = {}
+        for path, description in written.items():
+            name = f"{group}-{mark}{path.suffix}"
+            path.replace(folder / name)
+            described[name] = description
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    attachments = entries.setdefault("attachments", {})
+    attachments[group] = described
+    _replace_config(folder, entries)
+    for leftover in folder.glob(f"{group}-*"):
+        if leftover.name not in described:
+            leftover.unlink()
+
+
+def attached(folder: Path, config: ModelConfig, group: str) -> dict[str, Path]:
+    """Return the files of a group by suffix after verifying them; none if there is no such group.
+
+    Raises:
+        ModelError: A file is missing or was changed.
+    """
+    names = config.attachments.get(group, {})
+    return {Path(name).suffix: verify(folder, config, name) for name in names}
+
+
+def _replace_config(folder: Path, entries: Mapping[str, Any]) -> None:
     fresh = folder / f"{CONFIG}.new"
     fresh.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     fresh.replace(folder / CONFIG)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.calibration import GROUP, Calibration
 from searchengine.errors import ModelError, UnknownWords
 from searchengine.models import files
 from searchengine.types import PathLike, UnknownWord, Vectors
@@ -75,6 +76,12 @@ class JointEncoder:
     def decode_size(self) -> int:
         """Pixels per side that pictures are scaled to; decoding finer than that is wasted."""
         return int(self._config.image["size"])
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What its cosines are worth, None if nobody has fitted that yet."""
+        parts = files.attached(self._folder, self._config, GROUP)
+        return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
 
     @cached_property
     def words(self) -> WordVectors:
