@@ -4,10 +4,10 @@
 
     python -m indexer.vocabulary.make_tags --wordnet /usr/share/wordnet
 
-WordNet proposes animals, artifacts, food, natural objects and plants; a list of words by frequency (the
-word table of the bundled model) keeps those that people use; `curated.toml` strikes out what no photograph
-shows and adds scenes, colours, activities, people and things of two words. Words of one meaning and
-plurals become synonyms of one tag. The same inputs give the same file.
+WordNet proposes animals, artifacts, food, natural objects and plants; words by frequency (the table of
+the bundled model) keep those that people use; `curated.toml` strikes out what no photograph shows and
+adds scenes, colours, activities, people and things of two words. Words of one meaning and plurals
+become synonyms of one tag. The same inputs give the same file.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ def make(wordnet: WordNet, words: WordVectors, lists: Mapping[str, Mapping[str, 
         tag = next(filter(None, map(tags.owner, (name, *others))), None)
         tags.add(tag or tags.name(name, "noun"), others)
     usage = Usage(wordnet)
+    never = set(entries(lists["not_a_thing"]["any"]))
     for rank, name, synset in proposals(wordnet, words, usage):
-        struck_out = entries(lists["not_a_thing"][synset.lexname])
+        struck_out = never | set(entries(lists["not_a_thing"][synset.lexname]))
         if rank < FREQUENT and name not in struck_out:
             tag = tags.name(name, "noun")
             tags.add(tag, (one for one in usage.words_of(synset) if one not in struck_out))
@@ -114,7 +115,9 @@ class Usage:
 
     def words_of(self, synset: Synset) -> list[str]:
         """Return the words of a synset that usually mean it."""
-        return [word for word in synset.lemmas if word == word.lower() and self._usual(word, synset)]
+        return [
+            word for word in synset.lemmas if word == word.lower() and self._usual(word, synset)
+        ]
 
     def _usual(self, word: str, synset: Synset) -> bool:
         senses = self._wordnet.senses[word]
@@ -125,9 +128,7 @@ class Usage:
         return share >= USUAL
 
 
-def proposals(
-    wordnet: WordNet, words: WordVectors, usage: Usage
-) -> list[tuple[int, str, Synset]]:
+def proposals(wordnet: WordNet, words: WordVectors, usage: Usage) -> list[tuple[int, str, Synset]]:
     """Return rank, most frequent single word and synset of the nouns that can be seen."""
     found = []
     for synset in wordnet.synsets.values():
@@ -168,33 +169,46 @@ def _verbs(word: str, wordnet: WordNet) -> Iterator[str]:
         return
     stem = word.removesuffix("ing")
     shorter = [stem[:-1]] if stem[-1:] == stem[-2:-1] else []
-    for base in (*shorter, stem + "e", stem):
-        if base in wordnet.verbs:
-            yield base
-            yield f"{base[:-1]}ies" if base[-1] == "y" and base[-2] not in VOWELS else (
-                f"{base}es" if base.endswith(("s", "x", "ch", "sh")) else f"{base}s"
-            )
-            past = wordnet.pasts.get(base) or [f"{base}d" if base[-1] == "e" else f"{stem}ed"]
-            yield from past
-            return
+    bases = [base for base in (*shorter, stem + "e", stem) if base in wordnet.verbs]
+    if not bases:
+        return
+    base = max(bases, key=lambda verb: wordnet.verb_counts[verb])
+    yield base
+    if base[-1] == "y" and base[-2] not in VOWELS:
+        yield f"{base[:-1]}ies"
+    else:
+        yield f"{base}es" if base.endswith(("s", "x", "ch", "sh")) else f"{base}s"
+    yield from wordnet.pasts.get(base) or [f"{base}d" if base[-1] == "e" else f"{stem}ed"]
 
 
-def write(tags: Tags, path: Path) -> int:
-    """Write name, kind and synonyms, a tag a line; return how many."""
-    lines = [f"{tag.name}\t{tag.kind}\t{','.join(tag.synonyms)}\n" for tag in tags]
+def rank_of(name: str, words: WordVectors) -> int:
+    """Return the rank of the rarest word of a name; one that is not in the table is rarer."""
+    rows, unknown = words.find(name)
+    return max([words.rank(row) for row in rows] + [len(words)] * bool(unknown))
+
+
+def write(tags: Tags, words: WordVectors, path: Path) -> int:
+    """Write name, kind, rank and synonyms, a tag a line; return how many."""
+    lines = [
+        f"{tag.name}\t{tag.kind}\t{rank_of(tag.name, words)}\t{','.join(tag.synonyms)}\n"
+        for tag in tags
+    ]
     path.write_text("".join(lines), encoding="utf-8")
     return len(lines)
 
 
-def main() -> int:
+def main() -> None:
     """Run the program."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     parser.add_argument("--words", type=Path, default=ASSETS / "default", help="a word table")
     parser.add_argument("--out", type=Path, default=ASSETS / "tags.tsv")
     options = parser.parse_args()
     lists = tomllib.loads((HERE / "curated.toml").read_text(encoding="utf-8"))
-    return write(make(WordNet(options.wordnet), WordVectors.load(options.words), lists), options.out)
+    words = WordVectors.load(options.words)
+    print(write(make(WordNet(options.wordnet), words, lists), words, options.out), "tags")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Read WordNet 3.0 as the files of its own distribution (Debian: `wordnet-base`).
 
-The format is wndb(5WN): one synset a line in `data.noun`, one lemma a line in `index.noun`, irregular
-plurals in `noun.exc`; `cntlist.rev` counts how often a sense was met in texts tagged by hand.
+The format is wndb(5WN): one synset a line in `data.noun`, one lemma a line in `index.noun`,
+irregular plurals in `noun.exc`; `cntlist.rev` counts how often a sense was met in texts tagged by
+hand.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +88,15 @@ class WordNet:
     def counts(self) -> dict[tuple[str, str], int]:
         """How often a noun was met in a sense, by word and number of the sense."""
         return {(word, number): n for word, kind, number, n in self._met() if kind == "1"}
+
+    @cached_property
+    def verb_counts(self) -> Counter[str]:
+        """How often a word was met as a verb."""
+        found: Counter[str] = Counter()
+        for word, kind, _, count in self._met():
+            if kind == "2":
+                found[word] += count
+        return found
 
     @property
     def uses(self) -> Iterator[str]:
