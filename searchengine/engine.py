@@ -11,7 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from searchengine import plugins, query
+from searchengine.calibration import kind_of
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.database import open_database
@@ -28,15 +31,19 @@ from searchengine.resolve import Resolver, parts_of, query_vector
 from searchengine.sync import open_index, synchronise
 from searchengine.types import (
     Answer,
+    Calibrated,
     Encoder,
     Explanation,
     Hit,
     Ids,
     Linear,
+    Matcher,
     PathLike,
     Query,
+    QueryKind,
     State,
     Term,
+    Vector,
     VectorIndex,
 )
 
@@ -138,15 +145,18 @@ class Engine:
         *,
         limit: int | None = None,
         within: PathLike | None = None,
+        unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a query.
 
-        Pictures that the query names are left out of its answer, copies of them too.
+        Pictures that the query names are left out of its answer, copies of them too. So are the
+        unlikely matches at its end, which may be all of it, if the model is calibrated.
 
         Args:
             wanted: A query, as text, as arguments of a command line, or parsed.
             limit: Most hits to return; the settings decide if None.
             within: Only pictures at or under this path.
+            unlikely: Keep the unlikely matches.
 
         Raises:
             QueryError: The query does not parse, names an unknown picture, has words of which none
@@ -175,16 +185,31 @@ class Engine:
             if id_ >= 0 and int(id_) not in used
         ]
         pictures = self.catalog.get(id_ for id_, _ in ranked[:count])
-        hits = tuple(
+        hits = [
             Hit(id_, pictures[id_].path, score) for id_, score in ranked[:count] if id_ in pictures
-        )
+        ]
+        matcher = self.encoder.calibration if isinstance(self.encoder, Calibrated) else None
+        nothing = False
+        if matcher is not None and hits:
+            hits = self._judged(hits, vector, kind_of(asked), matcher)
+            likely = [place for place, hit in enumerate(hits, 1) if hit.band != "unlikely"]
+            nothing = not likely
+            if not unlikely:
+                hits = hits[: max(likely, default=0)]
         took = (time.perf_counter() - started) * 1000
-        return Answer(query.format(asked), hits, unknown, took)
+        return Answer(query.format(asked), tuple(hits), unknown, took, nothing, matcher is not None)
 
     def similar(
-        self, picture: PathLike | int, *, limit: int | None = None, within: PathLike | None = None
+        self,
+        picture: PathLike | int,
+        *,
+        limit: int | None = None,
+        within: PathLike | None = None,
+        unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a picture, given as a file or a library id.
+
+        The arguments are those of `search`.
 
         Raises:
             UnknownPicture: There is no such file or id.
@@ -194,7 +219,7 @@ class Engine:
             if isinstance(picture, int)
             else Term(1.0, "picture", os.fspath(picture))
         )
-        return self.search(Query((term,)), limit=limit, within=within)
+        return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
 
     def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.
@@ -270,6 +295,23 @@ class Engine:
             indexed=len(self.index),
         )
 
+    def _judged(
+        self, hits: list[Hit], vector: Vector, kind: QueryKind, matcher: Matcher
+    ) -> list[Hit]:
+        """Give each hit its match and band."""
+        stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
+        known = [hit for hit in hits if hit.id in stored]
+        if not known:
+            return hits
+        rows = np.stack([stored[hit.id] for hit in known])
+        found = matcher.match(vector[None], rows, [kind])[0]
+        matches = {hit.id: float(match) for hit, match in zip(known, found, strict=True)}
+        return [
+            replace(hit, match=matches[hit.id], band=matcher.band(matches[hit.id], kind))
+            for hit in hits
+            if hit.id in matches
+        ]
+
     def _ids_within(self, folder: PathLike) -> Ids:
         path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         ids = self.catalog.ids_under(path)
@@ -284,7 +326,15 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         "query": answer.query,
         "unknown_words": [unknown.word for unknown in answer.unknown_words],
         "hits": [
-            {"id": hit.id, "path": hit.path, "score": round(hit.score, 6)} for hit in answer.hits
+            {
+                "id": hit.id,
+                "path": hit.path,
+                "score": round(hit.score, 6),
+                "match": None if hit.match is None else round(hit.match, 4),
+                "band": hit.band,
+            }
+            for hit in answer.hits
         ],
+        "nothing_like_that": answer.nothing_like_that,
         "took_ms": round(answer.took_ms, 3),
     }
