@@ -336,7 +336,9 @@ def show_answer(answer: Answer, form: str | None) -> None:
 
     warn_of(answer.unknown_words)
     if answer.nothing_like_that:
-        click.echo(f"lexpix: nothing here looks like that: {printable(answer.query)}", err=True)
+        hint = "" if answer.hits else "; --all shows what comes nearest"
+        asked = printable(answer.query)
+        click.echo(f"lexpix: nothing here looks like that: {asked}{hint}", err=True)
     elif not answer.hits:
         click.echo("lexpix: no other picture to show", err=True)
     if not answer.calibrated and form is None:

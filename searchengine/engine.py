@@ -192,10 +192,10 @@ class Engine:
         nothing = False
         if matcher is not None and hits:
             hits = self._judged(hits, vector, kind_of(asked), matcher)
-            likely = [place for place, hit in enumerate(hits, 1) if hit.band != "unlikely"]
-            nothing = not likely
+            worth = [place for place, hit in enumerate(hits, 1) if hit.band != "unlikely"]
+            nothing = bool(hits) and not worth
             if not unlikely:
-                hits = hits[: max(likely, default=0)]
+                hits = hits[: max(worth, default=0)]
         took = (time.perf_counter() - started) * 1000
         return Answer(query.format(asked), tuple(hits), unknown, took, nothing, matcher is not None)
 
@@ -300,16 +300,14 @@ class Engine:
     ) -> list[Hit]:
         """Give each hit its match and band."""
         stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
-        known = [hit for hit in hits if hit.id in stored]
-        if not known:
-            return hits
-        rows = np.stack([stored[hit.id] for hit in known])
-        found = matcher.match(vector[None], rows, [kind])[0]
-        matches = {hit.id: float(match) for hit, match in zip(known, found, strict=True)}
+        present = [hit for hit in hits if hit.id in stored]  # else it was forgotten meanwhile
+        if not present:
+            return []
+        rows = np.stack([stored[hit.id] for hit in present])
+        matches = matcher.match(vector[None], rows, [kind])[0].tolist()
         return [
-            replace(hit, match=matches[hit.id], band=matcher.band(matches[hit.id], kind))
-            for hit in hits
-            if hit.id in matches
+            replace(hit, match=match, band=matcher.band(match, kind))
+            for hit, match in zip(present, matches, strict=True)
         ]
 
     def _ids_within(self, folder: PathLike) -> Ids:
