@@ -11,9 +11,9 @@ covariances of backgrounds instead of stored vectors::
 of query turns them into a probability (Platt 1999). It was fitted on pictures that the model was
 not trained on (`indexer/train/match.py`).
 
-It is kept in two files, parameters as JSON `{"format", "backgrounds": [name], "curves": {kind:
-{feature: weight}}, "bands": {name: least match}}`, and the backgrounds as one float16 array
-(backgrounds, 2 + rank, dim): mean, variances left over, factors.
+It is kept in two files: the weights as JSON `{"format", "backgrounds": [name], "curves": {kind:
+{feature: weight}}, "bands": {kind: {band: least match}}, "notes"}`, and the backgrounds as one
+float16 array (backgrounds, 2 + rank, dim): mean, variances left over, factors.
 """
 
 from __future__ import annotations
@@ -28,16 +28,21 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import ModelError
-from searchengine.types import Band, QueryKind, Vectors
+from searchengine.types import Band, Query, QueryKind, Vectors
 
 FORMAT = 1
 GROUP = "match"
 """What the files of a calibration are called in the folder of a model."""
 
 KINDS: tuple[QueryKind, ...] = ("words", "sentence", "picture", "mixture")
-FEATURES = ("one", "score", "z_query", "z_picture")
+FEATURES = ("one", "score", "z_query", "z_picture", "spread")
+"""What the regression looks at; `spread` is how far apart the query's scores of chance are, which
+tells words that pictures can answer from those that they cannot."""
 RISING = ("score", "z_query", "z_picture")
-"""Features that rise with the score; their weights are never negative, so a match never falls."""
+"""Those that rise with the score; their weights are never negative, so a match never falls."""
+
+FEW_WORDS = 2
+"""A query of more words is a sentence."""
 
 Matches = npt.NDArray[np.float32]
 
@@ -66,10 +71,14 @@ class Background:
         rest = (np.diag(covariance) - (factors**2).sum(axis=0)).clip(0)
         return cls(mean, rest, factors)
 
+    def rounded(self) -> Background:
+        """Return the background as it will be stored, in half precision."""
+        parts = (self.mean, self.rest, self.factors)
+        return Background(*(part.astype(np.float16) for part in parts))
+
     def moments(self, vectors: Vectors) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return mean and standard deviation of the cosines with each vector, both (n,)."""
         mean = vectors @ self.mean.astype(np.float32)
-        # In float16 the squares would underflow.
         variance = ((vectors @ self.factors.astype(np.float32).T) ** 2).sum(axis=1)
         variance += vectors**2 @ self.rest.astype(np.float32)
         return mean, np.sqrt(variance).clip(_LEAST_DEVIATION)
@@ -85,10 +94,22 @@ class Calibration:
         self,
         backgrounds: Mapping[str, Background],
         curves: Mapping[QueryKind, Mapping[str, float]],
-        bands: Mapping[str, float],
+        bands: Mapping[QueryKind, Mapping[str, float]],
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Take backgrounds by name ("pictures" and each kind), weights by kind and feature."""
-        self.backgrounds, self.curves, self.bands = dict(backgrounds), dict(curves), dict(bands)
+        """Take backgrounds by name, weights and the least match of bands by kind, and notes.
+
+        The background "pictures" is what queries are compared with; what pictures are compared
+        with is named by `background_of`.
+        """
+        self.backgrounds, self.curves = dict(backgrounds), dict(curves)
+        self.notes = dict(notes or {})
+        self._bands = dict(bands)
+
+    @property
+    def bands(self) -> Mapping[QueryKind, Mapping[str, float]]:
+        """For each kind of query, the least match of the bands likely and maybe."""
+        return self._bands
 
     def match(self, queries: Vectors, pictures: Vectors, kinds: Sequence[QueryKind]) -> Matches:
         """Return how probable it is that each picture shows what each query asks for.
@@ -111,18 +132,19 @@ class Calibration:
             features = features_of(
                 scores[rows],
                 (mean_q[rows], deviation_q[rows]),
-                self.backgrounds[kind].moments(pictures),
+                self.backgrounds[background_of(kind)].moments(pictures),
             )
             weights = self.curves[kind]
             logits = sum(weights[name] * features[name] for name in FEATURES)
             result[rows] = _sigmoid(np.asarray(logits))
         return result
 
-    def band(self, match: float) -> Band:
-        """Say in a word how much a match is worth."""
-        if match >= self.bands["likely"]:
+    def band(self, match: float, kind: QueryKind = "words") -> Band:
+        """Say in a word how much a match of a kind of query is worth."""
+        begin = self.bands[kind]
+        if match >= begin["likely"]:
             return "likely"
-        return "maybe" if match >= self.bands["maybe"] else "unlikely"
+        return "maybe" if match >= begin["maybe"] else "unlikely"
 
     def save(self, folder: Path) -> None:
         """Write the files of a calibration into an existing folder."""
@@ -137,6 +159,7 @@ class Calibration:
             "backgrounds": names,
             "curves": self.curves,
             "bands": self.bands,
+            "notes": self.notes,
         }
         (folder / f"{GROUP}.json").write_text(
             json.dumps(entries, indent=2) + "\n", encoding="utf-8"
@@ -154,20 +177,39 @@ class Calibration:
                 kind: {name: float(entries["curves"][kind][name]) for name in FEATURES}
                 for kind in KINDS
             }
-            bands = {name: float(entries["bands"][name]) for name in ("likely", "maybe")}
+            bands: dict[QueryKind, dict[str, float]] = {
+                kind: {name: float(entries["bands"][kind][name]) for name in ("likely", "maybe")}
+                for kind in KINDS
+            }
+            notes = dict(entries["notes"])
             path = backgrounds
             arrays = np.load(path, mmap_mode="r", allow_pickle=False)
             found = {
                 name: Background(array[0], array[1], array[2:])
                 for name, array in zip(entries["backgrounds"], arrays, strict=True)
             }
-            if missing := {"pictures", *KINDS}.difference(found):
+            if missing := {"pictures", *map(background_of, KINDS)}.difference(found):
                 raise ValueError(f"no background of {sorted(missing)}")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise ModelError(
                 f"{path}: not a calibration ({error!r}); run: lexpix train match"
             ) from error
-        return cls(found, curves, bands)
+        return cls(found, curves, bands, notes)
+
+
+def background_of(kind: QueryKind) -> str:
+    """Return the name of the background that stands for queries of a kind."""
+    return "pictures" if kind == "picture" else kind
+
+
+def kind_of(query: Query) -> QueryKind:
+    """Return what kind of query the calibration has to do with."""
+    first, *others = query.terms
+    if others or first.weight < 0:
+        return "mixture"
+    if first.kind != "words":
+        return "picture"
+    return "words" if len(first.value.split()) <= FEW_WORDS else "sentence"
 
 
 def features_of(
@@ -189,6 +231,7 @@ def features_of(
         "score": scores,
         "z_query": (scores - mean_q) / deviation_q,
         "z_picture": (scores - mean_p) / deviation_p,
+        "spread": np.broadcast_to(deviation_q, scores.shape),
     }
 
 

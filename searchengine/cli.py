@@ -170,6 +170,9 @@ def answer_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--in", "within", metavar="PATH", help="Only pictures at or below this folder."
             ),
+            click.option(
+                "--all", "unlikely", is_flag=True, help="Show unlikely matches as well, up to N."
+            ),
             click.option("--json", "form", flag_value="json", help="Print one JSON object."),
             click.option(
                 "--paths", "form", flag_value="paths", help="Print bare paths, one a line."
@@ -192,6 +195,7 @@ def search(
     query: tuple[str, ...],
     limit: int | None,
     within: str | None,
+    unlikely: bool,
     form: str | None,
 ) -> None:
     """Find pictures by words, pictures and sums of both.
@@ -203,9 +207,12 @@ def search(
 
     A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
     else is words. Signs stand alone between spaces; 2*beach counts double.
+
+    A match is how probable it is that a picture shows what was asked for, if the chance is even
+    that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
     with open_engine(flags) as engine:
-        show_answer(engine.search(query, limit=limit, within=within), form)
+        show_answer(engine.search(query, limit=limit, within=within, unlikely=unlikely), form)
 
 
 @main.command()
@@ -213,11 +220,17 @@ def search(
 @answer_options
 @click.pass_obj
 def similar(
-    flags: dict[str, str], picture: str, limit: int | None, within: str | None, form: str | None
+    flags: dict[str, str],
+    picture: str,
+    limit: int | None,
+    within: str | None,
+    unlikely: bool,
+    form: str | None,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12"."""
     with open_engine(flags) as engine:
-        show_answer(engine.similar(_picture(picture), limit=limit, within=within), form)
+        answer = engine.similar(_picture(picture), limit=limit, within=within, unlikely=unlikely)
+        show_answer(answer, form)
 
 
 @main.command(cls=QueryCommand)
@@ -322,8 +335,18 @@ def show_answer(answer: Answer, form: str | None) -> None:
     from searchengine.engine import entries_of
 
     warn_of(answer.unknown_words)
-    if not answer.hits:
+    if answer.nothing_like_that:
+        hint = "" if answer.hits else "; --all shows what comes nearest"
+        asked = printable(answer.query)
+        click.echo(f"lexpix: nothing here looks like that: {asked}{hint}", err=True)
+    elif not answer.hits:
         click.echo("lexpix: no other picture to show", err=True)
+    if not answer.calibrated and form is None:
+        click.echo(
+            "lexpix: this model does not know what its scores are worth; "
+            "run: lexpix train match --model MODEL --pairs FILE",
+            err=True,
+        )
     if form == "json":
         print_json(entries_of(answer))
     elif form is not None:
@@ -331,9 +354,11 @@ def show_answer(answer: Answer, form: str | None) -> None:
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + end for hit in answer.hits))
     else:
         if answer.hits:
-            click.secho(f"{'score':>6}  {'number':>8}  path", bold=True)
+            click.secho(f"{'score':>6}  {'match':<12}  {'number':>8}  path", bold=True)
         for hit in answer.hits:
-            click.echo(f"{hit.score:6.3f}  {'#' + str(hit.id):>8}  {printable(hit.path)}")
+            match = "-" if hit.match is None else f"{hit.match:4.0%} {hit.band}"
+            number = f"#{hit.id}"
+            click.echo(f"{hit.score:6.3f}  {match:<12}  {number:>8}  {printable(hit.path)}")
 
 
 def warn_of(unknown_words: Iterable[UnknownWord]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from searchengine import plugins, query
+from searchengine.calibration import kind_of
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.database import open_database
@@ -34,16 +35,20 @@ from searchengine.tagcatalog import TagCatalog
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.types import (
     Answer,
+    Calibrated,
     Encoder,
     Explanation,
     Hit,
     Ids,
     Linear,
+    Matcher,
     PathLike,
     Query,
+    QueryKind,
     State,
     Tag,
     Term,
+    Vector,
     VectorIndex,
 )
 from searchengine.vocabulary import tag_name
@@ -150,15 +155,18 @@ class Engine:
         *,
         limit: int | None = None,
         within: PathLike | None = None,
+        unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a query.
 
-        Pictures that the query names are left out of its answer, copies of them too.
+        Pictures that the query names are left out of its answer, copies of them too. So are the
+        unlikely matches at its end, which may be all of it, if the model is calibrated.
 
         Args:
             wanted: A query, as text, as arguments of a command line, or parsed.
             limit: Most hits to return; the settings decide if None.
             within: Only pictures at or under this path.
+            unlikely: Keep the unlikely matches.
 
         Raises:
             QueryError: The query does not parse, names an unknown picture, has words of which none
@@ -194,11 +202,19 @@ class Engine:
             if id_ >= 0 and int(id_) not in used
         ]
         pictures = self.catalog.get(id_ for id_, _ in ranked[:count])
-        hits = tuple(
+        hits = [
             Hit(id_, pictures[id_].path, score) for id_, score in ranked[:count] if id_ in pictures
-        )
+        ]
+        matcher = self.encoder.calibration if isinstance(self.encoder, Calibrated) else None
+        nothing = False
+        if matcher is not None and hits:
+            hits = self._judged(hits, vector, kind_of(asked), matcher)
+            worth = [place for place, hit in enumerate(hits, 1) if hit.band != "unlikely"]
+            nothing = bool(hits) and not worth
+            if not unlikely:
+                hits = hits[: max(worth, default=0)]
         took = (time.perf_counter() - started) * 1000
-        return Answer(query.format(asked), hits, unknown, took)
+        return Answer(query.format(asked), tuple(hits), unknown, took, nothing, matcher is not None)
 
     def _listed(
         self, asked: Query, passing: Mapping[int, float], limit: int | None, started: float
@@ -282,9 +298,16 @@ class Engine:
         self.labels.outdate()
 
     def similar(
-        self, picture: PathLike | int, *, limit: int | None = None, within: PathLike | None = None
+        self,
+        picture: PathLike | int,
+        *,
+        limit: int | None = None,
+        within: PathLike | None = None,
+        unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a picture, given as a file or a library id.
+
+        The arguments are those of `search`.
 
         Raises:
             UnknownPicture: There is no such file or id.
@@ -294,7 +317,7 @@ class Engine:
             if isinstance(picture, int)
             else Term(1.0, "picture", os.fspath(picture))
         )
-        return self.search(Query((term,)), limit=limit, within=within)
+        return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
 
     def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.
@@ -377,6 +400,21 @@ class Engine:
         row = self.catalog.by_paths([known.path]).get(known.path)
         return [row.id] if row is not None else sorted(known.ids)
 
+    def _judged(
+        self, hits: list[Hit], vector: Vector, kind: QueryKind, matcher: Matcher
+    ) -> list[Hit]:
+        """Give each hit its match and band."""
+        stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
+        present = [hit for hit in hits if hit.id in stored]  # else it was forgotten meanwhile
+        if not present:
+            return []
+        rows = np.stack([stored[hit.id] for hit in present])
+        matches = matcher.match(vector[None], rows, [kind])[0].tolist()
+        return [
+            replace(hit, match=match, band=matcher.band(match, kind))
+            for hit, match in zip(present, matches, strict=True)
+        ]
+
     def _ids_within(self, folder: PathLike) -> Ids:
         path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
         ids = self.catalog.ids_under(path)
@@ -391,7 +429,15 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         "query": answer.query,
         "unknown_words": [unknown.word for unknown in answer.unknown_words],
         "hits": [
-            {"id": hit.id, "path": hit.path, "score": round(hit.score, 6)} for hit in answer.hits
+            {
+                "id": hit.id,
+                "path": hit.path,
+                "score": round(hit.score, 6),
+                "match": None if hit.match is None else round(hit.match, 4),
+                "band": hit.band,
+            }
+            for hit in answer.hits
         ],
+        "nothing_like_that": answer.nothing_like_that,
         "took_ms": round(answer.took_ms, 3),
     }

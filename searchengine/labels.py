@@ -80,7 +80,8 @@ class Labels:
                     one: [
                         (tag.name, tag.confidence)
                         for tag in tags_of_one
-                        if tag.confidence is not None and matcher.band(tag.confidence) != "unlikely"
+                        if tag.confidence is not None
+                        and matcher.band(tag.confidence, "words") != "unlikely"
                     ]
                     for one, tags_of_one in zip(ids, tags, strict=True)
                 }

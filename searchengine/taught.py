@@ -237,11 +237,11 @@ class _WithTaught:
         return self._sum(plain, taught)
 
     def _sum(self, plain: str, taught: Sequence[Vector]) -> npt.NDArray[np.float32]:
-        rows = list(taught)
+        rows = np.stack(taught)
         if plain:
             with contextlib.suppress(UnknownWords):  # the taught word alone is enough to go by
-                rows.append(self._encoder.encode_texts([plain])[0])
-        total: npt.NDArray[np.float32] = np.sum(rows, axis=0)
+                rows = np.concatenate([rows, self._encoder.encode_texts([plain])])
+        total: npt.NDArray[np.float32] = rows.sum(axis=0)
         return total
 
 
@@ -273,8 +273,11 @@ class _LinearWithTaught(_WithTaught):
         return labels, np.concatenate(rows)
 
     def _sum(self, plain: str, taught: Sequence[Vector]) -> npt.NDArray[np.float32]:
-        total: npt.NDArray[np.float32] = np.sum(taught, axis=0) * self._length
-        return total + self._linear.encode_words(plain)[1].sum(axis=0) if plain else total
+        rows = np.stack(taught) * self._length
+        if plain:
+            rows = np.concatenate([rows, self._linear.encode_words(plain)[1]])
+        total: npt.NDArray[np.float32] = rows.sum(axis=0)
+        return total
 
     @cached_property
     def _length(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -82,14 +82,22 @@ class TaughtWord:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One picture of an answer; `score` is the cosine to the query, in -1..1, higher is better.
+    """One picture of an answer.
 
-    Of a query of filters alone it is how sure the least sure of its tags is, 1 for the user's own.
+    Attributes:
+        id, path: The picture.
+        score: Its cosine to the query, in -1..1; decides the order. Of a query of filters alone it
+            is how sure the least sure of its tags is, 1 for the user's own.
+        match: How probable it is that it shows what was asked for, in 0..1; None if the model is
+            not calibrated.
+        band: The same in a word.
     """
 
     id: int
     path: str
     score: float
+    match: float | None = None
+    band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +110,19 @@ class UnknownWord:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a search found: hits in falling order of score, and what could not be understood."""
+    """What a search found: hits in falling order of score, and what could not be understood.
+
+    Attributes:
+        nothing_like_that: Every picture was an unlikely match, whether or not they are shown.
+        calibrated: The model knows what its scores are worth, so hits have a match and a band.
+    """
 
     query: str
     hits: tuple[Hit, ...]
     unknown_words: tuple[UnknownWord, ...]
     took_ms: float
+    nothing_like_that: bool = False
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +283,19 @@ class Linear(Protocol):
 class Matcher(Protocol):
     """Say how probable it is that pictures show what queries ask for."""
 
+    @property
+    def bands(self) -> Mapping[QueryKind, Mapping[str, float]]:
+        """For each kind of query, the least match of the bands likely and maybe."""
+        ...
+
     def match(
         self, queries: Vectors, pictures: Vectors, kinds: Sequence[QueryKind]
     ) -> npt.NDArray[np.float32]:
         """Return a probability per query and picture, shape (q, p), in 0..1."""
         ...
 
-    def band(self, match: float) -> Band:
-        """Say in a word how much a match is worth."""
+    def band(self, match: float, kind: QueryKind = "words") -> Band:
+        """Say in a word how much a match of a kind of query is worth."""
         ...
 
 

@@ -65,8 +65,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "rapidfuzz": ("searchengine.words",),
     "ray": ("indexer.ray",),
     "rich": ("indexer.progress",),
+    "scipy": ("indexer.train.*",),
     "skimage": ("indexer.demo",),
     "sklearn": ("indexer.demo",),
+    "snowballstemmer": ("indexer.concepts",),
     "sqlalchemy": (
         "searchengine.catalog",
         "searchengine.database",

@@ -118,8 +118,11 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     click.echo(f"indexed {report['added'] + report['unchanged']} pictures below {printable(base)}")
     for answer in answers:
         click.secho(f"\n$ lexpix search '{answer.query.replace(base, './')}' -k 3", bold=True)
+        if answer.nothing_like_that:
+            click.echo("nothing here looks like that")
         for hit in answer.hits:
-            click.echo(f"{hit.score:6.3f}  {printable(hit.path.removeprefix(base))}")
+            shown = printable(hit.path.removeprefix(base))
+            click.echo(f"{hit.score:6.3f}  {hit.band or '-':<8}  {shown}")
     click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 

@@ -43,3 +43,17 @@ def show_recall(name: str, scores: Mapping[str, float]) -> None:
         f"{name}: R@1 {scores['r1']:.1f}  R@5 {scores['r5']:.1f}  R@10 {scores['r10']:.1f}"
         f"  median rank {scores['medr']:.0f}"
     )
+
+
+def show_match(kind: str, scores: Mapping[str, float]) -> None:
+    """Print what the bands of a kind of query are worth, in three lines."""
+    click.echo(f"{kind}: {scores['present']} questions with an answer, {scores['absent']} without")
+    click.echo(
+        f"  likely hits that are right {scores['precision_likely']:.1f}"
+        f"  no likely hit where no answer is {scores['absent_silent']:.1f}"
+        f"  a right likely hit where one is {scores['present_found']:.1f}"
+    )
+    click.echo(
+        f"  told that nothing looks like that: {scores['absent_nothing']:.1f} without an answer,"
+        f" {scores['present_nothing']:.1f} with one; calibration error {scores['error']:.1f}"
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from indexer.cli.output import print_json, show_recall
+from indexer.cli.output import entries_of, json_option, print_json, show_match, show_recall
 from searchengine.errors import MissingPlugin
 
 if TYPE_CHECKING:
@@ -135,6 +135,48 @@ def joint(
         if way in scores:
             show_recall(name, scores[way])
     click.echo(f"wrote {out}; use it with the option: --model {out}", err=True)
+
+
+@train.command("match")
+@click.option(
+    "--model",
+    required=True,
+    metavar="MODEL",
+    help="The folder of the model, which gets the calibration, or a bundled model by name.",
+)
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Captioned pictures with the splits train and dev, as for training.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the pictures, if not the folder of the pairs.",
+)
+@click.option("--seed", default=1, show_default=True, help="Decides which questions are asked.")
+@json_option
+def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: bool) -> None:
+    """Fit what the scores of a model are worth, so that hits are likely, maybe or unlikely.
+
+    It is fitted on the dev split, which the model must not have been trained on. The figures, in
+    percent, are of halves of it that the fit did not see. Vectors do not change: libraries stay as
+    they are.
+    """
+    from indexer.train.match import train_match
+    from searchengine.engine import load_model
+    from searchengine.models.files import resolve
+
+    folder = resolve(model)
+    scores = train_match(folder, load_model(str(folder)), pairs, images, seed=seed)
+    entries = {str(kind): entries_of(each) for kind, each in scores.items()}
+    if as_json:
+        print_json({"model": str(folder), **entries})
+        return
+    for kind, each in entries.items():
+        show_match(kind, each)
+    click.echo(f"wrote the calibration into {folder}", err=True)
 
 
 def _key_and_text(note: str) -> tuple[str, str]:

@@ -4,10 +4,10 @@
 
     python -m indexer.vocabulary.make_tags --wordnet /usr/share/wordnet
 
-WordNet proposes animals, artifacts, food, natural objects and plants; words by frequency (the table of
-the bundled model) keep those that people use; `curated.toml` strikes out what no photograph shows and
-adds scenes, colours, activities, people and things of two words. Words of one meaning and plurals
-become synonyms of one tag. The same inputs give the same file.
+WordNet proposes animals, artifacts, food, natural objects and plants; the frequency of words (the
+table of the bundled model) keeps those that people use; `curated.toml` strikes out what no
+photograph shows and adds scenes, colours, activities, people and things of two words. Words of one
+meaning and plurals become synonyms of one tag. The same inputs give the same file.
 """
 
 from __future__ import annotations

@@ -1,0 +1,281 @@
+"""Queries whose right answers are known from captions, of every kind that a user can ask.
+
+=========  =====================================  ================================================
+kind       query                                  a picture is right if its captions
+=========  =====================================  ================================================
+words      a concept that captions can judge      name it, in any inflection
+sentence   a caption                              name `SENTENCE` of its content words, or it is
+                                                  the picture of the caption
+picture    a picture of the pairs                 name half of what it shows, two concepts or more
+mixture    a picture - what it shows + a concept  name the concept and not what was taken away
+=========  =====================================  ================================================
+
+Each is asked twice. It is *present* in a library that shows it; it is *absent* from the same
+library without the pictures that may show it (`indexer/concepts.py`), so both are asked about one
+thing and differ in nothing but the answer. Captions name only part of what a picture shows: what is
+counted as wrong is at times right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.concepts import Concept, Concepts, Named, named
+from searchengine.errors import TrainingDataError, UnknownWords
+from searchengine.types import Encoder, QueryKind, Vector, Vectors
+from searchengine.vectors import compose
+
+SENTENCE = 2 / 3
+TOP = 10
+"""Hits that are looked at: what a user sees."""
+SAMPLE = 500
+"""Most queries of a kind; drawn by the seed."""
+LEFT = 0.5
+"""Share of the library that must be left after what may show the concept was taken out."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query and what is known of its answers among n pictures.
+
+    Attributes:
+        kind: What the query is made of.
+        text: For people.
+        vector: The query.
+        right: Pictures that answer it, shape (n,).
+        shown: Those that leave no doubt; it is present where `least` of them are.
+        maybe: Those that may answer it, the right ones among them.
+        own: Pictures that the query itself names, which no answer has.
+        least: See `shown`.
+    """
+
+    kind: QueryKind
+    text: str
+    vector: Vector
+    right: Flags
+    shown: Flags
+    maybe: Flags
+    own: Flags
+    least: int
+
+    def is_present(self, library: Flags) -> bool:
+        """Tell whether a library surely has an answer."""
+        return int((self.shown & library & ~self.own).sum()) >= self.least
+
+    def without(self, library: Flags) -> Flags:
+        """Return the library without what may answer."""
+        return library & ~self.maybe
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The first hits of one question in one library.
+
+    Attributes:
+        question: What was asked.
+        present: Whether the library has an answer.
+        hits: Rows of the pictures, by falling cosine.
+        right: Which of them are right.
+    """
+
+    question: Question
+    present: bool
+    hits: npt.NDArray[np.int64]
+    right: Flags
+
+
+def ask(questions: Iterable[Question], pictures: Vectors, library: Flags) -> list[Asked]:
+    """Ask each question where it is present and where it is absent, as far as the library allows.
+
+    Args:
+        questions: Over all pictures.
+        pictures: Unit rows, shape (n, dim).
+        library: The pictures that can be found, shape (n,).
+    """
+    asked = []
+    for question in questions:
+        scores = pictures @ question.vector
+        if question.is_present(library):
+            asked.append(_asked(question, True, scores, library & ~question.own))
+        rest = question.without(library) & ~question.own
+        if rest.sum() >= max(TOP, LEFT * library.sum()):
+            asked.append(_asked(question, False, scores, rest))
+    return asked
+
+
+def _asked(
+    question: Question, present: bool, scores: npt.NDArray[np.float32], library: Flags
+) -> Asked:
+    rows = np.flatnonzero(library)
+    hits = rows[np.argsort(-scores[rows], kind="stable")[:TOP]]
+    return Asked(question, present, hits, question.right[hits])
+
+
+class Writer:
+    """Write questions over pictures that have captions."""
+
+    def __init__(
+        self,
+        concepts: Concepts,
+        captions: Sequence[Sequence[str]],
+        pictures: Vectors,
+        encoder: Encoder,
+        *,
+        seed: int = 1,
+    ) -> None:
+        """Take what is known of concepts, and pictures with captions and unit rows (n, dim).
+
+        Raises:
+            TrainingDataError: The captions have too few concepts in common to ask for.
+        """
+        self._concepts, self._captions = concepts, captions
+        self._pictures, self._encoder = pictures, encoder
+        self._named: list[Named] = [named(sentences) for sentences in captions]
+        self._maybe: dict[Concept, Flags] = {}
+        self._random = np.random.default_rng(seed)
+        self._vectors = {
+            concept: vector
+            for concept in concepts.judged()
+            if (vector := _encode(encoder, concepts.spelling[concept])) is not None
+        }
+        if len(self._vectors) < TOP:
+            raise TrainingDataError(
+                f"captions agree on {len(self._vectors)} concepts only; "
+                f"a calibration needs {TOP} at least, and far more to be of use"
+            )
+
+    @property
+    def concept_vectors(self) -> Vectors:
+        """The queries by words, shape (concepts, dim)."""
+        return np.stack(list(self._vectors.values()))
+
+    def words(self) -> list[Question]:
+        """Return a question per concept that captions can judge."""
+        return [
+            Question(
+                "words",
+                self._concepts.spelling[concept],
+                vector,
+                *self._judge(concept),
+                own=np.zeros(len(self._named), dtype=bool),
+                least=2,
+            )
+            for concept, vector in self._vectors.items()
+        ]
+
+    def sentences(self) -> list[Question]:
+        """Return a question for one caption of each picture."""
+        questions = []
+        for row in self._sample():
+            options = self._captions[row]
+            text = options[int(self._random.integers(len(options)))]
+            words = [concept for concept in named([text]) if len(concept) == 1]
+            vector = _encode(self._encoder, text)
+            if vector is None or len(words) < 2:
+                continue
+            share = np.mean([self._names(word) for word in words], axis=0)
+            right = share >= SENTENCE
+            maybe = np.mean([self._may_show(word) for word in words], axis=0) >= SENTENCE
+            right[row] = True
+            questions.append(
+                Question("sentence", text, vector, right, right, right | maybe, right & False, 1)
+            )
+        return questions
+
+    def pictures(self) -> list[Question]:
+        """Return a question per picture that shows two things or more."""
+        questions = []
+        for row in self._sample():
+            shown = _shown(self._named[row])
+            if len(shown) < 2:
+                continue
+            need = max(2.0, len(shown) / 2)
+            right = np.sum([self._names(word) for word in shown], axis=0) >= need
+            maybe = np.sum([self._may_show(word) for word in shown], axis=0) >= need
+            own = self._only(row)
+            questions.append(
+                Question("picture", "", self._pictures[row], right, right, right | maybe, own, 1)
+            )
+        return questions
+
+    def mixtures(self) -> list[Question]:
+        """Return sums: a picture, minus a concept that it shows, plus one that it does not."""
+        concepts = list(self._vectors)
+        questions = []
+        for row in self._sample():
+            shown = [word for word in _shown(self._named[row]) if word in self._vectors]
+            if not shown:
+                continue
+            gone = shown[int(self._random.integers(len(shown)))]
+            new = concepts[int(self._random.integers(len(concepts)))]
+            if self._concepts.may_show(self._named[row], new):
+                continue
+            terms = np.stack([self._pictures[row], self._vectors[gone], self._vectors[new]])
+            right, certain, maybe = self._judge(new)
+            kept = ~self._names(gone)
+            text = f"- {self._concepts.spelling[gone]} + {self._concepts.spelling[new]}"
+            questions.append(
+                Question(
+                    "mixture",
+                    text,
+                    compose(terms, [1.0, -1.0, 1.0]),
+                    right & kept,
+                    certain & kept,
+                    maybe,
+                    self._only(row),
+                    2,
+                )
+            )
+        return questions
+
+    def all(self) -> dict[QueryKind, list[Question]]:
+        """Return the questions of every kind."""
+        return {
+            "words": self.words(),
+            "sentence": self.sentences(),
+            "picture": self.pictures(),
+            "mixture": self.mixtures(),
+        }
+
+    def _sample(self) -> Iterator[int]:
+        count = len(self._named)
+        chosen = self._random.choice(count, min(SAMPLE, count), replace=False)
+        return iter(np.sort(chosen).tolist())
+
+    def _judge(self, concept: Concept) -> tuple[Flags, Flags, Flags]:
+        """Return which pictures name, show and may show a concept."""
+        counts = np.array([picture.get(concept, 0) for picture in self._named])
+        return counts > 0, counts > 1, self._may_show(concept)
+
+    def _names(self, concept: Concept) -> Flags:
+        return np.array([concept in picture for picture in self._named])
+
+    def _may_show(self, concept: Concept) -> Flags:
+        if concept not in self._maybe:
+            self._maybe[concept] = np.array(
+                [self._concepts.may_show(picture, concept) for picture in self._named]
+            )
+        return self._maybe[concept]
+
+    def _only(self, row: int) -> Flags:
+        only = np.zeros(len(self._named), dtype=bool)
+        only[row] = True
+        return only
+
+
+def _shown(picture: Named) -> list[Concept]:
+    return [concept for concept, count in picture.items() if len(concept) == 1 and count > 1]
+
+
+def _encode(encoder: Encoder, text: str) -> Vector | None:
+    try:
+        vector: Vector = encoder.encode_texts([text])[0]
+    except UnknownWords:
+        return None
+    return vector
