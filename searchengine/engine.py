@@ -32,6 +32,7 @@ from searchengine.models.files import read_config, resolve
 from searchengine.resolve import KnownPicture, Resolver, parts_of, query_vector
 from searchengine.sync import open_index, synchronise
 from searchengine.tagcatalog import TagCatalog
+from searchengine.tagging import matcher_of
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.types import (
     Answer,
@@ -50,6 +51,7 @@ from searchengine.types import (
     Term,
     Vector,
     VectorIndex,
+    Vocabulary,
 )
 from searchengine.vocabulary import tag_name
 
@@ -223,8 +225,14 @@ class Engine:
         count = self._settings.limit if limit is None else limit
         ranked = sorted(passing, key=lambda id_: (-passing[id_], id_))[:count]
         pictures = self.catalog.get(ranked)
-        hits = tuple(Hit(i, pictures[i].path, passing[i]) for i in ranked if i in pictures)
-        return Answer(query.format(asked), hits, (), (time.perf_counter() - started) * 1000)
+        matcher = matcher_of(self.encoder)
+        hits = tuple(
+            Hit(i, pictures[i].path, sure, sure, matcher.band(sure) if matcher else "likely")
+            for i, sure in ((i, passing[i]) for i in ranked)
+            if i in pictures
+        )
+        took = (time.perf_counter() - started) * 1000
+        return Answer(query.format(asked), hits, (), took, calibrated=True)
 
     def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
         """Return what a picture shows: the user's tags, then the model's guesses, surest first.
@@ -287,6 +295,12 @@ class Engine:
         shown = {one.sha256: (one.path, one.vector) for one in found if one.sha256 is not None}
         self.taught.teach(tag_name(name), shown)
         self.labels.outdate()
+
+    def knows(self, text: str) -> bool:
+        """Tell whether the model itself, without taught words, knows every word of a text."""
+        if isinstance(self.encoder, Vocabulary) and self.encoder.unknown_words(text):
+            return False
+        return len(text.split()) == 1
 
     def forget_word(self, name: str) -> None:
         """Forget a word that was taught.

@@ -34,6 +34,11 @@ class Labels:
         """The words that the model may propose."""
         return TagVocabulary.load()
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether guesses have a confidence, so that they can be kept."""
+        return matcher_of(self._encoder) is not None
+
     def tags(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
         """Return the user's tags of a picture, then the model's that the user has not denied.
 
@@ -69,6 +74,7 @@ class Labels:
         self._taught.renew_all()
         tagger, fingerprint = self._tagger, self._encoder.fingerprint
         waiting = self._store.unguessed(fingerprint, tagger.version)
+        least = matcher.bands["words"]["maybe"]
         found = 0
         for start in range(0, len(waiting), BATCH):
             ids = waiting[start : start + BATCH]
@@ -79,11 +85,10 @@ class Labels:
                 believed = {
                     one: [
                         (tag.name, tag.confidence)
-                        for tag in tags_of_one
-                        if tag.confidence is not None
-                        and matcher.band(tag.confidence, "words") != "unlikely"
+                        for tag in found_here
+                        if tag.confidence is not None and tag.confidence >= least
                     ]
-                    for one, tags_of_one in zip(ids, tags, strict=True)
+                    for one, found_here in zip(ids, tags, strict=True)
                 }
                 self._store.guess(believed, fingerprint, tagger.version)
                 found += sum(map(len, believed.values()))
