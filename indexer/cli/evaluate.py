@@ -115,6 +115,59 @@ def evaluate_bands(
         show_match(kind, each)
 
 
+@evaluate.command("tags")
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Captioned pictures, as for training.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="Folder of the pictures, if not the folder of the pairs.",
+)
+@click.option("--split", default="dev", show_default=True, help="Which pictures: train, dev, test.")
+@model_option
+@json_option
+def evaluate_tagging(
+    pairs: Path, images: Path | None, split: str, model: str | None, as_json: bool
+) -> None:
+    """Measure the tags that a model gives to captioned pictures.
+
+    A tag is right if a caption says it, a synonym or an inflection. Captions leave much out, so the
+    truth is better than the figures, which are in percent.
+    """
+    from indexer.evaluate_tags import evaluate_tags
+    from indexer.train.data import read_pairs
+    from searchengine.config import load_settings
+    from searchengine.engine import load_model
+    from searchengine.errors import TrainingDataError
+
+    chosen = [pair for pair in read_pairs(pairs, images) if pair.split == split and pair.captions]
+    if not chosen:
+        raise TrainingDataError(f"{pairs}: no captioned pictures of the split {split!r} in it")
+    encoder = load_model(load_settings({"model": model}).model)
+    pictures = encoder.encode_images([pair.image for pair in chosen])
+    scores = evaluate_tags(encoder, pictures, [pair.captions for pair in chosen])
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.images} pictures, {scores.tags} tags to choose from")
+    click.echo(
+        f"right: the first {scores.p1:.1f}  of three {scores.p3:.1f}  of five {scores.p5:.1f}"
+        f"  of ten {scores.p10:.1f}; ten tags hold {scores.r10:.1f} of what captions say"
+    )
+    if scores.error is None:
+        click.echo("the model has no calibration")
+        return
+    right = 0.0 if scores.believed_right is None else scores.believed_right
+    click.echo(f"kept: {scores.believed:.1f} a picture, {right:.1f} right")
+    click.echo(f"calibration error: {scores.error:.1f}")
+    for confidence, share, count in scores.curve:
+        click.echo(f"  confidence {confidence:5.1f}  right {share:5.1f}  ({count} tags)")
+
+
 @evaluate.command("labels")
 @click.option(
     "--labels",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--add", help="Give the pictures this tag.", metavar="NAME", multiple=True)
 @click.option(
     "--remove",
-    help="Take this tag away; the model never brings it back.",
+    help="Take this tag away for good.",
     metavar="NAME",
     multiple=True,
 )
