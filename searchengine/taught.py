@@ -217,8 +217,10 @@ class _WithTaught:
         return encoder.calibration if isinstance(encoder, Calibrated) else None
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        rows = [self._row(text) for text in texts]
-        return unit_rows(np.stack(rows), self.dim) if rows else self._encoder.encode_texts([])
+        pieces = [self._taught.split(text) for text in texts]
+        if all(isinstance(piece, str) for some in pieces for piece in some):
+            return self._encoder.encode_texts(texts)
+        return unit_rows(np.stack([self._row(some) for some in pieces]), self.dim)
 
     def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
         return self._encoder.encode_images(images)
@@ -229,8 +231,7 @@ class _WithTaught:
         plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
         return self._encoder.unknown_words(" ".join(plain)) if plain else []
 
-    def _row(self, text: str) -> npt.NDArray[np.float32]:
-        pieces = self._taught.split(text)
+    def _row(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float32]:
         taught = [piece[1] for piece in pieces if not isinstance(piece, str)]
         plain = " ".join(piece for piece in pieces if isinstance(piece, str))
         if not taught:

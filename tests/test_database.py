@@ -21,8 +21,8 @@ from searchengine import database
 from searchengine.catalog import Catalog
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.records import PictureRecord
-from searchengine.tagcatalog import StoredTag, TagCatalog
 from searchengine.tables import ImageRow, MetaRow, Schema
+from searchengine.tagcatalog import StoredTag, TagCatalog
 from searchengine.types import FileStat
 
 REPOSITORY = Path(__file__).parent.parent
@@ -257,7 +257,8 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
     assert revision_of(library / "catalog.sqlite") == "0001"
     with closing(sqlite3.connect(library / "catalog.sqlite")) as old:
         old.execute(
-            "INSERT INTO images (id, path, root, sha256, size, mtime_ns, ctime_ns, state, scan, seq)"
+            "INSERT INTO images"
+            " (id, path, root, sha256, size, mtime_ns, ctime_ns, state, scan, seq)"
             " VALUES (7, ?, ?, 'aa', 1, 2, 3, 'ok', 1, 1)",
             (b"/photos/a.jpg", b"/photos"),
         )

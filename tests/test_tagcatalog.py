@@ -158,7 +158,11 @@ def test_holders_agree_with_a_naive_model(steps):
             expected: dict[int, float] = {}
             for one in ids:
                 scores = [1.0 for name in names if word.get((one, name)) == "user"]
-                if one in guess and guess[one][0] in names and word.get((one, guess[one][0])) != "no":
+                if (
+                    one in guess
+                    and guess[one][0] in names
+                    and word.get((one, guess[one][0])) != "no"
+                ):
                     scores.append(guess[one][1])
                 if scores:
                     expected[one] = max(scores)
