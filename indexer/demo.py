@@ -25,10 +25,11 @@ def photographs() -> list[str]:
 
 
 def questions(folders: list[str]) -> list[list[str]]:
-    """Return a word, a sentence and a sum for these folders, as arguments of `search`."""
+    """Return a word, a sentence, a sum and what is not there, as arguments of `search`."""
     _, images = folders
     return [
         ["cat"],
-        ["a cup of coffee on a table"],
+        ["a building with a roof"],
         [os.path.join(images, "china.jpg"), "-", "temple", "+", "flower"],
+        ["skiing"],
     ]

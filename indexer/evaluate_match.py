@@ -13,6 +13,8 @@ from searchengine.types import Matcher, Vectors
 
 BINS = 10
 """Bins of equal width for the calibration error."""
+CHUNK = 256
+"""Questions that are matched with all pictures at once; it bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,17 @@ def judge(matcher: Matcher, asked: Sequence[Asked], pictures: Vectors, hits: int
     """Return what a calibration says of hits; `hits` is the length of a row."""
     matches = np.full((len(asked), hits), -1.0, dtype=np.float32)
     right = np.zeros((len(asked), hits), dtype=bool)
-    for row, each in enumerate(asked):
-        question = each.question
-        found = matcher.match(question.vector[None], pictures[each.hits], [question.kind])
-        matches[row, : len(each.hits)] = found[0]
-        right[row, : len(each.hits)] = each.right
+    for start in range(0, len(asked), CHUNK):
+        some = asked[start : start + CHUNK]
+        found = matcher.match(
+            np.stack([each.question.vector for each in some]),
+            pictures,
+            [each.question.kind for each in some],
+            [each.searched for each in some],
+        )
+        for row, (each, line) in enumerate(zip(some, found, strict=True), start):
+            matches[row, : len(each.hits)] = line[each.hits]
+            right[row, : len(each.hits)] = each.right
     present = np.array([each.present for each in asked], dtype=bool)
     return Judged(matches[present], right[present], matches[~present])
 

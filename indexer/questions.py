@@ -18,7 +18,7 @@ counted as wrong is at times right.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +64,10 @@ class Question:
     own: Flags
     least: int
 
-    def is_present(self, library: Flags) -> bool:
-        """Tell whether a library surely has an answer."""
-        return int((self.shown & library & ~self.own).sum()) >= self.least
+    def is_present(self, library: Flags, least: int | None = None) -> bool:
+        """Tell whether a library surely has an answer, or as many as `least` says."""
+        needed = self.least if least is None else least
+        return int((self.shown & library & ~self.own).sum()) >= needed
 
     def without(self, library: Flags) -> Flags:
         """Return the library without what may answer."""
@@ -80,28 +81,35 @@ class Asked:
     Attributes:
         question: What was asked.
         present: Whether the library has an answer.
+        searched: How many pictures the library has.
         hits: Rows of the pictures, by falling cosine.
         right: Which of them are right.
     """
 
     question: Question
     present: bool
+    searched: int
     hits: npt.NDArray[np.int64]
     right: Flags
 
 
-def ask(questions: Iterable[Question], pictures: Vectors, library: Flags) -> list[Asked]:
+def ask(
+    questions: Sequence[Question], pictures: Vectors, library: Flags, *, least: int | None = None
+) -> list[Asked]:
     """Ask each question where it is present and where it is absent, as far as the library allows.
 
     Args:
         questions: Over all pictures.
         pictures: Unit rows, shape (n, dim).
         library: The pictures that can be found, shape (n,).
+        least: Pictures that must surely answer; each question decides if None.
     """
-    asked = []
-    for question in questions:
-        scores = pictures @ question.vector
-        if question.is_present(library):
+    asked: list[Asked] = []
+    if not questions:
+        return asked
+    every = np.stack([question.vector for question in questions]) @ pictures.T
+    for question, scores in zip(questions, every, strict=True):
+        if question.is_present(library, least):
             asked.append(_asked(question, True, scores, library & ~question.own))
         rest = question.without(library) & ~question.own
         if rest.sum() >= max(TOP, LEFT * library.sum()):
@@ -114,7 +122,7 @@ def _asked(
 ) -> Asked:
     rows = np.flatnonzero(library)
     hits = rows[np.argsort(-scores[rows], kind="stable")[:TOP]]
-    return Asked(question, present, hits, question.right[hits])
+    return Asked(question, present, len(rows), hits, question.right[hits])
 
 
 class Writer:
@@ -175,7 +183,7 @@ class Writer:
         for row in self._sample():
             options = self._captions[row]
             text = options[int(self._random.integers(len(options)))]
-            words = [concept for concept in named([text]) if len(concept) == 1]
+            words = sorted(concept for concept in named([text]) if len(concept) == 1)
             vector = _encode(self._encoder, text)
             if vector is None or len(words) < 2:
                 continue
@@ -270,7 +278,8 @@ class Writer:
 
 
 def _shown(picture: Named) -> list[Concept]:
-    return [concept for concept, count in picture.items() if len(concept) == 1 and count > 1]
+    # Sorted, because named() goes through sets, whose order is another in each process.
+    return sorted(concept for concept, count in picture.items() if len(concept) == 1 and count > 1)
 
 
 def _encode(encoder: Encoder, text: str) -> Vector | None:

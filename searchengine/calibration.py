@@ -35,14 +35,20 @@ GROUP = "match"
 """What the files of a calibration are called in the folder of a model."""
 
 KINDS: tuple[QueryKind, ...] = ("words", "sentence", "picture", "mixture")
-FEATURES = ("one", "score", "z_query", "z_picture", "spread")
-"""What the regression looks at; `spread` is how far apart the query's scores of chance are, which
-tells words that pictures can answer from those that they cannot."""
+FEATURES = ("one", "score", "z_query", "z_picture", "spread", "size")
+"""What the regression looks at.
+
+`spread` is how far apart the query's scores of chance are, which tells words that pictures can
+answer from those that they cannot. `size` is the logarithm of the number of pictures searched: the
+more there are, the higher chance alone comes."""
 RISING = ("score", "z_query", "z_picture")
 """Those that rise with the score; their weights are never negative, so a match never falls."""
 
 FEW_WORDS = 2
 """A query of more words is a sentence."""
+
+SEARCHED = 500
+"""Pictures that are supposed to have been searched where nobody says how many."""
 
 Matches = npt.NDArray[np.float32]
 
@@ -111,13 +117,20 @@ class Calibration:
         """For each kind of query, the least match of the bands likely and maybe."""
         return self._bands
 
-    def match(self, queries: Vectors, pictures: Vectors, kinds: Sequence[QueryKind]) -> Matches:
+    def match(
+        self,
+        queries: Vectors,
+        pictures: Vectors,
+        kinds: Sequence[QueryKind],
+        searched: int | Sequence[int] = SEARCHED,
+    ) -> Matches:
         """Return how probable it is that each picture shows what each query asks for.
 
         Args:
             queries: Unit rows, shape (q, dim).
             pictures: Unit rows, shape (p, dim).
             kinds: The kind of each query.
+            searched: Of how many pictures these are the nearest; one number, or one per query.
 
         Returns:
             Shape (q, p), float32, in 0..1; each entry depends on its query and picture alone.
@@ -127,12 +140,14 @@ class Calibration:
         scores = queries @ pictures.T
         result = np.empty(scores.shape, dtype=np.float32)
         mean_q, deviation_q = self.backgrounds["pictures"].moments(queries)
+        sizes = np.broadcast_to(np.asarray(searched), len(queries))
         for kind in dict.fromkeys(kinds):
             rows = np.array([each == kind for each in kinds])
             features = features_of(
                 scores[rows],
                 (mean_q[rows], deviation_q[rows]),
                 self.backgrounds[background_of(kind)].moments(pictures),
+                sizes[rows],
             )
             weights = self.curves[kind]
             logits = sum(weights[name] * features[name] for name in FEATURES)
@@ -216,22 +231,27 @@ def features_of(
     scores: npt.NDArray[Any],
     of_queries: tuple[npt.NDArray[Any], npt.NDArray[Any]],
     of_pictures: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    searched: npt.NDArray[Any],
 ) -> dict[str, npt.NDArray[Any]]:
     """Return what the regression looks at, by name, each broadcast to (q, p).
 
     Args:
         scores: Cosines, shape (q, p).
         of_queries: Mean and deviation of each query's cosines with pictures in general.
-        of_pictures: Mean and deviation of each picture's cosines with queries in general.
+        of_pictures: Mean and deviation of each picture's cosines with queries in general, shape
+            (p,), or (q, p) if each query has pictures of its own.
+        searched: Pictures searched by each query.
     """
     mean_q, deviation_q = (values[:, None] for values in of_queries)
-    mean_p, deviation_p = (values[None, :] for values in of_pictures)
+    mean_p, deviation_p = of_pictures
+    size = np.log(np.maximum(searched, 1))[:, None]
     return {
         "one": np.ones_like(scores),
         "score": scores,
         "z_query": (scores - mean_q) / deviation_q,
         "z_picture": (scores - mean_p) / deviation_p,
         "spread": np.broadcast_to(deviation_q, scores.shape),
+        "size": np.broadcast_to(size, scores.shape),
     }
 
 

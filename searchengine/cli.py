@@ -48,7 +48,7 @@ EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
     (NothingIndexed, 3),
     (LexpixError, 1),
 )
-"""The first class that an error belongs to decides; 0 is found, and click exits with 2 itself."""
+"""The first class that an error belongs to decides; 0 is answered; click itself exits with 2."""
 
 
 class Commands(click.Group):

@@ -210,7 +210,8 @@ class Engine:
         matcher = self.encoder.calibration if isinstance(self.encoder, Calibrated) else None
         nothing = False
         if matcher is not None and hits:
-            hits = self._judged(hits, vector, kind_of(asked), matcher)
+            searched = len(self.index) if only is None else len(only)
+            hits = self._judged(hits, vector, kind_of(asked), matcher, searched)
             worth = [place for place, hit in enumerate(hits, 1) if hit.band != "unlikely"]
             nothing = bool(hits) and not worth
             if not unlikely:
@@ -415,7 +416,7 @@ class Engine:
         return [row.id] if row is not None else sorted(known.ids)
 
     def _judged(
-        self, hits: list[Hit], vector: Vector, kind: QueryKind, matcher: Matcher
+        self, hits: list[Hit], vector: Vector, kind: QueryKind, matcher: Matcher, searched: int
     ) -> list[Hit]:
         """Give each hit its match and band."""
         stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
@@ -423,7 +424,7 @@ class Engine:
         if not present:
             return []
         rows = np.stack([stored[hit.id] for hit in present])
-        matches = matcher.match(vector[None], rows, [kind])[0].tolist()
+        matches = matcher.match(vector[None], rows, [kind], searched)[0].tolist()
         return [
             replace(hit, match=match, band=matcher.band(match, kind))
             for hit, match in zip(present, matches, strict=True)

@@ -289,9 +289,16 @@ class Matcher(Protocol):
         ...
 
     def match(
-        self, queries: Vectors, pictures: Vectors, kinds: Sequence[QueryKind]
+        self,
+        queries: Vectors,
+        pictures: Vectors,
+        kinds: Sequence[QueryKind],
+        searched: int | Sequence[int] = ...,
     ) -> npt.NDArray[np.float32]:
-        """Return a probability per query and picture, shape (q, p), in 0..1."""
+        """Return a probability per query and picture, shape (q, p), in 0..1.
+
+        The pictures are the nearest of as many as were searched.
+        """
         ...
 
     def band(self, match: float, kind: QueryKind = "words") -> Band:

@@ -52,7 +52,9 @@ def calibration(seed: int = 0, rank: int = 6) -> Calibration:
     return Calibration(backgrounds, curves, {k: {"likely": 0.7, "maybe": 0.2} for k in KINDS})
 
 
-def naive_match(of: Calibration, query: np.ndarray, picture: np.ndarray, kind: QueryKind) -> float:
+def naive_match(
+    of: Calibration, query: np.ndarray, picture: np.ndarray, kind: QueryKind, searched: int
+) -> float:
     """Compute one match with whole covariance matrices in double precision."""
 
     def moments(name: str, vector: np.ndarray) -> tuple[float, float]:
@@ -74,6 +76,7 @@ def naive_match(of: Calibration, query: np.ndarray, picture: np.ndarray, kind: Q
         "z_query": (score - mean_q) / deviation_q,
         "z_picture": (score - mean_p) / deviation_p,
         "spread": deviation_q,
+        "size": np.log(searched),
     }
     return 1 / (1 + np.exp(-sum(of.curves[kind][name] * values[name] for name in FEATURES)))
 
@@ -83,11 +86,11 @@ def naive_match(of: Calibration, query: np.ndarray, picture: np.ndarray, kind: Q
 def test_matches_are_those_of_a_naive_loop(seed: int, kinds: list[QueryKind]) -> None:
     of = calibration(seed % 97)
     queries, pictures = vectors(seed, len(kinds)), vectors(seed + 1, 5)
-    found = of.match(queries, pictures, kinds)
+    found = of.match(queries, pictures, kinds, searched=80)
     assert found.dtype == np.float32
     assert ((found >= 0) & (found <= 1)).all()
     expected = [
-        [naive_match(of, query, picture, kind) for picture in pictures]
+        [naive_match(of, query, picture, kind, 80) for picture in pictures]
         for query, kind in zip(queries, kinds, strict=True)
     ]
     assert found == pytest.approx(np.array(expected), abs=2e-4)
@@ -116,7 +119,9 @@ def test_a_higher_score_against_the_same_backgrounds_is_no_worse_match(
     weights = calibration(3).curves[kind]
     row = np.array([sorted(scores)])
     of_pictures = (np.full(len(scores), -mean), np.full(len(scores), deviation * 2))
-    features = features_of(row, (np.array([mean]), np.array([deviation])), of_pictures)
+    features = features_of(
+        row, (np.array([mean]), np.array([deviation])), of_pictures, np.array([7])
+    )
     logits = sum(weights[name] * features[name] for name in FEATURES)[0]
     assert (np.diff(logits) >= -1e-9).all()
 

@@ -20,6 +20,7 @@ import sklearn.datasets
 from PIL import Image
 
 import searchengine
+from searchengine.models.files import ASSETS
 
 LEXPIX = str(Path(sys.executable).with_name("lexpix"))
 SKIMAGE = Path(skimage.data.__file__).parent
@@ -66,8 +67,8 @@ def answer(*arguments: str | Path, library: Path, cwd: Path | None = None) -> di
 
 
 def found(*arguments: str | Path, library: Path, cwd: Path | None = None) -> list[str]:
-    """Return the file names of an answer."""
-    hits = answer("search", *arguments, library=library, cwd=cwd)["hits"]
+    """Return the file names of the whole ranking, unlikely matches too."""
+    hits = answer("search", *arguments, "--all", library=library, cwd=cwd)["hits"]
     return [os.path.basename(hit["path"]) for hit in hits]
 
 
@@ -127,11 +128,11 @@ def test_arithmetic_finds_what_was_added(
 
 
 def test_answer_has_the_promised_form_and_the_cosine_of_the_model(library: Path) -> None:
-    entries = answer("search", "cat", "-k", "3", library=library)
-    assert list(entries) == ["query", "unknown_words", "hits", "took_ms"]
+    entries = answer("search", "cat", "-k", "3", "--all", library=library)
+    assert list(entries) == ["query", "unknown_words", "hits", "nothing_like_that", "took_ms"]
     assert entries["query"] == "cat"
     assert entries["unknown_words"] == []
-    assert [list(hit) for hit in entries["hits"]] == [["id", "path", "score"]] * 3
+    assert [list(hit) for hit in entries["hits"]] == [["id", "path", "score", "match", "band"]] * 3
     encoder = searchengine.load_model()
     for hit in entries["hits"]:
         cosine = encoder.encode_texts(["cat"]) @ encoder.encode_images([hit["path"]]).T
@@ -149,13 +150,14 @@ def test_pictures_of_the_query_are_left_out_by_file_and_by_id(library: Path, pho
 
 
 def test_similar_takes_a_file_or_a_number(library: Path, photos: Path) -> None:
-    by_file = answer("similar", photos / "plants" / "grass.png", library=library)["hits"]
+    by_file = answer("similar", photos / "plants" / "grass.png", "--all", library=library)["hits"]
     id_ = next(
         hit["id"]
-        for hit in answer("search", "grass", library=library)["hits"]
+        for hit in answer("search", "grass", "--all", library=library)["hits"]
         if hit["path"].endswith("grass.png")
     )
-    assert answer("similar", f"#{id_}", library=library)["hits"] == by_file
+    assert len(by_file) == len(PHOTOS) - 1
+    assert answer("similar", f"#{id_}", "--all", library=library)["hits"] == by_file
 
 
 def test_filter_restricts_to_a_folder(library: Path, photos: Path) -> None:
@@ -171,11 +173,68 @@ def test_leading_minus_is_part_of_the_query(library: Path) -> None:
 
 def test_table_shows_score_and_path(library: Path, photos: Path) -> None:
     head, first, *_ = lexpix("search", "cat", library=library).stdout.splitlines()
-    assert head.split() == ["score", "number", "path"]
-    score, number, path = first.split(maxsplit=2)
+    assert head.split() == ["score", "match", "number", "path"]
+    score, match, band, number, path = first.split(maxsplit=4)
     assert 0 < float(score) <= 1
+    assert 0 < int(match.removesuffix("%")) <= 100
+    assert band in ("likely", "maybe")
     assert number.startswith("#")
     assert path == str(photos / "animals" / "chelsea.png")
+
+
+@pytest.mark.parametrize(
+    ("query", "picture"),
+    [("red flower", "flower.jpg"), ("motorcycle", "motorcycle.png"), ("cat", "chelsea.png")],
+)
+def test_what_is_there_is_a_match(query: str, picture: str, library: Path) -> None:
+    entries = answer("search", query, library=library)
+    assert not entries["nothing_like_that"]
+    first = entries["hits"][0]
+    assert os.path.basename(first["path"]) == picture
+    assert first["band"] in ("likely", "maybe")
+    assert entries["hits"][-1]["band"] != "unlikely"  # the unlikely tail is left out
+    whole = answer("search", query, "--all", library=library)["hits"]
+    assert whole[: len(entries["hits"])] == entries["hits"]
+    assert len(whole) == len(PHOTOS) > len(entries["hits"])
+    assert {hit["band"] for hit in whole[len(entries["hits"]) :]} == {"unlikely"}
+    assert all(0 <= hit["match"] <= 1 for hit in whole)
+
+
+@pytest.mark.parametrize("query", ["football player", "children playing in a pool", "skiing"])
+def test_what_is_not_there_is_said_instead_of_shown(query: str, library: Path) -> None:
+    ran = lexpix("search", query, library=library)
+    assert ran.stdout == ""
+    assert f"nothing here looks like that: {query}" in ran.stderr
+    entries = answer("search", query, library=library)
+    assert entries["hits"] == []
+    assert entries["nothing_like_that"]
+    shown = lexpix("search", query, "--all", "-k", "4", library=library)
+    assert f"nothing here looks like that: {query}" in shown.stderr
+    assert [line.split()[2] for line in shown.stdout.splitlines()[1:]] == ["unlikely"] * 4
+
+
+def test_model_without_a_calibration_says_how_to_get_one(
+    library: Path, tmp_path: Path, photos: Path
+) -> None:
+    bare = tmp_path / "model"
+    shutil.copytree(ASSETS / "default", bare, ignore=shutil.ignore_patterns("match-*"))
+    entries = json.loads((bare / "config.json").read_text())
+    del entries["attachments"]
+    (bare / "config.json").write_text(json.dumps(entries))
+    ran = lexpix("search", "skiing", "--model", bare, library=library)
+    assert ran.stderr.count("lexpix train match") == 1
+    assert len(ran.stdout.splitlines()) == len(PHOTOS) + 1  # vectors are those of the same model
+    hits = answer("search", "skiing", "--model", bare, library=library)["hits"]
+    assert {(hit["match"], hit["band"]) for hit in hits} == {(None, None)}
+
+
+def test_changed_calibration_is_named(library: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(ASSETS / "default", broken)
+    (path,) = broken.glob("match-*.npy")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    ran = lexpix("search", "cat", "--model", broken, library=library, code=1)
+    assert f"{path.name}: not the file of this model (hash mismatch)" in ran.stderr
 
 
 @pytest.mark.parametrize(("option", "end"), [("--paths", "\n"), ("-0", "\0")])
@@ -318,12 +377,15 @@ def test_odd_file_names_survive_table_json_and_pipe(tmp_path: Path) -> None:
         os.rename(folder / "x.png", os.fsencode(folder) + b"/" + name)
     lexpix("index", folder, library=library)
     raw = subprocess.run(
-        [LEXPIX, "search", "cat", "-0"], env=environment(library), capture_output=True, check=True
+        [LEXPIX, "search", "cat", "--all", "-0"],
+        env=environment(library),
+        capture_output=True,
+        check=True,
     ).stdout
     assert {os.path.basename(path) for path in raw.split(b"\0")[:-1]} == set(names)
-    hits = answer("search", "cat", library=library)["hits"]
+    hits = answer("search", "cat", "--all", library=library)["hits"]
     assert {os.fsencode(os.path.basename(hit["path"])) for hit in hits} == set(names)
-    table = lexpix("search", "cat", library=library).stdout
+    table = lexpix("search", "cat", "--all", library=library).stdout
     assert "\x1b" not in table
     assert len(table.splitlines()) == 4
 
@@ -334,7 +396,9 @@ def test_names_that_the_terminal_cannot_show_are_escaped(tmp_path: Path) -> None
     Image.new("RGB", (32, 32), "red").save(folder / "猫.png")
     lexpix("index", folder, library=library)
     latin = environment(library) | {"PYTHONIOENCODING": "latin-1"}
-    table = subprocess.run([LEXPIX, "search", "cat"], env=latin, capture_output=True, check=True)
+    table = subprocess.run(
+        [LEXPIX, "search", "cat", "--all"], env=latin, capture_output=True, check=True
+    )
     assert rb"\u732b.png" in table.stdout
 
 
@@ -455,9 +519,11 @@ def written(library: Path) -> int:
 def test_demo_finds_the_cat(tmp_path: Path) -> None:
     entries = json.loads(lexpix("demo", "--json", library=tmp_path / "demo").stdout)
     assert entries["report"]["added"] > 20
-    word, sentence, sum_ = entries["answers"]
+    word, sentence, sum_, absent = entries["answers"]
     assert os.path.basename(word["hits"][0]["path"]) == "chelsea.png"
-    assert os.path.basename(sentence["hits"][0]["path"]) == "coffee.png"
+    assert os.path.basename(sentence["hits"][0]["path"]) == "china.jpg"
+    assert absent["nothing_like_that"]
+    assert absent["hits"] == []
     assert os.path.basename(sum_["hits"][0]["path"]) == "flower.jpg"
 
 
@@ -525,8 +591,9 @@ def test_eval_measures_pairs_labels_and_the_library(
 
 def test_a_picture_may_have_the_at_sign_of_the_grammar(library: Path, photos: Path) -> None:
     plain, signed = ("plants/grass.png", "@plants/grass.png")
-    hits = answer("similar", signed, library=library, cwd=photos)["hits"]
-    assert hits == answer("similar", plain, library=library, cwd=photos)["hits"]
+    hits = answer("similar", signed, "--all", library=library, cwd=photos)["hits"]
+    assert hits == answer("similar", plain, "--all", library=library, cwd=photos)["hits"]
+    assert len(hits) == len(PHOTOS) - 1
 
 
 def test_a_library_of_one_picture_says_that_there_is_no_other(tmp_path: Path) -> None:

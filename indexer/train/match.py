@@ -44,6 +44,10 @@ RANK = 128
 """Directions of a covariance that are kept exactly."""
 DECAY = 1e-3
 """L2 penalty on weights of standardised features."""
+SHARES = (4, 16)
+"""A library is also asked in parts of one in so many of its pictures."""
+PARTS = 4
+"""Parts of each size that are asked."""
 TARGETS = {"precision_likely": 80.0, "absent_silent": 80.0, "present_found": 75.0}
 """What `likely` shall reach; its least match is where the one that fares worst fares best."""
 WRONGLY_NOTHING = 10.0
@@ -158,7 +162,13 @@ def fit(
     """
     asked = {kind: ask(material.questions[kind], material.pictures, library) for kind in KINDS}
     curves = {
-        kind: _curve(kind, asked[kind], material.backgrounds, material.pictures) for kind in KINDS
+        kind: _curve(
+            kind,
+            [*asked[kind], *_ask_smaller(material.questions[kind], material.pictures, library)],
+            material.backgrounds,
+            material.pictures,
+        )
+        for kind in KINDS
     }
     raw = Calibration(material.backgrounds, curves, {})
     judged = {kind: judge(raw, asked[kind], material.pictures, TOP) for kind in KINDS}
@@ -208,33 +218,49 @@ def _encode(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     return np.stack(rows)
 
 
+def _ask_smaller(
+    questions: Sequence[Question], pictures: Vectors, library: npt.NDArray[np.bool_]
+) -> list[Asked]:
+    """Ask in parts of the library too, so that the fit learns what the size of a library does."""
+    random = np.random.default_rng(len(pictures))
+    rows = random.permutation(np.flatnonzero(library))
+    asked: list[Asked] = []
+    for share in SHARES:
+        for part in np.array_split(rows, share)[:PARTS]:
+            smaller = np.zeros(len(pictures), dtype=bool)
+            smaller[part] = True
+            asked += ask(questions, pictures, smaller, least=1)
+    return asked
+
+
 def _curve(
     kind: QueryKind, asked: Sequence[Asked], backgrounds: Backgrounds, pictures: Vectors
 ) -> dict[str, float]:
     """Fit the weights of a kind; those of features that rise with the score are not negative."""
-    if len({each.present for each in asked}) < 2:
+    if len({each.present for each in asked if len(each.hits) == TOP}) < 2:
         raise TrainingDataError(
             f"no questions of the kind {kind!r} with an answer, or none without; "
             "a calibration needs more pictures that share what their captions name"
         )
-    present = sum(each.present for each in asked)
-    parts, right, weights = [], [], []
-    for each in asked:
-        query, found = each.question.vector[None], pictures[each.hits]
-        features = features_of(
-            query @ found.T,
-            backgrounds["pictures"].moments(query),
-            backgrounds[background_of(kind)].moments(found),
-        )
-        parts.append(np.stack([features[name][0] for name in FEATURES], axis=1))
-        right.append(each.right)
-        weight = 1.0 if each.present else present / (len(asked) - present)
-        weights.append(np.full(len(found), weight))
-    rows = np.concatenate(parts).astype(np.float64)
+    full = [each for each in asked if len(each.hits) == TOP]
+    hits = np.stack([each.hits for each in full])  # (asked, TOP)
+    queries = np.stack([each.question.vector for each in full])
+    scores = np.stack([pictures[each.hits] @ each.question.vector for each in full])
+    mean_p, deviation_p = backgrounds[background_of(kind)].moments(pictures)
+    features = features_of(
+        scores,
+        backgrounds["pictures"].moments(queries),
+        (mean_p[hits], deviation_p[hits]),
+        np.array([each.searched for each in full]),
+    )
+    rows = np.stack([features[name].ravel() for name in FEATURES], axis=1).astype(np.float64)
+    right = np.stack([each.right for each in full]).ravel()
+    present = np.array([each.present for each in full])
+    weights = np.repeat(np.where(present, 1.0, present.sum() / (~present).sum()), TOP)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     mean[0], deviation[0] = 0.0, 1.0  # the constant
     deviation[deviation == 0] = 1.0
-    solved = _solve((rows - mean) / deviation, np.concatenate(right), np.concatenate(weights))
+    solved = _solve((rows - mean) / deviation, right, weights)
     solved /= deviation
     solved[0] -= (solved * mean).sum()
     return dict(zip(FEATURES, map(float, solved), strict=True))
