@@ -284,11 +284,19 @@ class _LinearWithTaught(_WithTaught):
 
     @cached_property
     def _length(self) -> float:
-        """As much as a usual word counts, and a little less, as the vector is not so sure."""
-        typical = [e.name for e in TagVocabulary.load().entries if e.rank < _TYPICAL]
-        lengths = [
-            np.linalg.norm(vectors, axis=1).mean()
-            for name in typical
-            if len(vectors := self._linear.encode_words(name)[1])
-        ]
-        return _WEIGHT * float(np.mean(lengths)) if lengths else 1.0
+        return typical_length(self._linear)
+
+
+def typical_length(encoder: Linear) -> float:
+    """Return how long a taught word's vector is made: as a usual word's, and somewhat shorter.
+
+    The usual are the words of the vocabulary that people use most. Shorter, because the vector of a
+    taught word is not so sure (benchmarks/teaching.py).
+    """
+    typical = [entry.name for entry in TagVocabulary.load().entries if entry.rank < _TYPICAL]
+    lengths = [
+        np.linalg.norm(vectors, axis=1).mean()
+        for name in typical
+        if len(vectors := encoder.encode_words(name)[1])
+    ]
+    return _WEIGHT * float(np.mean(lengths)) if lengths else 1.0
