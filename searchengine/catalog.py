@@ -85,6 +85,11 @@ class Catalog:
         """Close every connection."""
         self._reader.dispose()
 
+    @property
+    def database(self) -> Engine:
+        """The engine, for other stores of the same library."""
+        return self._reader
+
     # Reading
 
     @cached_property
@@ -132,6 +137,12 @@ class Catalog:
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
         query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
+        with self._reader.begin() as connection:
+            return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
+
+    def present(self) -> Ids:
+        """Return the sorted ids of all present pictures."""
+        query = select(ImageRow.id).where(ImageRow.state == "ok")
         with self._reader.begin() as connection:
             return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
 

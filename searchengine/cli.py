@@ -33,6 +33,8 @@ ORDER = (
     "search",
     "similar",
     "explain",
+    "tag",
+    "teach",
     "status",
     "failures",
     "forget",

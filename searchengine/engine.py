@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,13 +24,18 @@ from searchengine.errors import (
     ImageError,
     ModelError,
     NothingIndexed,
+    QueryError,
     UnknownPicture,
 )
 from searchengine.explain import PANEL, draw, merge, split
+from searchengine.labels import Labels
 from searchengine.models.files import read_config, resolve
 from searchengine.records import StoredEncoder
-from searchengine.resolve import Resolver, parts_of, query_vector
+from searchengine.resolve import KnownPicture, Resolver, parts_of, query_vector
 from searchengine.sync import open_index, synchronise
+from searchengine.tagcatalog import TagCatalog
+from searchengine.tagging import matcher_of
+from searchengine.taught import TaughtWords, with_taught
 from searchengine.types import (
     Answer,
     Calibrated,
@@ -44,10 +49,13 @@ from searchengine.types import (
     Query,
     QueryKind,
     State,
+    Tag,
     Term,
     Vector,
     VectorIndex,
+    Vocabulary,
 )
+from searchengine.vocabulary import tag_name
 
 INDEX_FOLDER = "index"
 
@@ -145,7 +153,11 @@ class Engine:
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self._settings = settings
         self.catalog, self.encoder, self.index = catalog, encoder, index
-        self._resolver = Resolver(catalog, encoder)
+        store = TagCatalog(catalog.database)
+        self.taught = TaughtWords(store, catalog, encoder)
+        self.labels = Labels(catalog, store, encoder, self.taught)
+        self._reader = with_taught(encoder, self.taught)
+        self._resolver = Resolver(catalog, self._reader)
 
     @classmethod
     def open(cls, settings: Settings, *, create: bool = False) -> Engine:
@@ -222,12 +234,19 @@ class Engine:
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
         if not len(self.index):
             raise NothingIndexed(self._why_empty())
+        only = None if within is None else self._ids_within(within)
+        passing = self.labels.passing(asked.filters, only) if asked.filters else None
+        if not asked.terms:
+            return self._listed(asked, passing or {}, limit, started)
         terms, used, unknown = self._resolver.resolve(asked)
         vector = query_vector(terms)
-        only = None if within is None else self._ids_within(within)
+        if passing is not None:
+            only = np.sort(np.fromiter(passing, dtype=np.int64))
         count = min(self._settings.limit if limit is None else limit, len(self.index))
         found, scores = self.index.search(vector[None], count + len(used), only)
-        if (found < 0).all():  # the filter leaves pictures, but none with a vector
+        if (
+            found < 0
+        ).all() and passing is None:  # the filter leaves pictures, but none with a vector
             raise NothingIndexed(
                 f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
             )
@@ -251,6 +270,99 @@ class Engine:
                 hits = hits[: max(worth, default=0)]
         took = (time.perf_counter() - started) * 1000
         return Answer(query.format(asked), tuple(hits), unknown, took, nothing, matcher is not None)
+
+    def _listed(
+        self, asked: Query, passing: Mapping[int, float], limit: int | None, started: float
+    ) -> Answer:
+        """Answer a query of filters alone: the surest first, then by id."""
+        count = self._settings.limit if limit is None else limit
+        ranked = sorted(passing, key=lambda id_: (-passing[id_], id_))[:count]
+        pictures = self.catalog.get(ranked)
+        matcher = matcher_of(self.encoder)
+        hits = tuple(
+            Hit(i, pictures[i].path, sure, sure, matcher.band(sure) if matcher else "likely")
+            for i, sure in ((i, passing[i]) for i in ranked)
+            if i in pictures
+        )
+        took = (time.perf_counter() - started) * 1000
+        return Answer(query.format(asked), hits, (), took, calibrated=True)
+
+    def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
+        """Return what a picture shows: the user's tags, then the model's guesses, surest first.
+
+        Args:
+            picture: A file, which need not be in the library, or a library id.
+            limit: Most guesses.
+
+        Raises:
+            UnknownPicture, QueryError: The picture cannot be read.
+        """
+        known = self._resolver.picture(picture)
+        return self.labels.tags(known.vector, self._rows_of(known), limit)
+
+    def say(
+        self,
+        picture: PathLike | int,
+        *,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        accept: Sequence[str] = (),
+    ) -> None:
+        """Take the user's word on the tags of a picture of the library.
+
+        Args:
+            picture: A file or a library id.
+            add: Tags of the user's own.
+            remove: Tags that it does not have, so that the model never brings them back.
+            accept: Guesses of the model that are right.
+
+        Raises:
+            UnknownPicture: The picture is not in the library.
+            QueryError: A tag to remove or to accept is none of this picture.
+        """
+        known = self._resolver.picture(picture)
+        rows = self._rows_of(known)
+        if not rows:
+            raise UnknownPicture(
+                f"{known.path}: not in the library, so its tags have no place to be kept; "
+                f"run: lexpix index {os.path.dirname(known.path)}"
+            )
+        for name in remove:
+            self.labels.remove(rows, name)
+        for name in accept:
+            self.labels.accept(known.vector, rows, name)
+        for name in add:
+            self.labels.add(rows, name)
+
+    def teach(self, name: str, pictures: Sequence[PathLike | int]) -> None:
+        """Make a new word of pictures, for queries and tags; a word of that name is replaced.
+
+        Args:
+            name: One or several words.
+            pictures: Files or library ids that show it.
+
+        Raises:
+            QueryError: The name has no letters, or a picture cannot be read.
+        """
+        found = [self._resolver.picture(picture) for picture in pictures]
+        shown = {one.sha256: (one.path, one.vector) for one in found if one.sha256 is not None}
+        self.taught.teach(tag_name(name), shown)
+        self.labels.outdate()
+
+    def knows(self, text: str) -> bool:
+        """Tell whether the model itself, without taught words, knows every word of a text."""
+        if isinstance(self.encoder, Vocabulary) and self.encoder.unknown_words(text):
+            return False
+        return len(text.split()) == 1
+
+    def forget_word(self, name: str) -> None:
+        """Forget a word that was taught.
+
+        Raises:
+            QueryError: There is none of that name.
+        """
+        self.taught.forget(tag_name(name))
+        self.labels.outdate()
 
     def similar(
         self,
@@ -285,7 +397,7 @@ class Engine:
             QueryError: As `search` does; or the picture cannot be read.
             ModelError: The scores of this model cannot be split exactly.
         """
-        encoder = self.encoder
+        encoder = self._reader
         if not isinstance(encoder, Linear):
             raise ModelError(
                 f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
@@ -296,6 +408,8 @@ class Engine:
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
+        if not asked.terms:
+            raise QueryError("a filter has no score to explain; give words or pictures as well")
         terms, _, unknown = self._resolver.resolve(asked)
         query_vector(terms)  # raises what a search would raise
         labels, parts = parts_of(encoder, terms)
@@ -363,6 +477,11 @@ class Engine:
             f"{self._settings.library}: no picture is indexed by the model {self.encoder.name!r}"
             f"{known}; run: lexpix index FOLDER{remedy}"
         )
+
+    def _rows_of(self, known: KnownPicture) -> list[int]:
+        """Return the row of a picture's file, or those of its copies if the file has none."""
+        row = self.catalog.by_paths([known.path]).get(known.path)
+        return [row.id] if row is not None else sorted(known.ids)
 
     def _judged(
         self, hits: list[Hit], vector: Vector, kind: QueryKind, matcher: Matcher, searched: int

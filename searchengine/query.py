@@ -2,14 +2,17 @@
 
 ::
 
-    query    = [sign] term (sign term)*
+    query    = [sign] term (sign term)*         with filters anywhere, of which one alone is enough
     sign     = "+" | "-"                        a word of its own; the first may touch its term
     term     = [weight "*"] (words | picture | id)
     weight   = a finite number above zero       2*beach, 0.5*./a.jpg
     picture  = a path that starts with ./ ../ / or ~/, or any path after "@"
     id       = "#" digits                       a number of the library
+    filter   = [sign] "tag:" name               only pictures with this tag; after "-": without it
     words    = everything else                  neighbours join: a dog running
 
+Filters are taken out first, and the rest is read as if they had not been there; several must all
+hold. A name with spaces stands in quotes: ``tag:"hot dog"``.
 A path goes on to the next sign or to the end of its argument, so it may hold spaces. Where that is
 not enough, double quotes take a term as it stands, with a backslash before ``"`` and ``\\``:
 ``"rock - paper"`` is words, ``@"./rock - paper.jpg"`` is a picture.
@@ -26,20 +29,25 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from searchengine.errors import QuerySyntaxError
-from searchengine.types import Query, Term, TermKind
+from searchengine.types import Query, TagFilter, Term, TermKind
 
 _SIGN = re.compile(r"[+-]")
 _LONE_SIGN = re.compile(r"[+-](?=\s|\Z)")
-_NEXT_SIGN = re.compile(r"\s[+-](?=\s|\Z)")
+_END_OF_PATH = re.compile(r"\s(?:[+-](?=\s|\Z)|tag:(?=\S))")
 _WEIGHT = re.compile(r"([0-9.][^\s*]*|(?i:inf|infinity|nan))\s*\*\s*")
 _ID = re.compile(r"#([0-9]+)(?=\s|\Z)")
 _QUOTED = re.compile(r'(@?)"((?:[^"\\]|\\.)*)"(?=\s|\Z)', re.DOTALL)
 _OPEN_QUOTE = re.compile(r'@?"')
+_TAG = re.compile(r'tag:(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|\Z)', re.DOTALL)
+_TAG_START = re.compile(r"tag:(?=\S)")
 _PICTURE = re.compile(r"(?:\.{1,2}/|~?/|@)(?=\S)")
 _SPACE = re.compile(r"\s+")
 
 _NOT_A_WORD = re.compile(
-    "|".join(rf"(?<!\S){start.pattern}" for start in (_SIGN, _WEIGHT, _ID, _OPEN_QUOTE, _PICTURE))
+    "|".join(
+        rf"(?<!\S){start.pattern}"
+        for start in (_SIGN, _WEIGHT, _ID, _OPEN_QUOTE, _PICTURE, _TAG_START)
+    )
 )
 """Finds the start of anything in a text that `parse` would not read as a plain word."""
 
@@ -52,7 +60,7 @@ Exists: TypeAlias = Callable[[str], bool]
 @dataclass(frozen=True, slots=True)
 class _Token:
     start: int  # where it begins in the query, for messages
-    kind: TermKind | Literal["sign"]
+    kind: TermKind | Literal["sign", "tag"]
     value: str
     weight: float | None = None  # None: none was written
 
@@ -75,9 +83,13 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
     pieces = [arguments] if isinstance(arguments, str) else list(arguments)
     text = " ".join(pieces)
     terms: list[Term] = []
+    filters: list[TagFilter] = []
     sign: _Token | None = None
     for token in _tokens(text, _ends(pieces), exists):
-        if token.kind == "sign":
+        if token.kind == "tag":
+            filters.append(TagFilter(token.value, sign is not None and sign.value == "-"))
+            sign = None
+        elif token.kind == "sign":
             if sign is not None:
                 raise _error(text, token.start, f"two signs in a row, {sign.value} {token.value}")
             sign = token
@@ -92,19 +104,18 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
             sign = None
     if sign is not None:
         raise _error(text, sign.start, f"nothing follows this {sign.value}")
-    if not terms:
+    if not terms and not filters:
         raise QuerySyntaxError(
             'the query is empty; give words, a picture such as ./dog.jpg, or an id such as "#12"'
         )
-    return Query(tuple(terms))
+    return Query(tuple(terms), tuple(filters))
 
 
 def format(query: Query) -> str:
     """Write a query as text that `parse` reads back as the same query."""
-    first, *others = query.terms
-    parts = [f"- {_format_term(first)}" if first.weight < 0 else _format_term(first)]
-    parts += [f"{'-' if term.weight < 0 else '+'} {_format_term(term)}" for term in others]
-    return " ".join(parts)
+    parts = [f"{'-' if term.weight < 0 else '+'} {_format_term(term)}" for term in query.terms]
+    parts += [f"{'-' if one.excluded else '+'} {_format_filter(one)}" for one in query.filters]
+    return " ".join(parts).removeprefix("+ ")
 
 
 def _ends(pieces: Sequence[str]) -> list[int]:
@@ -121,11 +132,25 @@ def _tokens(text: str, ends: Sequence[int], exists: Exists) -> Iterator[_Token]:
             position = sign.end()
         elif _SIGN.match(text, position):
             raise _error(text, position, "put a space on both sides of a sign")
+        elif _TAG_START.match(text, position):
+            token, position = _read_filter(text, position)
+            yield token
         else:
             token, position = _read_term(text, position, ends, exists)
             yield token
         position = _skip_space(text, position)
         is_first = False
+
+
+def _read_filter(text: str, start: int) -> tuple[_Token, int]:
+    """Return the filter at a position, and where it ends."""
+    filter_ = _TAG.match(text, start)
+    if filter_ is None:
+        raise _error(text, start, "this quote is not closed before a space or the end")
+    name = filter_[2] or _SPACE.sub(" ", _unescape(filter_[1])).strip()
+    if not name:
+        raise _error(text, start, "nothing stands between these quotes")
+    return _Token(start, "tag", name), filter_.end()
 
 
 def _read_term(text: str, start: int, ends: Sequence[int], exists: Exists) -> tuple[_Token, int]:
@@ -138,6 +163,8 @@ def _read_term(text: str, start: int, ends: Sequence[int], exists: Exists) -> tu
         position = factor.end()
         if position == len(text) or _LONE_SIGN.match(text, position):
             raise _error(text, start, "a weight without a term")
+        if _TAG_START.match(text, position):
+            raise _error(text, start, "a filter has no weight")
         if _WEIGHT.match(text, position) and not _PICTURE.match(text, position):
             raise _error(text, position, "a second weight")
     kind, value, end = _read_value(text, position, ends, exists)
@@ -148,7 +175,7 @@ def _read_value(
     text: str, start: int, ends: Sequence[int], exists: Exists
 ) -> tuple[TermKind, str, int]:
     if quoted := _QUOTED.match(text, start):
-        value = re.sub(r"\\(.)", r"\1", quoted[2], flags=re.DOTALL)
+        value = _unescape(quoted[2])
         if not value.strip():
             raise _error(text, start, "nothing stands between these quotes")
         if quoted[1]:
@@ -172,7 +199,7 @@ def _read_path(text: str, start: int, end: int, exists: Exists) -> tuple[str, in
     whole = text[start:end].removeprefix("@")
     if exists(whole):
         return whole, end
-    stop = _find(_NEXT_SIGN, text, start, end)
+    stop = _find(_END_OF_PATH, text, start, end)
     return text[start:stop].removeprefix("@").rstrip(), stop
 
 
@@ -203,6 +230,11 @@ def _format_term(term: Term) -> str:
     return weight + _format_value(term)
 
 
+def _format_filter(one: TagFilter) -> str:
+    bare = not _SPACE.search(one.name) and not one.name.startswith('"')
+    return f"tag:{one.name if bare else _quote(one.name)}"
+
+
 def _format_value(term: Term) -> str:
     match term.kind:
         case "id":
@@ -214,6 +246,10 @@ def _format_value(term: Term) -> str:
                 return "@" + _quote(term.value)
             bare = _PICTURE.match(term.value) and not term.value.startswith("@")
             return term.value if bare else "@" + term.value
+
+
+def _unescape(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL)
 
 
 def _quote(value: str) -> str:

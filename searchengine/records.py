@@ -15,7 +15,15 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from searchengine.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow, TombstoneRow
+from searchengine.tables import (
+    EmbeddingRow,
+    EncoderRow,
+    GuessedRow,
+    ImageRow,
+    MetaRow,
+    TagRow,
+    TombstoneRow,
+)
 from searchengine.types import Exif, FileStat, Vector, Vectors
 from searchengine.vectors import unit_rows
 
@@ -154,6 +162,10 @@ def write_rows(
     changed = [row.id for row, record in updates if row.sha256 != record.sha256]
     for chunk in chunks(changed):
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.image_id.in_(chunk)))
+        # What the user said of a picture stays when it is edited; what a model guessed does not.
+        of_chunk = TagRow.image_id.in_(chunk)
+        connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
+        connection.execute(delete(GuessedRow).where(GuessedRow.image_id.in_(chunk)))
 
     if updates:
         values = [

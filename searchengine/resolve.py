@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +28,16 @@ from searchengine.vectors import compose
 
 Resolved: TypeAlias = list[tuple[Term, Vector]]
 """The terms of a query that have a vector, with their unit vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPicture:
+    """A picture that was named: its file and bytes, its vector, and its copies in the library."""
+
+    path: str
+    sha256: str | None
+    vector: Vector
+    ids: set[int]
 
 
 class Resolver:
@@ -55,8 +66,10 @@ class Resolver:
                     nothing_known = nothing_known or error
                     continue
             else:
-                vector, ids = self._picture(term)
-                used |= ids
+                value = int(term.value) if term.kind == "id" else term.value
+                known = self.picture(value)
+                vector = known.vector
+                used |= known.ids
             terms.append((term, vector))
         understood = any(term.kind == "words" for term, _ in terms)
         if nothing_known is not None and not understood:
@@ -81,26 +94,31 @@ class Resolver:
     def _unknown_words(self, text: str) -> list[UnknownWord]:
         return self._encoder.unknown_words(text) if isinstance(self._encoder, Vocabulary) else []
 
-    def _picture(self, term: Term) -> tuple[Vector, set[int]]:
-        """Return the vector of a picture, and the ids of the library's copies of it."""
+    def picture(self, picture: PathLike | int) -> KnownPicture:
+        """Return the vector of a picture, given as a file or a library id, and where it is.
+
+        Raises:
+            UnknownPicture: It cannot be read, or the library has no such id.
+            QueryError: It is no picture.
+        """
         from searchengine.images import open_file
 
-        if term.kind == "id":
-            return self._stored_picture(int(term.value))
-        path = os.path.abspath(os.path.expanduser(term.value))
+        if isinstance(picture, int):
+            return self._stored_picture(picture)
+        path = os.path.abspath(self.path_of(picture))
         try:
             with open_file(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise UnknownPicture(
-                f"{term.value}: cannot be read ({error.strerror}); a picture is given by its path, "
-                'or by its number in the library such as "#12"'
+                f"{os.fspath(picture)}: cannot be read ({error.strerror}); a picture is given by "
+                'its path, or by its number in the library such as "#12"'
             ) from error
         ids = {picture.id for picture in self._catalog.by_sha256(digest)}
         vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
-        return (self._encode(path) if vector is None else vector), ids
+        return KnownPicture(path, digest, self._encode(path) if vector is None else vector, ids)
 
-    def _stored_picture(self, id_: int) -> tuple[Vector, set[int]]:
+    def _stored_picture(self, id_: int) -> KnownPicture:
         picture = self._row(id_)
         vector = self._catalog.vectors([id_], self._encoder.fingerprint).get(id_)
         if vector is None:
@@ -108,7 +126,8 @@ class Resolver:
                 f"#{id_}: {picture.path} has no vector of this model; index its folder again"
             )
         copies = self._catalog.by_sha256(picture.sha256) if picture.sha256 else []
-        return vector, {id_, *(copy.id for copy in copies)}
+        ids = {id_, *(copy.id for copy in copies)}
+        return KnownPicture(picture.path, picture.sha256, vector, ids)
 
     def _encode(self, path: str) -> Vector:
         try:

@@ -129,15 +129,53 @@ class EmbeddingRow(Schema):
 
 
 class TagRow(Schema):
-    """A name that somebody or something gave to a picture."""
+    """A name for a picture: the `user`'s word, a model's `guess`, or a user's `no` to a name.
+
+    A guess has its confidence, and the fingerprint of the model that made it.
+    """
 
     __tablename__ = "tags"
+    __table_args__ = (sa.Index(None, "name"),)
 
     image_id: Mapped[int] = mapped_column(
         sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
     )
     name: Mapped[str] = mapped_column(sa.Text, primary_key=True)
     source: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    confidence: Mapped[float | None] = mapped_column(sa.Double)
+    fingerprint: Mapped[str | None] = mapped_column(sa.String(64))
+
+
+class GuessedRow(Schema):
+    """A picture that a model was asked for tags; `version` is that of all else that decides."""
+
+    __tablename__ = "guessed"
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    fingerprint: Mapped[str] = mapped_column(sa.String(64))
+    version: Mapped[str] = mapped_column(sa.String(64))
+
+
+class TaughtRow(Schema):
+    """A word that was taught from pictures: its vector, `dim` float16, for each model."""
+
+    __tablename__ = "taught"
+
+    name: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
+class TaughtPictureRow(Schema):
+    """A picture that a word was taught from, remembered for the next model."""
+
+    __tablename__ = "taught_pictures"
+
+    name: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    path: Mapped[str] = mapped_column(FilePath)
 
 
 class TombstoneRow(Schema):

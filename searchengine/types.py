@@ -47,10 +47,37 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class TagFilter:
+    """Only pictures with a tag, or only those without it."""
+
+    name: str
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A weighted sum of terms; at least one."""
+    """A weighted sum of terms among the pictures that pass all filters; one of either at least."""
 
     terms: tuple[Term, ...]
+    filters: tuple[TagFilter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name for a picture: the user's, or a model's guess with its probability, if known."""
+
+    name: str
+    source: Literal["user", "guess"]
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtWord:
+    """A word that was taught from pictures; `usable` if this model has its vector."""
+
+    name: str
+    pictures: tuple[str, ...]
+    usable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +86,8 @@ class Hit:
 
     Attributes:
         id, path: The picture.
-        score: Its cosine to the query, in -1..1; decides the order.
+        score: Its cosine to the query, in -1..1; decides the order. Of a query of filters alone it
+            is how sure the least sure of its tags is, 1 for the user's own.
         match: How probable it is that it shows what was asked for, in 0..1; None if the model is
             not calibrated.
         band: The same in a word.

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from indexer.concepts import Concepts, named, stem
-from indexer.evaluate_match import Judged, measure
+from indexer.evaluation.match import Judged, measure
 from indexer.questions import TOP, Question, ask
 from indexer.train.match import prepare, train_match
 from searchengine.calibration import GROUP, KINDS, Calibration

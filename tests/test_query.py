@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from searchengine.errors import QuerySyntaxError
 from searchengine.query import format, parse
-from searchengine.types import Query, Term
+from searchengine.types import Query, TagFilter, Term
 
 
 def nothing_exists(path: str) -> bool:
@@ -30,6 +30,38 @@ def picture(value: str, weight: float = 1.0) -> Term:
 
 def number(value: str, weight: float = 1.0) -> Term:
     return Term(weight, "id", value)
+
+
+def only(name: str) -> TagFilter:
+    return TagFilter(name)
+
+
+def no(name: str) -> TagFilter:
+    return TagFilter(name, excluded=True)
+
+
+FILTERED: dict[str, Query] = {
+    "tag:dog": Query((), (only("dog"),)),
+    "- tag:dog": Query((), (no("dog"),)),
+    "-tag:dog": Query((), (no("dog"),)),
+    "beach tag:dog": Query((words("beach"),), (only("dog"),)),
+    "beach + tag:dog - tag:cat": Query((words("beach"),), (only("dog"), no("cat"))),
+    "tag:dog a red tag:beach ball": Query((words("a red ball"),), (only("dog"), only("beach"))),
+    "- tag:dog - 2*red": Query((words("red", -2),), (no("dog"),)),
+    'beach tag:"hot  dog" - red': Query((words("beach"), words("red", -1)), (only("hot dog"),)),
+    "./a.jpg tag:dog - tag:x": Query((picture("./a.jpg"),), (only("dog"), no("x"))),
+    "./my a.jpg - dog tag:dog": Query((picture("./my a.jpg"), words("dog", -1)), (only("dog"),)),
+    "#12 tag:Größe": Query((number("12"),), (only("Größe"),)),
+    "price tag: 5": Query((words("price tag: 5"),)),
+    "hashtag:x a:tag:b": Query((words("hashtag:x a:tag:b"),)),
+    '"tag:dog"': Query((words("tag:dog"),)),
+    r'tag:"a \"b\""': Query((), (only('a "b"'),)),
+}
+
+
+@pytest.mark.parametrize("text", FILTERED)
+def test_filters_are_taken_out_and_the_rest_is_read(text: str) -> None:
+    assert parse(text, nothing_exists) == FILTERED[text]
 
 
 READINGS: dict[str, list[Term]] = {
@@ -121,6 +153,12 @@ REFUSED = {
     'a "dog"s': 2,
     'dog + ""': 6,
     '@"  "': 0,
+    "dog + tag:a -": 12,
+    "dog - + tag:a": 6,
+    "dog 2*tag:a": 4,
+    'dog tag:"a': 4,
+    'tag:"a"s': 0,
+    'dog tag:"  "': 4,
 }
 
 
@@ -188,7 +226,9 @@ def test_words_never_look_at_the_disk() -> None:
 
 finite = st.floats(allow_nan=False, allow_infinity=False).filter(lambda weight: weight != 0)
 weights = st.sampled_from([1.0, -1.0, 2.0, 0.5]) | finite
-marks = st.text(st.sampled_from("ab2.*+-#@/~\"\\' "), min_size=1)
+marks = st.text(st.sampled_from("ab2.*+-#@/~\"\\' "), min_size=1) | st.lists(
+    st.sampled_from(["tag:", "a", '"', " ", "-", "+", "./", "2*", "\\"]), min_size=1
+).map("".join)
 sentences = (
     (st.text(min_size=1) | marks)
     .map(lambda text: " ".join(text.split()))
@@ -200,11 +240,17 @@ terms = st.one_of(
     st.builds(picture, paths, weights),
     st.builds(number, st.integers(1, 10**18 - 1).map(str), weights),
 )
-queries = st.lists(terms, min_size=1, max_size=4).map(lambda some: Query(tuple(some)))
+filters = st.builds(TagFilter, sentences, st.booleans())
+queries = st.builds(
+    lambda some, kept: Query(tuple(some), tuple(kept)),
+    st.lists(terms, max_size=4),
+    st.lists(filters, max_size=3),
+).filter(lambda query: query.terms or query.filters)
 
 
 @settings(deadline=None)
 @given(queries)
+@example(Query((words("tag:a"), picture("a tag:b")), (only("-"), no('"a'), only("tag:b"))))
 @example(Query((picture("@a"), words('"'), words("2 *x"), picture('"'), words("- a"))))
 def test_formatted_query_reads_back(query: Query) -> None:
     assert parse(format(query), nothing_exists) == query

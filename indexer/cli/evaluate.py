@@ -187,6 +187,41 @@ def evaluate_arithmetic(
     )
 
 
+@evaluate.command("tags")
+@pairs_options
+@model_option
+@json_option
+def evaluate_tagging(
+    pairs: Path, images: Path | None, split: str, model: str | None, as_json: bool
+) -> None:
+    """Measure the tags that a model gives to captioned pictures.
+
+    A tag is right if a caption says it, a synonym or an inflection. Captions leave much out, so the
+    truth is better than the figures, which are in percent.
+    """
+    from indexer.evaluation.tags import evaluate_tags
+
+    paths, captions = _read_split(pairs, images, split)
+    encoder = _load(model)
+    scores = evaluate_tags(encoder, encoder.encode_images(paths), captions)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.images} pictures, {scores.tags} tags to choose from")
+    click.echo(
+        f"right: the first {scores.p1:.1f}  of three {scores.p3:.1f}  of five {scores.p5:.1f}"
+        f"  of ten {scores.p10:.1f}; ten tags hold {scores.r10:.1f} of what captions say"
+    )
+    if scores.error is None:
+        click.echo("the model has no calibration")
+        return
+    right = 0.0 if scores.believed_right is None else scores.believed_right
+    click.echo(f"kept: {scores.believed:.1f} a picture, {right:.1f} right")
+    click.echo(f"calibration error: {scores.error:.1f}")
+    for confidence, share, count in scores.curve:
+        click.echo(f"  confidence {confidence:5.1f}  right {share:5.1f}  ({count} tags)")
+
+
 @evaluate.command("labels")
 @labels_option
 @model_option

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.concepts import Concepts
-from indexer.evaluate_match import Judged, MatchScores, judge, measure
+from indexer.evaluation.match import Judged, MatchScores, judge, measure
 from indexer.questions import TOP, Asked, Question, Writer, ask
 from indexer.train.data import Pair, read_pairs
 from searchengine.calibration import (

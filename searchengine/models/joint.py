@@ -126,8 +126,9 @@ class JointEncoder:
         projection, trained, codes, scales = self._text
         index = np.asarray(rows, dtype=np.int64)
         vectors: npt.NDArray[np.float32] = self.words.vectors(index) @ projection
-        hit = np.isin(index, trained)
-        places = np.searchsorted(trained, index[hit])
+        places = np.searchsorted(trained, index)  # np.isin would sort thousands of rows each time
+        hit = trained[places.clip(max=len(trained) - 1)] == index if len(trained) else index < 0
+        places = places[hit]
         vectors[hit] += codes[places] * scales[places][:, None]
         return vectors
 

@@ -1,0 +1,245 @@
+"""The commands `tag` and `teach`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.cli.output import json_option, print_json
+from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.engine import Engine
+    from searchengine.types import Tag
+
+
+@click.command()
+@click.argument("pictures", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Guess tags for the library and keep them.")
+@click.option("--list", "listing", is_flag=True, help="List the tags of the library with counts.")
+@click.option("--add", help="Give the pictures this tag.", metavar="NAME", multiple=True)
+@click.option(
+    "--remove",
+    help="Take this tag away for good.",
+    metavar="NAME",
+    multiple=True,
+)
+@click.option("--accept", help="Make this guess a tag of your own.", metavar="NAME", multiple=True)
+@click.option(
+    "-k",
+    "limit",
+    metavar="N",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Most guesses for a picture.",
+)
+@json_option
+@click.pass_obj
+def tag(
+    flags: dict[str, str],
+    pictures: tuple[str, ...],
+    every: bool,
+    listing: bool,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    accept: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Say what pictures show, and keep your own tags.
+
+    \b
+      lexpix tag ./x.jpg                       # yours, and the model's guesses
+      lexpix tag ./x.jpg --add sunset --remove dog
+      lexpix tag --all                         # so that guesses can be searched
+      lexpix search "tag:sunset - tag:dog"
+
+    A guess is shown as a guess, with how probable it is. A picture is a file, which need not be in
+    the library, or a number of the library such as "#12".
+    """
+    said = add or remove or accept
+    if (every + listing + bool(pictures)) != 1 or (said and not pictures):
+        raise click.UsageError(
+            "name pictures, or pass --all or --list; --add, --remove and --accept need pictures"
+        )
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    settings = load_settings(flags)
+    outside = bool(pictures) and not said  # a file can be tagged where there is no library
+    with Engine.open(settings, create=False) if not outside else _open(flags) as engine:
+        if every:
+            _tag_all(engine, as_json)
+        elif listing:
+            _list(engine, as_json)
+        else:
+            chosen = [(name, _picture(name)) for name in pictures]
+            for _, picture in chosen if said else ():
+                engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
+            for _, picture in chosen if said else ():
+                engine.say(picture, add=add, remove=remove, accept=accept)
+            _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
+            if not engine.labels.is_calibrated:
+                from searchengine.labels import CALIBRATE
+
+                note = "this model has no calibration, so guesses have no confidence"
+                click.echo(f"lexpix: {note}; {CALIBRATE}", err=True)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("pictures", nargs=-1)
+@click.option("--list", "listing", is_flag=True, help="List the taught words.")
+@click.option("--forget", metavar="NAME", help="Forget a taught word.")
+@json_option
+@click.pass_obj
+def teach(
+    flags: dict[str, str],
+    name: str | None,
+    pictures: tuple[str, ...],
+    listing: bool,
+    forget: str | None,
+    as_json: bool,
+) -> None:
+    """Make a new word from a few pictures, for any query and as a tag.
+
+    \b
+      lexpix teach "grandma's cabin" ./1.jpg ./2.jpg ./3.jpg
+      lexpix search "grandma's cabin + snow"
+      lexpix teach --list
+      lexpix teach --forget "grandma's cabin"
+
+    The word belongs to the model: with another one it is made anew from the same pictures, if they
+    are still there.
+    """
+    if (name is not None) + listing + (forget is not None) != 1:
+        raise click.UsageError("give a word and pictures, or --list, or --forget NAME")
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+
+    with Engine.open(load_settings(flags), create=name is not None) as engine:
+        if name is not None:
+            _teach(engine, name, pictures)
+        elif forget is not None:
+            engine.forget_word(forget)
+        words = engine.taught.all()
+    if as_json:
+        print_json(
+            {
+                "words": [
+                    {"name": w.name, "pictures": list(w.pictures), "usable": w.usable}
+                    for w in words
+                ]
+            }
+        )
+    elif listing:
+        for word in words:
+            other = "" if word.usable else "  (taught with another model)"
+            click.echo(f"{printable(word.name)}  {len(word.pictures)} pictures{other}")
+        if not words:
+            click.echo("lexpix: no word was taught yet", err=True)
+    elif name is not None:
+        click.echo(f"taught {name!r}; try: lexpix search {name!r}", err=True)
+    else:
+        click.echo(f"forgot {forget!r}", err=True)
+
+
+def _teach(engine: Engine, name: str, pictures: tuple[str, ...]) -> None:
+    if os.path.isfile(os.path.expanduser(name)) or name.startswith(("./", "../", "/", "~/", "#")):
+        raise click.UsageError(
+            f"{name!r} is a picture; the new word comes first: lexpix teach WORD PICTURE..."
+        )
+    if not pictures:
+        raise click.UsageError(f"{name!r}: name the pictures that show it")
+    if engine.knows(name):
+        note = "is a word that the model knows; from now on it means these pictures. To undo that:"
+        click.echo(f"lexpix: {name!r} {note} lexpix teach --forget {name!r}", err=True)
+    engine.teach(name, [_picture(picture) for picture in pictures])
+
+
+def _open(flags: dict[str, str]) -> Any:
+    """Open the library, or an empty one that is gone again afterwards if there is none."""
+    import contextlib
+    import tempfile
+    from pathlib import Path
+
+    from searchengine.config import load_settings
+    from searchengine.engine import Engine
+    from searchengine.errors import NothingIndexed
+
+    settings = load_settings(flags)
+
+    @contextlib.contextmanager
+    def temporary() -> Any:
+        import dataclasses
+
+        with tempfile.TemporaryDirectory(prefix="lexpix-tag-") as folder:
+            elsewhere = dataclasses.replace(settings, library=Path(folder))
+            with Engine.open(elsewhere, create=True) as engine:
+                yield engine
+
+    try:
+        return Engine.open(settings)
+    except NothingIndexed:
+        return temporary()
+
+
+def _picture(text: str) -> str | int:
+    """Return the library id that "#12" names, or else the path, which may have a leading "@"."""
+    number = text.removeprefix("#")
+    if text != number and number.isdecimal():
+        return int(number)
+    return text if os.path.exists(os.path.expanduser(text)) else text.removeprefix("@")
+
+
+def _tag_all(engine: Engine, as_json: bool) -> None:
+    from indexer.progress import meter
+
+    with meter("pictures") as progress:
+        looked_at, kept = engine.labels.tag_all(
+            lambda done, total: progress("tagging", done, total)
+        )
+    if as_json:
+        print_json({"pictures": looked_at, "tags": kept})
+    elif looked_at:
+        click.echo(f"{kept:,} tags for {looked_at:,} pictures; they are guesses")
+    else:
+        click.echo("nothing to do")
+
+
+def _list(engine: Engine, as_json: bool) -> None:
+    counts = engine.labels.counts()
+    if as_json:
+        entries = [{"name": one.name, "user": one.user, "guess": one.guess} for one in counts]
+        print_json({"tags": entries})
+        return
+    if not counts:
+        click.echo("lexpix: no tags yet; run: lexpix tag --all", err=True)
+        return
+    click.secho(f"{'yours':>7}  {'guesses':>7}  tag", bold=True)
+    for one in sorted(counts, key=lambda one: (-one.user - one.guess, one.name)):
+        click.echo(f"{one.user:7}  {one.guess:7}  {printable(one.name)}")
+
+
+def _show(found: list[tuple[str, list[Tag]]], as_json: bool) -> None:
+    if as_json:
+        pictures = [
+            {"picture": name, "tags": [_entry(one) for one in tags]} for name, tags in found
+        ]
+        print_json({"pictures": pictures})
+        return
+    for name, tags in found:
+        if len(found) > 1:
+            click.secho(printable(name), bold=True)
+        for one in tags:
+            sure = "" if one.confidence is None else f" {one.confidence:.2f}"
+            kind = "yours" if one.source == "user" else f"guess{sure}"
+            click.echo(f"{kind:<10}  {printable(one.name)}")
+
+
+def _entry(one: Tag) -> dict[str, Any]:
+    sure = None if one.confidence is None else round(one.confidence, 4)
+    return {"name": one.name, "source": one.source, "confidence": sure}

@@ -1,0 +1,129 @@
+"""Measure tags against captions: a tag is right if a caption says it, a synonym or an inflection.
+
+Captions name only part of what a picture shows, so a precision is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.tagging import Tagger, matcher_of
+from searchengine.types import Encoder, Tag, Vectors
+from searchengine.vocabulary import TagVocabulary
+from searchengine.words import tokenize
+
+SHOWN = 10
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TagScores:
+    """How right tags are, in percent.
+
+    Attributes:
+        p1, p3, p5, p10: Share of the best tags that captions say.
+        r10: Share of the tags that captions say which are among the best ten.
+        error: Expected calibration error of the ten tags shown (Guo et al., arXiv 1706.04599), None
+            without a calibration.
+        believed, believed_right: Tags per picture at or above the line `maybe`, which are kept and
+            searched, and the share of them that is right.
+        curve: For each tenth of confidence: mean confidence, share that is right, tags.
+        images, tags: What it was measured on.
+    """
+
+    p1: float
+    p3: float
+    p5: float
+    p10: float
+    r10: float
+    error: float | None
+    believed: float | None
+    believed_right: float | None
+    curve: tuple[tuple[float, float, int], ...]
+    images: int
+    tags: int
+
+
+def evaluate_tags(
+    encoder: Encoder, pictures: Vectors, captions: Sequence[Sequence[str]]
+) -> TagScores:
+    """Measure the tags of pictures, shape (n, dim), against the sentences of each."""
+    vocabulary = TagVocabulary.load()
+    tagger = Tagger(encoder, vocabulary, {})
+    found = tagger.tag(pictures, SHOWN)
+    said = said_tags(vocabulary, captions)
+    right = np.array(
+        [[tag.name in names for tag in tags] for tags, names in zip(found, said, strict=True)]
+    )
+    proposable = set(tagger.names)
+    wanted = np.array([max(1, len(names & proposable)) for names in said])
+    matcher = matcher_of(encoder)
+    sure = _confidences(found) if matcher else None
+    believed = None if sure is None or matcher is None else sure >= matcher.bands["words"]["maybe"]
+    curve = () if sure is None else reliability(sure, right)
+    total = sum(count for *_, count in curve)
+    return TagScores(
+        p1=_percent(right[:, :1]),
+        p3=_percent(right[:, :3]),
+        p5=_percent(right[:, :5]),
+        p10=_percent(right),
+        r10=_percent(right.sum(axis=1) / wanted),
+        error=None if sure is None else round(sum(abs(c - r) * n for c, r, n in curve) / total, 2),
+        believed=None if believed is None else round(float(believed.sum(axis=1).mean()), 2),
+        believed_right=None
+        if believed is None or not believed.any()
+        else _percent(right[believed]),
+        curve=curve,
+        images=len(pictures),
+        tags=len(tagger.names),
+    )
+
+
+def said_tags(vocabulary: TagVocabulary, captions: Sequence[Sequence[str]]) -> list[set[str]]:
+    """Return the tags that the sentences of each picture say, in any of their words."""
+    meant: dict[tuple[str, ...], str] = {}
+    for entry in vocabulary.entries:
+        for word in (entry.name, *entry.synonyms):
+            meant.setdefault(tuple(tokenize(word)), entry.name)
+    longest = max(map(len, meant))
+    return [
+        {
+            meant[phrase]
+            for sentence in sentences
+            for phrase in _phrases(tokenize(sentence), longest)
+            if phrase in meant
+        }
+        for sentences in captions
+    ]
+
+
+def reliability(
+    sure: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
+) -> tuple[tuple[float, float, int], ...]:
+    """Return mean confidence and share of right in percent, and the count, of each tenth."""
+    bins = (sure * BINS).astype(int).clip(max=BINS - 1)
+    return tuple(
+        (_percent(sure[bins == one]), _percent(right[bins == one]), int((bins == one).sum()))
+        for one in range(BINS)
+        if (bins == one).any()
+    )
+
+
+def _confidences(found: Sequence[Sequence[Tag]]) -> npt.NDArray[np.float64]:
+    return np.array([[tag.confidence or 0.0 for tag in tags] for tags in found])
+
+
+def _phrases(words: Sequence[str], longest: int) -> list[tuple[str, ...]]:
+    return [
+        tuple(words[start:end])
+        for start in range(len(words))
+        for end in range(start + 1, min(start + longest, len(words)) + 1)
+    ]
+
+
+def _percent(values: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float:
+    return round(100 * float(values.mean()), 2)

@@ -1,0 +1,144 @@
+"""Read WordNet 3.0 as the files of its own distribution (Debian: `wordnet-base`).
+
+The format is wndb(5WN): one synset a line in `data.noun`, one lemma a line in `index.noun`,
+irregular plurals in `noun.exc`; `cntlist.rev` counts how often a sense was met in texts tagged by
+hand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from pathlib import Path
+
+from searchengine.errors import TrainingDataError
+
+LEXNAMES = {
+    5: "animal",
+    6: "artifact",
+    8: "body",
+    13: "food",
+    17: "object",
+    18: "person",
+    19: "phenomenon",
+    20: "plant",
+    27: "substance",
+}
+"""The files of nouns that can be seen (lexnames(5WN)); all others are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synset:
+    """Words of one meaning, the most usual first; `instance`: it is one thing, such as a river."""
+
+    offset: str
+    lexname: str
+    lemmas: tuple[str, ...]
+    instance: bool
+
+
+class WordNet:
+    """The nouns of WordNet that can be seen.
+
+    Raises:
+        TrainingDataError: A file is missing or not WordNet's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.synsets: dict[str, Synset] = {}
+        for line in self._lines("data.noun"):
+            synset = _read_synset(line)
+            if synset.lexname:
+                self.synsets[synset.offset] = synset
+
+    @cached_property
+    def senses(self) -> dict[str, tuple[str, ...]]:
+        """The synsets of a lemma, the most frequent sense first."""
+        found: dict[str, tuple[str, ...]] = {}
+        for line in self._lines("index.noun"):
+            fields = line.split()
+            found[fields[0].replace("_", " ")] = tuple(fields[-int(fields[2]) :])
+        return found
+
+    @cached_property
+    def plurals(self) -> dict[str, list[str]]:
+        """Irregular plurals by singular."""
+        return self._exceptions("noun.exc")
+
+    @cached_property
+    def pasts(self) -> dict[str, list[str]]:
+        """Irregular and doubled forms by verb, those in -ing left out."""
+        forms = self._exceptions("verb.exc")
+        return {
+            verb: kept
+            for verb, found in forms.items()
+            if (kept := [form for form in found if form.endswith("d") or form[-3:] != "ing"])
+        }
+
+    @cached_property
+    def verbs(self) -> frozenset[str]:
+        """All verbs, in their base form."""
+        return frozenset(line.split(" ", 1)[0] for line in self._lines("index.verb"))
+
+    @cached_property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How often a noun was met in a sense, by word and number of the sense."""
+        return {(word, number): n for word, kind, number, n in self._met() if kind == "1"}
+
+    @cached_property
+    def verb_counts(self) -> Counter[str]:
+        """How often a word was met as a verb."""
+        found: Counter[str] = Counter()
+        for word, kind, _, count in self._met():
+            if kind == "2":
+                found[word] += count
+        return found
+
+    @property
+    def uses(self) -> Iterator[str]:
+        """Each word as often as it was met in any sense and part of speech."""
+        for word, _, _, count in self._met():
+            yield from repeat(word, count)
+
+    def _met(self) -> Iterator[tuple[str, str, str, int]]:
+        for line in self._lines("cntlist.rev"):
+            key, number, count = line.split()
+            word, _, rest = key.partition("%")
+            yield word.replace("_", " "), rest[0], number, int(count)
+
+    def _exceptions(self, name: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for line in self._lines(name):
+            form, *bases = line.split()
+            for base in bases:
+                found.setdefault(base.replace("_", " "), []).append(form.replace("_", " "))
+        return found
+
+    def _lines(self, name: str) -> Iterator[str]:
+        path = self._folder / name
+        try:
+            with path.open(encoding="utf-8") as lines:
+                yield from (line.rstrip("\n") for line in lines if line[:1] not in (" ", "\n"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise TrainingDataError(
+                f"{path}: cannot be read as WordNet ({error}); Debian: apt install wordnet-base"
+            ) from error
+
+
+def _read_synset(line: str) -> Synset:
+    fields = line.partition(" | ")[0].split()
+    count = int(fields[3], 16)
+    words = [fields[4 + 2 * place] for place in range(count)]
+    start = 4 + 2 * count
+    pointers = fields[start + 1 :: 4][: int(fields[start])]
+    return Synset(
+        fields[0],
+        LEXNAMES.get(int(fields[1]), ""),
+        # Names ("Husky" the sledge dog is one too) keep their capital for the caller to judge.
+        tuple(word.replace("_", " ") for word in words),
+        "@i" in pointers,
+    )

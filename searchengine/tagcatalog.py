@@ -1,0 +1,226 @@
+"""`TagCatalog`, the tags of a library's pictures and the words that were taught.
+
+No index depends on a tag, so these writes take no `seq`. Tags hang on the row of a file: they
+follow it when it moves, stay when it is edited (guesses are dropped) and go when it is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from searchengine.records import chunks, pack, select_in, unpack
+from searchengine.tables import (
+    EmbeddingRow,
+    EncoderRow,
+    GuessedRow,
+    ImageRow,
+    TagRow,
+    TaughtPictureRow,
+    TaughtRow,
+)
+from searchengine.types import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTag:
+    """A row of the tags; `source` is user, guess or no."""
+
+    image_id: int
+    name: str
+    source: str
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """How many present pictures have a tag by the user's word, and how many only by a guess."""
+
+    name: str
+    user: int
+    guess: int
+
+
+class TagCatalog:
+    """Read and write tags and taught words.
+
+    Args:
+        database: An engine of `database.open_database`.
+    """
+
+    def __init__(self, database: Engine) -> None:
+        self._reader = database
+        self._writer = database.execution_options(writes=True)
+
+    def of(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
+        """Return the tags of pictures, of guesses those of one model, by picture and name."""
+        query = _TAGS.where(_said_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = select_in(connection, query, TagRow.image_id, ids)
+            return sorted(
+                (StoredTag(*row) for row in rows), key=lambda tag: (tag.image_id, tag.name)
+            )
+
+    def holders(self, names: Sequence[str], fingerprint: str) -> dict[int, float]:
+        """Return the pictures with a tag of any of these names, and how sure that is.
+
+        The user's word is sure (1.0), and the user's no to a name takes its guess away.
+        """
+        query = _TAGS.where(TagRow.name.in_(names), _said_by(fingerprint))
+        with self._reader.begin() as connection:
+            tags = [StoredTag(*row) for row in connection.execute(query)]
+        refused = {(tag.image_id, tag.name) for tag in tags if tag.source == "no"}
+        sure: dict[int, float] = {}
+        for tag in tags:
+            if tag.source == "user":
+                sure[tag.image_id] = 1.0
+            elif tag.source == "guess" and (tag.image_id, tag.name) not in refused:
+                sure[tag.image_id] = max(sure.get(tag.image_id, 0.0), tag.confidence or 0.0)
+        return sure
+
+    def counts(self, fingerprint: str) -> list[TagCount]:
+        """Return every tag of the present pictures with its counts, by name."""
+        own = sa.func.max(sa.case((TagRow.source == "user", 1), else_=0))
+        refused = sa.func.max(sa.case((TagRow.source == "no", 1), else_=0))
+        each = (
+            select(TagRow.name, own.label("own"), refused.label("refused"))
+            .join(ImageRow, ImageRow.id == TagRow.image_id)
+            .where(ImageRow.state == "ok", _said_by(fingerprint))
+            .group_by(TagRow.image_id, TagRow.name)
+            .subquery()
+        )
+        guessed = sa.case(((each.c.own == 0) & (each.c.refused == 0), 1), else_=0)
+        query = select(each.c.name, sa.func.sum(each.c.own), sa.func.sum(guessed))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.group_by(each.c.name).order_by(each.c.name))
+            return [TagCount(*row) for row in rows if row[1] or row[2]]
+
+    def say(self, ids: Iterable[int], name: str, source: str) -> None:
+        """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
+        wanted = list(dict.fromkeys(ids))
+        with self._writer.begin() as connection:
+            for chunk in chunks(wanted):
+                said = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
+                connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), said))
+                rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
+                connection.execute(insert(TagRow), rows)
+
+    def unguessed(self, fingerprint: str, version: str) -> list[int]:
+        """Return the present pictures with a vector of a model that were not asked for tags yet."""
+        asked = select(GuessedRow.image_id).where(
+            GuessedRow.fingerprint == fingerprint, GuessedRow.version == version
+        )
+        query = (
+            select(ImageRow.id)
+            .join(EmbeddingRow, EmbeddingRow.image_id == ImageRow.id)
+            .join(EncoderRow, EncoderRow.id == EmbeddingRow.encoder_id)
+            .where(EncoderRow.fingerprint == fingerprint, ImageRow.state == "ok")
+            .where(ImageRow.id.not_in(asked))
+            .order_by(ImageRow.id)
+        )
+        with self._reader.begin() as connection:
+            return list(connection.scalars(query))
+
+    def guess(
+        self,
+        guesses: Mapping[int, Sequence[tuple[str, float]]],
+        fingerprint: str,
+        version: str,
+    ) -> None:
+        """Store a model's tags with their confidence, in place of all guesses there were."""
+        with self._writer.begin() as connection:
+            known = {row.id for row in select_in(connection, _IDS, ImageRow.id, guesses)}
+            for chunk in chunks(known):
+                of_chunk = TagRow.image_id.in_(chunk)
+                connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
+                connection.execute(delete(GuessedRow).where(GuessedRow.image_id.in_(chunk)))
+            _insert(
+                connection,
+                TagRow,
+                [
+                    {
+                        "image_id": one,
+                        "name": name,
+                        "source": "guess",
+                        "confidence": float(confidence),
+                        "fingerprint": fingerprint,
+                    }
+                    for one in known
+                    for name, confidence in guesses[one]
+                ],
+            )
+            asked = {"fingerprint": fingerprint, "version": version}
+            _insert(connection, GuessedRow, [{"image_id": one, **asked} for one in known])
+
+    # Taught words
+
+    def taught(self) -> dict[str, dict[str, str]]:
+        """Return the names of the taught words, and paths by sha256 of the pictures of each."""
+        query = select(TaughtPictureRow.name, TaughtPictureRow.sha256, TaughtPictureRow.path)
+        found: dict[str, dict[str, str]] = {}
+        with self._reader.begin() as connection:
+            ordered = query.order_by(TaughtPictureRow.name, TaughtPictureRow.path)
+            for name, digest, path in connection.execute(ordered):
+                found.setdefault(name, {})[digest] = path
+        return found
+
+    def taught_vectors(self, fingerprint: str) -> dict[str, Vector]:
+        """Return the vectors of the taught words in the space of a model, by name."""
+        query = select(TaughtRow.name, TaughtRow.vector).where(TaughtRow.fingerprint == fingerprint)
+        with self._reader.begin() as connection:
+            rows = list(connection.execute(query))
+        vectors = unpack([row.vector for row in rows])
+        return {row.name: vector for row, vector in zip(rows, vectors, strict=True)}
+
+    def teach(
+        self, name: str, fingerprint: str, vector: Vector, pictures: Mapping[str, str]
+    ) -> None:
+        """Store a word anew: its vector, and the paths of its pictures by their sha256."""
+        with self._writer.begin() as connection:
+            _forget(connection, name)
+            _store_vector(connection, name, fingerprint, vector)
+            rows = [{"name": name, "sha256": one, "path": path} for one, path in pictures.items()]
+            _insert(connection, TaughtPictureRow, rows)
+
+    def renew(self, name: str, fingerprint: str, vector: Vector) -> None:
+        """Store the vector of a known word for another model."""
+        with self._writer.begin() as connection:
+            of_model = (TaughtRow.name == name) & (TaughtRow.fingerprint == fingerprint)
+            connection.execute(delete(TaughtRow).where(of_model))
+            _store_vector(connection, name, fingerprint, vector)
+
+    def forget_word(self, name: str) -> bool:
+        """Remove a taught word and the guesses made with it; tell whether there was one."""
+        with self._writer.begin() as connection:
+            guesses = (TagRow.name == name) & (TagRow.source == "guess")
+            connection.execute(delete(TagRow).where(guesses))
+            return _forget(connection, name)
+
+
+_TAGS = select(TagRow.image_id, TagRow.name, TagRow.source, TagRow.confidence)
+_IDS = select(ImageRow.id)
+
+
+def _said_by(fingerprint: str) -> sa.ColumnElement[bool]:
+    """Match what the user said, and the guesses of one model."""
+    return (TagRow.source != "guess") | (TagRow.fingerprint == fingerprint)
+
+
+def _insert(connection: Connection, table: type, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        connection.execute(insert(table), list(map(dict, rows)))
+
+
+def _store_vector(connection: Connection, name: str, fingerprint: str, vector: Vector) -> None:
+    [packed] = pack([vector], len(vector))
+    row = {"name": name, "fingerprint": fingerprint, "vector": packed}
+    connection.execute(insert(TaughtRow), [row])
+
+
+def _forget(connection: Connection, name: str) -> bool:
+    connection.execute(delete(TaughtRow).where(TaughtRow.name == name))
+    gone = connection.execute(delete(TaughtPictureRow).where(TaughtPictureRow.name == name))
+    return bool(gone.rowcount)
