@@ -348,7 +348,7 @@ def open_engine(flags: dict[str, str], *, required: bool = True) -> Engine:
 
 def show_answer(answer: Answer, form: str | None) -> None:
     """Print an answer as a table, as JSON or as bare paths; unknown words go to standard error."""
-    from searchengine.engine import entries_of
+    from searchengine.answers import entries_of
 
     warn_of(answer.unknown_words)
     if answer.nothing_like_that:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from searchengine import plugins, query
+from searchengine.answers import judged
 from searchengine.calibration import kind_of
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
@@ -29,9 +27,9 @@ from searchengine.errors import (
 )
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.labels import Labels
-from searchengine.models.files import read_config, resolve
-from searchengine.records import StoredEncoder
+from searchengine.loading import load_configured, load_model
 from searchengine.resolve import KnownPicture, Resolver, parts_of, query_vector
+from searchengine.status import ModelStatus, Status, status_of, why_empty
 from searchengine.sync import open_index, synchronise
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
@@ -44,96 +42,18 @@ from searchengine.types import (
     Hit,
     Ids,
     Linear,
-    Matcher,
     PathLike,
     Query,
-    QueryKind,
-    State,
     Tag,
     Term,
-    Vector,
     VectorIndex,
     Vocabulary,
 )
 from searchengine.vocabulary import tag_name
 
+__all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "open"]
+
 INDEX_FOLDER = "index"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
-    """A model of a library: of how many present pictures it has a vector, and if it answers."""
-
-    name: str
-    fingerprint: str
-    dim: int
-    vectors: int
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What a library holds.
-
-    Attributes:
-        library: Its folder.
-        counts: Pictures by state: ok, missing, bad.
-        roots: Indexed folders and when the last scan of each began.
-        model, fingerprint, dim: The model that answers.
-        index, indexed: The index plugin, and how many pictures it can find.
-        models: All models of which there are vectors.
-    """
-
-    library: str
-    counts: dict[State, int]
-    roots: tuple[tuple[str, dt.datetime], ...]
-    model: str
-    fingerprint: str
-    dim: int
-    index: str
-    indexed: int
-    models: tuple[ModelStatus, ...] = ()
-
-
-def load_model(name: str = "default") -> Encoder:
-    """Load a bundled model by name, or any model by the path of its folder.
-
-    Raises:
-        ModelError: There is none, or it is incomplete or changed.
-        MissingPlugin: Nothing installed can run its kind of model.
-    """
-    folder = resolve(name)
-    make = plugins.load("lexpix.encoders", read_config(folder).kind)
-    encoder: Encoder = make(folder)
-    return encoder
-
-
-def load_configured(settings: Settings) -> Encoder:
-    """Load the model of a flag or variable, else the library's choice, else the configured one.
-
-    Raises:
-        ModelError, MissingPlugin: As `load_model` does.
-        LibraryError: The library cannot be read.
-    """
-    chosen = _choice(settings) if "model" in settings.yielding else None
-    if chosen is None:
-        return load_model(settings.model)
-    try:
-        return load_model(chosen)
-    except ModelError as error:
-        raise ModelError(
-            f"{error}; the library {settings.library} uses this model; bring it back, or choose "
-            "another: lexpix reembed --model MODEL"
-        ) from error
-
-
-def _choice(settings: Settings) -> str | None:
-    try:
-        catalog = Catalog(open_database(settings.library, create=False))
-    except NothingIndexed:
-        return None
-    with contextlib.closing(catalog):
-        return catalog.embeddings.choice()
 
 
 def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
@@ -233,7 +153,7 @@ class Engine:
         started = time.perf_counter()
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
         if not len(self.index):
-            raise NothingIndexed(self._why_empty())
+            raise NothingIndexed(why_empty(self.catalog, self.encoder, self._settings))
         only = None if within is None else self._ids_within(within)
         passing = self.labels.passing(asked.filters, only) if asked.filters else None
         if not asked.terms:
@@ -244,9 +164,7 @@ class Engine:
             only = np.sort(np.fromiter(passing, dtype=np.int64))
         count = min(self._settings.limit if limit is None else limit, len(self.index))
         found, scores = self.index.search(vector[None], count + len(used), only)
-        if (
-            found < 0
-        ).all() and passing is None:  # the filter leaves pictures, but none with a vector
+        if passing is None and (found < 0).all():  # pictures are left, but none with a vector
             raise NothingIndexed(
                 f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
             )
@@ -263,7 +181,8 @@ class Engine:
         nothing = False
         if matcher is not None and hits:
             searched = len(self.index) if only is None else len(only)
-            hits = self._judged(hits, vector, kind_of(asked), matcher, searched)
+            stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
+            hits = judged(hits, stored, vector, kind_of(asked), matcher, searched)
             worth = [place for place, hit in enumerate(hits, 1) if hit.band != "unlikely"]
             nothing = bool(hits) and not worth
             if not unlikely:
@@ -451,52 +370,12 @@ class Engine:
 
     def status(self) -> Status:
         """Describe the library."""
-        return Status(
-            library=str(self._settings.library),
-            counts=self.catalog.counts(),
-            roots=tuple((root.path, root.scanned_at) for root in self.catalog.roots()),
-            model=self.encoder.name,
-            fingerprint=self.encoder.fingerprint,
-            dim=self.encoder.dim,
-            index=self._settings.index,
-            indexed=len(self.index),
-            models=tuple(
-                ModelStatus(one.name, one.fingerprint, one.dim, count, self._answers(one))
-                for one, count in self.catalog.embeddings.counts()
-            ),
-        )
-
-    def _answers(self, model: StoredEncoder) -> bool:
-        return model.fingerprint == self.encoder.fingerprint
-
-    def _why_empty(self) -> str:
-        others = [one.name for one, count in self.catalog.embeddings.counts() if count]
-        known = f", but by {' and '.join(map(repr, others))}" if others else ""
-        remedy = ", or: lexpix reembed --model MODEL" if others else ""
-        return (
-            f"{self._settings.library}: no picture is indexed by the model {self.encoder.name!r}"
-            f"{known}; run: lexpix index FOLDER{remedy}"
-        )
+        return status_of(self.catalog, self.encoder, self._settings, len(self.index))
 
     def _rows_of(self, known: KnownPicture) -> list[int]:
         """Return the row of a picture's file, or those of its copies if the file has none."""
         row = self.catalog.by_paths([known.path]).get(known.path)
         return [row.id] if row is not None else sorted(known.ids)
-
-    def _judged(
-        self, hits: list[Hit], vector: Vector, kind: QueryKind, matcher: Matcher, searched: int
-    ) -> list[Hit]:
-        """Give each hit its match and band."""
-        stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
-        present = [hit for hit in hits if hit.id in stored]  # else it was forgotten meanwhile
-        if not present:
-            return []
-        rows = np.stack([stored[hit.id] for hit in present])
-        matches = matcher.match(vector[None], rows, [kind], searched)[0].tolist()
-        return [
-            replace(hit, match=match, band=matcher.band(match, kind))
-            for hit, match in zip(present, matches, strict=True)
-        ]
 
     def _ids_within(self, folder: PathLike) -> Ids:
         path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
@@ -504,23 +383,3 @@ class Engine:
         if not len(ids):
             raise NothingIndexed(f"{path}: nothing of it is indexed; run: lexpix index {path}")
         return ids
-
-
-def entries_of(answer: Answer) -> dict[str, Any]:
-    """Return the JSON form of an answer, one for the command line and the web."""
-    return {
-        "query": answer.query,
-        "unknown_words": [unknown.word for unknown in answer.unknown_words],
-        "hits": [
-            {
-                "id": hit.id,
-                "path": hit.path,
-                "score": round(hit.score, 6),
-                "match": None if hit.match is None else round(hit.match, 4),
-                "band": hit.band,
-            }
-            for hit in answer.hits
-        ],
-        "nothing_like_that": answer.nothing_like_that,
-        "took_ms": round(answer.took_ms, 3),
-    }

@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("searchengine.taught",),
     ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
+    ("searchengine.loading", "searchengine.status", "searchengine.answers"),
     ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),

@@ -334,7 +334,7 @@ def evaluate_own(
 
 def _load(model: str | None) -> Encoder:
     from searchengine.config import load_settings
-    from searchengine.engine import load_configured
+    from searchengine.loading import load_configured
 
     return load_configured(load_settings({"model": model}))
 

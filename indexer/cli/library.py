@@ -100,9 +100,9 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     import tempfile
 
     from indexer.demo import photographs, questions
+    from searchengine.answers import entries_of as answer_entries
     from searchengine.config import load_settings
     from searchengine.engine import Engine
-    from searchengine.engine import entries_of as answer_entries
 
     folders = photographs()
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
