@@ -23,12 +23,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from indexer.clip import import_clip
+from searchengine.calibration import FEATURES, GROUP, KINDS, Background, Calibration
 from searchengine.cli import main
 from searchengine.engine import load_model
 from searchengine.errors import ImageError, MissingPlugin, ModelError
 from searchengine.models import files
 from searchengine.models.clip import ARCHITECTURE, WEIGHTS, ClipEncoder
-from searchengine.types import Encoder, Linear, Vocabulary
+from searchengine.types import Calibrated, Encoder, Linear, Vocabulary
 
 TINY: dict[str, Any] = {
     "embed_dim": 24,
@@ -416,3 +417,32 @@ def test_a_missing_extra_is_said_with_the_command_before_a_library_is_made(
         assert ran.exit_code == 1
         assert "pip install 'lexpix[clip]'" in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_calibration_that_is_attached_judges_its_hits(copy: Path, photos: Path) -> None:
+    library = copy.parent / "judged"
+    assert lexpix("index", photos, "--model", copy, library=library).exit_code == 0
+
+    def hits() -> list[dict[str, Any]]:
+        ran = lexpix("search", "a dog", "--all", "--json", "--model", copy, library=library)
+        found: list[dict[str, Any]] = json.loads(ran.stdout)["hits"]
+        return found
+
+    before = hits()
+    assert {hit["match"] for hit in before} == {None}
+    # What `train match` would write, with a curve whose middle lies at a cosine of 0.
+    encoder = load_model(str(copy))
+    assert isinstance(encoder, Calibrated)
+    random = np.random.default_rng(1).normal(size=(40, encoder.dim)).astype(np.float32)
+    backgrounds = {name: Background.of(unit(random), 4).rounded() for name in ("pictures", *KINDS)}
+    curve = dict.fromkeys(FEATURES, 0.0) | {"score": 3.0}
+    bands = {kind: {"likely": 0.5, "maybe": 0.2} for kind in KINDS}
+    fitted = Calibration(backgrounds, dict.fromkeys(KINDS, curve), bands)
+    files.attach(copy, GROUP, fitted.save)
+    after = hits()
+    assert [(hit["id"], hit["score"]) for hit in after] == [
+        (hit["id"], hit["score"]) for hit in before
+    ]
+    for hit in after:
+        assert hit["match"] == pytest.approx(1 / (1 + np.exp(-3 * hit["score"])), abs=2e-3)
+        assert hit["band"] == ("likely" if hit["match"] >= 0.5 else "maybe")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from searchengine.calibration import GROUP, Calibration
 from searchengine.errors import LexpixError, MissingPlugin, ModelError
 from searchengine.images import as_rgb, open_image
 from searchengine.models import files
@@ -138,6 +139,12 @@ class ClipEncoder:
         if isinstance(image, (str, os.PathLike)):
             return open_image(image, size=self.decode_size, prepare=prepare)
         return prepare(image)
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What its cosines are worth, None if nobody has fitted that yet."""
+        parts = files.attached(self._folder, self._config, GROUP)
+        return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
 
     @cached_property
     def _transform(self) -> tuple[Any, Any]:
