@@ -36,7 +36,6 @@ from searchengine.tagging import matcher_of
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.types import (
     Answer,
-    Calibrated,
     Encoder,
     Explanation,
     Hit,
@@ -177,7 +176,7 @@ class Engine:
         hits = [
             Hit(id_, pictures[id_].path, score) for id_, score in ranked[:count] if id_ in pictures
         ]
-        matcher = self.encoder.calibration if isinstance(self.encoder, Calibrated) else None
+        matcher = matcher_of(self.encoder)
         nothing = False
         if matcher is not None and hits:
             searched = len(self.index) if only is None else len(only)

@@ -20,9 +20,8 @@ import numpy.typing as npt
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownWords
 from searchengine.tagcatalog import TagCatalog
-from searchengine.tagging import Tagger, taught_vector
+from searchengine.tagging import Tagger, matcher_of, taught_vector
 from searchengine.types import (
-    Calibrated,
     Encoder,
     Linear,
     Matcher,
@@ -213,8 +212,7 @@ class _WithTaught:
 
     @property
     def calibration(self) -> Matcher | None:
-        encoder = self._encoder
-        return encoder.calibration if isinstance(encoder, Calibrated) else None
+        return matcher_of(self._encoder)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         pieces = [self._taught.split(text) for text in texts]

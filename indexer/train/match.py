@@ -35,7 +35,8 @@ from searchengine.calibration import (
 )
 from searchengine.errors import MissingPlugin, ModelError, TrainingDataError, UnknownWords
 from searchengine.models import files
-from searchengine.types import Calibrated, Encoder, QueryKind, Vectors
+from searchengine.tagging import matcher_of
+from searchengine.types import Encoder, QueryKind, Vectors
 from searchengine.vectors import compose
 
 BACKGROUND = 2000
@@ -137,7 +138,7 @@ def measure_shipped(encoder: Encoder, material: Material) -> dict[QueryKind, Mat
     Raises:
         ModelError: It has none.
     """
-    calibration = encoder.calibration if isinstance(encoder, Calibrated) else None
+    calibration = matcher_of(encoder)
     if calibration is None:
         raise ModelError(
             f"model {encoder.name!r}: no calibration; run: lexpix train match --model MODEL"

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from searchengine.calibration import GROUP, Calibration
 from searchengine.errors import LexpixError, MissingPlugin, ModelError
 from searchengine.images import as_rgb, open_image
 from searchengine.models import files
+from searchengine.models.stored import StoredModel
 from searchengine.types import PathLike, Vectors
 from searchengine.vectors import unit_rows
 
@@ -44,7 +44,7 @@ REASON = 300
 """Characters of an explanation by PyTorch, which lists every weight that does not fit."""
 
 
-class ClipEncoder:
+class ClipEncoder(StoredModel):
     """Map texts and pictures into the space of an open_clip model."""
 
     def __init__(self, folder: Path) -> None:
@@ -54,28 +54,10 @@ class ClipEncoder:
             ModelError: The description is missing or of another kind.
             MissingPlugin: open_clip is not installed.
         """
-        self._folder = folder
-        self._config = files.read_config(folder)
-        if self._config.kind != KIND:
-            raise ModelError(f"{folder}: a model of kind {self._config.kind!r}, not of open_clip")
+        super().__init__(folder, KIND, "of open_clip")
         require_open_clip()
         self._lock = threading.Lock()
         self._opened: tuple[Any, Any] | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over weights, architecture and preprocessing."""
-        return self._config.fingerprint
-
-    @property
-    def name(self) -> str:
-        """What people call the model."""
-        return self._config.name
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._config.dim
 
     @property
     def decode_size(self) -> int:
@@ -139,12 +121,6 @@ class ClipEncoder:
         if isinstance(image, (str, os.PathLike)):
             return open_image(image, size=self.decode_size, prepare=prepare)
         return prepare(image)
-
-    @cached_property
-    def calibration(self) -> Calibration | None:
-        """What its cosines are worth, None if nobody has fitted that yet."""
-        parts = files.attached(self._folder, self._config, GROUP)
-        return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
 
     @cached_property
     def _transform(self) -> tuple[Any, Any]:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.calibration import GROUP, Calibration
 from searchengine.errors import ModelError, UnknownWords
 from searchengine.models import files
+from searchengine.models.stored import StoredModel
 from searchengine.types import PathLike, UnknownWord, Vectors
 from searchengine.vectors import unit_rows
 from searchengine.words import FILES as WORD_FILES
@@ -43,45 +43,19 @@ BATCH = 32
 """Pictures per run of the CNN; more gain nothing on a CPU and cost memory."""
 
 
-class JointEncoder:
+class JointEncoder(StoredModel):
     """Map texts and pictures into the space of one joint model."""
 
     def __init__(self, folder: Path) -> None:
         """Open a model folder; raise ModelError naming a file that is missing or changed."""
-        self._folder = folder
-        self._config = files.read_config(folder)
-        if self._config.kind != "joint":
-            raise ModelError(
-                f"{folder}: a model of kind {self._config.kind!r}, not a joint embedding"
-            )
+        super().__init__(folder, "joint", "a joint embedding")
         self._lock = threading.Lock()
         self._opened: Any = None
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over weights, configuration and preprocessing."""
-        return self._config.fingerprint
-
-    @property
-    def name(self) -> str:
-        """What people call the model."""
-        return self._config.name
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._config.dim
 
     @property
     def decode_size(self) -> int:
         """Pixels per side that pictures are scaled to; decoding finer than that is wasted."""
         return int(self._config.image["size"])
-
-    @cached_property
-    def calibration(self) -> Calibration | None:
-        """What its cosines are worth, None if nobody has fitted that yet."""
-        parts = files.attached(self._folder, self._config, GROUP)
-        return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
 
     @cached_property
     def words(self) -> WordVectors:

@@ -1,0 +1,42 @@
+"""What every model that is a folder has, whatever its kind."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from searchengine.calibration import GROUP, Calibration
+from searchengine.errors import ModelError
+from searchengine.models import files
+
+
+class StoredModel:
+    """The description of a model folder, and what goes with it."""
+
+    def __init__(self, folder: Path, kind: str, what: str) -> None:
+        """Read the description; raise ModelError if it is of another kind than `what` names."""
+        self._folder = folder
+        self._config = files.read_config(folder)
+        if self._config.kind != kind:
+            raise ModelError(f"{folder}: a model of kind {self._config.kind!r}, not {what}")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, configuration and preprocessing."""
+        return self._config.fingerprint
+
+    @property
+    def name(self) -> str:
+        """What people call the model."""
+        return self._config.name
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._config.dim
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What its cosines are worth, None if nobody has fitted that yet."""
+        parts = files.attached(self._folder, self._config, GROUP)
+        return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
