@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 # A module may import the layers above its own line. Modules of one line do not meet, except that
 # the first line is one, and that a package may import from itself.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("searchengine.errors", "searchengine.types"),
+    ("searchengine.errors", "searchengine.types", "searchengine.documents"),
     (
         "searchengine.vectors",
         "searchengine.images",
