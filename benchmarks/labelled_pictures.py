@@ -3,12 +3,17 @@
     python benchmarks/labelled_pictures.py clipart /usr/share/openclipart clipart.jsonl
     python benchmarks/labelled_pictures.py emoji emoji-datasource-google/package emoji.jsonl \
         --names openmoji/package/data/openmoji.json
+    python benchmarks/labelled_pictures.py emoji emoji-datasource-google/package fluent.jsonl \
+        --names openmoji/package/data/openmoji.json --part train \
+        --drawings fluent-emoji-3d/package/assets
     python benchmarks/labelled_pictures.py captions captions.jsonl labels.jsonl --split dev
     python benchmarks/labelled_pictures.py imagenet foolbox/data labels.jsonl --classes names.tsv
 
 clipart     Debian openclipart-png and openclipart-svg: pairs, captioned by title and keywords
 emoji       npm emoji-datasource-google, unpacked: pairs of the split test; the names and keywords
-            of npm openmoji are better than its own
+            of npm openmoji are better than its own. With --drawings the same emoji as drawn by
+            another package, in files named by code points; --part keeps a quarter apart by code
+            points, so that one may train on a style and measure on things of another style
 captions    captioned photos: labels, the nouns that at least three captions of a picture agree on
 imagenet    files named imagenet_NN_CLASS.jpg, as PyPI's foolbox ships: labels, names of the classes
 
@@ -22,6 +27,7 @@ import csv
 import json
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -40,6 +46,8 @@ Entry = dict[str, Any]
 
 COPIES = 3
 """At most so many clip-arts of one title."""
+APART = 4
+"""One emoji in so many is not trained on, in whatever style."""
 AGREE = 3
 """So many captions of a photo must name a noun."""
 
@@ -98,13 +106,20 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder, or file of captions")
     parser.add_argument("out", type=Path, help="JSON lines to write")
     parser.add_argument("--names", type=Path, help="openmoji.json, for emoji")
+    parser.add_argument("--drawings", type=Path, help="folder of another style, for emoji")
+    parser.add_argument(
+        "--part",
+        choices=("all", "train", "test"),
+        default="all",
+        help="all emoji, those to train on, or the quarter that is not trained on in any style",
+    )
     parser.add_argument("--split", default="dev", help="which captioned pictures")
     parser.add_argument("--labels", action="store_true", help="names instead of captions")
     parser.add_argument("--classes", type=Path, help="table: class, synset, name; for imagenet")
     options = parser.parse_args()
     entries = {
         "clipart": lambda: clipart(options.source),
-        "emoji": lambda: emoji(options.source, options.names),
+        "emoji": lambda: emoji(options.source, options.names, options.drawings, options.part),
         "captions": lambda: captioned(options.source, options.split),
         "imagenet": lambda: imagenet(options.source, options.classes),
     }[options.kind]()
@@ -178,29 +193,42 @@ def _shows_something(picture: Path) -> bool:
     return float(pixels.std(axis=(0, 1)).max()) > 4
 
 
-def emoji(folder: Path, names: Path | None) -> Iterator[Entry]:
+def emoji(
+    folder: Path, names: Path | None, drawings: Path | None = None, part: str = "all"
+) -> Iterator[Entry]:
     """Yield captioned emoji, one of those that differ in skin or sex only."""
     better = {} if names is None else _openmoji_names(names)
+    others = {} if drawings is None else {_code(path.stem): path for path in drawings.iterdir()}
     for entry in json.loads((folder / "emoji.json").read_text(encoding="utf-8")):
-        kind = entry["subcategory"]
-        picture = folder / "img/google/64" / entry["image"]
+        kind, code = entry["subcategory"], _code(entry["unified"])
+        picture = others.get(code) if drawings else folder / "img/google/64" / entry["image"]
         if kind not in _EMOJI_FACES and (entry["category"] in _NO_EMOJI or kind in _NO_EMOJI_KINDS):
             continue
         # Joined with the sign of a sex: the same activity again; facing right: the same mirrored.
         joined = {"2640", "2642", "27A1"} & set(entry["unified"].split("-"))
-        if joined or not entry["has_img_google"] or not picture.exists():
+        if joined or not entry["has_img_google"] or picture is None or not picture.exists():
+            continue
+        apart = zlib.crc32(code.encode()) % APART == 0
+        if part != "all" and apart != (part == "test"):
             continue
         own = entry["short_name"].replace("_", " ").replace("-", " ")
-        name, keywords = better.get(entry["unified"].replace("-FE0F", ""), (own, []))
+        name, keywords = better.get(code, (own, []))
         words = set(tokenize(name))
         extra = [word for word in keywords if not set(tokenize(word)) <= words]
         caption = ", ".join([name, *extra])
-        yield {"image": str(picture), "captions": [caption], "split": "test"}
+        captions = [name, caption] if extra and part == "train" else [caption]
+        split = "train" if part == "train" else "test"
+        yield {"image": str(picture.absolute()), "captions": captions, "split": split}
+
+
+def _code(name: str) -> str:
+    """Return code points as all sources write them, without the sign that only asks for colour."""
+    return name.upper().replace("-FE0F", "")
 
 
 def _openmoji_names(path: Path) -> dict[str, tuple[str, list[str]]]:
     return {
-        entry["hexcode"].replace("-FE0F", ""): (
+        _code(entry["hexcode"]): (
             entry["annotation"].replace(":", ""),
             [tag.strip() for tag in entry["tags"].split(",") if tag.strip()],
         )

@@ -56,7 +56,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     )
     nn.init.uniform_(network[1].weight, 0.5, 2.0)
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
-    backbone = Backbone("tiny", network.eval(), 40, SIZE, mean, std, None)
+    backbone = Backbone("tiny", network.eval(), 40, SIZE, SIZE, mean, std, None)
     vectors = random.normal(size=(len(WORDS), 10)).astype(np.float32)
     vectors[WORDS.index("xyz")] = 0
     table = WordVectors.build(WORDS, vectors)

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 from searchengine.errors import MissingPlugin, ModelError
 
 DEFAULT = "efficientnet_lite0"
-EARLY_BLOCKS = 8
-"""Of the 16 blocks of EfficientNet-Lite0, those above a map of 14 x 14."""
+EARLY_BLOCKS = 5
+"""Of the 16 blocks of EfficientNet-Lite0, those with maps finer than a sixteenth of the picture."""
+SIZE, TRAIN_SIZE = 256, 224
+"""Pixels per side. A random crop, scaled to the input, shows things larger than the whole
+picture does; a larger input when it is used sets that right (FixRes, arXiv 1906.06423)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Backbone:
         name: As in `--backbone`.
         features: (B, 3, size, size) -> (B, channels, rows, columns).
         channels: Length of one place's feature vector.
-        size: Pixels per side.
+        size: Pixels per side of what it sees when it is used.
+        train_size: Pixels per side of the random crops that fine-tuning shows it.
         mean, std: Of the pixel values 0..1, per colour.
         classifier: Weights of the linear classifier it was trained with, on pooled features,
             (classes, channels), or None.
@@ -35,6 +39,7 @@ class Backbone:
     features: nn.Module
     channels: int
     size: int
+    train_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classifier: Tensor | None
@@ -85,7 +90,7 @@ class EfficientNetLite(nn.Module):
         self._bn1 = nn.BatchNorm2d(1280, eps=1e-3, momentum=0.01)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Map (B, 3, 224, 224) to (B, 1280, 7, 7)."""
+        """Map (B, 3, size, size) to (B, 1280, size / 32, size / 32)."""
         x = nn.functional.relu6(self._bn0(self._conv_stem(_pad(pixels, 3, 2))))
         for block in self._blocks:
             x = block(x)
@@ -144,7 +149,7 @@ def _efficientnet_lite0() -> Backbone:
     network.load_state_dict(weights)
     mean, std = (127 / 255,) * 3, (128 / 255,) * 3
     early = (network._conv_stem, network._bn0, *network._blocks[:EARLY_BLOCKS])
-    return Backbone(DEFAULT, network.eval(), 1280, 224, mean, std, classifier, early)
+    return Backbone(DEFAULT, network.eval(), 1280, SIZE, TRAIN_SIZE, mean, std, classifier, early)
 
 
 def _torchvision(name: str) -> Backbone:
@@ -175,7 +180,7 @@ def _torchvision(name: str) -> Backbone:
     mean, std = tuple(transform.mean), tuple(transform.std)
     if getattr(network, "transform_input", False):  # GoogLeNet and Inception: -1..1, made inside
         mean = std = (0.5,) * 3
-    return Backbone(name, features, int(channels), size, mean, std, None)
+    return Backbone(name, features, int(channels), size, size, mean, std, None)
 
 
 def _before_pooling(name: str, network: nn.Module) -> nn.Module:

@@ -34,7 +34,7 @@ CAPTION_PASSES = 5
 """Times an epoch shows each picture, as Flickr8k and COCO have five captions for each."""
 NOISE = 0.5
 """Standard deviation of a pseudo picture's features, as a share of that of real ones."""
-ALSO = 1 / 6
+ALSO = 1 / 4
 """Share of a batch that comes from further pairs, if there are any."""
 
 
@@ -332,7 +332,7 @@ class FinetunePhase:
 
     def _pixels(self, row: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
         """Return a random part of a picture, at least three quarters a side, sometimes mirrored."""
-        size = self.backbone.size
+        size = self.backbone.train_size
         image = open_image(self.data.pairs[row].image, size=size)
         width, height = (side * random.uniform(0.75, 1.0) for side in image.size)
         left = random.uniform(0, image.width - width)

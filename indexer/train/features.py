@@ -57,7 +57,7 @@ def extract(
         ImageError: A picture cannot be read.
     """
     key = hashlib.sha256()
-    for value in (backbone.name, *VIEWS, str(CENTRE)):
+    for value in (backbone.name, str(backbone.size), *VIEWS, str(CENTRE)):
         key.update(value.encode())
     for path in images:
         stat = path.stat() if path.exists() else None
