@@ -12,8 +12,10 @@ mixture    a picture - what it shows + a concept  name the concept and not what 
 
 Each is asked twice. It is *present* in a library that shows it; it is *absent* from the same
 library without the pictures that may show it (`indexer/concepts.py`), so both are asked about one
-thing and differ in nothing but the answer. Captions name only part of what a picture shows: what is
-counted as wrong is at times right.
+thing and differ in nothing but the answer. Pictures that may show it though no caption names it are
+in neither library: nobody knows whether they are right (as unjudged images are left out in LVIS,
+arXiv 1908.03195). Captions name only part of what a picture shows even so: what is counted as wrong
+is at times right.
 """
 
 from __future__ import annotations
@@ -69,6 +71,10 @@ class Question:
         needed = self.least if least is None else least
         return int((self.shown & library & ~self.own).sum()) >= needed
 
+    def judged(self, library: Flags) -> Flags:
+        """Return the library without what may answer but is not known to, and the query's own."""
+        return library & ~self.own & (self.right | ~self.maybe)
+
     def without(self, library: Flags) -> Flags:
         """Return the library without what may answer."""
         return library & ~self.maybe
@@ -110,7 +116,7 @@ def ask(
     every = np.stack([question.vector for question in questions]) @ pictures.T
     for question, scores in zip(questions, every, strict=True):
         if question.is_present(library, least):
-            asked.append(_asked(question, True, scores, library & ~question.own))
+            asked.append(_asked(question, True, scores, question.judged(library)))
         rest = question.without(library) & ~question.own
         if rest.sum() >= max(TOP, LEFT * library.sum()):
             asked.append(_asked(question, False, scores, rest))

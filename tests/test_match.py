@@ -96,7 +96,8 @@ def test_each_question_is_asked_with_and_without_its_answers() -> None:
     present, absent = ask([one], pictures, library)
     assert (present.present, absent.present) == (True, False)
     scores = pictures @ pictures[1]
-    for each, rows in ((present, range(30)), (absent, [0, *range(4, 30)])):
+    doubtful = 3  # may show it, but no caption says so
+    for each, rows in ((present, {*range(30)} - {doubtful}), (absent, [0, *range(4, 30)])):
         expected = sorted(rows, key=lambda row: -scores[row])[:TOP]
         assert each.hits.tolist() == expected
         assert each.right.tolist() == [row in (1, 2, 35) for row in expected]

@@ -45,7 +45,7 @@ def train() -> None:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Further pairs, such as drawings with titles: a sixth of each batch. Repeatable.",
+    help="Further pairs, such as drawings with titles: a quarter of each batch. Repeatable.",
 )
 @click.option(
     "--backbone",
@@ -90,6 +90,13 @@ def train() -> None:
     type=click.IntRange(min=0),
     help="Epochs that train the CNN too, after those.",
 )
+@click.option(
+    "--refit",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Epochs that train all but the CNN once more, after those.",
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
 @click.option(
     "--device",
@@ -118,6 +125,7 @@ def joint(
     dim: int,
     epochs: int,
     finetune: int,
+    refit: int,
     seed: int,
     device: str,
     notes: tuple[str, ...],
@@ -141,7 +149,7 @@ def joint(
     if distil is None:
         distil = 0 if words else DISTIL
     sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=noted)
-    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
+    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, refit=refit, seed=seed)
     from indexer.progress import meter
 
     with meter("steps") as progress:

@@ -59,6 +59,8 @@ def extract(
     key = hashlib.sha256()
     for value in (backbone.name, str(backbone.size), *VIEWS, str(CENTRE)):
         key.update(value.encode())
+    for weights in backbone.features.state_dict().values():
+        key.update(weights.cpu().contiguous().numpy().tobytes())
     for path in images:
         stat = path.stat() if path.exists() else None
         key.update(
