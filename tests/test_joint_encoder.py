@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -130,6 +131,30 @@ def test_mean_of_regions_is_the_embedding_before_normalising(encoder: JointEncod
     assert regions.shape == (3, CELLS, DIM)
     rows = [unit(cells.mean(axis=0)) for cells in regions]
     np.testing.assert_allclose(encoder.encode_images(pictures), rows, atol=1e-5)
+
+
+def test_regions_are_the_linear_layer_of_the_features(tiny: Tiny, encoder: JointEncoder) -> None:
+    pictures = [noise(seed) for seed in range(2)]
+    with torch.inference_mode():
+        expected = tiny.model.head(torch.from_numpy(encoder.encode_features(pictures))).numpy()
+    # The head's weights are stored in half precision.
+    regions = encoder.encode_regions(pictures)
+    np.testing.assert_allclose(regions, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_model_without_features_says_so(tiny: Tiny, tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        for path in tiny.folder.iterdir():
+            if path.suffix == ".npy":
+                shutil.copy(path, folder)
+        model = onnx.load(str(tiny.folder / IMAGE_MODEL))
+        del model.graph.output[2:]
+        onnx.save(model, str(folder / IMAGE_MODEL))
+
+    old = tmp_path / "old"
+    files.save(old, files.read_config(tiny.folder), write)
+    with pytest.raises(ModelError, match="no output `features`"):
+        JointEncoder(old).encode_features([noise(0)])
 
 
 def test_regions_stand_row_by_row(tiny: Tiny, encoder: JointEncoder) -> None:

@@ -20,7 +20,10 @@ HALF_FROM = 4096
 
 
 class ImageBranch(nn.Module):
-    """Pixels to `embedding` and `regions`; the embedding is the mean of the regions."""
+    """Pixels to `embedding`, `regions` and `features`.
+
+    The embedding is the mean of the regions, which are a linear map of the features.
+    """
 
     def __init__(self, backbone: Backbone, head: nn.Linear) -> None:
         super().__init__()
@@ -30,15 +33,15 @@ class ImageBranch(nn.Module):
         self.scale = nn.Buffer((1 / (255 * std)).view(1, 3, 1, 1))
         self.shift = nn.Buffer((-mean / std).view(1, 3, 1, 1))
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Map uint8 (n, size, size, 3) to (n, dim) and (n, cells, dim), not normalised."""
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map uint8 (n, size, size, 3) to (n, dim), (n, cells, dim), and (n, cells, channels)."""
         x = pixels.permute(0, 3, 1, 2).float() * self.scale + self.shift  # (n, 3, size, size)
         maps = self.features(x)  # (n, channels, rows, columns)
         # Two products with the head instead of one: whoever asks for the embedding alone pays for
         # one vector, not for 49.
         embedding = self.head(maps.mean((2, 3)))  # (n, dim)
-        regions = self.head(maps.flatten(2).transpose(1, 2))  # (n, cells, dim)
-        return embedding, regions
+        features = maps.flatten(2).transpose(1, 2)  # (n, cells, channels)
+        return embedding, self.head(features), features
 
 
 def cells(backbone: Backbone) -> tuple[int, int]:
@@ -62,7 +65,7 @@ def export_image_branch(backbone: Backbone, head: nn.Linear, path: Path, *, half
             branch,
             (example,),
             input_names=["pixels"],
-            output_names=["embedding", "regions"],
+            output_names=["embedding", "regions", "features"],
             dynamic_shapes=({0: torch.export.Dim("n")},),
             opset_version=18,
             dynamo=True,

@@ -130,6 +130,18 @@ class JointEncoder(StoredModel):
         """Return W f_l + b of every place, shape (n, cells, dim); their mean is the embedding."""
         return self._run("regions", images)
 
+    def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
+        """Return f_l, what the CNN sees at every place, shape (n, cells, channels).
+
+        Raises:
+            ModelError: The model is of a time when this was not written with it.
+        """
+        if "features" not in {output.name for output in self._session.get_outputs()}:
+            raise ModelError(
+                f"{self._folder / IMAGE_MODEL}: has no output `features`; train the model anew"
+            )
+        return self._run("features", images)
+
     def prepare(self, image: Image) -> Image:
         """Scale a picture as the CNN wants it; safe to call in any thread.
 
