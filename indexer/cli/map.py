@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from indexer.cli.output import executor_of, json_option, print_json
+from indexer.cli.output import executor_of, json_option, model_option, print_json
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -170,10 +170,12 @@ def map_library(
     type=click.IntRange(3, _LIMIT),
     help=f"Most words; {_NEAR} if near a word, else {_WORDS}.",
 )
+@click.option(
+    "--library", metavar="FOLDER", help="Folder of the library, whose taught words count as well."
+)
+@model_option
 @json_option
-@click.pass_obj
 def words_map(
-    flags: dict[str, str],
     words: tuple[str, ...],
     out: str,
     form: Form | None,
@@ -183,6 +185,8 @@ def words_map(
     near: str | None,
     frequent: bool,
     count: int | None,
+    library: str | None,
+    model: str | None,
     as_json: bool,
 ) -> None:
     """Draw words on a map: what the model takes for alike lies together.
@@ -203,6 +207,8 @@ def words_map(
 
     form = form_of(out, form)
     require_writable(out)
+    named = {"library": library, "model": model}
+    flags = {name: value for name, value in named.items() if value is not None}
     with _engine(load_settings(flags)) as engine:
         encoder = with_taught(engine.encoder, engine.taught)
         if words:
