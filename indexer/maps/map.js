@@ -368,7 +368,7 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
   // For tests and benchmarks, and whoever looks with the console.
-  window.lexpixMap = { view, draw, move, zoom, pan, pointAt, nameOf, home: () => home, boxes: () => boxes, ready: () => sheets.every((s) => s.complete) };
+  window.lexpixMap = { view, draw, move, zoom, pan, pointAt, nameOf, screen: (i) => [screenX(i), screenY(i)], home: () => home, boxes: () => boxes, ready: () => sheets.every((s) => s.complete) };
   resize();
   recolour();
 })();

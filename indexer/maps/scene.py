@@ -128,9 +128,10 @@ def map_pictures(
     present = sorted(one for one in found if one in shown)
     if not present:
         raise ConfigError("no picture of the map has a vector of this model; run: lexpix index")
-    pictures = centred(np.stack([found[one] for one in present]))
-    words, signs = _landmarks(encoder, pictures, landmarks) if landmarks else ([], pictures[:0])
-    places = layout(np.concatenate([pictures, signs]), method, seed=seed)
+    vectors = np.stack([found[one] for one in present])
+    words, signs = _landmarks(encoder, vectors, landmarks) if landmarks else ([], vectors[:0])
+    clouds = [centred(cloud) for cloud in (vectors, signs) if len(cloud)]
+    places = layout(np.concatenate(clouds), method, seed=seed)
     names = (*(shown[one].path for one in present), *words)
     title = f"{len(present):,} pictures" + (f" and {len(words)} words" if words else "")
     return Scene(title, places, names, len(present))
@@ -170,12 +171,13 @@ def _thumb(names: Sequence[str], point: int) -> Image | str:
 def _landmarks(encoder: Encoder, pictures: Vectors, most: int) -> tuple[list[str], Vectors]:
     """Return the tags that most pictures, shape (n, dim), are nearest to, and their vectors.
 
-    The cloud of words whose mean is taken away is that of all tags, not of the few shown.
+    They are chosen by the scores of a search: around their own middle, pictures of food would no
+    longer be nearest to words of food.
     """
     tags = tag_words(encoder)
     if not tags:
         raise QueryError("the model knows no word of the tags; draw the map with --no-words")
-    vectors = centred(encoder.encode_texts(tags))
+    vectors = encoder.encode_texts(tags)
     counts = np.zeros(len(tags), dtype=np.int64)
     for start in range(0, len(pictures), _BATCH):
         nearest = (pictures[start : start + _BATCH] @ vectors.T).argmax(axis=1)
