@@ -24,7 +24,7 @@ _WORDS = 300
 _NEAR = 50
 
 
-class Size(click.ParamType):  # type: ignore[type-arg] - generic since click 8.4
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """Width and height in pixels, as 1600x1200."""
 
     name = "size"
