@@ -183,5 +183,6 @@ def _landmarks(encoder: Encoder, pictures: Vectors, most: int) -> tuple[list[str
         nearest = (pictures[start : start + _BATCH] @ vectors.T).argmax(axis=1)
         counts += np.bincount(nearest, minlength=len(tags))
     best = np.argsort(-counts, kind="stable")[:most]
-    best = best[counts[best] > 0]
+    # What one picture in two hundred is nearest to at most is more often an error than a theme.
+    best = best[counts[best] >= max(1, len(pictures) // 200)]
     return [tags[one] for one in best], vectors[best]
