@@ -35,6 +35,8 @@ ORDER = (
     "explain",
     "tag",
     "teach",
+    "words",
+    "map",
     "status",
     "failures",
     "forget",

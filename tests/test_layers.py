@@ -87,6 +87,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "torch": ("indexer.train.*", "searchengine.models.clip", "indexer.clip"),
     "torchvision": ("indexer.train.*", "searchengine.models.clip"),
     "transformers": ("indexer.clip",),
+    "umap": ("indexer.maps.layout",),
 }
 
 
