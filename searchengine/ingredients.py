@@ -1,8 +1,9 @@
 """Ingredient lines taken apart: "2 boneless chicken thighs" is 2, of "boneless chicken thighs".
 
-`ingredient-parser-nlp` (extra `recipes`) does the work, a conditional random field over the words of
-a line (English). It asks NLTK for the part of speech of each word, whose weights it would download;
-here they come from `assets/nltk_data`, so nothing is fetched. What a name means is for `foods`.
+`ingredient-parser-nlp` (extra `recipes`) does the work, a conditional random field over the words
+of a line (English). It asks NLTK for the part of speech of each word, whose weights it would
+download; here they come from `assets/nltk_data`, so nothing is fetched. What a name means is for
+`foods`.
 """
 
 from __future__ import annotations

@@ -5,11 +5,11 @@
     pip download --no-deps textblob-aptagger==0.2.0
     python -m indexer.vocabulary.make_tagger textblob_aptagger-0.2.0-py2.py3-none-any.whl
 
-NLTK has no weights of its own in its package and downloads them when they are asked for. The averaged
-perceptron that it took over was published with weights in `textblob-aptagger` (MIT, Matthew Honnibal):
-the same features, tags (Penn Treebank) and training data. They are a pickle there; it is read with
-nothing allowed but sets, and written as JSON, with weights to three places. The same input gives the
-same file.
+NLTK has no weights in its package and downloads them when they are asked for. The averaged
+perceptron that it took over was published with weights in `textblob-aptagger` (MIT, Matthew
+Honnibal), with the same features and tags (Penn Treebank). They are a pickle there; it is read with
+nothing allowed but sets, and written as JSON, with weights to three places. The same input gives
+the same file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def convert(wheel: Path, out: Path) -> int:
             pickled = archive.read(PICKLE)
         weights, words, tags = SetsOnly(io.BytesIO(pickled), encoding="utf-8").load()
     except (OSError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise TrainingDataError(f"{wheel}: no wheel of textblob-aptagger 0.2.0 ({error})") from error
+        raise TrainingDataError(
+            f"{wheel}: no wheel of textblob-aptagger 0.2.0 ({error})"
+        ) from error
     rounded = {
         feature: kept
         for feature, by_tag in weights.items()
