@@ -39,7 +39,7 @@ class Ingredient:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What `foods.matches` looks at for a wanted food: the names, or the line if it has none."""
+        """What `foods.matches` looks at for a wanted food: the names, or the line without any."""
         return self.names or (self.line,)
 
     @property
