@@ -223,6 +223,19 @@ class TextCatalog:
             found = {row.text_id for row in select_in(connection, query, IngredientRow.name, names)}
         return np.sort(np.fromiter(found, dtype=np.int64))
 
+    def unparsed(self) -> list[int]:
+        """Return the sorted ids of the texts with ingredients of which no name is stored yet."""
+        parsed = select(IngredientRow.text_id).where(IngredientRow.text_id == TextRow.id).exists()
+        query = select(TextRow.id).where(TextRow.ingredients != (), ~parsed).order_by(TextRow.id)
+        with self._reader.begin() as connection:
+            return list(connection.scalars(query))
+
+    def ids_with_names(self) -> Ids:
+        """Return the sorted ids of the texts of which names of ingredients are stored."""
+        query = select(IngredientRow.text_id).distinct().order_by(IngredientRow.text_id)
+        with self._reader.begin() as connection:
+            return np.fromiter(connection.scalars(query), dtype=np.int64)
+
     def known(self, source: str, keys: Iterable[str] | None = None) -> dict[str, KnownText]:
         """Return the texts from a file by their key; only those of `keys`, if given."""
         query: Select[*tuple[Any, ...]] = select(TextRow.key, TextRow.id, TextRow.sha256)
@@ -315,6 +328,17 @@ class TextCatalog:
             if same:
                 set_meta(connection, SEQ, str(counter(connection, SEQ) + 1))
         return len(same)
+
+    def set_names(self, names: Mapping[int, tuple[str, Sequence[str]]]) -> None:
+        """Store what texts need, by id with the digest of the text."""
+        query: Select[*tuple[Any, ...]] = select(TextRow.id, TextRow.sha256)
+        with self._writer.begin() as connection:
+            rows = list(select_in(connection, query, TextRow.id, names))
+            same = [row.id for row in rows if row.sha256 == names[row.id][0]]
+            for chunk in chunks(same):
+                old = IngredientRow.text_id.in_(chunk)
+                connection.execute(delete(IngredientRow).where(old))
+            _insert_names(connection, {one: names[one][1] for one in same})
 
     def remove(self, ids: Iterable[int]) -> list[int]:
         """Remove texts; return the sorted ids of those that there were."""

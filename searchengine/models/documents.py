@@ -142,8 +142,8 @@ class GeneralTexts:
         for line, found in enumerate(counts):
             if found:
                 index = [place[row] for row in found]
-                amounts = np.fromiter(found.values(), dtype=np.float32) * weights[index]
-                sums[line] = amounts @ vectors[index]
+                times = np.array(list(found.values()), dtype=np.float32)
+                sums[line] = np.dot(times * weights[index], vectors[index])
         return sums
 
     def _rows_of(self, encoder: WordByWord, word: str) -> tuple[int, ...]:

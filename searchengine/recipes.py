@@ -1,0 +1,38 @@
+"""What recipes need, and whether that is what a filter names."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from searchengine.documents import Document
+from searchengine.ingredients import parse_ingredients
+from searchengine.words import tokenize
+
+
+def ingredient_names(document: Document) -> tuple[str, ...]:
+    """Return the names of a recipe's ingredients, each once.
+
+    Where nothing of a list can be parsed, its lines stand for the names, so that filters still see
+    their words.
+
+    Raises:
+        MissingPlugin: The parser is not installed.
+    """
+    names = (name.lower() for line in document.ingredients for name in _names_in(line))
+    found = tuple(dict.fromkeys(names))
+    return found or tuple(dict.fromkeys(line.lower() for line in document.ingredients))
+
+
+def needs(name: str, wanted: str) -> bool:
+    """Tell whether an ingredient is what a filter names: it has all of its words, in any number."""
+    return bool(_stems(wanted)) and _stems(wanted) <= _stems(name)
+
+
+@lru_cache(maxsize=100_000)
+def _names_in(line: str) -> tuple[str, ...]:
+    return tuple(name for one in parse_ingredients([line]) for name in one.names)
+
+
+@lru_cache(maxsize=100_000)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(word.removesuffix("s") for word in tokenize(text))
