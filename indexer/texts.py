@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from indexer.documents import read_documents
+from indexer.documents import is_readable, read_documents, record
 from searchengine.documents import Document, Kind
 from searchengine.ingredients import is_available
 from searchengine.recipes import ingredient_names
-from searchengine.textcatalog import StoredText, TextRecord, clean, digest_of
+from searchengine.textcatalog import StoredText, TextRecord, digest_of
 from searchengine.texts import BATCH, Progress, Texts, encoded
 from searchengine.types import Failure
 
@@ -69,10 +68,11 @@ def add_texts(
         on_failure: Called with whatever is not as it should be, and why.
 
     Raises:
-        OSError, UnicodeDecodeError: The file cannot be read.
+        OSError: The file cannot be read.
     """
+    with open(path, "rb"):  # a file that is not there is no file without texts
+        size = max(os.path.getsize(path), 1)
     run = _Run(path, texts, on_failure)
-    size = max(os.path.getsize(path), 1)
     found = run.checked(read_documents(Path(path), kind))
     done = read = 0
     while batch := list(islice(found, BATCH)):
@@ -85,24 +85,29 @@ def add_texts(
     return TextReport(**run.counts)
 
 
+def files_of(path: str) -> list[str]:
+    """Return a file, or the files below a folder that have names of texts, sorted."""
+    if not os.path.isdir(path):
+        return [path]
+    found: list[str] = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            os.path.join(folder, name)
+            for name in names
+            if is_readable(name) and not name.startswith(".")
+        ]
+    return sorted(found)
+
+
 def exported(texts: Iterable[StoredText]) -> Iterator[str]:
     """Yield texts as JSON lines that `read_documents` reads back, each with a key of its own."""
     used: set[str] = set()
     for text in texts:
-        document = text.document
-        key = document.key if document.key not in used else f"{document.key} ({text.id})"
-        used.add(key)
-        entry: dict[str, Any] = {"id": key, "title": document.title}
-        if document.kind == "recipe":
-            entry |= {"ingredients": document.ingredients, "instructions": document.body}
-        else:
-            entry["body"] = document.body
-            if document.ingredients:
-                entry["ingredients"] = document.ingredients
-        entry["kind"] = document.kind
-        if document.image is not None:
-            entry["image"] = os.fspath(document.image)
-        entry["source"] = text.source
+        entry = record(text.document)
+        if entry["id"] in used:  # files may use the same ids
+            entry["id"] = f"{entry['id']} of {text.source}"
+        used.add(entry["id"])
         yield json.dumps(entry)
 
 
@@ -117,24 +122,26 @@ class _Run:
 
     def checked(self, found: Iterable[Document | Failure]) -> Iterator[Document]:
         """Yield the texts that can be stored; count and tell of all else."""
+        lacks_picture = False  # which the reader tells right after the text
         for one in found:
             if isinstance(one, Failure):
-                self._is_whole = False
-                self._fail(one)
+                if lacks_picture:
+                    self.counts["without_picture"] += 1
+                else:
+                    self._is_whole = False
+                    self.counts["failed"] += 1
+                self._on_failure(one)
+                lacks_picture = False
                 continue
-            document = clean(one)
-            if document.key in self._keys:
-                self._fail(self._about(document, "its id stands in the file twice; skipped"))
-                continue
-            self._keys.add(document.key)
-            yield document
+            lacks_picture = one.image is not None and not one.image.is_file()
+            self._keys.add(one.key)
+            yield one
 
     def take(self, documents: Sequence[Document]) -> None:
         """Store what is new or has changed."""
         known = self._texts.store.known(self._path, [one.key for one in documents])
         fresh: list[Document] = []
         for document in documents:
-            self._look_for_picture(document)
             there = known.get(document.key)
             if there is not None and there.sha256 == digest_of(document):
                 self.counts["unchanged"] += 1
@@ -145,7 +152,10 @@ class _Run:
         parse = is_available()
         for document, vector in zip(fresh, encoded(model, fresh), strict=True):
             if vector is None:
-                self._fail(self._about(document, "the model knows no word of it; not stored"))
+                self.counts["failed"] += 1
+                named = document.title or document.key
+                reason = f"{named!r}: the model knows no word of it; not stored"
+                self._on_failure(Failure(self._path, reason))
                 continue
             self.counts["updated" if document.key in known else "added"] += 1
             names = ingredient_names(document) if parse and document.ingredients else ()
@@ -169,16 +179,3 @@ class _Run:
             else f"{len(gone)} texts of the library are no longer in it; --prune removes them"
         )
         self._on_failure(Failure(self._path, what))
-
-    def _look_for_picture(self, document: Document) -> None:
-        if document.image is not None and not document.image.is_file():
-            self.counts["without_picture"] += 1
-            reason = f"its picture {document.image} is not there; stored without"
-            self._on_failure(self._about(document, reason))
-
-    def _about(self, document: Document, reason: str) -> Failure:
-        return Failure(self._path, f"{document.title or document.key!r}: {reason}")
-
-    def _fail(self, failure: Failure) -> None:
-        self.counts["failed"] += 1
-        self._on_failure(failure)

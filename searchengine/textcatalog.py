@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class TextRecord:
     """What is to be written about one text.
 
     Attributes:
-        document: Its parts, as `clean` returns them.
+        document: Its parts.
         names: What a recipe needs.
         vector: Shape (dim,), or None if the model knows no word of it.
     """
@@ -86,21 +86,6 @@ class KnownText:
 
     id: int
     sha256: str
-
-
-def clean(document: Document) -> Document:
-    """Write lone surrogates as backslash escapes, since no database takes them."""
-
-    def plain(text: str) -> str:
-        return text.encode("utf-8", "backslashreplace").decode()
-
-    return replace(
-        document,
-        title=plain(document.title),
-        body=tuple(map(plain, document.body)),
-        ingredients=tuple(map(plain, document.ingredients)),
-        key=plain(document.key),
-    )
 
 
 def digest_of(document: Document) -> str:

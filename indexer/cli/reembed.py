@@ -79,7 +79,9 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
         if chosen:
             catalog.embeddings.choose(settings.model)
     if chosen:
-        Engine.open(settings).close()  # brings the index up to date, so that no search has to
+        # Brings the indexes up to date, so that no search has to.
+        with Engine.open(settings) as engine, meter("texts") as progress:
+            engine.texts.refresh(progress)
     if as_json:
         entries = entries_of(report) | {"model": settings.model, "chosen": chosen}
         print_json(entries | {"fingerprint": encoder.fingerprint})
@@ -129,6 +131,7 @@ def _drop(settings: Settings, wanted: str, as_json: bool) -> None:
             )
         dropped = engine.catalog.embeddings.drop(model.fingerprint)
         remove_index(engine.catalog, model.fingerprint, settings.library / INDEX_FOLDER)
+        engine.texts.drop(model.fingerprint)
     if as_json:
         print_json({"dropped": dropped, "fingerprint": model.fingerprint})
     else:

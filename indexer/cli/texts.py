@@ -60,10 +60,12 @@ def add(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """Add the texts of files; only what changed is looked at.
+    """Add the texts of files, or of all files below a folder; only what changed is looked at.
 
     \b
       lexpix texts add recipes.jsonl --kind recipe
+
+    Read are JSON lines, JSON, JSON-LD, web pages with a schema.org Recipe, Markdown and plain text.
 
     A text is known by its file and its id there. A text that cannot be read or has no known word is
     skipped and counted; the rest goes through.
@@ -71,15 +73,16 @@ def add(
     import time
 
     from indexer.progress import meter
-    from indexer.texts import TextReport, add_texts
+    from indexer.texts import TextReport, add_texts, files_of
 
     started = time.monotonic()
+    named = [os.path.abspath(os.path.expanduser(name)) for name in files]
+    paths = [path for one in dict.fromkeys(named) for path in files_of(one)]
     total: Counter[str] = Counter(entries_of(TextReport()))
     refused: list[str] = []
     with opened(library, model, create=True) as engine:
         try:
-            for name in files:
-                path = os.path.abspath(os.path.expanduser(name))
+            for path in paths:
                 try:
                     with meter("texts") as progress:
                         report = add_texts(
@@ -90,15 +93,14 @@ def add(
                             progress=progress,
                             on_failure=warn,
                         )
-                except (OSError, UnicodeDecodeError) as error:
-                    reason = getattr(error, "strerror", None) or str(error)
-                    refused.append(f"{path}: cannot be read ({reason}); nothing of it was added")
+                except OSError as error:
+                    refused.append(f"{path}: cannot be read ({error.strerror})")
                     continue
                 total.update(entries_of(report))
         finally:  # what was written before an interruption can be found as well
             with meter("texts") as progress:
                 engine.texts.refresh(progress)
-    if len(refused) < len(files):
+    if len(refused) < len(paths) or not paths:
         if as_json:
             print_json(total)
         else:

@@ -139,11 +139,11 @@ class GeneralTexts:
         weights = _sif([encoder.words.rank(row) for row in rows], len(encoder.words))
         place = {row: index for index, row in enumerate(rows)}
         sums = np.zeros((len(fields), self.dim), dtype=np.float32)
-        for line, found in enumerate(counts):
+        for at, found in enumerate(counts):
             if found:
                 index = [place[row] for row in found]
                 times = np.array(list(found.values()), dtype=np.float32)
-                sums[line] = np.dot(times * weights[index], vectors[index])
+                sums[at] = (times * weights[index]) @ vectors[index]
         return sums
 
     def _rows_of(self, encoder: WordByWord, word: str) -> tuple[int, ...]:
