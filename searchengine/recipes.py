@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from searchengine.documents import Document
@@ -26,6 +27,11 @@ def ingredient_names(document: Document) -> tuple[str, ...]:
 def needs(name: str, wanted: str) -> bool:
     """Tell whether an ingredient is what a filter names: it has all of its words, in any number."""
     return bool(_stems(wanted)) and _stems(wanted) <= _stems(name)
+
+
+def is_without(document: Document, unwanted: Iterable[str]) -> bool:
+    """Tell whether no line of a recipe's ingredients, as written, has a food to be avoided."""
+    return not any(needs(line, food) for line in document.ingredients for food in unwanted)
 
 
 @lru_cache(maxsize=100_000)

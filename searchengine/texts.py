@@ -24,7 +24,7 @@ from searchengine.documents import Document, Kind
 from searchengine.errors import NothingIndexed, QueryError, UnknownText, UnknownWords
 from searchengine.loading import text_model
 from searchengine.models.documents import GeneralTexts, TextModel, fingerprint_of
-from searchengine.recipes import ingredient_names, needs
+from searchengine.recipes import ingredient_names, is_without, needs
 from searchengine.resolve import Resolver
 from searchengine.sync import open_index, remove_index, synchronise
 from searchengine.textcatalog import StoredText, TextCatalog
@@ -121,7 +121,9 @@ class Texts:
         model = self._model_of(kind)
         shown = self._resolver.picture(picture)
         vector = model.project(shown.vector[None])[0]
-        hits = self._nearest(model, vector, limit, self._passing(kind, having, lacking))
+        only = self._passing(kind, having, lacking)
+        # Names tell most; what a line says beside its name is looked at where it matters.
+        hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
         return _answer(shown.path, hits, (), started)
 
     def search(
@@ -270,23 +272,33 @@ class Texts:
         return index
 
     def _nearest(
-        self, model: TextModel, vector: Vector, limit: int | None, only: Ids | None
+        self,
+        model: TextModel,
+        vector: Vector,
+        limit: int | None,
+        only: Ids | None,
+        keep: Callable[[Document], bool] = lambda _document: True,
     ) -> list[TextHit]:
         if count := len(self._lacking(model)):
             log.warning("%d texts are new to this model; embedding them first", count)
             self._embed(model, lambda _stage, _done, _total: None)
         index = self._opened(model)
         synchronise(index, self.store, model.fingerprint, model.dim)
-        count = min(self._settings.limit if limit is None else limit, len(index))
-        if not count:
-            return []
-        found, scores = index.search(vector[None], count, only)
-        texts = self.store.get(int(one) for one in found[0] if one > 0)
-        return [
-            _hit(texts[int(one)], float(score))
-            for one, score in zip(found[0], scores[0], strict=True)
-            if int(one) in texts
-        ]
+        wanted = self._settings.limit if limit is None else limit
+        reach = len(index) if only is None else len(only)
+        count = min(wanted, reach)
+        while count:
+            found, scores = index.search(vector[None], count, only)
+            texts = self.store.get(int(one) for one in found[0] if one > 0)
+            hits = [
+                _hit(texts[int(one)], float(score))
+                for one, score in zip(found[0], scores[0], strict=True)
+                if int(one) in texts and keep(texts[int(one)].document)
+            ]
+            if len(hits) >= wanted or count >= reach:
+                return hits[:wanted]
+            count = min(4 * count, reach)  # so that what `keep` takes away is made up for
+        return []
 
     def _passing(
         self, kind: Kind | None, having: Sequence[str] = (), lacking: Sequence[str] = ()

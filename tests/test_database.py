@@ -19,10 +19,12 @@ from sqlalchemy import select, text
 
 from searchengine import database
 from searchengine.catalog import Catalog
+from searchengine.documents import Document
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.records import PictureRecord
 from searchengine.tables import ImageRow, MetaRow, Schema
 from searchengine.tagcatalog import StoredTag, TagCatalog
+from searchengine.textcatalog import TextCatalog, TextRecord
 from searchengine.types import FileStat
 
 REPOSITORY = Path(__file__).parent.parent
@@ -277,6 +279,41 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
     assert tags.of([7], "f") == [StoredTag(7, "sunset", "user", None)]
     tags.guess({7: [("dog", 0.5)]}, "f", "v")
     assert [tag.confidence for tag in tags.of([7], "f")] == [0.5, None]
+    catalog.close()
+
+
+def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_path, monkeypatch):
+    library = tmp_path / "library"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(database, "HEAD", "0002")
+        database.open_database(library, create=True).dispose()
+    assert revision_of(library / "catalog.sqlite") == "0002"
+    with closing(sqlite3.connect(library / "catalog.sqlite")) as old:
+        old.execute(
+            "INSERT INTO images"
+            " (id, path, root, sha256, size, mtime_ns, ctime_ns, state, scan, seq)"
+            " VALUES (7, ?, ?, 'aa', 1, 2, 3, 'ok', 1, 5)",
+            (b"/photos/a.jpg", b"/photos"),
+        )
+        old.execute("INSERT INTO encoders VALUES (1, 'f', 'm', 4)")
+        packed = np.eye(4, dtype="<f2")[0].tobytes()
+        old.execute("INSERT INTO embeddings VALUES (7, 1, ?)", (packed,))
+        old.execute("INSERT INTO tags VALUES (7, 'dog', 'guess', 0.5, 'f')")
+        old.execute("INSERT INTO taught VALUES ('cabin', 'f', ?)", (packed,))
+        old.execute("UPDATE meta SET value = '5' WHERE key = 'seq'")
+        old.commit()
+
+    opened = database.open_database(library, create=False)
+    catalog, tags, texts = Catalog(opened), TagCatalog(opened), TextCatalog(opened)
+    np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
+    assert tags.of([7], "f") == [StoredTag(7, "dog", "guess", 0.5)]
+    np.testing.assert_array_equal(tags.taught_vectors("f")["cabin"], [1, 0, 0, 0])
+    document = Document("recipe", "soup", key="1")
+    vector = np.eye(4, dtype=np.float32)[1]
+    [one] = texts.write("/r.jsonl", [TextRecord(document, ("leek",), vector)], "f")
+    assert texts.get([one])[one].document == document
+    assert (texts.uid, texts.seq(), catalog.seq()) == (catalog.uid, 1, 5)
+    assert revision_of(library / "catalog.sqlite.bak") == "0002"
     catalog.close()
 
 
