@@ -86,9 +86,9 @@ def add_texts(
 
 
 def files_of(path: str) -> list[str]:
-    """Return a file, or the files below a folder that have names of texts, sorted."""
+    """Return a file if it is there, or the files below a folder with names of texts, sorted."""
     if not os.path.isdir(path):
-        return [path]
+        return [path] if os.path.lexists(path) else []
     found: list[str] = []
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -206,6 +206,7 @@ class TextRow(Schema):
         sa.UniqueConstraint("source", "key"),
         sa.CheckConstraint("kind IN ('text', 'recipe')", name="kind"),
         sa.Index(None, "seq", "id"),
+        sa.Index(None, "kind"),  # counts and ids of a kind without touching a row
         {"sqlite_autoincrement": True},
     )
 

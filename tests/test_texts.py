@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import searchengine
-from indexer.texts import add_texts
+from indexer.texts import add_texts, files_of
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.database import open_database
@@ -154,10 +154,10 @@ def test_kinds_are_searched_apart(engine: Engine, tmp_path: Path) -> None:
     )
     add(engine, file)
     kinds = {
-        kind: [hit.kind for hit in engine.search_texts("red", kind=kind).hits]
+        kind: sorted(hit.kind for hit in engine.search_texts("red", kind=kind).hits)
         for kind in (None, "text", "recipe")
     }
-    assert kinds == {None: ["text", "recipe"], "text": ["text"], "recipe": ["recipe"]}
+    assert kinds == {None: ["recipe", "text"], "text": ["text"], "recipe": ["recipe"]}
     assert engine.status().texts == {"text": 1, "recipe": 1}
 
 
@@ -310,6 +310,20 @@ def test_a_failing_version_leaves_the_one_that_is_stored(engine: Engine, tmp_pat
     assert engine.texts.get(1).document.title == "red"
 
 
+def test_files_of_a_folder_are_texts_of_their_own(engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    (folder / "sub" / ".hidden").mkdir(parents=True)
+    (folder / "a.md").write_text("# red\n")
+    (folder / "sub" / "b.txt").write_text("blue")
+    (folder / "sub" / "picture.png").touch()
+    (folder / "sub" / ".hidden" / "c.txt").write_text("green")
+    files = files_of(str(folder))
+    assert files == [str(folder / "a.md"), str(folder / "sub" / "b.txt")]
+    assert sum(add(engine, Path(file), prune=True)[0].added for file in files) == 2
+    assert [one.source for one in engine.texts.store.all()] == files
+    assert files_of(str(folder / "absent.txt")) == []
+
+
 def test_a_question_is_one_text_of_a_file(tmp_path: Path) -> None:
     paragraph = tmp_path / "a.txt"
     paragraph.write_text("A dog runs.\n\nIt is happy.")
@@ -396,7 +410,7 @@ def test_text_and_pictures_meet_on_the_command_line(library: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["texts", "add", "absent.jsonl"], 1, "absent.jsonl: cannot be read (No such file"),
+        (["texts", "add", "absent.jsonl"], 1, "absent.jsonl: no such file"),
         (["texts", "show", "99"], 2, "99: no text of the library has this number"),
         (["texts", "remove", "1", "99"], 2, "99: no text of the library has this number"),
         (["texts", "search", "qqqxzzy"], 2, "no word of the query is known"),

@@ -76,15 +76,21 @@ def add(
     from indexer.texts import TextReport, add_texts, files_of
 
     started = time.monotonic()
-    named = [os.path.abspath(os.path.expanduser(name)) for name in files]
-    paths = [path for one in dict.fromkeys(named) for path in files_of(one)]
     total: Counter[str] = Counter(entries_of(TextReport()))
     refused: list[str] = []
+    paths: list[str] = []
+    for name in dict.fromkeys(os.path.abspath(os.path.expanduser(file)) for file in files):
+        found = files_of(name)
+        paths += found
+        if not found:
+            refused.append(f"{name}: no such file, and no folder with files of texts")
+    if not paths:  # before a library is made in vain
+        raise LexpixError("\n".join(refused))
     with opened(library, model, create=True) as engine:
         try:
             for path in paths:
-                try:
-                    with meter("texts") as progress:
+                with meter("texts") as progress:
+                    try:
                         report = add_texts(
                             path,
                             engine.texts,
@@ -93,22 +99,19 @@ def add(
                             progress=progress,
                             on_failure=warn,
                         )
-                except OSError as error:
-                    refused.append(f"{path}: cannot be read ({error.strerror})")
-                    continue
+                    except OSError as error:
+                        refused.append(f"{path}: cannot be read ({error.strerror})")
+                        continue
                 total.update(entries_of(report))
         finally:  # what was written before an interruption can be found as well
             with meter("texts") as progress:
                 engine.texts.refresh(progress)
-    if len(refused) < len(paths) or not paths:
-        if as_json:
-            print_json(total)
-        else:
-            parts = [
-                f"{count:,} {name.replace('_', ' ')}" for name, count in total.items() if count
-            ]
-            seconds = time.monotonic() - started
-            click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+    if as_json:
+        print_json(total)
+    else:
+        parts = [f"{count:,} {name.replace('_', ' ')}" for name, count in total.items() if count]
+        seconds = time.monotonic() - started
+        click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
     if refused:
         raise LexpixError("\n".join(refused))
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('text', 'recipe')", name=op.f("ck_texts_kind")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_texts_kind", "texts", ["kind"])
     op.create_index("ix_texts_seq_id", "texts", ["seq", "id"])
     op.create_table(
         "text_embeddings",
