@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from searchengine.documents import Document
+from searchengine.foods import matches
 from searchengine.ingredients import parse_ingredients
-from searchengine.words import tokenize
 
 
 def ingredient_names(document: Document) -> tuple[str, ...]:
@@ -25,20 +25,20 @@ def ingredient_names(document: Document) -> tuple[str, ...]:
 
 
 def needs(name: str, wanted: str) -> bool:
-    """Tell whether an ingredient is what a filter names: it has all of its words, in any number."""
-    return bool(_stems(wanted)) and _stems(wanted) <= _stems(name)
+    """Tell whether an ingredient, by its name, is a food that is wanted."""
+    return matches([name], wanted)
 
 
 def is_without(document: Document, unwanted: Iterable[str]) -> bool:
-    """Tell whether no line of a recipe's ingredients, as written, has a food to be avoided."""
-    return not any(needs(line, food) for line in document.ingredients for food in unwanted)
+    """Tell whether no line of a recipe's ingredients has, or may contain, a food to be avoided."""
+    return not any(_may_hold(line, food) for food in unwanted for line in document.ingredients)
+
+
+@lru_cache(maxsize=100_000)
+def _may_hold(line: str, unwanted: str) -> bool:
+    return matches([line], unwanted, wary=True)
 
 
 @lru_cache(maxsize=100_000)
 def _names_in(line: str) -> tuple[str, ...]:
     return tuple(name for one in parse_ingredients([line]) for name in one.names)
-
-
-@lru_cache(maxsize=100_000)
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(word.removesuffix("s") for word in tokenize(text))

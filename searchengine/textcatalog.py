@@ -215,9 +215,9 @@ class TextCatalog:
         with self._reader.begin() as connection:
             return list(connection.scalars(query))
 
-    def ids_with_names(self) -> Ids:
-        """Return the sorted ids of the texts of which names of ingredients are stored."""
-        query = select(IngredientRow.text_id).distinct().order_by(IngredientRow.text_id)
+    def listing(self) -> Ids:
+        """Return the sorted ids of the texts that list ingredients."""
+        query = select(TextRow.id).where(TextRow.ingredients != ()).order_by(TextRow.id)
         with self._reader.begin() as connection:
             return np.fromiter(connection.scalars(query), dtype=np.int64)
 

@@ -108,21 +108,21 @@ class Texts:
             picture: A file, which need not be in the library, or a library id.
             limit: Most hits; the settings decide if None.
             kind: Only texts of this kind.
-            having: Only recipes that need all of these ingredients.
-            lacking: Only recipes that need none of these; one that lists no ingredients cannot be
-                trusted to, and is left out.
+            having: Only recipes with all of these foods among the names of their ingredients.
+            lacking: Only recipes with none of these in the lines of their ingredients, which may
+                not even contain them; one that lists no ingredients is left out.
 
         Raises:
             UnknownPicture, QueryError: The picture cannot be read.
             NothingIndexed: The library has no such text.
             MissingPlugin: Ingredients cannot be parsed.
+            QuerySyntaxError: A food has no word.
         """
         started = time.perf_counter()
         model = self._model_of(kind)
         shown = self._resolver.picture(picture)
         vector = model.project(shown.vector[None])[0]
         only = self._passing(kind, having, lacking)
-        # Names tell most; what a line says beside its name is looked at where it matters.
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
         return _answer(shown.path, hits, (), started)
 
@@ -141,7 +141,8 @@ class Texts:
         if isinstance(model, GeneralTexts) and isinstance(self._encoder, Vocabulary):
             unknown = tuple(self._encoder.unknown_words(words))
         try:
-            vector = model.encode_documents([Document(kind or "text", words)])[0]
+            own: Kind = "text" if model is self.general else "recipe"
+            vector = model.encode_documents([Document(own, words)])[0]
         except UnknownWords as error:
             if not unknown:
                 raise
@@ -303,20 +304,20 @@ class Texts:
     def _passing(
         self, kind: Kind | None, having: Sequence[str] = (), lacking: Sequence[str] = ()
     ) -> Ids | None:
-        """Return the sorted ids of the texts that may be hits, None for all."""
+        """Return the sorted ids of the texts that may be hits, None for all.
+
+        Of recipes that may lack what is unwanted, all that list ingredients; `is_without` decides.
+        """
         if not having and not lacking:
             return None if kind is None else self.store.ids(kind)
-        self._parse_ingredients()
-        passing = np.intersect1d(self.store.ids(kind), self.store.ids_with_names())
-        known = self.store.ingredient_names()
-        for wanted in having:
-            passing = np.intersect1d(passing, self._ids_needing(wanted, known))
-        for unwanted in lacking:
-            passing = np.setdiff1d(passing, self._ids_needing(unwanted, known))
+        passing = np.intersect1d(self.store.ids(kind), self.store.listing())
+        if having:
+            self._parse_ingredients()
+            known = self.store.ingredient_names()
+            for wanted in having:
+                named = [name for name in known if needs(name, wanted)]
+                passing = np.intersect1d(passing, self.store.ids_with(named))
         return passing
-
-    def _ids_needing(self, wanted: str, known: Sequence[str]) -> Ids:
-        return self.store.ids_with([name for name in known if needs(name, wanted)])
 
     def _parse_ingredients(self) -> None:
         """Parse what was stored while the parser was not installed."""

@@ -35,8 +35,9 @@ def from_picture(
     \b
       lexpix recipes from ./plate.jpg --with chicken --without nuts
 
-    Both options may be given several times. They look at the names that are parsed from the lists
-    of ingredients; a recipe without such a list passes neither.
+    Both options may be given several times. --with looks at the names of the ingredients, --without
+    at all that is written of them, and leaves out what may contain the food. A recipe that lists no
+    ingredients passes neither.
     """
     with opened(library, model) as engine:
         answer = engine.recipes_from(
