@@ -182,6 +182,22 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
     assert titles(having=["walnut"]) == []
 
 
+def test_what_must_be_avoided_is_looked_for_in_the_whole_line(
+    engine: Engine, tmp_path: Path
+) -> None:
+    file = write(
+        tmp_path / "r.jsonl",
+        *({"title": "red", "ingredients": ["3 thighs, fried in peanut oil"]} for _ in range(9)),
+        {"title": "red", "instructions": ["Nothing is told of what is in it."]},
+        {"title": "blue", "ingredients": ["1 egg"]},
+    )
+    add(engine, file)
+    picture = tmp_path / "photos" / "red.png"
+    for food in ("peanuts", "nuts"):
+        hits = engine.recipes_from(picture, lacking=[food], limit=2).hits
+        assert [hit.title for hit in hits] == ["blue"]
+
+
 def test_texts_follow_a_model_change_and_back(engine: Engine, tmp_path: Path) -> None:
     add(engine, write(tmp_path / "t.jsonl", {"title": "red"}, {"title": "blue"}))
     store, first = engine.texts.store, engine.texts.general.fingerprint

@@ -41,7 +41,8 @@ def reembed(
 
     Every picture is read again and gets a vector of the new model beside the old one. An
     interrupted run goes on where it was. Until all pictures are done, the library uses the old
-    model, and from then on the new one, unless --model or LEXPIX_MODEL says otherwise.
+    model, and from then on the new one, unless --model or LEXPIX_MODEL says otherwise. Texts get
+    vectors of it from what is stored of them.
     """
     from searchengine.config import load_settings
 
