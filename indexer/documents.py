@@ -243,9 +243,10 @@ def _json_lines(path: Path) -> Iterator[_Entry]:
             if not line.strip():
                 continue
             try:
-                value = json.loads(_decoded(line) if number == 1 else _line(line))
+                text = _decoded(line) if number == 1 else _line(line)
+                value = json.loads(text.strip())
             except json.JSONDecodeError as error:
-                yield place, f"no JSON ({error.msg} at character {error.pos + 1}); skipped"
+                yield place, f"no JSON ({_what(error)}, character {error.pos + 1}); skipped"
             except (ValueError, RecursionError) as error:
                 yield place, f"{_reason(error)}; skipped"
             else:
@@ -262,6 +263,10 @@ def _line(data: bytes) -> str:
 
 def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _what(error: json.JSONDecodeError) -> str:
+    return error.msg.removesuffix(" at")
 
 
 def _objects(value: Any, place: str) -> Iterator[_Entry]:
@@ -300,7 +305,7 @@ def _json(path: Path) -> Iterator[_Entry]:
     try:
         value = jsonld.loads(_text(path))
     except json.JSONDecodeError as error:
-        yield f"line {error.lineno}", f"no JSON ({error.msg} at character {error.colno})"
+        yield f"line {error.lineno}", f"no JSON ({_what(error)}, character {error.colno})"
     except RecursionError as error:
         yield "", _reason(error)
     else:
@@ -314,7 +319,9 @@ def _page(path: Path) -> Iterator[_Entry]:
         try:
             value = jsonld.loads(script)
         except json.JSONDecodeError as error:
-            failures.append((f"line {line + error.lineno - 1}", f"no JSON ({error.msg}); skipped"))
+            failures.append(
+                (f"line {line + error.lineno - 1}", f"no JSON ({_what(error)}); skipped")
+            )
         except RecursionError as error:
             failures.append((f"line {line}", _reason(error)))
         else:

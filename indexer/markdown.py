@@ -80,7 +80,7 @@ def _front_matter(text: str) -> tuple[dict[str, Any], str]:
     try:
         matter, content = frontmatter.parse(text)
     except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 2}: " if error.problem_mark else ""
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"{line}the front matter is no YAML ({error.problem})") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"the front matter cannot be read ({error})") from error

@@ -1,8 +1,8 @@
 """What names of ingredients mean: whether "toasted pecans" are nuts, and "peanut butter" butter.
 
 `assets/foods.tsv` holds what is known, a food a line: key, names, the foods of which it is a kind,
-what it contains or may contain, words in its name that mean something else in it, and `group` if its
-own name may stand for any member. `indexer/vocabulary/make_foods.py` makes it. English only.
+what it contains or may contain, words in its name that mean something else in it, and `group` if
+its own name may stand for any member. `indexer/vocabulary/make_foods.py` makes it. English only.
 """
 
 from __future__ import annotations

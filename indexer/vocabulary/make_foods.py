@@ -5,8 +5,8 @@
     python -m indexer.vocabulary.make_foods --wordnet /usr/share/wordnet
 
 WordNet gives its nouns of food with their synonyms and hypernyms ("pecan" is an edible nut);
-`foods.toml` adds what it lacks: groups that people avoid, brands, what dishes and sauces are made of,
-and names that hold the word of another food ("peanut butter" is no butter). Single words that mean
+`foods.toml` adds what it lacks: groups that people avoid, brands, what dishes and sauces are made
+of, and names that hold the word of another food ("peanut butter" is no butter). Single words that mean
 food in fewer than half of their uses, such as "cup" and "stick", are left out. The same inputs give
 the same file.
 """
@@ -27,7 +27,7 @@ from searchengine.foods import FILE, fold
 HERE = Path(__file__).parent
 EATABLE = frozenset({"animal", "food", "plant"})
 MOSTLY = 0.5
-"""A single word is the name of a food if at least this share of its uses means what can be eaten."""
+"""A single word names a food if at least this share of its uses means what can be eaten."""
 
 
 @dataclass
@@ -85,7 +85,7 @@ def make(wordnet: WordNet, lists: Mapping[str, Mapping[str, str]]) -> Foods:
     usage = Usage(wordnet)
     by_offset: dict[str, Food] = {}
     eaten = [one for one in wordnet.synsets.values() if one.lexname == "food" and not one.instance]
-    for synset in sorted(eaten, key=lambda one: usage.order(one)):
+    for synset in sorted(eaten, key=usage.order):
         lemmas = list(dict.fromkeys(lemma.lower() for lemma in synset.lemmas))
         names = [
             lemma
