@@ -31,6 +31,14 @@ def test_light_module_loads_nothing_heavy(module: str) -> None:
     assert HEAVY & loaded_by(f"import {module}") == set()
 
 
+@pytest.mark.parametrize(
+    "module", ["searchengine.foods", "searchengine.ingredients", "indexer.documents"]
+)
+def test_reader_of_texts_loads_its_libraries_only_when_it_reads(module: str) -> None:
+    readers = {"nltk", "ingredient_parser", "markdown_it", "frontmatter", "yaml"}
+    assert (HEAVY | readers) & loaded_by(f"import {module}") == set()
+
+
 def test_reading_settings_loads_nothing_heavy() -> None:
     code = "from searchengine.config import load_settings\nload_settings({}, {})"
     assert HEAVY & loaded_by(code) == set()
