@@ -36,10 +36,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.ingredients",
         "searchengine.foods",
     ),
-    ("searchengine.embeddings",),
+    ("searchengine.embeddings", "searchengine.recipes"),
     (
         "searchengine.catalog",
         "searchengine.tagcatalog",
+        "searchengine.textcatalog",
         "searchengine.database",
         "searchengine.indexes",
         "searchengine.models",
@@ -47,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("searchengine.taught",),
     ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
     ("searchengine.loading", "searchengine.status", "searchengine.answers"),
+    ("searchengine.texts",),
     ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),
@@ -91,6 +93,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "searchengine.records",
         "searchengine.tables",
         "searchengine.tagcatalog",
+        "searchengine.textcatalog",
         "migrations.*",
     ),
     "torch": ("indexer.train.*", "searchengine.models.clip", "indexer.clip"),
