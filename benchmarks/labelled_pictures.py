@@ -5,12 +5,15 @@
         --names openmoji/package/data/openmoji.json
     python benchmarks/labelled_pictures.py captions captions.jsonl labels.jsonl --split dev
     python benchmarks/labelled_pictures.py imagenet foolbox/data labels.jsonl --classes names.tsv
+    python benchmarks/labelled_pictures.py split food101/labels.jsonl food101.jsonl
 
 clipart     Debian openclipart-png and openclipart-svg: pairs, captioned by title and keywords
 emoji       npm emoji-datasource-google, unpacked: pairs of the split test; the names and keywords
             of npm openmoji are better than its own
 captions    captioned photos: labels, the nouns that at least three captions of a picture agree on
 imagenet    files named imagenet_NN_CLASS.jpg, as PyPI's foolbox ships: labels, names of the classes
+split       labelled pictures: the same, with a split train or test by the name of the file, so that
+            a picture that two collections share is on one side in both; captions are the labels
 
 Pictures stay where they are; the files written name them by absolute paths.
 """
@@ -22,6 +25,7 @@ import csv
 import json
 import re
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +34,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from indexer.evaluation.labels import read_labels
 from indexer.evaluation.mentions import count, stem
 from indexer.train.data import read_pairs
 from searchengine.errors import ImageError
@@ -42,6 +47,8 @@ COPIES = 3
 """At most so many clip-arts of one title."""
 AGREE = 3
 """So many captions of a photo must name a noun."""
+TEST_SHARE = 3
+"""One labelled picture in so many is kept for testing."""
 
 _NOUNS = """
 airplane ball bench bike bird boat book bridge building bus camel camera canoe car cat chair cow
@@ -94,7 +101,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=("clipart", "emoji", "captions", "imagenet"))
+    kinds = ("clipart", "emoji", "captions", "imagenet", "split")
+    parser.add_argument("kind", choices=kinds)
     parser.add_argument("source", type=Path, help="folder, or file of captions")
     parser.add_argument("out", type=Path, help="JSON lines to write")
     parser.add_argument("--names", type=Path, help="openmoji.json, for emoji")
@@ -107,6 +115,7 @@ def main() -> None:
         "emoji": lambda: emoji(options.source, options.names),
         "captions": lambda: captioned(options.source, options.split),
         "imagenet": lambda: imagenet(options.source, options.classes),
+        "split": lambda: split(options.source),
     }[options.kind]()
     written = write(map(named, entries) if options.labels else entries, options.out)
     print(f"{options.out}: {written} pictures", file=sys.stderr)
@@ -224,6 +233,22 @@ def imagenet(folder: Path, classes: Path) -> Iterator[Entry]:
     for picture in sorted(folder.glob("imagenet_*_*.jpg")):
         label = names[int(picture.stem.rpartition("_")[2])]
         yield {"image": str(picture.absolute()), "labels": [label]}
+
+
+def split(labels: Path) -> Iterator[Entry]:
+    """Yield labelled pictures with the split that the names of their files choose."""
+    for image, names in read_labels(labels):
+        yield {
+            "image": str(image.absolute()),
+            "labels": list(names),
+            "captions": list(names),
+            "split": split_of(image),
+        }
+
+
+def split_of(image: Path) -> str:
+    """Return "test" for one picture in TEST_SHARE, chosen by its file's name alone."""
+    return "test" if zlib.crc32(image.name.encode()) % TEST_SHARE == 0 else "train"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,24 @@ def test_classes_name_the_pictures_of_imagenet(tmp_path: Path) -> None:
         ("imagenet_00_7.jpg", ("cock",)),
         ("imagenet_01_0.jpg", ("tench",)),
     ]
+
+
+def test_labelled_pictures_are_split_by_the_names_of_their_files(tmp_path: Path) -> None:
+    names = [f"{number}.jpg" for number in range(30)]
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        lines = (json.dumps({"image": f"pie/{name}", "labels": ["apple pie"]}) for name in names)
+        (tmp_path / folder / "labels.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    splits = []
+    for folder in ("one", "other"):
+        out = tmp_path / f"{folder}.jsonl"
+        run("split", tmp_path / folder / "labels.jsonl", out)
+        entries = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+        assert [entry["image"] for entry in entries] == [
+            str(tmp_path / folder / "pie" / name) for name in names
+        ]
+        assert all(entry["labels"] == entry["captions"] == ["apple pie"] for entry in entries)
+        assert {pair.split for pair in read_pairs(out)} == {"train", "test"}
+        splits.append([entry["split"] for entry in entries])
+    held_out = ["test" if zlib.crc32(name.encode()) % 3 == 0 else "train" for name in names]
+    assert splits == [held_out, held_out]
