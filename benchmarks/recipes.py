@@ -71,7 +71,7 @@ def main() -> None:
     if not options.no_baselines:
         bench.show("chance", chance)
         bench.show("general model", lambda _, test: plain(material, general, test))
-        for ridge in (0.3, 1.0, 3.0):
+        for ridge in (1.0, 3.0, 10.0):
             bench.show(
                 f"tf-idf + ridge {ridge}",
                 lambda train, test, r=ridge: tfidf(material, train, test, r),

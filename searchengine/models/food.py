@@ -200,5 +200,4 @@ def require_base(expected: str, found: str, what: str) -> None:
 
 def _unit(rows: Numbers) -> Numbers:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    result: Numbers = rows / np.where(lengths > 0, lengths, 1)
-    return result
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
