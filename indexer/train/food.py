@@ -70,14 +70,14 @@ class FoodRecipe:
     """
 
     dim: int = 128
-    epochs: int = 0
+    epochs: int = 8
     seed: int = 1
-    share: float = 0.5
+    share: float = 0.6
     fields: Mapping[str, float] = field(
         default_factory=lambda: {"title": 3.0, "ingredients": 1.0, "body": 1.0}
     )
     min_df: int = 10
-    picture_ridge: float = 10.0
+    picture_ridge: float = 4.0
     text_ridge: float = 1.0
     dishes: float = 1.0
     batch: int = 128
