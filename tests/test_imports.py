@@ -55,7 +55,13 @@ def test_index_plugins_load_no_database_and_no_model() -> None:
 
 
 def test_words_are_encoded_without_the_runtime_of_the_cnn() -> None:
-    assert loaded_by("import searchengine.models.joint") & {"onnxruntime", "PIL", "torch"} == set()
+    code = "import searchengine.models.joint, searchengine.models.food"
+    assert loaded_by(code) & {"onnxruntime", "PIL", "torch"} == set()
+
+
+def test_recipes_are_measured_without_torch() -> None:
+    code = "import indexer.evaluation.recipes, indexer.train.food_data"
+    assert loaded_by(code) & {"onnxruntime", "torch", "scipy", "alembic"} == set()
 
 
 def test_pipeline_loads_no_torch() -> None:
