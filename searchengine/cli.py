@@ -40,6 +40,7 @@ ORDER = (
     "forget",
     "reembed",
     "demo",
+    "words",
     "eval",
     "train",
     "import",

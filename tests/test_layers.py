@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.calibration",
     ),
     ("searchengine.query", "searchengine.words", "searchengine.tables", "searchengine.vocabulary"),
-    ("searchengine.records", "searchengine.tagging"),
+    ("searchengine.records", "searchengine.tagging", "searchengine.neighbours"),
     ("searchengine.embeddings",),
     (
         "searchengine.catalog",

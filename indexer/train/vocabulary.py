@@ -33,10 +33,7 @@ def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np
         MissingPlugin: No path is given and the package is not installed.
     """
     entries: Iterator[tuple[str, npt.NDArray[np.float32]]]
-    if path is None:
-        entries = _packaged()
-    else:
-        entries = read_vectors(path)
+    entries = _packaged() if path is None else read_vectors(path)
     # A word or phrase that tokenize would write differently can never be asked for.
     askable = (entry for entry in entries if " ".join(tokenize(entry[0])) == entry[0])
     chosen: dict[str, npt.NDArray[np.float32]] = {}
