@@ -12,7 +12,7 @@ import numpy as np
 from indexer.train.vocabulary import read_words
 from indexer.wordfiles import Entry, Format, read_vectors, write_vectors
 from searchengine.errors import TrainingDataError
-from searchengine.models.files import CONFIG, read_config, resolve
+from searchengine.models.files import resolve
 from searchengine.neighbours import Neighbours
 from searchengine.types import Vectors
 from searchengine.words import FILES, WordVectors
@@ -23,11 +23,8 @@ LIMIT = 400_000
 """Words that are read of a file if nobody says how many."""
 
 
-def open_words(source: str | None, limit: int | None) -> tuple[WordVectors, int | None]:
-    """Return a word table, and how many of its first columns tell which words are alike.
-
-    None is all of them. In the table of a model that has dimensions of a sentence model beside word
-    vectors, the word vectors do (docs/models.md has the figures).
+def open_words(source: str | None, limit: int | None) -> WordVectors:
+    """Return a word table: that of the bundled model, of a folder, or made of a file.
 
     Raises:
         TrainingDataError, ModelError: There is none, or it cannot be read.
@@ -35,10 +32,9 @@ def open_words(source: str | None, limit: int | None) -> tuple[WordVectors, int 
     """
     folder = resolve(BUNDLED) if source in (None, BUNDLED) else Path(str(source)).expanduser()
     if (folder / FILES[0]).is_file():
-        table = WordVectors.load(folder)
-        return table, _columns(folder, table)
+        return WordVectors.load(folder)
     words, vectors = read_words(_file(source, folder), limit or LIMIT)
-    return WordVectors.build(words, vectors), None
+    return WordVectors.build(words, vectors)
 
 
 def words_and_units(
@@ -51,16 +47,16 @@ def words_and_units(
         limit: Of a file, how many words are read.
         among: Keep only words that these other word vectors have too.
     """
-    table, columns = open_words(source, limit)
+    table = open_words(source, limit)
     ranked = sorted(range(len(table)), key=table.rank)
     if limit is not None:
         ranked = ranked[:limit]
     if among is not None:
-        others = set(_with_vectors(*open_words(among, None)))
+        others = set(_with_vectors(open_words(among, None)))
         ranked = [row for row in ranked if table.word(row) in others]
-    units = Neighbours(table, columns).units(ranked)
-    has_vector = units.any(axis=1)
-    words = [table.word(row) for row, has in zip(ranked, has_vector, strict=True) if has]
+    units = Neighbours(table).units(ranked)
+    has_vector = np.flatnonzero(units.any(axis=1))
+    words = [table.word(ranked[place]) for place in has_vector]
     if not words:
         raise TrainingDataError(f"{source}: no word in common with {among}")
     return words, units[has_vector]
@@ -85,18 +81,9 @@ def convert_vectors(source: Path, out: Path, form: Format, limit: int | None) ->
     return len(words), vectors.shape[1]
 
 
-def _with_vectors(table: WordVectors, columns: int | None) -> list[str]:
-    has_vector = Neighbours(table, columns).units(np.arange(len(table))).any(axis=1)
+def _with_vectors(table: WordVectors) -> list[str]:
+    has_vector = Neighbours(table).units(np.arange(len(table))).any(axis=1).tolist()
     return [word for word, has in zip(table, has_vector, strict=True) if has]
-
-
-def _columns(folder: Path, table: WordVectors) -> int | None:
-    """Return how many columns stand before those of a sentence model."""
-    if not (folder / CONFIG).is_file():
-        return None
-    sources = read_config(folder).notes.get("sources", {})
-    distilled = int(sources.get("distil", 0)) if isinstance(sources, dict) else 0
-    return table.dim - distilled if 0 < distilled < table.dim else None
 
 
 def _file(source: str | None, path: Path) -> Path | None:

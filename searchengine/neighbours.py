@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,16 +30,10 @@ class WordScore:
 
 
 class Neighbours:
-    """Ask a table which words are alike.
+    """Ask a table which words are alike."""
 
-    Args:
-        table: Where the words are.
-        columns: Only the first so many numbers of each vector are compared; all if None.
-    """
-
-    def __init__(self, table: WordVectors, columns: int | None = None) -> None:
+    def __init__(self, table: WordVectors) -> None:
         self._table = table
-        self._columns = columns
 
     def near(self, word: str, limit: int = 10) -> list[WordScore]:
         """Return the words most like a word or phrase, the nearest first.
@@ -93,9 +88,9 @@ class Neighbours:
         for start in range(0, len(self._table), BLOCK):
             yield self.units(np.arange(start, min(start + BLOCK, len(self._table))))
 
-    def units(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> Vector:
-        """Return the unit vectors of rows, shape (len(rows), columns); zero where there is none."""
-        vectors = self._table.vectors(rows)[:, : self._columns]
+    def units(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Vector:
+        """Return the unit vectors of rows, shape (len(rows), dim); zero where there is none."""
+        vectors = self._table.vectors(rows)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 

@@ -192,7 +192,7 @@ def _open(source: str | None, limit: int | None) -> Neighbours:
     from indexer.wordsource import open_words
     from searchengine.neighbours import Neighbours
 
-    return Neighbours(*open_words(source, limit))
+    return Neighbours(open_words(source, limit))
 
 
 def _format_of(path: Path) -> Format:

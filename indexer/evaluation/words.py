@@ -150,7 +150,7 @@ def _similarity(
     known = [(places[a], places[b], score) for a, b, score in pairs if {a, b} <= places.keys()]
     if len(known) < 2:
         return Similarity(len(pairs), len(known), _percent(len(known), len(pairs)) or 0.0, None)
-    left, right = (units[[pair[side] for pair in known]] for side in (0, 1))
+    left, right = units[[pair[0] for pair in known]], units[[pair[1] for pair in known]]
     cosines = (left * right).sum(axis=1)
     people = np.array([score for _, _, score in known])
     return Similarity(

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.train.corpus import CorpusReport, corpus_files, corpus_size, read_corpus
-from indexer.wordfiles import DESCRIPTION, require_replaceable, save_table
+from indexer.wordfiles import require_replaceable, save_table
 from searchengine.errors import MissingPlugin, TrainingDataError
 from searchengine.words import JOINT, SMOOTHING, WordVectors
 

@@ -55,7 +55,7 @@ class SkipGram(nn.Module):
         """Return the mean of -log p(context | centre) over all words; all arguments (n,)."""
         hidden = self.words[centres]  # (n, dim), what one-hot rows times W give
         total = hidden.new_zeros(())
-        for place in places.unique():
+        for place in set(places.tolist()):
             here = places == place
             logits = hidden[here] @ self.outputs[place].T  # (m, words)
             total = total + functional.cross_entropy(logits, contexts[here], reduction="sum")
@@ -108,7 +108,10 @@ def train(
     optimizer = torch.optim.Adagrad(model.parameters(), lr=RATE)
     sums = [optimizer.state[parameter]["sum"] for parameter in model.parameters()]
     kept = {"vectors": model.words, "outputs": model.outputs, "sum0": sums[0], "sum1": sums[1]}
-    arrays = {name: tensor.detach().numpy() for name, tensor in kept.items()}  # the same memory
+    arrays: dict[str, npt.NDArray[np.float32]] = {
+        name: tensor.detach().numpy()
+        for name, tensor in kept.items()  # the same memory
+    }
     first = resume(work, arrays)
     counts = np.array(list(corpus.counts.values()), dtype=np.float64)
     share = counts**NOISE_POWER / (counts**NOISE_POWER).sum()
