@@ -136,10 +136,13 @@ def _sentences(
     text = io.TextIOWrapper(cast(IO[bytes], raw), encoding="utf-8-sig", newline="\n")
     is_json = name.removesuffix(".gz").endswith(JSON_LINES)
     strings = _json_strings(path, text, fields, report) if is_json else _pieces(text)
-    for string in strings:
-        words = tokenize(string)
-        for start in range(0, len(words), LONGEST):
-            yield words[start : start + LONGEST]
+    try:
+        for string in strings:
+            words = tokenize(string)
+            for start in range(0, len(words), LONGEST):
+                yield words[start : start + LONGEST]
+    finally:
+        text.detach()  # whoever opened the file closes it
 
 
 def _pieces(text: io.TextIOWrapper) -> Iterator[str]:
