@@ -13,6 +13,7 @@ phrase are held together by `_`, as in the vectors of Google News.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import os
@@ -115,7 +116,13 @@ def _is_binary(path: Path) -> bool:
     except (OSError, EOFError, zlib.error) as error:
         raise TrainingDataError(f"{path}: cannot be read as word vectors ({error})") from error
     is_header = len(header.split()) == 2 and all(part.isdigit() for part in header.split())
-    return is_header and any(byte < 9 or 13 < byte < 32 for byte in sample)
+    if not is_header:
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)  # its end may be cut
+    except UnicodeDecodeError:
+        return True
+    return any(byte < 9 or 13 < byte < 32 for byte in sample)
 
 
 def _read_table(folder: Path) -> Iterator[Entry]:

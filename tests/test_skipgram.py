@@ -26,7 +26,7 @@ PLACES = {
 }
 
 
-def small_corpus(sentences: int = 3000) -> list[str]:
+def small_corpus(sentences: int = 1200) -> list[str]:
     """Return sentences of three worlds whose words never meet, but for "the" and "we"."""
     random = np.random.default_rng(5)
     lines = []
