@@ -82,8 +82,8 @@ def convert_vectors(source: Path, out: Path, form: Format, limit: int | None) ->
 
 
 def _with_vectors(table: WordVectors) -> list[str]:
-    has_vector = Neighbours(table).units(np.arange(len(table))).any(axis=1).tolist()
-    return [word for word, has in zip(table, has_vector, strict=True) if has]
+    rows = np.flatnonzero(Neighbours(table).units(np.arange(len(table))).any(axis=1))
+    return [table.word(int(row)) for row in rows]
 
 
 def _file(source: str | None, path: Path) -> Path | None:

@@ -308,13 +308,18 @@ def _train(corpus: Corpus, recipe: Recipe, work: Path, progress: Progress) -> Ve
 def _train_epoch(
     model: Word2Vec, corpus: Corpus, recipe: Recipe, epoch: int, total: int, progress: Progress
 ) -> None:
+    failed: list[BaseException] = []
+
     def sentences() -> Iterator[list[str]]:
         done = epoch * corpus.words
-        for number, sentence in enumerate(corpus):
-            done += len(sentence)
-            if number % 1000 == 0:
-                progress("training", done, total, f"epoch {epoch + 1}")
-            yield sentence
+        try:
+            for number, sentence in enumerate(corpus):
+                done += len(sentence)
+                if number % 1000 == 0:
+                    progress("training", done, total, f"epoch {epoch + 1}")
+                yield sentence
+        except BaseException as error:  # gensim reads in a thread, and waits for ever if that dies
+            failed.append(error)
 
     step = (ALPHA - MIN_ALPHA) / recipe.epochs
     model.train(
@@ -324,6 +329,8 @@ def _train_epoch(
         start_alpha=ALPHA - epoch * step,
         end_alpha=ALPHA - (epoch + 1) * step,
     )
+    if failed:
+        raise failed[0]
 
 
 def checkpoint(work: Path, epochs: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
