@@ -18,9 +18,9 @@ import argparse
 import dataclasses
 import itertools
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,7 @@ def main() -> None:
         bench.show("chance", chance)
         bench.show("general model", lambda _, test: plain(material, general, test))
         for ridge in (1.0, 3.0, 10.0):
-            bench.show(
-                f"tf-idf + ridge {ridge}",
-                lambda train, test, r=ridge: tfidf(material, train, test, r),
-            )
+            bench.show(f"tf-idf + ridge {ridge}", partial(tfidf, material, ridge=ridge))
     dishes = Dishes(general, options.dishes, options.work) if options.dishes else None
     if dishes:
         print(f"dish name -> picture, general model: mAP {dishes.score(None):.1f}")
@@ -220,4 +217,4 @@ def _named(recipe: FoodRecipe) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

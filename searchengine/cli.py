@@ -44,6 +44,7 @@ ORDER = (
     "recipes",
     "reembed",
     "demo",
+    "words",
     "eval",
     "train",
     "import",

@@ -17,6 +17,7 @@ from indexer.cli.output import (
     show_match,
     show_recall,
 )
+from indexer.cli.words import evaluate_words
 from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
@@ -36,6 +37,9 @@ def naming(path: Path) -> Iterator[None]:
 @click.group("eval")
 def evaluate() -> None:
     """Measure a model, or a library on itself."""
+
+
+evaluate.add_command(evaluate_words)
 
 
 def pairs_options(command: Callable[..., None]) -> Callable[..., None]:

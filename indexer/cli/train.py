@@ -15,6 +15,7 @@ from indexer.cli.output import (
     show_match,
     show_recall,
 )
+from indexer.cli.train_words import train_word_vectors
 from searchengine.errors import MissingPlugin
 
 DISTIL = 192
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.group()
 def train() -> None:
     """Train models; needs: pip install 'lexpix[train]'."""
+
+
+train.add_command(train_word_vectors)
 
 
 @train.command()

@@ -218,7 +218,7 @@ def compute(
     recipe: FoodRecipe,
     work: Path,
     *,
-    rows: Sequence[int] | None = None,
+    rows: npt.ArrayLike | None = None,
     progress: Progress = lambda *_: None,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda *_: None,
 ) -> Parts:
@@ -340,7 +340,8 @@ def _dish_texts(material: Material, parts: Parts) -> tuple[npt.NDArray[np.bool_]
     means = [recipes[rows].mean(axis=0) if rows else np.zeros(names.shape[1]) for rows in
              material.of_dish]  # fmt: skip
     texts = _unit((_unit(np.array(means)) + names) / 2)
-    return texts.any(axis=1), texts
+    known: npt.NDArray[np.bool_] = np.any(texts != 0, axis=1)
+    return known, texts
 
 
 def correlate(

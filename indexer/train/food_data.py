@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -15,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from indexer.documents import read_documents
 from indexer.jsonl import parsed_lines, read_text
 from indexer.train.data import SPLITS
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError
 from searchengine.images import open_image
 from searchengine.models.food import FIELDS
-from searchengine.types import Encoder, Vectors
+from searchengine.types import Encoder, Failure, Vectors
 from searchengine.words import WordVectors, tokenize
 
 Numbers = npt.NDArray[np.float32]
 BATCH = 16
-FORM = '{"title": .., "ingredients": [..], "instructions": [..], "image": path}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +38,17 @@ class Dish:
 
 
 def read_recipes(path: Path) -> list[Document]:
-    """Read JSON lines of recipes, gzipped if the name ends with .gz.
+    """Read recipes from a file of any form that `docs/texts.md` shows.
 
     Raises:
-        TrainingDataError: A line is malformed, or there is no recipe; the message names the line.
+        TrainingDataError: An entry is malformed or its picture missing, or there is no recipe; the
+            message names the line.
     """
-    if path.suffix == ".gz":
-        try:
-            text = gzip.decompress(path.read_bytes()).decode()
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise TrainingDataError(f"{path}: cannot be read ({error})") from error
-    else:
-        text = read_text(path)
-
-    def recipe(entry: Any) -> Document:
-        body = entry.get("instructions", entry.get("body", ()))
-        parts = (entry.get("ingredients", ()), [body] if isinstance(body, str) else body)
-        title, image = entry["title"], entry.get("image")
-        if not isinstance(title, str) or not isinstance(image, str | None):
-            raise TypeError("title and image are strings")
-        if not all(isinstance(line, str) for lines in parts for line in lines):
-            raise TypeError("ingredients and instructions are lists of strings")
-        return Document(
-            "recipe",
-            title,
-            tuple(parts[1]),
-            tuple(parts[0]),
-            (path.parent / image).absolute() if image else None,
-            str(entry.get("id", "")),
-        )
-
-    recipes = list(parsed_lines(path, text, recipe, f"a recipe {FORM}"))
+    recipes = []
+    for found in read_documents(path, "recipe"):
+        if isinstance(found, Failure):
+            raise TrainingDataError(f"{found.path}: {found.reason}")
+        recipes.append(found)
     if not recipes:
         raise TrainingDataError(f"{path}: no recipes in it")
     return recipes
@@ -113,7 +92,8 @@ class Counter:
 
         result = {}
         for field in FIELDS:
-            starts, words = [0], []
+            starts = [0]
+            words: list[int] = []
             for document in documents:
                 for text in document.fields[field]:
                     words.extend(self.rows(text))
