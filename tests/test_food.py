@@ -60,7 +60,7 @@ def general(tmp_path_factory: pytest.TempPathFactory) -> JointEncoder:
     """Return a joint model that knows nothing: random words, and a CNN that sees colours."""
     torch.manual_seed(3)
     network = nn.Sequential(nn.Conv2d(3, 24, 4, 8), nn.ReLU())
-    backbone = Backbone("tiny", network.eval(), 24, SIZE, (0.5,) * 3, (0.5,) * 3, None)
+    backbone = Backbone("tiny", network.eval(), 24, SIZE, SIZE, (0.5,) * 3, (0.5,) * 3, None)
     words = (*FILLERS, *COLOURS, UNTRAINED)
     vectors = np.random.default_rng(3).normal(size=(len(words), 12)).astype(np.float32)
     table = WordVectors.build(words, vectors)
@@ -291,14 +291,14 @@ def test_correlation_without_ridge_is_canonical() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"title": 3}', "recipes.jsonl:2: not a recipe"),
-        ('{"title": "a", "ingredients": [1]}', "recipes.jsonl:2: not a recipe"),
-        ("[1]", "recipes.jsonl:2: not a recipe"),
+        ('{"title": 3}', "line 2: .*title"),
+        ('{"title": "a", "ingredients": [1]}', "line 2: .*ingredients"),
+        ("[1]", "line 2, entry 1: "),
     ],
 )
 def test_malformed_recipe_is_named_by_its_line(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "recipes.jsonl"
-    path.write_text('{"title": "fine"}\n' + line, encoding="utf-8")
+    path.write_text('{"title": "fine", "ingredients": ["salt"]}\n' + line, encoding="utf-8")
     with pytest.raises(TrainingDataError, match=message):
         read_recipes(path)
 
