@@ -101,13 +101,6 @@ train.add_command(train_word_vectors)
     type=click.IntRange(min=0),
     help="Epochs that train the CNN too, after those.",
 )
-@click.option(
-    "--refit",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Epochs that train all but the CNN once more, after those.",
-)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
 @click.option(
     "--device",
@@ -136,7 +129,6 @@ def joint(
     dim: int,
     epochs: int,
     finetune: int,
-    refit: int,
     seed: int,
     device: str,
     notes: tuple[str, ...],
@@ -160,7 +152,7 @@ def joint(
     if distil is None:
         distil = 0 if words else DISTIL
     sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=noted)
-    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, refit=refit, seed=seed)
+    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
     from indexer.progress import meter
 
     with meter("steps") as progress:
