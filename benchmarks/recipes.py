@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--also", type=Path, action="append", default=[])
     parser.add_argument("--texts", type=Path, action="append", default=[])
+    parser.add_argument("--others", type=Path, action="append", default=[])
     parser.add_argument("--model", default="default")
     parser.add_argument("--work", type=Path, required=True, help="folder for picture vectors")
     parser.add_argument("--kind", help="image_kind of what is tested; all by default")
@@ -64,7 +65,9 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     general = JointEncoder(resolve(options.model))
-    material = read_material(general, options.pairs, options.also, options.texts, options.work)
+    material = read_material(
+        general, options.pairs, options.also, options.texts, options.work, options.others
+    )
     kinds = _kinds(options.pairs)
     tested = np.flatnonzero([options.kind in (None, kinds[p.key]) for p in material.pairs])
     bench = Bench(material, tested, options.repeats, options.folds)

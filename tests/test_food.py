@@ -25,7 +25,9 @@ from indexer.train.food_data import read_dishes, read_recipes
 from indexer.train.joint import save_model
 from searchengine.documents import Document
 from searchengine.errors import ModelError, TrainingDataError, UnknownWords
+from searchengine.loading import heads_on, load_model, text_model
 from searchengine.models import files
+from searchengine.models.documents import GeneralTexts
 from searchengine.models.food import (
     CODES,
     FILES,
@@ -322,3 +324,36 @@ def test_command_line_trains_and_measures(
         assert scores[way] == {
             "r1": expected.r1, "r5": expected.r5, "r10": expected.r10, "medr": expected.medr
         }  # fmt: skip
+
+
+def test_a_head_that_is_named_embeds_texts_of_every_kind(
+    folder: Path, general: JointEncoder, head: FoodHead
+) -> None:
+    text = Document("text", "fresh red soup")
+    for kind in ("text", "recipe"):
+        model = text_model(kind, str(folder), general)
+        assert model.fingerprint == head.fingerprint
+        np.testing.assert_array_equal(model.encode_documents([text]), head.encode_documents([text]))
+    with pytest.raises(ModelError, match="trained on the joint model"):
+        text_model("recipe", str(folder), load_model())
+
+
+def test_a_head_that_is_named_is_no_model_of_pictures(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="stands on a model of pictures; it answers: lexpix texts"):
+        load_model(str(folder))
+    paint(tmp_path / "photos" / "a.png", 0, 1)
+    command = [sys.executable, "-m", "searchengine.cli"]
+    library = ["--library", str(tmp_path / "library")]
+    subprocess.run([*command, "index", str(tmp_path / "photos"), *library], check=True)
+    search = [*command, "search", "soup", *library, "--model", str(folder)]
+    refused = subprocess.run(search, check=False, capture_output=True, text=True)
+    assert refused.returncode
+    assert "answers by recipes, not by words" in refused.stderr
+
+
+def test_the_bundled_head_answers_for_recipes_and_nothing_else() -> None:
+    encoder = load_model()
+    [fingerprint] = heads_on(encoder.fingerprint)
+    assert text_model("recipe", "default", encoder).fingerprint == fingerprint
+    assert isinstance(text_model("text", "default", encoder), GeneralTexts)
+    assert heads_on("another") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -366,7 +367,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("library")
     file = write(
         folder / "recipes.jsonl",
-        {"id": "soup", "title": "Noodle soup", "ingredients": ["200 g noodles"]},
+        {"id": "salad", "title": "Green salad", "ingredients": ["1 lettuce"]},
         {"id": "coffee", "title": "A cup of coffee", "ingredients": ["2 spoons of coffee"]},
         "{",
     )
@@ -390,10 +391,10 @@ def test_the_commands_answer(library: Path, tmp_path: Path) -> None:
     cup = Path(skimage.data.__file__).parent / "coffee.png"
     answer = json.loads(lexpix("texts", "for", cup, "--json", library=library).stdout)
     assert list(answer) == ["query", "unknown_words", "hits", "took_ms"]
-    assert [hit["title"] for hit in answer["hits"]] == ["A cup of coffee", "Noodle soup"]
+    assert [hit["title"] for hit in answer["hits"]] == ["A cup of coffee", "Green salad"]
     assert list(answer["hits"][0]) == ["id", "kind", "title", "score", "source"]
-    shown = lexpix("texts", "search", "hot", "soup", "-k", "1", library=library).stdout
-    assert "Noodle soup" in shown
+    shown = lexpix("texts", "search", "fresh", "salad", "-k", "1", library=library).stdout
+    assert "Green salad" in shown
     assert "coffee" not in shown
 
     exported = tmp_path / "out.jsonl"
@@ -407,13 +408,17 @@ def test_the_commands_answer(library: Path, tmp_path: Path) -> None:
             for where in (library, tmp_path / "other")
         )
     ]
-    assert listed[0] == listed[1] == [("recipe", "Noodle soup"), ("recipe", "A cup of coffee")]
+    assert listed[0] == listed[1] == [("recipe", "Green salad"), ("recipe", "A cup of coffee")]
 
 
 def test_text_and_pictures_meet_on_the_command_line(library: Path, tmp_path: Path) -> None:
     import skimage.data
 
-    lexpix("index", Path(skimage.data.__file__).parent, library=library)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("coffee.png", "astronaut.png", "moon.png", "page.png", "motorcycle_left.png"):
+        shutil.copy(Path(skimage.data.__file__).parent / name, photos)
+    lexpix("index", photos, library=library)
     file = tmp_path / "recipe.md"
     file.write_text("# Espresso\n\n## Ingredients\n\n- coffee\n\n## Instructions\n\nFill a cup.\n")
     for question in (["--text-file", file], ["--like-text", "2"]):

@@ -232,6 +232,14 @@ def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: 
     metavar="FILE",
     help="Recipes without pictures, to learn words from; may be gzipped. Repeatable.",
 )
+@click.option(
+    "--others",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Captioned pictures of anything, as for `train joint`: they tell what is no food. "
+    "Repeatable.",
+)
 @model_option
 @click.option(
     "--out",
@@ -251,6 +259,7 @@ def food(
     pairs: Path,
     also: tuple[Path, ...],
     texts: tuple[Path, ...],
+    others: tuple[Path, ...],
     model: str | None,
     out: Path,
     epochs: int | None,
@@ -272,7 +281,16 @@ def food(
     recipe = FoodRecipe(seed=seed) if epochs is None else FoodRecipe(seed=seed, epochs=epochs)
     general = JointEncoder(resolve(model or "default"))
     with meter("pictures") as progress:
-        config = train_food(pairs, out, general, recipe, also=also, texts=texts, progress=progress)
+        config = train_food(
+            pairs,
+            out,
+            general,
+            recipe,
+            also=also,
+            texts=texts,
+            others=others,
+            progress=progress,
+        )
     if as_json:
         print_json({"model": str(out), "fingerprint": config.fingerprint, **config.notes})
         return

@@ -32,6 +32,7 @@ from indexer.train.food_data import (
     read_recipes,
     titled,
 )
+from indexer.train.food_gate import fit_gate, other_vectors
 from indexer.train.loop import fit
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError
@@ -100,6 +101,7 @@ class Material:
         titles: Counts of the names as titles.
         background: Counts of recipes without a picture.
         of_dish: Rows of `background` that belong to each name.
+        others: (n, dim) of pictures that show anything.
     """
 
     pairs: Sequence[Document]
@@ -111,6 +113,7 @@ class Material:
     titles: Mapping[str, Any]
     background: Mapping[str, Any]
     of_dish: Sequence[Sequence[int]]
+    others: Numbers
 
 
 @dataclass
@@ -125,6 +128,7 @@ class Parts:
     pictures: Numbers
     texts: Numbers
     means: Numbers
+    gate: Numbers
 
 
 def train_food(
@@ -135,6 +139,7 @@ def train_food(
     *,
     also: Sequence[Path] = (),
     texts: Sequence[Path] = (),
+    others: Sequence[Path] = (),
     progress: Progress = lambda *_: None,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda *_: None,
 ) -> files.ModelConfig:
@@ -149,9 +154,10 @@ def train_food(
     files.require_replaceable(out)
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
-    material = read_material(general, pairs, also, texts, work, progress)
+    material = read_material(general, pairs, also, texts, work, others, progress)
     parts = compute(material, general, recipe, work, progress=progress, on_epoch=on_epoch)
     notes = {
+        "others": len(material.others),
         "pairs": len(material.pairs),
         "dishes": len(material.dishes),
         "recipes": material.background[FIELDS[0]].shape[0],
@@ -166,6 +172,7 @@ def read_material(
     also: Sequence[Path],
     texts: Sequence[Path],
     work: Path,
+    anything: Sequence[Path] = (),
     progress: Progress = lambda *_: None,
 ) -> Material:
     """Read everything, and encode pictures that `work` has no vectors of.
@@ -209,6 +216,9 @@ def read_material(
         titles=counter.count([Document("recipe", name) for name in names]),
         background=counter.count([others[row] for row in kept]),
         of_dish=[[place[row] for row in rows] for rows in of_dish],
+        others=other_vectors(
+            general, anything, work, lambda done, total: progress("others", done, total, "")
+        ),
     )
 
 
@@ -262,6 +272,9 @@ def closed(
         pictures=np.zeros((0, 0), np.float32),
         texts=np.zeros((0, 0), np.float32),
         means=np.zeros((2, general.dim), np.float32),
+        gate=fit_gate(
+            np.concatenate([material.pictures[chosen, 0], material.shown]), material.others
+        ),
     )
     said, meant = embed(parts, {f: material.words[f][chosen] for f in FIELDS})
     views = material.pictures.shape[1]
@@ -526,7 +539,8 @@ def save_head(
         residual = parts.words - general.words.vectors(parts.rows) @ projection
         codes, scales = quantize(residual.astype(np.float32))
         arrays = (parts.pictures, parts.texts, parts.means, projection,
-                  parts.rows.astype(np.uint32), parts.weights, codes, scales)  # fmt: skip
+                  parts.rows.astype(np.uint32), parts.weights, codes, scales,
+                  parts.gate)  # fmt: skip
         for name, array in zip(stored.FILES, arrays, strict=True):
             np.save(folder / name, np.ascontiguousarray(array), allow_pickle=False)
 

@@ -3,20 +3,23 @@
 It stands on a general joint model, whose picture vectors and word table it uses, so that no picture
 is encoded again and no table is stored twice. With x the general model's vector of a picture::
 
-    picture:  [ share * unit(x - m)      , rest * unit(x A + a) ]
+    picture:  [ share * unit(x - m)      , rest * food(x) * unit(x A + a) ]
     text:     [ share * unit(g(t) - n)   , rest * unit(unit(f(t)) B + b) ]
 
     g(t) = sum over words of c(w) weight(w) general(w)           unit length
     f(t) = sum over words of c(w) weight(w) (FC table(w) + residual(w))
     c(w) = log(1 + sum over fields of weight(field) * how often the word is there)
 
-where share^2 + rest^2 = 1. The logarithm keeps a long text from being about salt; word weights
-start as inverse document frequencies (compare SIF, Arora et al., ICLR 2017). A folder::
+where share^2 + rest^2 = 1, and all is brought to unit length. food(x) is how probable it is that
+the picture shows food at all: of a moon, what the general model says is left. The logarithm keeps a
+long text from being about salt; word weights start as inverse document frequencies (compare SIF,
+Arora et al., ICLR 2017). A folder::
 
     config.json             kind "food"; text: base, fields, share, rare
     food-pictures.npy       float32 (dim of the base + 1, dim of the food part), last row a
     food-texts.npy          float32 (word dim + 1, dim of the food part), last row b
     food-means.npy          float32 (2, dim of the base), m and n
+    food-gate.npy           float32 (dim of the base + 1,), logistic regression, last its offset
     food-projection.npy     float32 (dim of the table, word dim), FC
     food-rows.npy           uint32 (words,), rows of the base's word table, rising
     food-weights.npy        float32 (words,), weights of these words
@@ -46,8 +49,8 @@ from searchengine.words import tokenize
 KIND = "food"
 PICTURES, TEXTS, MEANS = "food-pictures.npy", "food-texts.npy", "food-means.npy"
 PROJECTION, ROWS, WEIGHTS = "food-projection.npy", "food-rows.npy", "food-weights.npy"
-CODES, SCALES = "food-codes.npy", "food-scales.npy"
-FILES = (PICTURES, TEXTS, MEANS, PROJECTION, ROWS, WEIGHTS, CODES, SCALES)
+CODES, SCALES, GATE = "food-codes.npy", "food-scales.npy", "food-gate.npy"
+FILES = (PICTURES, TEXTS, MEANS, PROJECTION, ROWS, WEIGHTS, CODES, SCALES, GATE)
 FIELDS = ("title", "ingredients", "body")
 
 Rows = npt.NDArray[np.int64]
@@ -91,7 +94,8 @@ class FoodHead(StoredModel):
         parts = self._parts
         general = vectors - parts[MEANS][0]
         food = vectors @ parts[PICTURES][:-1] + parts[PICTURES][-1]
-        return self._join(general, food)
+        odds = np.clip(vectors @ parts[GATE][:-1] + parts[GATE][-1], -60, 60)
+        return self._join(general, food, 1 / (1 + np.exp(-odds)))
 
     def encode_documents(self, documents: Sequence[Document]) -> Vectors:
         """Return unit rows (n, dim).
@@ -157,10 +161,10 @@ class FoodHead(StoredModel):
         places = np.searchsorted(trained, rows).clip(max=len(trained) - 1)
         return places, trained[places] == rows
 
-    def _join(self, general: Numbers, food: Numbers) -> Vectors:
+    def _join(self, general: Numbers, food: Numbers, gate: Numbers | None = None) -> Vectors:
         if not len(general):
             return np.empty((0, self.dim), dtype=np.float32)
-        return join(general, food, float(self._config.text["share"]))
+        return join(general, food, float(self._config.text["share"]), gate)
 
     def _unknown(self, document: Document) -> UnknownWords:
         text = " ".join(part for parts in document.fields.values() for part in parts)
@@ -177,16 +181,18 @@ class FoodHead(StoredModel):
         }
 
 
-def join(general: Numbers, food: Numbers, share: float) -> Vectors:
+def join(general: Numbers, food: Numbers, share: float, gate: Numbers | None = None) -> Vectors:
     """Put the two parts of a vector side by side, as unit rows.
 
     Args:
         general: Shape (n, dim of the joint model).
         food: Shape (n, dim of the food part).
         share: Length of the first part; their squares add up to 1.
+        gate: Shape (n,), 0..1, what of the second part is left; all if None.
     """
     rest = np.sqrt(1 - share**2)
-    return unit_rows(np.hstack([share * _unit(general), rest * _unit(food)]))
+    second = _unit(food) if gate is None else _unit(food) * gate[:, None]
+    return unit_rows(np.hstack([share * _unit(general), rest * second]))
 
 
 def require_base(expected: str, found: str, what: str) -> None:
