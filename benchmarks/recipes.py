@@ -29,7 +29,8 @@ import numpy.typing as npt
 
 from indexer.evaluation.recipes import encode_recipes, scores_of
 from indexer.metrics import average_precisions
-from indexer.train.food import FoodRecipe, Material, compute, read_material, save_head
+from indexer.train.food import compute, read_material, save_head
+from indexer.train.food_closed import FoodRecipe, Material
 from indexer.train.food_data import picture_vectors, read_dishes
 from searchengine.documents import Document
 from searchengine.errors import UnknownWords

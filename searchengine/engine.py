@@ -95,7 +95,7 @@ class Engine:
             LibraryError, ModelError, MissingPlugin: A part cannot be loaded.
         """
         # First what a wrong setting can make fail, so that no library is made in vain.
-        encoder = load_configured(settings)
+        encoder = load_configured(settings, for_texts=True)
         backend = plugins.load("lexpix.indexes", settings.index)
         catalog = Catalog(open_database(settings.library, create=create))
         folder = settings.library / INDEX_FOLDER

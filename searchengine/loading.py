@@ -89,17 +89,20 @@ def _head(folder: Path, encoder: Encoder) -> TextModel:
     raise ModelError(f"{folder}: needs the word table of a joint model")
 
 
-def load_configured(settings: Settings) -> Encoder:
+def load_configured(settings: Settings, *, for_texts: bool = False) -> Encoder:
     """Load the model of a flag or variable, else the library's choice, else the configured one.
 
-    A food head has no pictures of its own; beside it stands the library's choice, or the default.
+    Args:
+        settings: Name the model.
+        for_texts: The model may be a food head; as it has no pictures of its own, the library's
+            choice, or else the default, stands beside it.
 
     Raises:
         ModelError, MissingPlugin: As `load_model` does.
         LibraryError: The library cannot be read.
     """
     chosen = _choice(settings) if "model" in settings.yielding else None
-    if chosen is None and names_head(settings.model):
+    if chosen is None and for_texts and names_head(settings.model):
         chosen = _choice(settings) or "default"
     if chosen is None:
         return load_model(settings.model)

@@ -14,14 +14,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from indexer.evaluation.recipes import evaluate_recipes, scores_of
 from indexer.metrics import Recall
 from indexer.train.backbones import Backbone
 from indexer.train.contrastive import JointModel, Recipe
-from indexer.train.food import FoodRecipe, correlate, read_material, train_food
+from indexer.train.food import read_material, train_food
+from indexer.train.food_closed import FoodRecipe, correlate
 from indexer.train.food_data import read_dishes, read_recipes
+from indexer.train.food_gate import RIDGE, fit_gate
 from indexer.train.joint import save_model
 from searchengine.documents import Document
 from searchengine.errors import ModelError, TrainingDataError, UnknownWords
@@ -39,8 +42,10 @@ from searchengine.models.food import (
     TEXTS,
     WEIGHTS,
     FoodHead,
+    join,
 )
 from searchengine.models.joint import JointEncoder
+from searchengine.vectors import unit_rows
 from searchengine.words import WordVectors, tokenize
 
 SIZE, DIM = 32, 16
@@ -357,3 +362,28 @@ def test_the_bundled_head_answers_for_recipes_and_nothing_else() -> None:
     assert text_model("recipe", "default", encoder).fingerprint == fingerprint
     assert isinstance(text_model("text", "default", encoder), GeneralTexts)
     assert heads_on("another") == []
+
+
+def test_the_gate_tells_food_from_all_else_and_is_open_where_nobody_fitted_it() -> None:
+    random = np.random.default_rng(3)
+    food = unit_rows(random.normal(size=(80, 6)) + np.eye(6)[0] * 2)
+    others = unit_rows(random.normal(size=(60, 6)) - np.eye(6)[0] * 2)
+    gate = fit_gate(food, others)
+
+    def told(vectors: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-(vectors @ gate[:-1] + gate[-1])))
+
+    # Independent: logistic regression of scikit-learn, both sides weighing alike.
+    x, y = np.concatenate([food, others]), np.repeat([1, 0], [80, 60])
+    sure = LogisticRegression(C=1 / (2 * RIDGE * 140), class_weight="balanced", max_iter=5000)
+    np.testing.assert_allclose(told(x), sure.fit(x, y).predict_proba(x)[:, 1], atol=0.02)
+    gate = fit_gate(food, others[:0])
+    assert told(others).min() > 0.999
+
+
+def test_what_is_no_food_keeps_the_part_of_the_joint_model() -> None:
+    random = np.random.default_rng(4)
+    general, second = random.normal(size=(2, 5)), random.normal(size=(2, 3))
+    open_, shut = join(general, second, 0.6, np.array([1.0, 0.0]))
+    np.testing.assert_allclose(open_, join(general, second, 0.6)[0], atol=1e-6)
+    np.testing.assert_allclose(shut, np.append(unit(general[1]), [0, 0, 0]), atol=1e-6)

@@ -271,7 +271,8 @@ def food(
     The joint model stays as it is. The same command finds the vectors of the pictures again.
     """
     try:
-        from indexer.train.food import FoodRecipe, train_food
+        from indexer.train.food import train_food
+        from indexer.train.food_closed import FoodRecipe
     except ModuleNotFoundError as error:
         raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
     from indexer.progress import meter
