@@ -149,7 +149,7 @@ def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(cata
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([64, 512]))
-def test_a_vector_survives_float16_and_being_copied_changes_nothing(seed, dim):
+def test_a_vector_survives_float16_and_being_copied_moves_it_by_one_float16_at_most(seed, dim):
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog(open_database(Path(folder), create=True))
         given_one = vector(seed, dim)
@@ -163,8 +163,8 @@ def test_a_vector_survives_float16_and_being_copied_changes_nothing(seed, dim):
     # Half a unit in the last of 11 bits, and the same again for making the length one.
     np.testing.assert_allclose(stored, given_one, rtol=2**-10, atol=2**-24)
     assert np.linalg.norm(stored.astype(np.float64)) == pytest.approx(1, abs=1e-6)
-    np.testing.assert_array_equal(stored.astype(np.float16), given_one.astype(np.float16))
-    np.testing.assert_array_equal(copied, stored)
+    # Making the length one can push a number over the middle between two float16.
+    np.testing.assert_allclose(copied, stored, rtol=2**-10, atol=2**-24)
 
 
 def test_a_copied_vector_of_few_dimensions_moves_by_one_float16_at_most(catalog):
