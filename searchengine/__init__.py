@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RootError,
         TrainingDataError,
         UnknownPicture,
+        UnknownText,
         UnknownWords,
     )
     from searchengine.types import (
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
         TagFilter,
         TaughtWord,
         Term,
+        TextAnswer,
+        TextHit,
         UnknownWord,
         VectorIndex,
         Vocabulary,
@@ -79,8 +82,11 @@ __all__ = [
     "TagFilter",
     "TaughtWord",
     "Term",
+    "TextAnswer",
+    "TextHit",
     "TrainingDataError",
     "UnknownPicture",
+    "UnknownText",
     "UnknownWord",
     "UnknownWords",
     "VectorIndex",

@@ -22,9 +22,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from searchengine.embeddings import Embeddings
 from searchengine.records import (
     AnyRow,
+    Change,
     PictureRecord,
     StoredEncoder,
     bury,
+    change_of,
     chunks,
     counter,
     encoder_id,
@@ -34,11 +36,12 @@ from searchengine.records import (
     replace_vectors,
     select_in,
     set_meta,
+    storable,
     unpack,
     write_rows,
 )
 from searchengine.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow, RootRow, TombstoneRow
-from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector, Vectors
+from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +51,6 @@ class Root:
     path: str
     device: int | None
     scanned_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A step of bringing an index up to date; each id is in one of the two arrays.
-
-    Attributes:
-        put_ids: Shape (n,).
-        put_vectors: Shape (n, dim).
-        drop_ids: Shape (m,); ids that the index may not know.
-    """
-
-    put_ids: Ids
-    put_vectors: Vectors
-    drop_ids: Ids
 
 
 class Catalog:
@@ -120,7 +108,7 @@ class Catalog:
     def get(self, ids: Iterable[int]) -> dict[int, Picture]:
         """Return the pictures with these ids; unknown ids are absent."""
         with self._reader.begin() as connection:
-            rows = select_in(connection, PICTURE, ImageRow.id, _storable(ids))
+            rows = select_in(connection, PICTURE, ImageRow.id, storable(ids))
             return {row.id: _picture(row) for row in rows}
 
     def by_paths(self, paths: Iterable[str]) -> dict[str, Picture]:
@@ -172,7 +160,7 @@ class Catalog:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
         query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(made_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = list(select_in(connection, query, EmbeddingRow.image_id, _storable(ids)))
+            rows = list(select_in(connection, query, EmbeddingRow.image_id, storable(ids)))
         unpacked = unpack([row.vector for row in rows])
         return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
 
@@ -227,7 +215,7 @@ class Catalog:
             for query in (images, tombstones):
                 rows = connection.execute(query.execution_options(yield_per=batch))
                 for part in rows.partitions():
-                    yield _change(part)
+                    yield change_of(part)
 
     # Writing
 
@@ -380,12 +368,6 @@ def _picture(row: AnyRow) -> Picture:
     return Picture(*values)
 
 
-def _change(rows: Sequence[AnyRow]) -> Change:
-    put = [row for row in rows if row.vector is not None]
-    drop = [row.id for row in rows if row.vector is None]
-    return Change(_ids(row.id for row in put), unpack([row.vector for row in put]), _ids(drop))
-
-
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:
     """Match a path and all below it; no sibling whose name only begins like it."""
     separator = os.fsencode(os.sep)
@@ -394,12 +376,3 @@ def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]
     # One range for the index; siblings like "folder-2" sort into it and are taken out again.
     here_or_inside = sa.or_(path == bare, path >= bare + separator)
     return sa.and_(path >= bare, path < behind, here_or_inside)
-
-
-def _storable(ids: Iterable[int]) -> Iterator[int]:
-    """Leave out numbers that no row can have, because SQLite refuses to be asked for them."""
-    return (one for one in map(int, ids) if 0 < one < 2**63)
-
-
-def _ids(values: Iterable[int]) -> Ids:
-    return np.fromiter(values, dtype=np.int64)

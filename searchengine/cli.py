@@ -38,6 +38,8 @@ ORDER = (
     "status",
     "failures",
     "forget",
+    "texts",
+    "recipes",
     "reembed",
     "demo",
     "eval",
@@ -191,12 +193,16 @@ def answer_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command(cls=QueryCommand)
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1)
+@click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
+@click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
 @answer_options
 @click.pass_obj
 def search(
     flags: dict[str, str],
     query: tuple[str, ...],
+    text_file: str | None,
+    like_text: int | None,
     limit: int | None,
     within: str | None,
     unlikely: bool,
@@ -208,6 +214,7 @@ def search(
       lexpix search "a dog running on the beach"
       lexpix search ./dog.jpg - dog + cat
       lexpix search "2*beach + sunset - people" --in ~/Pictures/2024
+      lexpix search --text-file recipe.md
 
     A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
     else is words. Signs stand alone between spaces; 2*beach counts double.
@@ -215,6 +222,17 @@ def search(
     A match is how probable it is that a picture shows what was asked for, if the chance is even
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
+    if bool(query) + (text_file is not None) + (like_text is not None) != 1:
+        raise click.UsageError("give a query, or one of --text-file and --like-text")
+    if not query:
+        from searchengine.texts import document_in
+
+        text = document_in(text_file) if text_file is not None else like_text
+        assert text is not None, "one of three is given"
+        with open_engine(flags) as engine:
+            found = engine.pictures_for(text, limit=limit, within=within)
+        show_answer(found, form, judged=False)
+        return
     with open_engine(flags) as engine:
         show_answer(engine.search(query, limit=limit, within=within, unlikely=unlikely), form)
 
@@ -289,6 +307,9 @@ def status(flags: dict[str, str], as_json: bool) -> None:
     counts = found.counts
     click.echo(f"library   {printable(found.library)}")
     click.echo(f"pictures  {counts['ok']} ok, {counts['missing']} missing, {counts['bad']} bad")
+    if any(found.texts.values()):
+        told = ", ".join(f"{count} of kind {kind}" for kind, count in found.texts.items() if count)
+        click.echo(f"texts     {told}")
     for path, at in found.roots:
         click.echo(f"folder    {printable(path)}, last scan {at.astimezone():%Y-%m-%d %H:%M}")
     click.echo(f"model     {found.model}, {found.dim} dimensions, {found.fingerprint[:12]}")
@@ -346,8 +367,11 @@ def open_engine(flags: dict[str, str], *, required: bool = True) -> Engine:
         return Engine.without_library(settings)
 
 
-def show_answer(answer: Answer, form: str | None) -> None:
-    """Print an answer as a table, as JSON or as bare paths; unknown words go to standard error."""
+def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> None:
+    """Print an answer as a table, as JSON or as bare paths; unknown words go to standard error.
+
+    Unless the question is of a kind whose matches are never judged, a model that cannot is told of.
+    """
     from searchengine.answers import entries_of
 
     warn_of(answer.unknown_words)
@@ -357,7 +381,7 @@ def show_answer(answer: Answer, form: str | None) -> None:
         click.echo(f"lexpix: nothing here looks like that: {asked}{hint}", err=True)
     elif not answer.hits:
         click.echo("lexpix: no other picture to show", err=True)
-    if not answer.calibrated and form is None:
+    if judged and not answer.calibrated and form is None:
         click.echo(
             "lexpix: this model does not know what its scores are worth; "
             "run: lexpix train match --model MODEL --pairs FILE",

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from searchengine.calibration import kind_of
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.database import empty_database, open_database
+from searchengine.documents import Document, Kind
 from searchengine.errors import (
     ConfigError,
     ImageError,
@@ -34,6 +36,7 @@ from searchengine.sync import open_index, synchronise
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
 from searchengine.taught import TaughtWords, with_taught
+from searchengine.texts import Texts
 from searchengine.types import (
     Answer,
     Encoder,
@@ -45,6 +48,7 @@ from searchengine.types import (
     Query,
     Tag,
     Term,
+    TextAnswer,
     VectorIndex,
     Vocabulary,
 )
@@ -303,6 +307,54 @@ class Engine:
             else Term(1.0, "picture", os.fspath(picture))
         )
         return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The texts of the library."""
+        folder = self._settings.library / INDEX_FOLDER
+        return Texts(self._settings, self.catalog, self.encoder, self._resolver, self.index, folder)
+
+    def texts_for(
+        self, picture: PathLike | int, *, limit: int | None = None, kind: Kind | None = None
+    ) -> TextAnswer:
+        """Return the texts nearest to a picture; arguments and errors as `Texts.for_picture`."""
+        return self.texts.for_picture(picture, limit=limit, kind=kind)
+
+    def recipes_from(
+        self,
+        picture: PathLike | int,
+        *,
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> TextAnswer:
+        """Return the recipes nearest to a picture, filtered by the ingredients they need.
+
+        Arguments and errors as `Texts.for_picture`.
+        """
+        return self.texts.for_picture(
+            picture, limit=limit, kind="recipe", having=having, lacking=lacking
+        )
+
+    def search_texts(
+        self, words: str, *, limit: int | None = None, kind: Kind | None = None
+    ) -> TextAnswer:
+        """Return the texts nearest to words; arguments and errors as `Texts.search`."""
+        return self.texts.search(words, limit=limit, kind=kind)
+
+    def pictures_for(
+        self, text: Document | int, *, limit: int | None = None, within: PathLike | None = None
+    ) -> Answer:
+        """Return the pictures nearest to a text, given by its parts or by its number.
+
+        Raises:
+            UnknownText, UnknownWords: As `Texts.pictures` does.
+            NothingIndexed: The library, or the part of it that was asked for, has no picture.
+        """
+        if not len(self.index):
+            raise NothingIndexed(why_empty(self.catalog, self.encoder, self._settings))
+        only = None if within is None else self._ids_within(within)
+        return self.texts.pictures(text, limit=limit, only=only)
 
     def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.

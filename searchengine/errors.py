@@ -10,6 +10,7 @@ in one place. A message says what, where, why, and what to do.
     │   ├── QuerySyntaxError        it does not parse
     │   ├── UnknownWords            no word of a term is known
     │   ├── UnknownPicture          a file that is not there, or an id that nobody has
+    │   ├── UnknownText             the same of a text
     │   └── CancelledQuery          the terms add up to nothing
     ├── NothingIndexed              the library has no picture to answer with
     ├── ConfigError                 a setting that cannot be used
@@ -63,6 +64,10 @@ class UnknownWords(QueryError):
 
 class UnknownPicture(QueryError):
     """Reject a picture that is neither a file nor in the library."""
+
+
+class UnknownText(QueryError):
+    """Reject a text that is neither a readable file nor in the library."""
 
 
 class CancelledQuery(QueryError):

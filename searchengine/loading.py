@@ -8,7 +8,9 @@ from searchengine import plugins
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.database import open_database
+from searchengine.documents import Kind
 from searchengine.errors import ModelError, NothingIndexed
+from searchengine.models.documents import GeneralTexts, TextModel
 from searchengine.models.files import read_config, resolve
 from searchengine.types import Encoder
 
@@ -24,6 +26,17 @@ def load_model(name: str = "default") -> Encoder:
     make = plugins.load("lexpix.encoders", read_config(folder).kind)
     encoder: Encoder = make(folder)
     return encoder
+
+
+def text_model(kind: Kind, model_name: str, encoder: Encoder) -> TextModel:  # noqa: ARG001
+    """Return what embeds texts of a kind beside the pictures of an encoder.
+
+    Args:
+        kind: What the texts are.
+        model_name: The model that the settings name.
+        encoder: What embeds the pictures of the library.
+    """
+    return GeneralTexts(encoder)
 
 
 def load_configured(settings: Settings) -> Encoder:

@@ -20,6 +20,7 @@ GROUPS = {
     "lexpix.encoders": "encoder",
     "lexpix.executors": "executor",
     "lexpix.indexes": "index",
+    "lexpix.readers": "reader",
 }
 """Groups of entry points, and what one plugin of each is called."""
 

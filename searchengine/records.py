@@ -24,7 +24,7 @@ from searchengine.tables import (
     TagRow,
     TombstoneRow,
 )
-from searchengine.types import Exif, FileStat, Vector, Vectors
+from searchengine.types import Exif, FileStat, Ids, Vector, Vectors
 from searchengine.vectors import unit_rows
 
 T = TypeVar("T")
@@ -67,6 +67,21 @@ class StoredEncoder:
     dim: int
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step of bringing an index up to date; each id is in one of the two arrays.
+
+    Attributes:
+        put_ids: Shape (n,).
+        put_vectors: Shape (n, dim).
+        drop_ids: Shape (m,); ids that the index may not know.
+    """
+
+    put_ids: Ids
+    put_vectors: Vectors
+    drop_ids: Ids
+
+
 def chunks(values: Iterable[T]) -> Iterator[list[T]]:
     """Yield lists of at most CHUNK values."""
     iterator = iter(values)
@@ -83,6 +98,23 @@ def select_in(
     """Yield the rows whose column has one of any number of values."""
     for chunk in chunks(values):
         yield from connection.execute(query.where(column.in_(chunk)))
+
+
+def storable(ids: Iterable[int]) -> Iterator[int]:
+    """Leave out numbers that no row can have, because SQLite refuses to be asked for them."""
+    return (one for one in map(int, ids) if 0 < one < 2**63)
+
+
+def change_of(rows: Sequence[AnyRow]) -> Change:
+    """Return the change that rows of `id` and packed `vector` make; those without are dropped."""
+    put = [row for row in rows if row.vector is not None]
+    drop = [row.id for row in rows if row.vector is None]
+    vectors = unpack([row.vector for row in put])
+    return Change(_ids(row.id for row in put), vectors, _ids(drop))
+
+
+def _ids(values: Iterable[int]) -> Ids:
+    return np.fromiter(values, dtype=np.int64)
 
 
 def pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:

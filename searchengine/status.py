@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
+from searchengine.documents import Kind
+from searchengine.textcatalog import TextCatalog
 from searchengine.types import Encoder, State
 
 
@@ -32,6 +34,7 @@ class Status:
         model, fingerprint, dim: The model that answers.
         index, indexed: The index plugin, and how many pictures it can find.
         models: All models of which there are vectors.
+        texts: Texts by kind.
     """
 
     library: str
@@ -43,6 +46,7 @@ class Status:
     index: str
     indexed: int
     models: tuple[ModelStatus, ...] = ()
+    texts: dict[Kind, int] = field(default_factory=dict)
 
 
 def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: int) -> Status:
@@ -62,6 +66,7 @@ def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: i
             )
             for one, count in catalog.embeddings.counts()
         ),
+        texts=TextCatalog(catalog.database).counts(),
     )
 
 

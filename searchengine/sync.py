@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
-from searchengine.catalog import Catalog
+from searchengine.records import Change
 from searchengine.types import Stamp, VectorIndex
 
 log = logging.getLogger(__name__)
 
 
+class Ledger(Protocol):
+    """What an index is brought up to: the catalog of the pictures, or that of the texts."""
+
+    @property
+    def uid(self) -> str:
+        """Name of the library."""
+        ...
+
+    def seq(self) -> int:
+        """Return the number of the last write that an index must learn of."""
+        ...
+
+    def searchable(self, fingerprint: str) -> int:
+        """Return how many rows have a model's vector."""
+        ...
+
+    def changes(self, fingerprint: str, after: int) -> Iterator[Change]:
+        """Yield what an index of a model's vectors misses that reflects seq `after`."""
+        ...
+
+
 def open_index(
-    catalog: Catalog,
+    catalog: Ledger,
     fingerprint: str,
     dim: int,
     folder: Path,
@@ -23,7 +45,7 @@ def open_index(
     """Open the index of one model over one library, and synchronise it.
 
     Args:
-        catalog: The library's catalog.
+        catalog: The library's.
         fingerprint: The model's; another model has another index file.
         dim: Columns of its vectors.
         folder: Where index files live; made when there is something to write.
@@ -34,7 +56,7 @@ def open_index(
     return index
 
 
-def remove_index(catalog: Catalog, fingerprint: str, folder: Path) -> None:
+def remove_index(catalog: Ledger, fingerprint: str, folder: Path) -> None:
     """Delete the index files of a model whose vectors are no more."""
     for path in folder.glob(f"{_stem(catalog, fingerprint)}.*"):
         # Windows refuses to remove a file that somebody has mapped.
@@ -42,11 +64,11 @@ def remove_index(catalog: Catalog, fingerprint: str, folder: Path) -> None:
             path.unlink()
 
 
-def _stem(catalog: Catalog, fingerprint: str) -> str:
+def _stem(catalog: Ledger, fingerprint: str) -> str:
     return f"{catalog.uid[:12]}-{fingerprint[:12]}"
 
 
-def synchronise(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int) -> bool:
+def synchronise(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> bool:
     """Make an index reflect the catalog, and write it out; True if it was behind.
 
     A stamp that is behind costs the changes since; no stamp, another model's or one from the future
@@ -70,12 +92,12 @@ def synchronise(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int
     return True
 
 
-def _rebuild(index: VectorIndex, catalog: Catalog, fingerprint: str, dim: int) -> None:
+def _rebuild(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> None:
     index.clear(dim)
     _apply(index, catalog, fingerprint, after=0)
 
 
-def _apply(index: VectorIndex, catalog: Catalog, fingerprint: str, after: int) -> None:
+def _apply(index: VectorIndex, catalog: Ledger, fingerprint: str, after: int) -> None:
     for change in catalog.changes(fingerprint, after):
         index.drop(change.drop_ids)
         if len(change.put_ids):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from searchengine.documents import Kind
 from searchengine.types import State
 
 
@@ -38,6 +41,23 @@ class Words(sa.TypeDecorator[str]):
     def process_bind_param(self, value: str | None, _dialect: sa.Dialect) -> str | None:
         """Write lone surrogates as backslash escapes, since no database takes them."""
         return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+
+
+class Lines(sa.TypeDecorator[tuple[str, ...]]):
+    """Lines of text as a JSON list, in ASCII, so that any character survives."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, _dialect: sa.Dialect) -> str | None:
+        """Write the list."""
+        return None if value is None else json.dumps(list(value))
+
+    def process_result_value(
+        self, value: str | None, _dialect: sa.Dialect
+    ) -> tuple[str, ...] | None:
+        """Read the list."""
+        return None if value is None else tuple(json.loads(value))
 
 
 class Moment(sa.TypeDecorator[dt.datetime]):
@@ -178,6 +198,64 @@ class TaughtPictureRow(Schema):
     path: Mapped[str] = mapped_column(FilePath)
 
 
+class TextRow(Schema):
+    """A text: named by `key` within the file `source`; `sha256` is that of all its parts."""
+
+    __tablename__ = "texts"
+    __table_args__ = (
+        sa.UniqueConstraint("source", "key"),
+        sa.CheckConstraint("kind IN ('text', 'recipe')", name="kind"),
+        sa.Index(None, "seq", "id"),
+        sa.Index(None, "kind"),  # counts and ids of a kind without touching a row
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[Kind] = mapped_column(sa.String(6))
+    title: Mapped[str] = mapped_column(Words)
+    body: Mapped[tuple[str, ...]] = mapped_column(Lines)
+    ingredients: Mapped[tuple[str, ...]] = mapped_column(Lines)
+    source: Mapped[str] = mapped_column(FilePath)
+    key: Mapped[str] = mapped_column(Words)
+    image: Mapped[str | None] = mapped_column(FilePath)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class TextEmbeddingRow(Schema):
+    """The vector, float16, that a text model made of a text; none if it knows no word of it."""
+
+    __tablename__ = "text_embeddings"
+
+    text_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("texts.id", ondelete="CASCADE"), primary_key=True
+    )
+    fingerprint: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    vector: Mapped[bytes | None] = mapped_column(sa.LargeBinary)
+
+
+class IngredientRow(Schema):
+    """What a recipe needs, without amounts: the name that was parsed from a line."""
+
+    __tablename__ = "text_ingredients"
+    __table_args__ = (sa.Index(None, "name"),)
+
+    text_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("texts.id", ondelete="CASCADE"), primary_key=True
+    )
+    name: Mapped[str] = mapped_column(Words, primary_key=True)
+
+
+class TextTombstoneRow(Schema):
+    """A text that was removed, kept so that indexes can drop it."""
+
+    __tablename__ = "text_tombstones"
+    __table_args__ = (sa.Index(None, "seq", "text_id"),)
+
+    text_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class TombstoneRow(Schema):
     """A picture that was forgotten, kept so that indexes can drop it."""
 
@@ -199,7 +277,7 @@ class RootRow(Schema):
 
 
 class MetaRow(Schema):
-    """Facts about the library: its uid, the counters `seq` and `scan`."""
+    """Facts about the library: its uid, the counters `seq`, `scan` and `texts_seq`."""
 
     __tablename__ = "meta"
 

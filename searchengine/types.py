@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.documents import Kind
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -123,6 +125,27 @@ class Answer:
     took_ms: float
     nothing_like_that: bool = False
     calibrated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextHit:
+    """One text of an answer; `title` is its beginning if it has none, `source` its file."""
+
+    id: int
+    kind: Kind
+    title: str
+    score: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswer:
+    """Texts in falling order of score, and words of the question that are not known."""
+
+    query: str
+    hits: tuple[TextHit, ...]
+    unknown_words: tuple[UnknownWord, ...]
+    took_ms: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@ from sqlalchemy import select, text
 
 from searchengine import database
 from searchengine.catalog import Catalog
+from searchengine.documents import Document
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.records import PictureRecord
 from searchengine.tables import ImageRow, MetaRow, Schema
 from searchengine.tagcatalog import StoredTag, TagCatalog
+from searchengine.textcatalog import TextCatalog, TextRecord
 from searchengine.types import FileStat
 
 REPOSITORY = Path(__file__).parent.parent
@@ -46,23 +48,23 @@ def fill(library: Path, *, create: bool = True) -> str:
 
 @pytest.fixture
 def newer_version(tmp_path, monkeypatch):
-    """Turn this program into the next version, whose third revision rebuilds a table.
+    """Turn this program into the next version, whose fourth revision rebuilds a table.
 
     Rebuilding is what SQLite needs for most changes, and what would lose the rows that refer to it.
     """
     scripts = tmp_path / "migrations of the next version"
     shutil.copytree(REPOSITORY / "migrations", scripts)
-    (scripts / "versions" / "0003_third.py").write_text(
+    (scripts / "versions" / "0004_fourth.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        "revision, down_revision = '0003', '0002'\n"
+        "revision, down_revision = '0004', '0003'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('images', recreate='always') as table:\n"
         "        table.add_column(sa.Column('stars', sa.Integer()))\n"
     )
 
     def upgrade_program() -> None:
-        monkeypatch.setattr(database, "HEAD", "0003")
+        monkeypatch.setattr(database, "HEAD", "0004")
         monkeypatch.setattr(database, "_migrations", lambda: scripts)
 
     return upgrade_program
@@ -225,9 +227,9 @@ def test_a_library_of_a_newer_version_is_refused_in_words(tmp_path, newer_versio
     newer_version()
     fill(library)
     monkeypatch.undo()
-    with pytest.raises(LibraryError, match=r"newer lexpix \(schema 0003.*0002\).*pip install"):
+    with pytest.raises(LibraryError, match=r"newer lexpix \(schema 0004.*0003\).*pip install"):
         database.open_database(library, create=True)
-    assert revision_of(library / database.FILE_NAME) == "0003"
+    assert revision_of(library / database.FILE_NAME) == "0004"
 
 
 # Upgrading
@@ -239,12 +241,12 @@ def test_an_older_schema_is_copied_and_upgraded_without_losing_a_row(tmp_path, n
     newer_version()
     catalog = Catalog(database.open_database(library, create=False))
 
-    assert revision_of(library / "catalog.sqlite") == "0003"
+    assert revision_of(library / "catalog.sqlite") == "0004"
     assert catalog.uid == uid
     assert catalog.by_paths(["/photos/a.jpg"])["/photos/a.jpg"].sha256 == "aa"
     np.testing.assert_array_equal(catalog.vectors([1], "f")[1], [1, 0, 0, 0])
     catalog.close()
-    assert revision_of(library / "catalog.sqlite.bak") == "0002"
+    assert revision_of(library / "catalog.sqlite.bak") == "0003"
     with closing(sqlite3.connect(library / "catalog.sqlite.bak")) as copy:
         assert copy.execute("SELECT count(*) FROM embeddings").fetchone() == (1,)
 
@@ -280,6 +282,41 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
     catalog.close()
 
 
+def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_path, monkeypatch):
+    library = tmp_path / "library"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(database, "HEAD", "0002")
+        database.open_database(library, create=True).dispose()
+    assert revision_of(library / "catalog.sqlite") == "0002"
+    with closing(sqlite3.connect(library / "catalog.sqlite")) as old:
+        old.execute(
+            "INSERT INTO images"
+            " (id, path, root, sha256, size, mtime_ns, ctime_ns, state, scan, seq)"
+            " VALUES (7, ?, ?, 'aa', 1, 2, 3, 'ok', 1, 5)",
+            (b"/photos/a.jpg", b"/photos"),
+        )
+        old.execute("INSERT INTO encoders VALUES (1, 'f', 'm', 4)")
+        packed = np.eye(4, dtype="<f2")[0].tobytes()
+        old.execute("INSERT INTO embeddings VALUES (7, 1, ?)", (packed,))
+        old.execute("INSERT INTO tags VALUES (7, 'dog', 'guess', 0.5, 'f')")
+        old.execute("INSERT INTO taught VALUES ('cabin', 'f', ?)", (packed,))
+        old.execute("UPDATE meta SET value = '5' WHERE key = 'seq'")
+        old.commit()
+
+    opened = database.open_database(library, create=False)
+    catalog, tags, texts = Catalog(opened), TagCatalog(opened), TextCatalog(opened)
+    np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
+    assert tags.of([7], "f") == [StoredTag(7, "dog", "guess", 0.5)]
+    np.testing.assert_array_equal(tags.taught_vectors("f")["cabin"], [1, 0, 0, 0])
+    document = Document("recipe", "soup", key="1")
+    vector = np.eye(4, dtype=np.float32)[1]
+    [one] = texts.write("/r.jsonl", [TextRecord(document, ("leek",), vector)], "f")
+    assert texts.get([one])[one].document == document
+    assert (texts.uid, texts.seq(), catalog.seq()) == (catalog.uid, 1, 5)
+    assert revision_of(library / "catalog.sqlite.bak") == "0002"
+    catalog.close()
+
+
 def test_the_copy_holds_what_was_still_in_the_write_ahead_log(tmp_path, newer_version):
     library = tmp_path / "library"
     busy = Catalog(database.open_database(library, create=True))
@@ -295,14 +332,14 @@ def test_an_upgrade_that_fails_leaves_the_library_as_it_was(tmp_path, newer_vers
     library = tmp_path / "library"
     fill(library)
     newer_version()
-    script = tmp_path / "migrations of the next version" / "versions" / "0003_third.py"
+    script = tmp_path / "migrations of the next version" / "versions" / "0004_fourth.py"
     script.write_text(script.read_text() + "    raise RuntimeError('power cut')\n")
     with pytest.raises(RuntimeError, match="power cut"):
         database.open_database(library, create=False)
     with closing(sqlite3.connect(library / "catalog.sqlite")) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(images)")}
     assert columns == set(ImageRow.__table__.columns.keys())
-    assert revision_of(library / "catalog.sqlite") == "0002"
+    assert revision_of(library / "catalog.sqlite") == "0003"
 
 
 def test_foreign_keys_hold_again_after_an_upgrade(tmp_path, newer_version):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 model_option = click.option(
     "--model", metavar="MODEL", help="A bundled model by name, or the folder of a model."
 )
+
+library_option = click.option(
+    "--library",
+    metavar="FOLDER",
+    help="Folder of the library; else LEXPIX_LIBRARY, config.toml, or one in your home.",
+)
+limit_option = click.option(
+    "-k", "limit", metavar="N", type=click.IntRange(min=1), help="Most hits to show."
+)
+
+
+def picture_of(text: str) -> str | int:
+    """Return the library id that "#12" names, or else the path, which may have a leading "@"."""
+    number = text.removeprefix("#")
+    if text != number and number.isdecimal():
+        return int(number)
+    return text if os.path.exists(os.path.expanduser(text)) else text.removeprefix("@")
 
 
 def entries_of(value: Any) -> dict[str, Any]:

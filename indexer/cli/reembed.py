@@ -41,7 +41,8 @@ def reembed(
 
     Every picture is read again and gets a vector of the new model beside the old one. An
     interrupted run goes on where it was. Until all pictures are done, the library uses the old
-    model, and from then on the new one, unless --model or LEXPIX_MODEL says otherwise.
+    model, and from then on the new one, unless --model or LEXPIX_MODEL says otherwise. Texts get
+    vectors of it from what is stored of them.
     """
     from searchengine.config import load_settings
 
@@ -79,7 +80,9 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
         if chosen:
             catalog.embeddings.choose(settings.model)
     if chosen:
-        Engine.open(settings).close()  # brings the index up to date, so that no search has to
+        # Brings the indexes up to date, so that no search has to.
+        with Engine.open(settings) as engine, meter("texts") as progress:
+            engine.texts.refresh(progress)
     if as_json:
         entries = entries_of(report) | {"model": settings.model, "chosen": chosen}
         print_json(entries | {"fingerprint": encoder.fingerprint})
@@ -129,6 +132,7 @@ def _drop(settings: Settings, wanted: str, as_json: bool) -> None:
             )
         dropped = engine.catalog.embeddings.drop(model.fingerprint)
         remove_index(engine.catalog, model.fingerprint, settings.library / INDEX_FOLDER)
+        engine.texts.drop(model.fingerprint)
     if as_json:
         print_json({"dropped": dropped, "fingerprint": model.fingerprint})
     else:

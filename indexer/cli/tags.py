@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.cli.output import json_option, print_json
+from indexer.cli.output import json_option, picture_of, print_json
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def tag(
         elif listing:
             _list(engine, as_json)
         else:
-            chosen = [(name, _picture(name)) for name in pictures]
+            chosen = [(name, picture_of(name)) for name in pictures]
             for _, picture in chosen if said else ():
                 engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
             for _, picture in chosen if said else ():
@@ -157,7 +157,7 @@ def _teach(engine: Engine, name: str, pictures: tuple[str, ...]) -> None:
     if engine.knows(name):
         note = "is a word that the model knows; from now on it means these pictures. To undo that:"
         click.echo(f"lexpix: {name!r} {note} lexpix teach --forget {name!r}", err=True)
-    engine.teach(name, [_picture(picture) for picture in pictures])
+    engine.teach(name, [picture_of(picture) for picture in pictures])
 
 
 def _open(flags: dict[str, str]) -> Any:
@@ -185,14 +185,6 @@ def _open(flags: dict[str, str]) -> Any:
         return Engine.open(settings)
     except NothingIndexed:
         return temporary()
-
-
-def _picture(text: str) -> str | int:
-    """Return the library id that "#12" names, or else the path, which may have a leading "@"."""
-    number = text.removeprefix("#")
-    if text != number and number.isdecimal():
-        return int(number)
-    return text if os.path.exists(os.path.expanduser(text)) else text.removeprefix("@")
 
 
 def _tag_all(engine: Engine, as_json: bool) -> None:

@@ -32,12 +32,16 @@ LEXNAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Synset:
-    """Words of one meaning, the most usual first; `instance`: it is one thing, such as a river."""
+    """Words of one meaning, the most usual first; `instance`: it is one thing, such as a river.
+
+    `hypernyms` are the offsets of the meanings of which it is a kind.
+    """
 
     offset: str
     lexname: str
     lemmas: tuple[str, ...]
     instance: bool
+    hypernyms: tuple[str, ...] = ()
 
 
 class WordNet:
@@ -134,11 +138,14 @@ def _read_synset(line: str) -> Synset:
     count = int(fields[3], 16)
     words = [fields[4 + 2 * place] for place in range(count)]
     start = 4 + 2 * count
-    pointers = fields[start + 1 :: 4][: int(fields[start])]
+    count_of_pointers = int(fields[start])
+    pointers = fields[start + 1 :: 4][:count_of_pointers]
+    targets = fields[start + 2 :: 4][:count_of_pointers]
     return Synset(
         fields[0],
         LEXNAMES.get(int(fields[1]), ""),
         # Names ("Husky" the sledge dog is one too) keep their capital for the caller to judge.
         tuple(word.replace("_", " ") for word in words),
         "@i" in pointers,
+        tuple(target for mark, target in zip(pointers, targets, strict=True) if mark == "@"),
     )

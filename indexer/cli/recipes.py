@@ -1,0 +1,46 @@
+"""The command `recipes`."""
+
+from __future__ import annotations
+
+import click
+
+from indexer.cli.output import json_option, library_option, limit_option, model_option, picture_of
+from indexer.cli.texts import opened, show_answer
+
+
+@click.group()
+def recipes() -> None:
+    """Find recipes by a picture of a dish and by what is in the kitchen."""
+
+
+@recipes.command("from")
+@click.argument("picture")
+@click.option("--with", "having", metavar="FOOD", multiple=True, help="Only with this ingredient.")
+@click.option("--without", "lacking", metavar="FOOD", multiple=True, help="Only without this one.")
+@limit_option
+@library_option
+@model_option
+@json_option
+def from_picture(
+    picture: str,
+    having: tuple[str, ...],
+    lacking: tuple[str, ...],
+    limit: int | None,
+    library: str | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Find the recipes nearest to a picture, filtered by their ingredients.
+
+    \b
+      lexpix recipes from ./plate.jpg --with chicken --without nuts
+
+    Both options may be given several times. --with looks at the names of the ingredients, --without
+    at all that is written of them, and leaves out what may contain the food. A recipe that lists no
+    ingredients passes neither.
+    """
+    with opened(library, model) as engine:
+        answer = engine.recipes_from(
+            picture_of(picture), having=having, lacking=lacking, limit=limit
+        )
+    show_answer(answer, as_json)
