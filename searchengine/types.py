@@ -173,6 +173,36 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Caption:
+    """A sentence that a model wrote about a picture.
+
+    Attributes:
+        text: The sentence.
+        words: What it was put together from, word by word (or letter by letter).
+        logprobs: The natural logarithm of each word's probability, given those before it.
+        end: The same of ending there.
+        attention: How much each place counted for each word, shape (words, rows, columns), 0..1,
+            a word's places add up to 1; None if the model has no attention.
+        confidence: How probable it is that most of the sentence is true, 0..1; None if the model
+            was never calibrated.
+        sure: Whether it is worth showing; True if the model was never calibrated.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    end: float
+    attention: npt.NDArray[np.float32] | None = None
+    confidence: float | None = None
+    sure: bool = True
+
+    @property
+    def logprob(self) -> float:
+        """The mean over the words and the end."""
+        return (sum(self.logprobs) + self.end) / (len(self.logprobs) + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """What tells a changed file from an unchanged one without reading it.
 

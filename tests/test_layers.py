@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("searchengine.taught",),
     ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
     ("searchengine.loading", "searchengine.status", "searchengine.answers"),
-    ("searchengine.texts",),
+    ("searchengine.texts", "searchengine.captioning"),
     ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),
@@ -74,6 +74,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "open_clip": ("searchengine.models.clip", "indexer.clip"),
     "platformdirs": ("searchengine.config",),
     "pyarrow": ("indexer.train.*",),
+    "pycocoevalcap": ("indexer.evaluation.captions",),
     "pymilvus": ("searchengine.indexes.milvus",),
     "rapidfuzz": ("searchengine.words",),
     "ray": ("indexer.ray",),
