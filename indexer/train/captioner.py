@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from indexer.evaluation.captions import CaptionScores, score_captions
 from indexer.train.captioner_data import Batch, CaptionData, extract_places, starting_vectors
-from indexer.train.captioner_model import CaptionModel, Shape, caption_loss
+from indexer.train.captioner_model import CaptionModel, Shape, caption_loss, packed
 from indexer.train.data import read_pairs
 from indexer.train.loop import Metrics, fit
 from searchengine.errors import TrainingDataError
@@ -113,9 +113,8 @@ class CaptionTask:
         features = self.data.seen(batch.pictures)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits, got = self.model(features, batch.owner, batch.words, batch.lengths, share)
-        return caption_loss(
-            logits, batch.targets, got, smoothing=recipe.smoothing, spread=recipe.spread
-        )
+        targets = packed(batch.targets, batch.lengths)
+        return caption_loss(logits, targets, got, smoothing=recipe.smoothing, spread=recipe.spread)
 
     def evaluate(self) -> dict[str, float]:
         """Return scores of captions of dev, written greedily; without dev the last epoch counts."""

@@ -98,14 +98,15 @@ class CaptionModel(nn.Module):
                 would have said (scheduled sampling, arXiv 1506.03099).
 
         Returns:
-            Logits of the next word, (m, T, vocabulary); and how much attention each place got in
-            all, (m, L), None without attention. What is past a caption's end is not defined.
+            Logits of the next words in the order of `packed`, (sum of lengths, vocabulary); and how
+            much attention each place got in all, (m, L), None without attention.
         """
         places = self.dropout(functional.relu(self.places(features)))  # (n, L, H)
         mean = places.mean(1)[owner]  # (m, H)
-        alive = [int((lengths > step).sum()) for step in range(words.shape[1])]
+        alive = _alive(lengths)
         embedded = self.dropout(self.embedding(words))  # (m, T, D)
-        inputs = self.words(embedded)  # (m, T, gates H)
+        # A slice of the whole in each step would cost a gradient as large as the whole in each.
+        read, inputs = embedded.unbind(1), self.words(embedded).unbind(1)
         soft = self.shape.attention == "soft"
         hidden, memory = self._first(mean)
         if soft:
@@ -114,8 +115,11 @@ class CaptionModel(nn.Module):
             got = places.new_zeros(len(owner), places.shape[1])
         said: list[Tensor] = []
         for step, count in enumerate(alive):
-            hidden, memory = hidden[:count], memory[:count]
-            word, x = embedded[:count, step], inputs[:count, step]
+            word, x = read[step][:count], inputs[step][:count]
+            if count < len(hidden):
+                hidden, memory = hidden[:count], memory[:count]
+                if soft:
+                    keys, own = keys[:count], own[:count]
             if sampling and step:
                 drawn = torch.rand(count) < sampling
                 guess = self._guess(said[-1][:count])
@@ -124,17 +128,16 @@ class CaptionModel(nn.Module):
             out = word
             if soft:
                 query = self.query(hidden)[:, None]
-                energies = self.energy(torch.tanh(keys[:count] + query))[..., 0]
+                energies = self.energy(torch.tanh(keys + query))[..., 0]
                 alpha = energies.softmax(1)  # (count, L)
-                context = (alpha[:, None] @ own[:count])[:, 0]
+                context = (alpha[:, None] @ own)[:, 0]
                 context = torch.sigmoid(self.gate(hidden)) * context
                 x = x + self.context(context)
                 out = out + self.out_context(context)
                 got = got + functional.pad(alpha, (0, 0, 0, len(owner) - count))
             hidden, memory = self._advance(x, hidden, memory)
             said.append(out + self.out(hidden))
-        padded = [functional.pad(one, (0, 0, 0, len(owner) - len(one))) for one in said]
-        return self._logits(self.dropout(torch.stack(padded, 1))), got if soft else None
+        return self._logits(self.dropout(torch.cat(said))), got if soft else None
 
     def _first(self, mean: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.shape.hidden
@@ -172,22 +175,35 @@ class CaptionModel(nn.Module):
         }
 
 
+def packed(values: Tensor, lengths: Tensor) -> Tensor:
+    """Return what counts of (m, T) values: the first of every caption, then the second, and so on.
+
+    Captions stand from the longest to the shortest.
+    """
+    return torch.cat([values[:count, step] for step, count in enumerate(_alive(lengths))])
+
+
+def _alive(lengths: Tensor) -> list[int]:
+    """Return how many captions have a first word, a second, and so on to the longest."""
+    return [int((lengths > step).sum()) for step in range(int(lengths.max()))]
+
+
 def caption_loss(
     logits: Tensor, targets: Tensor, got: Tensor | None, *, smoothing: float, spread: float
 ) -> Tensor:
     """Return the cross-entropy of the words, and what attention leaves unseen.
 
     Args:
-        logits: (m, T, vocabulary).
-        targets: (m, T), IGNORED where nothing is to be said.
+        logits: (words, vocabulary).
+        targets: (words,), IGNORED where nothing is to be said.
         got: (m, L), attention in all, or None.
         smoothing: Share of the probability that is spread over all words (arXiv 1512.00567).
         spread: Weight of the mean of (1 - attention of a place in all)^2, the doubly stochastic
             regularisation of arXiv 1502.03044.
     """
     entropy = functional.cross_entropy(
-        logits.flatten(0, 1).float(),
-        targets.flatten(),
+        logits.float(),
+        targets,
         ignore_index=IGNORED,
         label_smoothing=smoothing,
     )
