@@ -28,6 +28,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 State = Literal["ok", "missing", "bad"]
 TermKind = Literal["words", "picture", "id"]
+FilterKind = Literal["tag", "caption"]
 QueryKind = Literal["words", "sentence", "picture", "mixture"]
 """What a query is made of: up to two words, more words, one picture, or a sum of terms."""
 Band = Literal["likely", "maybe", "unlikely"]
@@ -50,10 +51,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class TagFilter:
-    """Only pictures with a tag, or only those without it."""
+    """Only pictures with a tag, or with words in their caption, or only those without."""
 
     name: str
     excluded: bool = False
+    kind: FilterKind = "tag"
 
 
 @dataclass(frozen=True, slots=True)

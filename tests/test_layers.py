@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.catalog",
         "searchengine.tagcatalog",
         "searchengine.textcatalog",
+        "searchengine.captioncatalog",
         "searchengine.database",
         "searchengine.indexes",
         "searchengine.models",
@@ -86,6 +87,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "sklearn": ("indexer.demo",),
     "snowballstemmer": ("indexer.concepts",),
     "sqlalchemy": (
+        "searchengine.captioncatalog",
         "searchengine.catalog",
         "searchengine.database",
         "searchengine.embeddings",

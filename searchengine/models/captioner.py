@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +34,8 @@ LONGEST = 24
 BEAM = 3
 BATCH = 32
 """Pictures that are decoded together."""
+BLANK = 12
+"""Grey levels of 255 between the darkest and the brightest of a picture that shows nothing."""
 SURENESS = "sureness"
 """The group of the files that say what a log-probability is worth."""
 
@@ -44,6 +46,15 @@ class Places(Protocol):
     @property
     def fingerprint(self) -> str:
         """What its features belong to."""
+        ...
+
+    @property
+    def decode_size(self) -> int:
+        """Pixels per side that pictures are scaled to."""
+        ...
+
+    def prepare(self, image: Image) -> Image:
+        """Scale a picture as the CNN wants it."""
         ...
 
     def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
@@ -139,6 +150,8 @@ class Captioner:
     ) -> list[Caption]:
         """Return a caption for each picture.
 
+        A picture of one colour gets one that is not sure.
+
         Args:
             images: Pictures, or their paths.
             width: Sentences that are followed at a time; 1 is greedy.
@@ -150,9 +163,31 @@ class Captioner:
         """
         found: list[Caption] = []
         for start in range(0, len(images), BATCH):
-            features = self._encoder.encode_features(images[start : start + BATCH])
-            found += self.decode(features, width=width, begin=begin)
+            opened = [self._open(image) for image in images[start : start + BATCH]]
+            captions = self.decode(self._encoder.encode_features(opened), width=width, begin=begin)
+            found += [
+                replace(caption, confidence=0.0, sure=False) if _is_blank(image) else caption
+                for image, caption in zip(opened, captions, strict=True)
+            ]
         return found
+
+    @property
+    def decode_size(self) -> int:
+        """Pixels per side that pictures are scaled to; decoding finer than that is wasted."""
+        return self._encoder.decode_size
+
+    def prepare(self, image: Image) -> Image:
+        """Scale a picture as the CNN wants it; safe to call in any thread."""
+        return self._encoder.prepare(image)
+
+    def _open(self, image: PathLike | Image) -> Image:
+        from PIL.Image import Image as PillowImage
+
+        from searchengine.images import open_image
+
+        if isinstance(image, PillowImage):
+            return self.prepare(image)
+        return open_image(image, size=self.decode_size, prepare=self.prepare)
 
     def decode(
         self, features: npt.NDArray[np.floating[Any]], *, width: int = BEAM, begin: str = ""
@@ -222,6 +257,12 @@ class Captioner:
                 f"{len(self.words)}; train the captioner anew"
             )
         return decoder
+
+
+def _is_blank(image: Image) -> bool:
+    """Return whether a picture is of one colour: whatever is said of it is made up."""
+    bands = np.asarray(image).reshape(-1, 3).astype(np.int16)
+    return bool((bands.max(axis=0) - bands.min(axis=0) <= BLANK).all())
 
 
 def save_captioner(
