@@ -41,8 +41,8 @@ class Waiting:
 
 def caption_keys(text: str) -> tuple[str, ...]:
     """Return the words that a caption is found by: each once, in the singular."""
-    words = (_IRREGULAR.get(word, word) for word in text.lower().split())
-    return tuple(dict.fromkeys(fold(" ".join(words)).split()))
+    words = (_IRREGULAR.get(word, word) for word in fold(text).split())
+    return tuple(dict.fromkeys(words))
 
 
 class CaptionCatalog:
@@ -123,6 +123,8 @@ class CaptionCatalog:
         Captions that are not sure are not found. Without a calibration all are sure (1.0).
         """
         keys = caption_keys(text)
+        if not keys:
+            return {}
         query = (
             select(CaptionRow.image_id, CaptionRow.confidence)
             .join(CaptionWordRow, CaptionWordRow.image_id == CaptionRow.image_id)

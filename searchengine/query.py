@@ -87,7 +87,7 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
     filters: list[TagFilter] = []
     sign: _Token | None = None
     for token in _tokens(text, _ends(pieces), exists):
-        if token.kind == "tag" or token.kind == "caption":
+        if token.kind == "tag" or token.kind == "caption":  # noqa: PLR1714 - narrows the type
             excluded = sign is not None and sign.value == "-"
             filters.append(TagFilter(token.value, excluded, token.kind))
             sign = None

@@ -10,10 +10,13 @@ import torch
 from PIL import Image
 from torch import nn
 
+from indexer.evaluation.captions import CaptionScores
 from indexer.train.backbones import Backbone
+from indexer.train.captioner import Recipe, train_captioner
 from indexer.train.contrastive import JointModel
 from indexer.train.contrastive import Recipe as JointRecipe
 from indexer.train.joint import save_model
+from searchengine.models.joint import JointEncoder
 from searchengine.words import WordVectors
 
 SIZE, GRID = 32, 4
@@ -67,3 +70,28 @@ def save_pairs(folder: Path, each: int = 3) -> Path:
     path = folder / "pairs.jsonl"
     path.write_text("\n".join(lines))
     return path
+
+
+SMALL = Recipe(
+    epochs=40,
+    patience=40,
+    batch=8,
+    hidden=32,
+    word=16,
+    energy=16,
+    least=1,
+    rate=1e-2,
+    dropout=0.0,
+    smoothing=0.0,
+    spread=0.0,
+)
+
+
+def train_small(pairs: Path, out: Path, encoder: JointEncoder) -> CaptionScores | None:
+    """Train a small captioner on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train_captioner(pairs, out, encoder, SMALL, notes={"licence": "none"})
+    finally:
+        torch.set_num_threads(threads)

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from indexer.evaluation.captions import score_captions
-from indexer.train.captioner import Progress, Recipe, train_captioner
+from indexer.train.captioner import Progress, train_captioner
 from indexer.train.captioner_data import CaptionData, extract_places
 from indexer.train.captioner_model import IGNORED
 from indexer.train.data import read_pairs
+from indexer.train.sureness import fit_sureness, is_mostly_true
 from searchengine.captioning import load_captioner
 from searchengine.cli import main
 from searchengine.errors import ModelError, QueryError, TrainingDataError
@@ -27,21 +29,8 @@ from searchengine.models import files
 from searchengine.models.captioner import WEIGHTS, WORDS, Captioner
 from searchengine.models.captionwords import END, START, UNKNOWN, CaptionWords, caption_words
 from searchengine.models.joint import JointEncoder
-from tests.drawn_captions import COLOURS, GRID, draw, save_colour_model, save_pairs, sentence
+from tests.drawn_captions import COLOURS, GRID, SMALL, draw, save_colour_model, sentence
 
-SMALL = Recipe(
-    epochs=40,
-    patience=40,
-    batch=8,
-    hidden=32,
-    word=16,
-    energy=16,
-    least=1,
-    rate=1e-2,
-    dropout=0.0,
-    smoothing=0.0,
-    spread=0.0,
-)
 SHORT = dataclasses.replace(SMALL, epochs=3, hidden=8, word=6, dropout=0.3, sampling=0.5)
 
 
@@ -53,23 +42,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_pairs(tmp_path_factory.mktemp("drawn"))
+@pytest.fixture
+def pairs(drawn_pairs: Path) -> Path:
+    return drawn_pairs
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> JointEncoder:
-    return JointEncoder(save_colour_model(tmp_path_factory.mktemp("joint") / "colours"))
+def encoder(colour_encoder: JointEncoder) -> JointEncoder:
+    return colour_encoder
 
 
 @pytest.fixture(scope="module")
-def folder(pairs: Path, encoder: JointEncoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("captioners") / "soft"
-    scores = train_captioner(pairs, out, encoder, SMALL, notes={"licence": "none"})
-    assert scores is not None
-    assert files.read_config(out).notes["dev"] == {"beam": 3, **dataclasses.asdict(scores)}
-    return out
+def folder(drawn_captioner: Path) -> Path:
+    return drawn_captioner
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +73,15 @@ def test_it_says_what_new_pictures_show(captioner: Captioner, width: int) -> Non
         assert one.text == " ".join(one.words)
         total = sum(one.logprobs) + one.end
         assert one.logprob == pytest.approx(total / (len(one.words) + 1))
+
+
+def test_the_written_captioner_was_measured_and_notes_it(pairs: Path, captioner: Captioner) -> None:
+    notes = files.read_config(captioner._folder).notes
+    dev = [pair for pair in read_pairs(pairs) if pair.split == "dev"]
+    said = [one.text for one in captioner.caption([pair.image for pair in dev])]
+    scores, _ = score_captions(said, [pair.captions for pair in dev])
+    assert notes["dev"] == {"beam": 3, **dataclasses.asdict(scores)}
+    assert (notes["licence"], notes["pictures"]) == ("none", {"train": 32, "dev": 16})
 
 
 def test_a_word_attends_to_what_it_names(captioner: Captioner) -> None:
@@ -279,6 +273,40 @@ def test_pairs_without_words_are_refused_and_nothing_is_written(
     with pytest.raises(TrainingDataError, match="fewer than two training pictures with a caption"):
         train_captioner(pairs, tmp_path / "m", encoder, recipe)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sureness_is_how_often_captions_of_that_probability_were_right() -> None:
+    random = np.random.default_rng(3)
+    logprobs = random.uniform(-3, 0, 4000)
+    right = random.random(4000) < 1 / (1 + np.exp(-(2.5 * logprobs + 3.5)))
+    fitted = fit_sureness(logprobs.tolist(), right.tolist())
+    assert fitted.slope == pytest.approx(2.5, abs=0.25)
+    assert fitted.offset == pytest.approx(3.5, abs=0.35)
+    assert fitted.confidence(-1.4) == pytest.approx(0.5, abs=0.03)
+    falling = fit_sureness(logprobs.tolist(), (~right).tolist())
+    assert falling.confidence(-3) == falling.confidence(0) == pytest.approx(1 - right.mean(), 0.01)
+    for share in (True, False):
+        assert math.isfinite(fit_sureness([-1.0, -1.0], [share, share]).confidence(-1.0))
+
+
+def test_most_of_a_true_caption_is_named_by_people() -> None:
+    people = ["A brown dog runs on the grass", "the dog is running outside"]
+    assert is_mostly_true("a dog running on grass", people)
+    assert is_mostly_true("a black dog", people)
+    assert not is_mostly_true("a man and a black cat run", people)
+    assert not is_mostly_true("it is on the", people)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (90, 120, 30)])
+@pytest.mark.parametrize("size", [(1, 1), (300, 40)])
+def test_a_picture_of_one_colour_is_not_sure(
+    captioner: Captioner, tmp_path: Path, colour: tuple[int, int, int], size: tuple[int, int]
+) -> None:
+    Image.new("RGB", size, colour).save(tmp_path / "flat.jpg")
+    flat, drawn = captioner.caption([tmp_path / "flat.jpg", draw("red", "blue", 9)])
+    assert (flat.sure, flat.confidence) == (False, 0.0)
+    assert 1 <= len(flat.words) <= 24
+    assert drawn.sure
 
 
 def test_captions_become_words_and_back() -> None:

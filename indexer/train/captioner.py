@@ -23,12 +23,14 @@ from indexer.train.captioner_data import Batch, CaptionData, extract_places, sta
 from indexer.train.captioner_model import CaptionModel, Shape, caption_loss, packed
 from indexer.train.data import read_pairs
 from indexer.train.loop import Metrics, fit
+from indexer.train.sureness import attach_sureness
 from searchengine.errors import TrainingDataError
 from searchengine.models import beam, files
 from searchengine.models.captioner import BEAM, LONGEST, Captioner, save_captioner
 from searchengine.models.captionwords import CaptionWords, Level
 from searchengine.models.decoder import Decoder
 from searchengine.models.joint import JointEncoder
+from searchengine.types import Caption
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the name of a stage, what is done, what there is to do, and a remark."""
@@ -286,14 +288,18 @@ def _signature(pairs: Path, images: Path | None, encoder: JointEncoder, recipe: 
 def _measure(
     out: Path, encoder: JointEncoder, data: CaptionData, progress: Progress
 ) -> CaptionScores:
-    """Measure the captioner as written, through the code that users run, and note the scores."""
+    """Measure the captioner as written, through the code that users run.
+
+    The scores are noted in it, and what a log-probability is worth is fitted on the same captions.
+    """
     captioner = Captioner(out, encoder)
     rows = data.rows("dev")
-    captions: list[str] = []
+    captions: list[Caption] = []
     for start in range(0, len(rows), CHUNK):
-        found = captioner.decode(data.features[rows[start : start + CHUNK], 0])
-        captions += [one.text for one in found]
+        captions += captioner.decode(data.features[rows[start : start + CHUNK], 0])
         progress("measuring", len(captions), len(rows), "")
-    scores, _ = score_captions(captions, [data.pairs[row].captions for row in rows])
+    references = [data.pairs[row].captions for row in rows]
+    scores, _ = score_captions([one.text for one in captions], references)
     files.annotate(out, {"dev": {"beam": BEAM, **dataclasses.asdict(scores)}})
+    attach_sureness(out, captions, references)
     return scores
