@@ -16,6 +16,8 @@ from searchengine.errors import ConfigError, ImageError, UnknownPicture
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from searchengine.catalog import Catalog
     from searchengine.models.captioner import Captioner
     from searchengine.types import Caption
@@ -163,7 +165,7 @@ def _write(
     from searchengine.images import open_image
     from searchengine.types import Failure
 
-    opened = []
+    opened: list[Image | None] = []
     for path in paths:
         try:
             opened.append(open_image(path, size=captioner.decode_size, prepare=captioner.prepare))

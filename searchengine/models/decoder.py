@@ -112,13 +112,14 @@ class Decoder:
             context = _sigmoid(self._linear("gate", state.hidden)) * seen
             inputs += context @ self._w["context.weight"].T
         state = self._advance(state, inputs)
-        said = self._linear("out", state.hidden) + embedded  # (m, D)
+        said: Floats = self._linear("out", state.hidden) + embedded  # (m, D)
         if context is not None:
             said += context @ self._w["out_context.weight"].T
-        logits: Floats = said @ self._w["embedding.weight"].T + self._w["bias"]
+        logits = said @ self._w["embedding.weight"].T + self._w["bias"]
         logits -= logits.max(axis=1, keepdims=True)
         total = np.exp(logits).sum(axis=1, keepdims=True)
-        return (logits - np.log(total)).astype(np.float32, copy=False), state, alpha
+        logprobs: Floats = (logits - np.log(total)).astype(np.float32, copy=False)
+        return logprobs, state, alpha
 
     def _attend(self, state: State) -> Floats:
         query = self._linear("query", state.hidden)  # (m, attention)
