@@ -16,6 +16,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from indexer.evaluation.attending import judge_caption
 from indexer.evaluation.captions import score_captions
 from indexer.train.captioner import Progress, train_captioner
 from indexer.train.captioner_data import CaptionData, extract_places
@@ -29,6 +30,7 @@ from searchengine.models import files
 from searchengine.models.captioner import WEIGHTS, WORDS, Captioner
 from searchengine.models.captionwords import END, START, UNKNOWN, CaptionWords, caption_words
 from searchengine.models.joint import JointEncoder
+from searchengine.types import Caption
 from tests.drawn_captions import COLOURS, GRID, SMALL, draw, save_colour_model, sentence
 
 SHORT = dataclasses.replace(SMALL, epochs=3, hidden=8, word=6, dropout=0.3, sampling=0.5)
@@ -273,6 +275,37 @@ def test_pairs_without_words_are_refused_and_nothing_is_written(
     with pytest.raises(TrainingDataError, match="fewer than two training pictures with a caption"):
         train_captioner(pairs, tmp_path / "m", encoder, recipe)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_attention_is_judged_by_the_half_of_what_a_word_names() -> None:
+    left, right = np.zeros((2, 4), np.float32), np.zeros((2, 4), np.float32)
+    left[1, 0], right[0, 3] = 0.9, 0.9
+    words = ("two", "dogs", "and", "a", "horse", "dog")
+    grids = np.stack([left, left, right, left, left, right])
+    caption = Caption("", words, (0.0,) * 6, 0.0, grids)
+    found = judge_caption(caption, ["brown dog", "grass"], ["horse"])
+    assert found == ["right", "wrong", "wrong"]
+    with pytest.raises(ModelError, match="has no attention"):
+        judge_caption(Caption("", words, (0.0,) * 6, 0.0), ["dog"], ["horse"])
+
+
+def test_the_command_measures_attention(
+    encoder: JointEncoder, folder: Path, tmp_path: Path
+) -> None:
+    entries = []
+    for number, colour in enumerate(COLOURS):
+        draw(colour, colour, 40 + number).save(tmp_path / f"{colour}.png")
+        entries.append(json.dumps({"image": f"{colour}.png", "labels": [colour]}))
+    (tmp_path / "labels.jsonl").write_text("\n".join(entries))
+    command = ["eval", "attention", "--labels", str(tmp_path / "labels.jsonl"), "--json"]
+    options = ["--model", str(encoder._folder), "--captioner", str(folder), "--pairs", "12"]
+    result = CliRunner().invoke(main, [*command, *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    scores = json.loads(result.stdout)
+    assert scores["composites"] == 12
+    assert 20 <= scores["said"] <= 24
+    assert scores["right"] > 75
+    assert scores["right"] + scores["middle"] + scores["wrong"] == pytest.approx(100, abs=0.02)
 
 
 def test_sureness_is_how_often_captions_of_that_probability_were_right() -> None:

@@ -351,6 +351,53 @@ def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_j
     )
 
 
+@evaluate.command("attention")
+@labels_option
+@click.option(
+    "--captioner",
+    default=CAPTIONER,
+    show_default=True,
+    metavar="MODEL",
+    help="The bundled captioner, or the folder of one.",
+)
+@click.option(
+    "--pairs",
+    metavar="N",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures put together.",
+)
+@seed_option
+@model_option
+@json_option
+def evaluate_looking(
+    labels: Path, captioner: str, pairs: int, seed: int, model: str | None, as_json: bool
+) -> None:
+    """Measure whether captions look at what they name.
+
+    Two labelled pictures without a common label are squashed side by side and captioned; a word of
+    the caption that names one of them must attend most to a place in its half.
+    """
+    from indexer.evaluation.attending import evaluate_attention
+    from indexer.evaluation.labels import read_labels
+    from indexer.progress import meter
+    from searchengine.captioning import load_captioner
+
+    labelled = read_labels(labels)
+    writer = load_captioner(captioner, model)
+    with meter("pictures") as progress, naming(labels):
+        scores = evaluate_attention(writer, labelled, pairs=pairs, seed=seed, progress=progress)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.composites} composites, {scores.said} words that name one of two pictures")
+    click.echo(
+        f"strongest place: in the right half {scores.right:.1f}  in the middle "
+        f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
+    )
+
+
 @evaluate.command("library")
 @click.option(
     "--queries",
