@@ -4,8 +4,8 @@
 
 Prints `named`, the share of lines with a name that is not empty; `start_s`, seconds of processor
 time to load the parser and its models; `lines_s`, lines per second of processor time, on one core,
-and `lines_wall_s`, per second by the clock, which says less on a busy machine. `groups` are the shares
-of all sampled recipes' lines that name, or may contain, foods that people avoid.
+and `lines_wall_s`, per second by the clock, which says less on a busy machine. `groups` are the
+shares of the lines that are (`is`), or may contain (`may`), foods that people avoid.
 """
 
 from __future__ import annotations

@@ -108,3 +108,40 @@ def jaccard(some: Set[str], others: Set[str]) -> float:
     """Return the share of the members of either set that are in both; 0 if both are empty."""
     either = some | others
     return len(some & others) / len(either) if either else 0.0
+
+
+def analogy_answers(units: Vectors, questions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the row of the answer to each question: the nearest to b - a + c, none of the three.
+
+    Args:
+        units: Shape (n, dim), unit rows.
+        questions: Shape (q, 3), rows a, b, c: a is to b as c is to the answer.
+
+    Source: 3CosAdd (Levy and Goldberg, CoNLL 2014).
+    """
+    answers = np.empty(len(questions), dtype=np.int64)
+    for start in range(0, len(questions), 256):  # a batch of scores is (256, n)
+        asked = questions[start : start + 256]
+        one, other, third = (units[asked[:, place]] for place in range(3))
+        scores = (other - one + third) @ units.T
+        np.put_along_axis(scores, asked, -np.inf, axis=1)
+        answers[start : start + len(asked)] = scores.argmax(axis=1)
+    return answers
+
+
+def spearman(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> float:
+    """Return the rank correlation of two series of equal length; equals share their mean rank.
+
+    It is 0 if either series is constant.
+    """
+    ranks = [_mean_ranks(series) for series in (left, right)]
+    one, other = (rank - rank.mean() for rank in ranks)
+    scale = float(np.sqrt((one**2).sum() * (other**2).sum()))
+    return float((one * other).sum() / scale) if scale > 0 else 0.0
+
+
+def _mean_ranks(series: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    _, places, counts = np.unique(series, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    means: npt.NDArray[np.float64] = (last - (counts - 1) / 2)[places]
+    return means

@@ -29,7 +29,7 @@ from searchengine.errors import (
 )
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.labels import Labels
-from searchengine.loading import load_configured, load_model
+from searchengine.loading import load_configured, load_model, names_head
 from searchengine.resolve import KnownPicture, Resolver, parts_of, query_vector
 from searchengine.status import ModelStatus, Status, status_of, why_empty
 from searchengine.sync import open_index, synchronise
@@ -152,7 +152,13 @@ class Engine:
             QueryError: The query does not parse, names an unknown picture, has words of which none
                 is known, or cancels itself out.
             NothingIndexed: The library, or the part of it that was asked for, has no picture.
+            ModelError: The settings name a model that answers by texts only.
         """
+        if self._is_for_texts:
+            raise ModelError(
+                f"{self._settings.model}: answers by recipes, not by words; leave it out, or use: "
+                "lexpix search --text-file FILE"
+            )
         started = time.perf_counter()
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
         if not len(self.index):
@@ -307,6 +313,11 @@ class Engine:
             else Term(1.0, "picture", os.fspath(picture))
         )
         return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
+
+    @cached_property
+    def _is_for_texts(self) -> bool:
+        # What the library chose for itself is a model of pictures.
+        return "model" not in self._settings.yielding and names_head(self._settings.model)
 
     @cached_property
     def texts(self) -> Texts:

@@ -152,15 +152,8 @@ class Foods:
         )
 
     def _inside(self, foods: Iterable[int]) -> Iterator[int]:
-        """Yield foods and all that they, or the foods of which they are kinds, may contain."""
-        waiting, seen = list(foods), set(foods)
-        while waiting:
-            food = waiting.pop()
-            yield food
-            for one in self.above(food):
-                new = [part for part in self._contains[one] if part not in seen]
-                seen.update(new)
-                waiting.extend(new)
+        """Return foods and all that they may contain; what their kinds share, each of them has."""
+        return _closure(foods, self._contains)
 
     def _is_free_of(self, text: str, name: str, above: frozenset[int]) -> bool:
         """Return whether a text says that it is free of a food; not if it is one of two choices."""
@@ -193,11 +186,10 @@ class Foods:
         foods = self._by_name[around[2]]
         if any(name in self._others[food] for food in foods):
             return True
-        if wary or end != around[1]:
-            return False
-        is_known = all(self._kinds[food] for food in foods)
-        heads = frozenset(self._by_name.get(name, ()))
-        return is_known and not any(heads & self.above(food) for food in foods)
+        own = frozenset(self._by_name.get(name, ()))
+        if any(own & self.above(food) for food in foods):
+            return True  # "cheddar cheese" is cheese, but not any cheese that there is
+        return not wary and end == around[1] and all(self._kinds[food] for food in foods)
 
 
 def _closure(start: Iterable[int], edges: list[tuple[int, ...]]) -> Iterator[int]:

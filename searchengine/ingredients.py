@@ -38,6 +38,11 @@ class Ingredient:
     unit: str = ""
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """What `foods.matches` looks at for a wanted food: the names, or the line without any."""
+        return self.names or (self.line,)
+
+    @property
     def name(self) -> str:
         """All names in one."""
         return " or ".join(self.names)

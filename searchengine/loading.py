@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 from searchengine import plugins
 from searchengine.catalog import Catalog
@@ -11,42 +12,95 @@ from searchengine.database import open_database
 from searchengine.documents import Kind
 from searchengine.errors import ModelError, NothingIndexed
 from searchengine.models.documents import GeneralTexts, TextModel
-from searchengine.models.files import read_config, resolve
+from searchengine.models.files import ASSETS, CONFIG, read_config, resolve
 from searchengine.types import Encoder
+
+FOOD = "food"
+"""Kind of a food head, and name of the bundled one."""
 
 
 def load_model(name: str = "default") -> Encoder:
     """Load a bundled model by name, or any model by the path of its folder.
 
     Raises:
-        ModelError: There is none, or it is incomplete or changed.
+        ModelError: There is none, it is incomplete or changed, or it has no pictures of its own.
         MissingPlugin: Nothing installed can run its kind of model.
     """
     folder = resolve(name)
+    if _is_head(folder):
+        raise ModelError(
+            f"{name}: a model of recipes, which stands on a model of pictures; it answers: lexpix "
+            f"texts, lexpix recipes, lexpix search --text-file FILE"
+        )
     make = plugins.load("lexpix.encoders", read_config(folder).kind)
     encoder: Encoder = make(folder)
     return encoder
 
 
-def text_model(kind: Kind, model_name: str, encoder: Encoder) -> TextModel:  # noqa: ARG001
+def text_model(kind: Kind, model_name: str, encoder: Encoder) -> TextModel:
     """Return what embeds texts of a kind beside the pictures of an encoder.
+
+    Recipes go to the bundled food head if it stands on this encoder, all else to the encoder.
 
     Args:
         kind: What the texts are.
-        model_name: The model that the settings name.
+        model_name: The model that the settings name; a food head gets texts of every kind.
         encoder: What embeds the pictures of the library.
+
+    Raises:
+        ModelError: The food head that is named stands on another encoder.
     """
+    if names_head(model_name):
+        return _head(resolve(model_name), encoder)
+    if kind == "recipe" and heads_on(encoder.fingerprint):
+        return _head(ASSETS / FOOD, encoder)
     return GeneralTexts(encoder)
+
+
+def names_head(model_name: str) -> bool:
+    """Tell whether a setting names a model of texts only.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    return _is_head(resolve(model_name))
+
+
+def heads_on(encoder: str) -> list[str]:
+    """Return the fingerprints of bundled food heads that stand on the encoder of a fingerprint."""
+    folder = ASSETS / FOOD
+    if not (folder / CONFIG).is_file():
+        return []
+    config = read_config(folder)
+    return [config.fingerprint] if config.text["base"] == encoder else []
+
+
+def _is_head(folder: Path) -> bool:
+    return read_config(folder).kind == FOOD
+
+
+def _head(folder: Path, encoder: Encoder) -> TextModel:
+    from searchengine.models.food import FoodHead, require_base
+    from searchengine.models.joint import JointEncoder
+
+    if isinstance(encoder, JointEncoder):
+        return FoodHead(folder, encoder)
+    require_base(str(read_config(folder).text["base"]), encoder.fingerprint, str(folder))
+    raise ModelError(f"{folder}: needs the word table of a joint model")
 
 
 def load_configured(settings: Settings) -> Encoder:
     """Load the model of a flag or variable, else the library's choice, else the configured one.
+
+    A food head has no pictures of its own; beside it stands the library's choice, or the default.
 
     Raises:
         ModelError, MissingPlugin: As `load_model` does.
         LibraryError: The library cannot be read.
     """
     chosen = _choice(settings) if "model" in settings.yielding else None
+    if chosen is None and names_head(settings.model):
+        chosen = _choice(settings) or "default"
     if chosen is None:
         return load_model(settings.model)
     try:

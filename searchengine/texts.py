@@ -22,7 +22,7 @@ from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Document, Kind
 from searchengine.errors import NothingIndexed, QueryError, UnknownText, UnknownWords
-from searchengine.loading import text_model
+from searchengine.loading import heads_on, text_model
 from searchengine.models.documents import GeneralTexts, TextModel, fingerprint_of
 from searchengine.recipes import ingredient_names, is_without, needs
 from searchengine.resolve import Resolver
@@ -138,8 +138,12 @@ class Texts:
         started = time.perf_counter()
         model = self._model_of(kind)
         unknown: tuple[UnknownWord, ...] = ()
-        if isinstance(model, GeneralTexts) and isinstance(self._encoder, Vocabulary):
-            unknown = tuple(self._encoder.unknown_words(words))
+        if isinstance(model, GeneralTexts):
+            vocabulary: object = self._encoder
+        else:
+            vocabulary = model
+        if isinstance(vocabulary, Vocabulary):
+            unknown = tuple(vocabulary.unknown_words(words))
         try:
             own: Kind = "text" if model is self.general else "recipe"
             vector = model.encode_documents([Document(own, words)])[0]
@@ -230,9 +234,10 @@ class Texts:
 
     def drop(self, encoder: str) -> int:
         """Remove what the texts have of a model of pictures that is given by its fingerprint."""
-        fingerprint = fingerprint_of(encoder)
-        dropped = self.store.drop(fingerprint)
-        remove_index(self.store, fingerprint, self._folder)
+        dropped = 0
+        for fingerprint in (fingerprint_of(encoder), *heads_on(encoder)):
+            dropped += self.store.drop(fingerprint)
+            remove_index(self.store, fingerprint, self._folder)
         return dropped
 
     def _lacking(self, model: TextModel) -> list[int]:

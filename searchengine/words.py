@@ -8,7 +8,11 @@ A table is a folder of NumPy files; row i of each belongs to the i-th word in or
 `words-ranks.npy`       uint32 (n,)     0 for the most frequent word
 `words-codes.npy`       int8 (n, dim)   vectors, each divided by its scale
 `words-scales.npy`      float32 (n,)    largest absolute entry of a vector / 127
+`words-weights.npy`     float32 (n,)    what a word counts in a sum, in 0..1; may be missing
 ======================  ==============  ==========================================================
+
+A word may be a phrase: words with single spaces between them ("ice cream"). In a text the longest
+one that begins at a word is found first.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,12 @@ _KINDS = {
     "words-scales.npy": (np.float32, 1),
 }
 FILES = tuple(_KINDS)
+WEIGHTS = "words-weights.npy"
+
+JOINT = "_"
+"""What holds the words of a phrase together where files of the field allow no space in a word."""
+SMOOTHING = 1e-3
+"""`a` of the weight a / (a + p(word)) of a word in a sum (Arora et al., ICLR 2017)."""
 
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 # Typographic marks; and lower() leaves the dot of "İ" behind as a character of its own.
@@ -65,7 +76,11 @@ def quantize(
 class WordVectors:
     """A read-only table from words to vectors."""
 
-    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        weights: npt.NDArray[np.float32] | None = None,
+    ) -> None:
         for name, (dtype, dimensions) in _KINDS.items():
             if arrays[name].dtype != dtype or arrays[name].ndim != dimensions:
                 raise ModelError(f"{name}: not a part of a word table; install it again")
@@ -75,38 +90,57 @@ class WordVectors:
         sizes = {len(self._offsets) - 1, len(self._ranks), len(self._codes), len(self._scales)}
         if len(sizes) != 1 or int(self._offsets[-1]) != len(text):
             raise ModelError("the files of the word table do not belong together; install it again")
+        if weights is not None and (weights.dtype != np.float32 or weights.shape != (len(self),)):
+            raise ModelError(f"{WEIGHTS}: not a part of this word table; install it again")
+        self._weights = weights
         self._text = memoryview(np.ascontiguousarray(text).data)
 
     @classmethod
     def load(cls, folder: Path) -> WordVectors:
         """Map a table into memory; raise ModelError naming a file that cannot be read."""
         arrays = {}
-        for name in FILES:
+        has_weights = (folder / WEIGHTS).exists()
+        for name in (*FILES, WEIGHTS) if has_weights else FILES:
             try:
                 arrays[name] = np.lib.format.open_memmap(folder / name, mode="r")
             except Exception as error:  # a damaged header makes NumPy raise nearly anything
                 raise ModelError(f"{folder / name}: not a word table ({error})") from error
         try:
-            return cls(arrays)
+            return cls(arrays, arrays.get(WEIGHTS))
         except ModelError as error:
             raise ModelError(f"{folder}: {error}") from error
 
     @classmethod
-    def build(cls, words: Sequence[str], vectors: npt.NDArray[np.float32]) -> WordVectors:
-        """Make a table of distinct words, the most frequent first, with vectors (n, dim)."""
+    def build(
+        cls,
+        words: Sequence[str],
+        vectors: npt.NDArray[np.float32],
+        *,
+        weights: npt.NDArray[np.float32] | None = None,
+    ) -> WordVectors:
+        """Make a table of distinct words, the most frequent first.
+
+        Args:
+            words: As `tokenize` writes them, those of a phrase with a space between.
+            vectors: Shape (n, dim).
+            weights: What each counts in a sum, shape (n,), in 0..1.
+        """
         encoded = [word.encode() for word in words]
         order = np.array(sorted(range(len(encoded)), key=encoded.__getitem__), dtype=np.int64)
         codes, scales = quantize(vectors[order])
         offsets = np.cumsum([0, *(len(encoded[i]) for i in order)], dtype=np.uint32)
         text = np.frombuffer(b"".join(encoded[i] for i in order), dtype=np.uint8)
         parts = (text, offsets, order.astype(np.uint32), codes, scales)
-        return cls(dict(zip(FILES, parts, strict=True)))
+        ordered = None if weights is None else weights[order].astype(np.float32)
+        return cls(dict(zip(FILES, parts, strict=True)), ordered)
 
     def save(self, folder: Path) -> None:
         """Write the files of the table into an existing folder."""
         parts = (np.asarray(self._text), self._offsets, self._ranks, self._codes, self._scales)
         for name, array in zip(FILES, parts, strict=True):
             np.save(folder / name, array, allow_pickle=False)
+        if self._weights is not None:
+            np.save(folder / WEIGHTS, self._weights, allow_pickle=False)
 
     def __len__(self) -> int:
         return len(self._ranks)
@@ -151,22 +185,35 @@ class WordVectors:
         result: npt.NDArray[np.float32] = self._codes[index] * self._scales[index][:, None]
         return result
 
+    def weights(
+        self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]
+    ) -> npt.NDArray[np.float32]:
+        """Return what words count in a sum, shape (len(rows),), in 0..1; frequent ones count less.
+
+        A table that was not told takes shares from the ranks, by Zipf's law.
+        """
+        index = np.asarray(rows, dtype=np.int64)
+        if self._weights is not None:
+            return np.asarray(self._weights[index], dtype=np.float32)
+        harmonic = np.log(max(len(self), 1)) + np.euler_gamma
+        share = 1 / ((self._ranks[index].astype(np.float64) + 1) * harmonic)
+        return np.asarray(SMOOTHING / (SMOOTHING + share), dtype=np.float32)
+
     def find(self, text: str) -> tuple[list[int], list[str]]:
         """Return the rows of the words of a text in order, and the words that have none.
 
-        A word that is not in the table is tried without accents, then in its parts ("sheep-dog").
+        The longest phrase of the table comes first. A word that is not in the table is tried
+        without accents, then in its parts ("sheep-dog"), which may be a phrase too ("ice-cream").
         """
         rows: list[int] = []
         unknown: list[str] = []
-        for word in tokenize(text):
-            row = self._row_of_variant(word)
+        for word, row in self._matched(tokenize(text)):
             if row is not None:
                 rows.append(row)
                 continue
-            for part in re.split(r"[-']", word):
-                row = self._row_of_variant(part)
-                if row is not None:
-                    rows.append(row)
+            for part, row_of_part in self._matched(re.split(r"[-']", word)):
+                if row_of_part is not None:
+                    rows.append(row_of_part)
                 elif part not in unknown:
                     unknown.append(part)
         return rows, unknown
@@ -196,6 +243,26 @@ class WordVectors:
     def unknown(self, text: str) -> list[UnknownWord]:
         """Return the words of a text that have no vector, each with the nearest spelling."""
         return [UnknownWord(word, self.spelling(word)) for word in self.find(text)[1]]
+
+    @cached_property
+    def _longest(self) -> int:
+        """How many words the longest phrase has."""
+        spaces = np.flatnonzero(np.frombuffer(self._text, dtype=np.uint8) == ord(" "))
+        if not len(spaces):
+            return 1
+        return 1 + int(np.bincount(np.searchsorted(self._offsets, spaces, side="right")).max())
+
+    def _matched(self, words: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+        """Yield words, or the phrases that they make, and the row of each, None if it has none."""
+        start = 0
+        while start < len(words):
+            for size in range(min(self._longest, len(words) - start), 0, -1):
+                word = " ".join(words[start : start + size])
+                row = self._row_of_variant(word)
+                if row is not None or size == 1:
+                    yield word, row
+                    start += size
+                    break
 
     def _word(self, row: int) -> bytes:
         return bytes(self._text[int(self._offsets[row]) : int(self._offsets[row + 1])])

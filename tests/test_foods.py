@@ -22,6 +22,10 @@ PAIRS = [
     ("egg", "eggs", True, True),
     ("egg yolks", "egg", True, True),
     ("eggplant", "egg", False, False),
+    ("hard-boiled eggs", "egg", True, True),
+    ("all-purpose flour", "flour", True, True),
+    ("cocoa powder", "nuts", False, False),
+    ("fresh mint leaves", "dairy", False, False),
     ("aubergine", "eggplant", True, True),
     ("mayonnaise", "egg", False, True),
     ("sliced almonds", "nuts", True, True),
@@ -137,6 +141,14 @@ LINES = [
     ("1 recipe pie crust, baked", "dairy", True),
     ("2 cups vegetable stock", "meat", False),
     ("2 cups stock", "meat", True),
+    ("2 cups chicken stock", "dairy", False),
+    ("1 can black beans", "soy", False),
+    ("1 block cheddar cheese", "parmesan", False),
+    ("1/2 cup grated cheese", "parmesan", True),
+    ("1 tsp salt and a twist of black pepper", "gluten", False),
+    ("1 packet taco seasoning", "gluten", True),
+    ("2 cups rice flour", "wheat", False),
+    ("2 hard-boiled eggs, quartered", "eggs", True),
     ("1 (10.75 oz) can cream of mushroom soup", "gluten", True),
     ("1 tbsp curry paste", "shellfish", True),
     ("2 cups whipped topping, thawed", "eggs", False),
@@ -169,7 +181,6 @@ def test_kinds_of_a_group_are_those_of_a_naive_walk(group: str) -> None:
 
     below = {name for row in rows if is_below(row[0]) for name in row[1].split(",") if name}
     assert len(below) > 20
-    # A kind whose name is also something else inside itself does not count: "cream cheese".
     assert {name for name in below if not matches([name], group)} == set()
 
 
@@ -179,7 +190,7 @@ def test_plural_that_is_hard_folds_to_the_singular(name: str) -> None:
 
 
 def test_plurals_of_all_foods_fold_to_their_singulars() -> None:
-    """Against `inflect`, which has the irregular plurals of English; names in the plural are out."""
+    """Against `inflect`, which has the irregular plurals of English; plural names are left out."""
     engine = inflect.engine()
     words = {name for name in _names() if name.isascii() and name.isalpha()}
     countable = {word for word in words if not engine.singular_noun(word)}
@@ -187,7 +198,7 @@ def test_plurals_of_all_foods_fold_to_their_singulars() -> None:
     wrong = {
         word: plural for word in countable if fold(plural := engine.plural(word)) != fold(word)
     }
-    # Plurals that nobody writes in a recipe ("swine", "calfs" of other meanings), few enough to list.
+    # Plurals that nobody writes in a recipe, such as "grouse" and "calfs".
     assert len(wrong) <= 0.02 * len(countable), wrong
 
 

@@ -31,6 +31,14 @@ def test_light_module_loads_nothing_heavy(module: str) -> None:
     assert HEAVY & loaded_by(f"import {module}") == set()
 
 
+@pytest.mark.parametrize(
+    "module", ["searchengine.foods", "searchengine.ingredients", "indexer.documents"]
+)
+def test_reader_of_texts_loads_its_libraries_only_when_it_reads(module: str) -> None:
+    readers = {"nltk", "ingredient_parser", "markdown_it", "frontmatter", "yaml"}
+    assert (HEAVY | readers) & loaded_by(f"import {module}") == set()
+
+
 def test_reading_settings_loads_nothing_heavy() -> None:
     code = "from searchengine.config import load_settings\nload_settings({}, {})"
     assert HEAVY & loaded_by(code) == set()
@@ -47,7 +55,13 @@ def test_index_plugins_load_no_database_and_no_model() -> None:
 
 
 def test_words_are_encoded_without_the_runtime_of_the_cnn() -> None:
-    assert loaded_by("import searchengine.models.joint") & {"onnxruntime", "PIL", "torch"} == set()
+    code = "import searchengine.models.joint, searchengine.models.food"
+    assert loaded_by(code) & {"onnxruntime", "PIL", "torch"} == set()
+
+
+def test_recipes_are_measured_without_torch() -> None:
+    code = "import indexer.evaluation.recipes, indexer.train.food_data"
+    assert loaded_by(code) & {"onnxruntime", "torch", "scipy", "alembic"} == set()
 
 
 def test_pipeline_loads_no_torch() -> None:

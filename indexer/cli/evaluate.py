@@ -19,6 +19,7 @@ from indexer.cli.output import (
     show_match,
     show_recall,
 )
+from indexer.cli.words import evaluate_words
 from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
@@ -41,6 +42,9 @@ def naming(path: Path) -> Iterator[None]:
 @click.group("eval")
 def evaluate() -> None:
     """Measure a model, or a library on itself."""
+
+
+evaluate.add_command(evaluate_words)
 
 
 def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -396,6 +400,48 @@ def evaluate_looking(
         f"strongest place: in the right half {scores.right:.1f}  in the middle "
         f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
     )
+
+
+@evaluate.command("recipes")
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Recipes with pictures: JSON lines of title, ingredients, instructions, image.",
+)
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="A food head, or a joint model to be measured as it is; the bundled food head if there is "
+    "one.",
+)
+@click.option(
+    "--base",
+    metavar="MODEL",
+    default="default",
+    show_default=True,
+    help="The joint model that the food head was trained on.",
+)
+@json_option
+def evaluate_food(pairs: Path, model: str | None, base: str, as_json: bool) -> None:
+    """Measure how well pictures find their recipes and recipes their pictures.
+
+    Every recipe of the file is a candidate. Recall at 1, 5 and 10 in percent and the median rank;
+    ties count against the model.
+    """
+    from indexer.evaluation.recipes import evaluate_recipes, load_models
+    from indexer.train.food_data import read_recipes
+
+    general, head = load_models(model or "food", base)
+    recipes = read_recipes(pairs)
+    with naming(pairs):
+        scores = evaluate_recipes(general, head, recipes)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.recipes} recipes, {'food head' if head else 'joint model alone'}")
+    show_recall("picture -> recipe", entries_of(scores.i2r))
+    show_recall("recipe -> picture", entries_of(scores.r2i))
 
 
 @evaluate.command("library")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,8 +45,8 @@ def entries_of(value: Any) -> dict[str, Any]:
     return dataclasses.asdict(value)
 
 
-def print_json(entries: Mapping[str, Any]) -> None:
-    """Print a JSON object on one line."""
+def print_json(entries: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print a JSON object, or a list, on one line."""
     import json
 
     click.echo(json.dumps(entries))

@@ -10,11 +10,13 @@ import click
 from indexer.cli.output import (
     entries_of,
     json_option,
+    model_option,
     print_json,
     show_captions,
     show_match,
     show_recall,
 )
+from indexer.cli.train_words import train_word_vectors
 from searchengine.errors import MissingPlugin
 
 DISTIL = 192
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 @click.group()
 def train() -> None:
     """Train models; needs: pip install 'lexpix[train]'."""
+
+
+train.add_command(train_word_vectors)
 
 
 @train.command()
@@ -97,13 +102,6 @@ def train() -> None:
     type=click.IntRange(min=0),
     help="Epochs that train the CNN too, after those.",
 )
-@click.option(
-    "--refit",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Epochs that train all but the CNN once more, after those.",
-)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
 @click.option(
     "--device",
@@ -132,7 +130,6 @@ def joint(
     dim: int,
     epochs: int,
     finetune: int,
-    refit: int,
     seed: int,
     device: str,
     notes: tuple[str, ...],
@@ -156,7 +153,7 @@ def joint(
     if distil is None:
         distil = 0 if words else DISTIL
     sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=noted)
-    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, refit=refit, seed=seed)
+    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
     from indexer.progress import meter
 
     with meter("steps") as progress:
@@ -359,6 +356,79 @@ def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: 
     for kind, each in entries.items():
         show_match(kind, each)
     click.echo(f"wrote the calibration into {folder}", err=True)
+
+
+@train.command("food")
+@click.option(
+    "--pairs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Recipes with pictures: JSON lines of title, ingredients, instructions, image.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Pictures labelled with the names of dishes; those of a split test are left out. "
+    "Repeatable.",
+)
+@click.option(
+    "--texts",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Recipes without pictures, to learn words from; may be gzipped. Repeatable.",
+)
+@model_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the food head; picture vectors are kept beside it in OUT.work.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Epochs of refinement after the closed solution, 8 by default; 0 for none.",
+)
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same head.")
+@json_option
+def food(
+    pairs: Path,
+    also: tuple[Path, ...],
+    texts: tuple[Path, ...],
+    model: str | None,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Train a projection of a joint model in which dishes and recipes are near each other.
+
+    The joint model stays as it is. The same command finds the vectors of the pictures again.
+    """
+    try:
+        from indexer.train.food import FoodRecipe, train_food
+    except ModuleNotFoundError as error:
+        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
+    from indexer.progress import meter
+    from searchengine.models.files import resolve
+    from searchengine.models.joint import JointEncoder
+
+    recipe = FoodRecipe(seed=seed) if epochs is None else FoodRecipe(seed=seed, epochs=epochs)
+    general = JointEncoder(resolve(model or "default"))
+    with meter("pictures") as progress:
+        config = train_food(pairs, out, general, recipe, also=also, texts=texts, progress=progress)
+    if as_json:
+        print_json({"model": str(out), "fingerprint": config.fingerprint, **config.notes})
+        return
+    click.echo(
+        f"{config.notes['pairs']} recipes with pictures, {config.notes['dishes']} labelled "
+        f"pictures, {config.notes['recipes']} recipes for words"
+    )
+    click.echo(f"wrote {out}", err=True)
 
 
 def _key_and_text(note: str) -> tuple[str, str]:

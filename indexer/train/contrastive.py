@@ -46,14 +46,13 @@ class Recipe:
         dim: Dimensions of the joint space.
         epochs: Of the first phase, with the CNN frozen.
         finetune: Epochs of the second phase; 0 leaves the CNN as it is.
-        refit: Epochs of a third phase after it, the first once more on features of the new CNN.
         seed: Decides the order of batches, dropout and augmentation.
         batch: Pictures in a batch of the first phase, and with the bank in one of the second.
         fresh: Pictures in a batch of the second phase that go through the CNN.
         classes: Pseudo pictures in a batch, if class names are given.
         temperature: Of the softmax over cosines.
         rate, cnn_rate: Peak learning rates of linear layers and CNN.
-        head_rate, refit_rate: Peak learning rates of the linear layers in the other phases.
+        head_rate: Peak learning rate of the linear layers in the second phase.
         decay: Weight decay.
         dropout, word_dropout, residual_dropout: Shares of features, of words, and of word residuals
             that are left out; the last makes the projection carry words that training never sees.
@@ -63,7 +62,6 @@ class Recipe:
     dim: int = 512
     epochs: int = 15
     finetune: int = 0
-    refit: int = 0
     seed: int = 1
     batch: int = 512
     fresh: int = 96
@@ -72,7 +70,6 @@ class Recipe:
     rate: float = 1e-3
     cnn_rate: float = 2e-4
     head_rate: float = 4e-4
-    refit_rate: float = 4e-4
     decay: float = 0.02
     dropout: float = 0.5
     word_dropout: float = 0.1
@@ -149,8 +146,7 @@ class Data:
         also: Rows of pictures of further sources, which must not crowd out the others: they fill
             the share `ALSO` of each batch.
         groups: For each picture its group; pictures of one are no negatives of each other's texts.
-        classes: Numbers of the classes that have a name of known words.
-        class_bags: For each of them, for each of its texts, vocabulary rows.
+        class_bags: For each class, for each of its texts, vocabulary rows.
         class_means, class_spread: (classes, channels) and (channels,), see `pseudo_pictures`.
     """
 
@@ -159,7 +155,6 @@ class Data:
     features: npt.NDArray[np.float16]
     also: Sequence[int] = ()
     groups: Sequence[int] = ()
-    classes: Sequence[int] = ()
     class_bags: Sequence[Sequence[Tensor]] = ()
     class_means: Tensor | None = None
     class_spread: Tensor | None = None
@@ -198,15 +193,14 @@ class Batches:
 class FrozenPhase:
     """Learn the linear layers on features of the frozen CNN."""
 
-    def __init__(self, model: JointModel, data: Data, rate: float) -> None:
-        """Take the peak learning rate."""
+    def __init__(self, model: JointModel, data: Data) -> None:
         recipe = model.recipe
         self.module: nn.Module = model
         self.model, self.data = model, data
         self.drawn = Batches(data, recipe.batch)
         self.steps = self.drawn.steps * CAPTION_PASSES
         self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
-            model.parameters(), lr=rate, weight_decay=recipe.decay
+            model.parameters(), lr=recipe.rate, weight_decay=recipe.decay
         )
         self.features = torch.from_numpy(data.features)
 

@@ -234,13 +234,13 @@ def _class_data(
     used: Any,
     pairs: Sequence[Pair],
     features: Any,
-) -> tuple[list[int], list[list[Tensor]], Tensor | None, Tensor | None]:
+) -> tuple[list[list[Tensor]], Tensor | None, Tensor | None]:
     if not class_bags or backbone.classifier is None:
-        return [], [], None, None
+        return [], None, None
     train = [row for row, pair in enumerate(pairs) if pair.split == "train"]
     means, spread = pseudo_pictures(backbone.classifier, features[train, 0])
     named = [row for row, bag in enumerate(class_bags) if bag]
-    return named, _rows_of([class_bags[row] for row in named], used), means[named], spread
+    return _rows_of([class_bags[row] for row in named], used), means[named], spread
 
 
 def _train(
@@ -276,30 +276,11 @@ def _train(
         )
 
     # What the second phase does is nothing to the first: its checkpoint serves any of them.
-    first = dataclasses.replace(recipe, finetune=0, refit=0)
-    run("frozen", FrozenPhase(model, data, recipe.rate), recipe.epochs, first)
+    first = dataclasses.replace(recipe, finetune=0)
+    run("frozen", FrozenPhase(model, data), recipe.epochs, first)
     if recipe.finetune:
-        second = dataclasses.replace(recipe, refit=0)
-        run("finetune", FinetunePhase(model, data, backbone, device), recipe.finetune, second)
-    if recipe.refit:
-        seen = _see_again(data, backbone, work, progress)
-        run("refit", FrozenPhase(model, seen, recipe.refit_rate), recipe.refit, recipe)
+        run("finetune", FinetunePhase(model, data, backbone, device), recipe.finetune, recipe)
     return scores
-
-
-def _see_again(data: Data, backbone: Backbone, work: Path, progress: Progress) -> Data:
-    """Return the data with features, and pseudo pictures, of the CNN as it is now."""
-    network = backbone.features.cpu().to(memory_format=torch.contiguous_format)
-    now = dataclasses.replace(backbone, features=network)
-    images = [pair.image for pair in data.pairs]
-    features = extract(
-        now, images, work, lambda done, total: progress("features again", done, total, "")
-    )
-    means, spread = data.class_means, data.class_spread
-    if backbone.classifier is not None and means is not None:
-        means, spread = pseudo_pictures(backbone.classifier, features[data.rows("train"), 0])
-        means = means[data.classes]
-    return dataclasses.replace(data, features=features, class_means=means, class_spread=spread)
 
 
 def _digest(path: Path | None) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from indexer.wordfiles import read_vectors
 from searchengine.errors import MissingPlugin, TrainingDataError
-from searchengine.words import FILES, WordVectors, tokenize
+from searchengine.words import WordVectors, tokenize
 
 RARE = 3
 """A word without a vector joins the table if the captions have it at least this often."""
@@ -20,7 +21,7 @@ def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np
     """Read at most `limit` word vectors, the most frequent first, that a query can contain.
 
     Args:
-        path: A GloVe or word2vec text file, a folder with a word table, or None for GloVe 6B 50d
+        path: A file that `wordfiles` reads, a folder with a word table, or None for GloVe 6B 50d
             from its PyPI package.
         limit: How many words to keep.
 
@@ -28,17 +29,13 @@ def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np
         Words and vectors, shape (words, dim).
 
     Raises:
-        TrainingDataError: The file is malformed; the message names the line.
+        TrainingDataError: The file is malformed; the message names the line or the word.
         MissingPlugin: No path is given and the package is not installed.
     """
-    if path is None:
-        entries = _packaged()
-    elif path.is_dir():
-        entries = _table(path)
-    else:
-        entries = _text(path)
-    # A word that tokenize would write differently can never be asked for.
-    askable = ((word, vector) for word, vector in entries if tokenize(word) == [word])
+    entries: Iterator[tuple[str, npt.NDArray[np.float32]]]
+    entries = _packaged() if path is None else read_vectors(path)
+    # A word or phrase that tokenize would write differently can never be asked for.
+    askable = (entry for entry in entries if " ".join(tokenize(entry[0])) == entry[0])
     chosen: dict[str, npt.NDArray[np.float32]] = {}
     for word, vector in askable:
         chosen.setdefault(word, vector)  # of a word that is there twice, the more frequent
@@ -81,38 +78,3 @@ def _packaged() -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     words = parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
     vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
     return zip(words, vectors, strict=True)
-
-
-def _table(folder: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    if not (folder / FILES[0]).exists():
-        raise TrainingDataError(f"{folder}: no word table there ({FILES[0]} is missing)")
-    table = WordVectors.load(folder)
-    words = list(table)
-    order = sorted(range(len(words)), key=table.rank)
-    return ((words[row], table.vectors([row])[0]) for row in order)
-
-
-def _text(path: Path) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    dim = None
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                entry = line.rstrip()
-                # GloVe 840B has a few words with spaces in them, so vectors are cut off the end.
-                word, *values = entry.rsplit(" ", dim) if dim else entry.split(" ")
-                if number == 1 and len(values) == 1:
-                    continue  # word2vec's header: how many words, how many dimensions
-                try:
-                    vector = np.array(values, dtype=np.float32)
-                except ValueError as error:
-                    raise TrainingDataError(
-                        f"{path}:{number}: not a word vector ({error})"
-                    ) from error
-                dim = dim or len(vector)
-                if not dim or len(vector) != dim or not np.isfinite(vector).all():
-                    raise TrainingDataError(
-                        f"{path}:{number}: expected {dim or 'some'} finite numbers for {word!r}"
-                    )
-                yield word, vector
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path}: cannot be read as word vectors ({error})") from error

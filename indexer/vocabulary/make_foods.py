@@ -6,9 +6,9 @@
 
 WordNet gives its nouns of food with their synonyms and hypernyms ("pecan" is an edible nut);
 `foods.toml` adds what it lacks: groups that people avoid, brands, what dishes and sauces are made
-of, and names that hold the word of another food ("peanut butter" is no butter). Single words that mean
-food in fewer than half of their uses, such as "cup" and "stick", are left out. The same inputs give
-the same file.
+of, and names that hold the word of another food ("peanut butter" is no butter). Single words that
+mean food in fewer than half of their uses, such as "cup" and "stick", are left out. The same
+inputs give the same file.
 """
 
 from __future__ import annotations
@@ -70,6 +70,13 @@ class Foods:
         known = self._foods.get(name) or self._by_name.get(fold(name))
         return known or self.add(name, [name])
 
+    def below(self, food: Food) -> list[Food]:
+        """Return a food and all its kinds."""
+        kinds = {food.key}
+        while more := {one.key for one in self if kinds & {*one.kinds}} - kinds:
+            kinds |= more
+        return [one for one in self if one.key in kinds]
+
     def name(self, food: Food, name: str) -> None:
         """Give a food a further name."""
         if fold(name) not in map(fold, food.names):
@@ -117,12 +124,20 @@ def _add_by_hand(foods: Foods, lists: Mapping[str, Mapping[str, str]]) -> None:
         for member in map(foods.named, entries(members)):
             if group.key not in (member.key, *member.kinds):
                 member.kinds.append(group.key)
-    for name, parts in lists["contains"].items():
-        foods.named(name).contains.extend(foods.named(part).key for part in entries(parts))
+    _add_contents(foods, lists)
     for name, words in lists["not"].items():
         foods.named(name).others.extend(entries(words))
     for name in entries(lists["generic"]["names"]):
         foods.named(name).is_generic = True
+
+
+def _add_contents(foods: Foods, lists: Mapping[str, Mapping[str, str]]) -> None:
+    for section in ("contains", "vague"):
+        for name, parts in lists[section].items():
+            keys = [foods.named(part).key for part in entries(parts)]
+            food = foods.named(name)
+            for one in foods.below(food) if section == "contains" else [food]:
+                one.contains.extend(key for key in keys if key not in (one.key, *one.contains))
 
 
 class Usage:
@@ -166,7 +181,7 @@ def write(foods: Foods, path: Path) -> int:
                 food.key,
                 ",".join(food.names),
                 ",".join(food.kinds),
-                ",".join(dict.fromkeys(food.contains)),
+                ",".join(food.contains),
                 ",".join(food.others),
                 "group" if food.is_generic else "",
             )

@@ -1,0 +1,98 @@
+"""Measure recipes and their pictures against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.metrics import Recall, best_ranks, recall
+from searchengine.documents import Document
+from searchengine.errors import TrainingDataError, UnknownWords
+from searchengine.models import files
+from searchengine.models.food import KIND, FoodHead
+from searchengine.models.joint import JointEncoder
+from searchengine.types import Encoder, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeScores:
+    """Picture -> recipe and recipe -> picture, and how many of either."""
+
+    i2r: Recall
+    r2i: Recall
+    recipes: int
+
+
+def evaluate_recipes(
+    general: Encoder, head: FoodHead | None, recipes: Sequence[Document]
+) -> RecipeScores:
+    """Measure recipes against their pictures; every one is a candidate of every other.
+
+    A recipe without any known word is found by nothing and finds nothing: the worst rank.
+
+    Args:
+        general: The joint model.
+        head: A food head on it; None measures the joint model by the sum of all words.
+        recipes: Recipes with pictures.
+
+    Raises:
+        ImageError: A picture cannot be read.
+        TrainingDataError: No recipe has a picture.
+    """
+    shown = [recipe for recipe in recipes if recipe.image]
+    if not shown:
+        raise TrainingDataError("no recipe with a picture")
+    pictures = general.encode_images([recipe.image for recipe in shown if recipe.image])
+    texts = encode_recipes(general, head, shown)
+    i2r, r2i = scores_of(head.project(pictures) if head else pictures, texts)
+    return RecipeScores(i2r, r2i, len(shown))
+
+
+def load_models(name: str, base: str = "default") -> tuple[JointEncoder, FoodHead | None]:
+    """Load a food head and its joint model `base`, or any joint model without a head.
+
+    Raises:
+        ModelError: There is no such model, or the head is of another joint model.
+    """
+    folder = files.resolve(name)
+    if files.read_config(folder).kind != KIND:
+        return JointEncoder(folder), None
+    general = JointEncoder(files.resolve(base))
+    return general, FoodHead(folder, general)
+
+
+def encode_recipes(general: Encoder, head: FoodHead | None, recipes: Sequence[Document]) -> Vectors:
+    """Return a row per recipe, zero where no word is known."""
+    rows = []
+    for recipe in recipes:
+        try:
+            if head:
+                rows.append(head.encode_documents([recipe])[0])
+            else:
+                texts = (text for parts in recipe.fields.values() for text in parts)
+                rows.append(general.encode_texts([" ".join(texts)])[0])
+        except UnknownWords:
+            rows.append(np.zeros((head or general).dim, dtype=np.float32))
+    return np.stack(rows)
+
+
+def scores_of(
+    pictures: Vectors, texts: Vectors, among: npt.NDArray[np.bool_] | None = None
+) -> tuple[Recall, Recall]:
+    """Return picture -> recipe and recipe -> picture recall; ties count against the model.
+
+    Args:
+        pictures: Shape (n, dim).
+        texts: Shape (n, dim); row i is of the recipe of picture i.
+        among: Shape (n, n), symmetric: which pairs are candidates of which; all by default.
+    """
+    scores = pictures @ texts.T
+    if among is not None:
+        scores = np.where(among, scores, -np.inf)
+    right = np.eye(len(scores), dtype=np.bool_)
+    # A recipe of unknown words alone is the worst answer, and so is every answer to it.
+    scores = np.where(texts.any(axis=1), scores, -np.inf)
+    return recall(best_ranks(scores, right)), recall(best_ranks(scores.T, right))

@@ -1,0 +1,115 @@
+"""Neighbours, analogies and odd ones among the words of a table.
+
+Vectors are brought to unit length first, and the words that were asked are no answers (the rules of
+gensim's `most_similar`; 3CosAdd of Levy and Goldberg, CoNLL 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.errors import QueryError, UnknownWords
+from searchengine.words import WordVectors, tokenize
+
+Vector = npt.NDArray[np.float32]
+BLOCK = 8192
+"""Rows that are unpacked at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordScore:
+    """A word and its cosine to what was asked, in -1..1."""
+
+    word: str
+    score: float
+
+
+class Neighbours:
+    """Ask a table which words are alike."""
+
+    def __init__(self, table: WordVectors) -> None:
+        self._table = table
+
+    def near(self, word: str, limit: int = 10) -> list[WordScore]:
+        """Return the words most like a word or phrase, the nearest first.
+
+        Raises:
+            UnknownWords, QueryError: It, or a part of it, is not in the table.
+        """
+        return self._nearest([(word, 1.0)], limit)
+
+    def analogy(self, one: str, other: str, third: str, limit: int = 10) -> list[WordScore]:
+        """Return what is to `third` as `other` is to `one`: the nearest to other - one + third.
+
+        Raises:
+            UnknownWords, QueryError: A word is not in the table.
+        """
+        return self._nearest([(other, 1.0), (one, -1.0), (third, 1.0)], limit)
+
+    def odd(self, words: Sequence[str]) -> list[WordScore]:
+        """Return words by their cosine to the mean of the others; the first is the odd one.
+
+        Raises:
+            QueryError: There are fewer than three words.
+            UnknownWords, QueryError: A word is not in the table.
+        """
+        if len(words) < 3:
+            raise QueryError("name three words or more, or none is the odd one")
+        vectors = np.stack([self._vector(self._rows(word)) for word in words])
+        others = vectors.sum(axis=0) - vectors
+        lengths = np.linalg.norm(others, axis=1)
+        scores = (vectors * others).sum(axis=1) / np.where(lengths > 0, lengths, 1)
+        order = np.argsort(scores, kind="stable")
+        return [WordScore(words[place], float(scores[place])) for place in order]
+
+    def _nearest(self, terms: Sequence[tuple[str, float]], limit: int) -> list[WordScore]:
+        asked = [(self._rows(word), weight) for word, weight in terms]
+        total = np.sum([weight * self._vector(rows) for rows, weight in asked], axis=0)
+        length = float(np.linalg.norm(total))
+        if length < 1e-6:
+            raise QueryError("the words add up to nothing; ask for other ones")
+        scores = np.concatenate([block @ (total / length) for block in self._blocks()])
+        scores[[row for rows, _ in asked for row in rows]] = -np.inf
+        limit = min(limit, len(scores))
+        best = np.argpartition(-scores, limit - 1)[:limit]
+        best = best[np.lexsort((best, -scores[best]))]
+        return [
+            WordScore(self._table.word(int(row)), float(scores[row]))
+            for row in best
+            if scores[row] > -np.inf
+        ]
+
+    def _blocks(self) -> Iterator[Vector]:
+        for start in range(0, len(self._table), BLOCK):
+            yield self.units(np.arange(start, min(start + BLOCK, len(self._table))))
+
+    def units(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Vector:
+        """Return the unit vectors of rows, shape (len(rows), dim); zero where there is none."""
+        vectors = self._table.vectors(rows)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+    def _vector(self, rows: Sequence[int]) -> Vector:
+        """Return the unit vector of a word, or of the mean of the words of a phrase."""
+        mean = self.units(rows).mean(axis=0)
+        length = np.linalg.norm(mean)
+        return np.asarray(mean / length if length > 0 else mean, dtype=np.float32)
+
+    def _rows(self, word: str) -> list[int]:
+        rows, unknown = self._table.find(word)
+        if unknown and rows:
+            near = [self._table.spelling(each) for each in unknown]
+            named = ", ".join(
+                f"{each!r} (did you mean {found!r}?)" if found else repr(each)
+                for each, found in zip(unknown, near, strict=True)
+            )
+            raise QueryError(f"{word!r}: a part of it is not known: {named}; use other words")
+        if not rows:
+            unknown = unknown or tokenize(word)
+            raise UnknownWords(unknown, [self._table.spelling(each) for each in unknown])
+        return rows
