@@ -19,7 +19,9 @@ from searchengine import query
 from searchengine.captioncatalog import CaptionCatalog, Waiting, caption_keys
 from searchengine.catalog import Catalog
 from searchengine.cli import main
+from searchengine.config import Settings
 from searchengine.database import open_database
+from searchengine.engine import Engine
 from searchengine.models.captioner import Captioner
 from searchengine.models.joint import JointEncoder
 from searchengine.types import Caption, Query, TagFilter
@@ -63,6 +65,17 @@ def test_one_picture_gets_its_sentence_on_stdout(
     for word, grid, logprob in zip(entry["words"], one.attention, one.logprobs, strict=True):
         assert word["logprob"] == pytest.approx(logprob, abs=1e-5)
         np.testing.assert_allclose(word["attention"], grid, atol=1e-5)
+
+
+def test_the_engine_says_what_the_captioner_says(
+    photos: Path, library: Path, colour_encoder: JointEncoder, drawn_captioner: Path
+) -> None:
+    settings = Settings(library, model=str(colour_encoder._folder))
+    with Engine.open(settings) as engine:
+        for picture in (photos / "a.png", 1):
+            one = engine.caption(picture, captioner=str(drawn_captioner))
+            path = photos / "a.png" if picture != 1 else engine.catalog.get([1])[1].path
+            assert one.words == expected(colour_encoder, drawn_captioner, Path(path)).words
 
 
 def test_explain_shows_each_word_with_its_probability(
