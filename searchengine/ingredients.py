@@ -8,6 +8,9 @@ download; here they come from `assets/nltk_data`, so nothing is fetched. What a 
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -88,14 +91,33 @@ def _first_amount(amounts: Any) -> tuple[str, str]:
 
 
 @cache
+def _private_data() -> str:
+    """Copy the weights of the tagger to a place that is only ours, until the process ends.
+
+    NLTK refuses data that another account could have changed, such as what root installed for all,
+    or what stands in folders that a group may write to.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="lexpix-"))  # mode 0700
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for source in sorted(NLTK_DATA.rglob("*")):
+        target = folder / source.relative_to(NLTK_DATA)
+        if source.is_dir():
+            target.mkdir()
+            target.chmod(0o700)
+        else:
+            shutil.copyfile(source, target)
+            target.chmod(0o600)
+    return str(folder)
+
+
+@cache
 def _parser() -> Callable[[str], Any]:
     """Load the library, which looks for the weights of the tagger when it is imported."""
     try:
         import nltk.data
     except ModuleNotFoundError as error:
         raise MissingPlugin(EXTRA) from error
-    if str(NLTK_DATA) not in nltk.data.path:
-        nltk.data.path.append(str(NLTK_DATA))  # after the user's own, which come from NLTK
+    nltk.data.path.append(_private_data())  # after the user's own, which come from NLTK
     try:
         from ingredient_parser import parse_ingredient
     except ModuleNotFoundError as error:
