@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from searchengine.types import (
         Answer,
+        Caption,
         Encoder,
         Exif,
         Failure,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "CancelledQuery",
+    "Caption",
     "ConfigError",
     "Encoder",
     "Engine",

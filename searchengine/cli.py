@@ -34,6 +34,7 @@ ORDER = (
     "similar",
     "explain",
     "tag",
+    "caption",
     "teach",
     "words",
     "map",

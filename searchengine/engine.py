@@ -15,6 +15,8 @@ import numpy as np
 from searchengine import plugins, query
 from searchengine.answers import judged
 from searchengine.calibration import kind_of
+from searchengine.captioning import DEFAULT as CAPTIONER
+from searchengine.captioning import load_captioner
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.database import empty_database, open_database
@@ -39,6 +41,7 @@ from searchengine.taught import TaughtWords, with_taught
 from searchengine.texts import Texts
 from searchengine.types import (
     Answer,
+    Caption,
     Encoder,
     Explanation,
     Hit,
@@ -396,6 +399,23 @@ class Engine:
         labels, parts = parts_of(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
         return replace(explanation, unknown_words=unknown)
+
+    def caption(
+        self, picture: PathLike | int, *, captioner: str = CAPTIONER, width: int = 3
+    ) -> Caption:
+        """Return a sentence about a picture.
+
+        Args:
+            picture: A file, which need not be in the library, or a library id.
+            captioner: The bundled captioner, or the folder of one.
+            width: Of the beam; 1 is greedy.
+
+        Raises:
+            ImageError: The picture cannot be read.
+            ModelError: There is no such captioner, or it belongs to another joint model.
+        """
+        path = self._resolver.path_of(picture)
+        return load_captioner(captioner, loaded=self.encoder).caption([path], width=width)[0]
 
     def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
         """Draw an explanation of a picture, a heat map for each part, to an image file.

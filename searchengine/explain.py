@@ -11,13 +11,15 @@ Nothing is approximated, and nothing is attributed that did not count.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.types import Explanation, Part, Vectors
+from searchengine.errors import ModelError
+from searchengine.types import Caption, Explanation, Part, Vectors
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -72,6 +74,42 @@ def draw(picture: Image, explanation: Explanation) -> Image:
     All panels share one scale, which the legend at the bottom names, so that a faint panel is a
     part that hardly counted.
     """
+    peak = max((float(np.abs(part.grid).max()) for part in explanation.parts), default=0.0) or 1.0
+    panels = [(f"{p.label}  {p.share:+.3f}", p.grid / peak) for p in explanation.parts]
+    legend = f"{-peak:+.3f} against     for {peak:+.3f}     score {explanation.score:.3f}"
+    return _sheet(picture, panels, legend, -1.0)
+
+
+def draw_attention(picture: Image, caption: Caption) -> Image:
+    """Draw a panel for each word of a caption: where the model looked when it wrote it.
+
+    Each panel has its own scale, from nothing to the place that counted most; the label says how
+    probable the word was.
+
+    Raises:
+        ModelError: The model has no attention.
+    """
+    if caption.attention is None:
+        raise ModelError(
+            "this captioner has no attention to draw; use one that was trained with: "
+            "--attention soft"
+        )
+    panels = [
+        (f"{word}  {math.exp(logprob):.0%}", grid / (float(grid.max()) or 1.0))
+        for word, logprob, grid in zip(
+            caption.words, caption.logprobs, caption.attention, strict=True
+        )
+    ]
+    return _sheet(picture, panels, "looked at least     most     % how probable the word was", 0.0)
+
+
+def _sheet(
+    picture: Image,
+    panels: Sequence[tuple[str, npt.NDArray[np.float32]]],
+    legend: str,
+    least: float,
+) -> Image:
+    """Draw labelled grids in -1..1 over a picture, and a legend from `least` to 1."""
     from PIL import Image as Images
     from PIL import ImageDraw, ImageFont
 
@@ -79,26 +117,25 @@ def draw(picture: Image, explanation: Explanation) -> Image:
     small = picture.convert("RGB").resize(
         (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     )
-    peak = max((float(np.abs(part.grid).max()) for part in explanation.parts), default=0.0) or 1.0
     font = ImageFont.load_default(15)
     line = 24
-    columns = min(_COLUMNS, len(explanation.parts))
-    rows = -(-len(explanation.parts) // columns)
+    columns = max(1, min(_COLUMNS, len(panels)))
+    rows = -(-len(panels) // columns)
     wide = max(small.width, 150) + _MARGIN
     high = small.height + line + _MARGIN
-    sheet = Images.new(
-        "RGB", (columns * wide + _MARGIN, rows * high + 2 * line + 2 * _MARGIN), "white"
-    )
+    measure = ImageDraw.Draw(small)
+    width = max(columns * wide, round(measure.textlength(legend, font=font)) + _MARGIN) + _MARGIN
+    sheet = Images.new("RGB", (width, rows * high + 2 * line + 2 * _MARGIN), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, part in enumerate(explanation.parts):
+    for number, (label, grid) in enumerate(panels):
         left = _MARGIN + number % columns * wide
         top = _MARGIN + number // columns * high
-        text = f"{part.label}  {part.share:+.3f}"
+        text = label
         while len(text) > 1 and pen.textlength(text, font=font) > wide - _MARGIN:
             text = text[:-2] + "…"
         pen.text((left, top), text, fill="black", font=font)
-        sheet.paste(_heated(small, part.grid / peak), (left, top + line))
-    _draw_legend(sheet, f"{-peak:+.3f}", f"{peak:+.3f}", f"score {explanation.score:.3f}", font)
+        sheet.paste(_heated(small, grid), (left, top + line))
+    _draw_legend(sheet, legend, least, font)
     return sheet
 
 
@@ -117,16 +154,14 @@ def _heated(picture: Image, heat: npt.NDArray[np.float32]) -> Image:
     return Images.fromarray(mixed.round().astype(np.uint8))
 
 
-def _draw_legend(
-    sheet: Image, low: str, high: str, score: str, font: ImageFont.BaseImageFont
-) -> None:
+def _draw_legend(sheet: Image, legend: str, least: float, font: ImageFont.BaseImageFont) -> None:
     from PIL import Image as Images
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(sheet)
     width, height = 120, 12
-    scale = np.tile(np.linspace(-1, 1, width, dtype=np.float32), (height, 1))
+    scale = np.tile(np.linspace(least, 1, width, dtype=np.float32), (height, 1))
     white = Images.new("RGB", (width, height), "white")
     left, top = _MARGIN, sheet.height - _MARGIN - height
-    pen.text((left, top - 20), f"{low} against     for {high}     {score}", fill="black", font=font)
+    pen.text((left, top - 20), legend, fill="black", font=font)
     sheet.paste(_heated(white, scale), (left, top))

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from searchengine.captioncatalog import CaptionCatalog
 from searchengine.catalog import Catalog
 from searchengine.errors import ModelError, QueryError
 from searchengine.tagcatalog import TagCatalog, TagCount
@@ -28,6 +29,7 @@ class Labels:
         self, catalog: Catalog, store: TagCatalog, encoder: Encoder, taught: TaughtWords
     ) -> None:
         self._catalog, self._store, self._encoder, self._taught = catalog, store, encoder, taught
+        self._captions = CaptionCatalog(catalog.database)
 
     @cached_property
     def vocabulary(self) -> TagVocabulary:
@@ -137,7 +139,7 @@ class Labels:
         return self._store.counts(self._encoder.fingerprint)
 
     def passing(self, filters: Sequence[TagFilter], within: Ids | None) -> dict[int, float]:
-        """Return the present pictures that pass all filters, and how sure the least sure tag is.
+        """Return the present pictures that pass all filters, and how sure the least sure is.
 
         Args:
             filters: At least one.
@@ -146,8 +148,11 @@ class Labels:
         present = self._catalog.present() if within is None else within
         sure = dict.fromkeys(present.tolist(), 1.0)
         for one in filters:
-            names = self.vocabulary.same(one.name)
-            holders = self._store.holders(names, self._encoder.fingerprint)
+            if one.kind == "caption":
+                holders = self._captions.holders(one.name)
+            else:
+                names = self.vocabulary.same(one.name)
+                holders = self._store.holders(names, self._encoder.fingerprint)
             if one.excluded:
                 sure = {id_: least for id_, least in sure.items() if id_ not in holders}
             else:

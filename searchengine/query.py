@@ -9,6 +9,7 @@
     picture  = a path that starts with ./ ../ / or ~/, or any path after "@"
     id       = "#" digits                       a number of the library
     filter   = [sign] "tag:" name               only pictures with this tag; after "-": without it
+             | [sign] "caption:" words          only pictures whose caption has these words
     words    = everything else                  neighbours join: a dog running
 
 Filters are taken out first, and the rest is read as if they had not been there; several must all
@@ -29,24 +30,24 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from searchengine.errors import QuerySyntaxError
-from searchengine.types import Query, TagFilter, Term, TermKind
+from searchengine.types import FilterKind, Query, TagFilter, Term, TermKind
 
 _SIGN = re.compile(r"[+-]")
 _LONE_SIGN = re.compile(r"[+-](?=\s|\Z)")
-_END_OF_PATH = re.compile(r"\s(?:[+-](?=\s|\Z)|tag:(?=\S))")
+_END_OF_PATH = re.compile(r"\s(?:[+-](?=\s|\Z)|(?:tag|caption):(?=\S))")
 _WEIGHT = re.compile(r"([0-9.][^\s*]*|(?i:inf|infinity|nan))\s*\*\s*")
 _ID = re.compile(r"#([0-9]+)(?=\s|\Z)")
 _QUOTED = re.compile(r'(@?)"((?:[^"\\]|\\.)*)"(?=\s|\Z)', re.DOTALL)
 _OPEN_QUOTE = re.compile(r'@?"')
-_TAG = re.compile(r'tag:(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|\Z)', re.DOTALL)
-_TAG_START = re.compile(r"tag:(?=\S)")
+_FILTER = re.compile(r'(tag|caption):(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|\Z)', re.DOTALL)
+_FILTER_START = re.compile(r"(?:tag|caption):(?=\S)")
 _PICTURE = re.compile(r"(?:\.{1,2}/|~?/|@)(?=\S)")
 _SPACE = re.compile(r"\s+")
 
 _NOT_A_WORD = re.compile(
     "|".join(
         rf"(?<!\S){start.pattern}"
-        for start in (_SIGN, _WEIGHT, _ID, _OPEN_QUOTE, _PICTURE, _TAG_START)
+        for start in (_SIGN, _WEIGHT, _ID, _OPEN_QUOTE, _PICTURE, _FILTER_START)
     )
 )
 """Finds the start of anything in a text that `parse` would not read as a plain word."""
@@ -60,7 +61,7 @@ Exists: TypeAlias = Callable[[str], bool]
 @dataclass(frozen=True, slots=True)
 class _Token:
     start: int  # where it begins in the query, for messages
-    kind: TermKind | Literal["sign", "tag"]
+    kind: TermKind | FilterKind | Literal["sign"]
     value: str
     weight: float | None = None  # None: none was written
 
@@ -86,8 +87,9 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
     filters: list[TagFilter] = []
     sign: _Token | None = None
     for token in _tokens(text, _ends(pieces), exists):
-        if token.kind == "tag":
-            filters.append(TagFilter(token.value, sign is not None and sign.value == "-"))
+        if token.kind == "tag" or token.kind == "caption":  # noqa: PLR1714 - narrows the type
+            excluded = sign is not None and sign.value == "-"
+            filters.append(TagFilter(token.value, excluded, token.kind))
             sign = None
         elif token.kind == "sign":
             if sign is not None:
@@ -132,7 +134,7 @@ def _tokens(text: str, ends: Sequence[int], exists: Exists) -> Iterator[_Token]:
             position = sign.end()
         elif _SIGN.match(text, position):
             raise _error(text, position, "put a space on both sides of a sign")
-        elif _TAG_START.match(text, position):
+        elif _FILTER_START.match(text, position):
             token, position = _read_filter(text, position)
             yield token
         else:
@@ -144,13 +146,13 @@ def _tokens(text: str, ends: Sequence[int], exists: Exists) -> Iterator[_Token]:
 
 def _read_filter(text: str, start: int) -> tuple[_Token, int]:
     """Return the filter at a position, and where it ends."""
-    filter_ = _TAG.match(text, start)
+    filter_ = _FILTER.match(text, start)
     if filter_ is None:
         raise _error(text, start, "this quote is not closed before a space or the end")
-    name = filter_[2] or _SPACE.sub(" ", _unescape(filter_[1])).strip()
+    name = filter_[3] or _SPACE.sub(" ", _unescape(filter_[2])).strip()
     if not name:
         raise _error(text, start, "nothing stands between these quotes")
-    return _Token(start, "tag", name), filter_.end()
+    return _Token(start, "tag" if filter_[1] == "tag" else "caption", name), filter_.end()
 
 
 def _read_term(text: str, start: int, ends: Sequence[int], exists: Exists) -> tuple[_Token, int]:
@@ -163,7 +165,7 @@ def _read_term(text: str, start: int, ends: Sequence[int], exists: Exists) -> tu
         position = factor.end()
         if position == len(text) or _LONE_SIGN.match(text, position):
             raise _error(text, start, "a weight without a term")
-        if _TAG_START.match(text, position):
+        if _FILTER_START.match(text, position):
             raise _error(text, start, "a filter has no weight")
         if _WEIGHT.match(text, position) and not _PICTURE.match(text, position):
             raise _error(text, position, "a second weight")
@@ -232,7 +234,7 @@ def _format_term(term: Term) -> str:
 
 def _format_filter(one: TagFilter) -> str:
     bare = not _SPACE.search(one.name) and not one.name.startswith('"')
-    return f"tag:{one.name if bare else _quote(one.name)}"
+    return f"{one.kind}:{one.name if bare else _quote(one.name)}"
 
 
 def _format_value(term: Term) -> str:

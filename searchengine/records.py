@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, s
 from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.tables import (
+    CaptionRow,
     EmbeddingRow,
     EncoderRow,
     GuessedRow,
@@ -198,6 +199,7 @@ def write_rows(
         of_chunk = TagRow.image_id.in_(chunk)
         connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
         connection.execute(delete(GuessedRow).where(GuessedRow.image_id.in_(chunk)))
+        connection.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
 
     if updates:
         values = [

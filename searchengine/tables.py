@@ -198,6 +198,33 @@ class TaughtPictureRow(Schema):
     path: Mapped[str] = mapped_column(FilePath)
 
 
+class CaptionRow(Schema):
+    """The sentence that a captioner, named by its fingerprint, wrote about a picture's bytes."""
+
+    __tablename__ = "captions"
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    fingerprint: Mapped[str] = mapped_column(sa.String(64))
+    text: Mapped[str] = mapped_column(Words)
+    logprob: Mapped[float] = mapped_column(sa.Double)
+    confidence: Mapped[float | None] = mapped_column(sa.Double)
+    sure: Mapped[bool]
+
+
+class CaptionWordRow(Schema):
+    """A word, in the singular, of a caption that is sure enough to be found by it."""
+
+    __tablename__ = "caption_words"
+    __table_args__ = (sa.Index(None, "word"),)
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("captions.image_id", ondelete="CASCADE"), primary_key=True
+    )
+    word: Mapped[str] = mapped_column(Words, primary_key=True)
+
+
 class TextRow(Schema):
     """A text: named by `key` within the file `source`; `sha256` is that of all its parts."""
 

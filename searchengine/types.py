@@ -28,6 +28,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 State = Literal["ok", "missing", "bad"]
 TermKind = Literal["words", "picture", "id"]
+FilterKind = Literal["tag", "caption"]
 QueryKind = Literal["words", "sentence", "picture", "mixture"]
 """What a query is made of: up to two words, more words, one picture, or a sum of terms."""
 Band = Literal["likely", "maybe", "unlikely"]
@@ -50,10 +51,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class TagFilter:
-    """Only pictures with a tag, or only those without it."""
+    """Only pictures with a tag, or with words in their caption, or only those without."""
 
     name: str
     excluded: bool = False
+    kind: FilterKind = "tag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,36 @@ class Explanation:
     score: float
     parts: tuple[Part, ...]
     unknown_words: tuple[UnknownWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A sentence that a model wrote about a picture.
+
+    Attributes:
+        text: The sentence.
+        words: What it was put together from, word by word (or letter by letter).
+        logprobs: The natural logarithm of each word's probability, given those before it.
+        end: The same of ending there.
+        attention: How much each place counted for each word, shape (words, rows, columns), 0..1,
+            a word's places add up to 1; None if the model has no attention.
+        confidence: How probable it is that most of the sentence is true, 0..1; None if the model
+            was never calibrated.
+        sure: Whether it is worth showing; True if the model was never calibrated.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    end: float
+    attention: npt.NDArray[np.float32] | None = None
+    confidence: float | None = None
+    sure: bool = True
+
+    @property
+    def logprob(self) -> float:
+        """The mean over the words and the end."""
+        return (sum(self.logprobs) + self.end) / (len(self.logprobs) + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,48 @@
-"""Settings that all tests share."""
+"""Settings, and what is made once, that tests share."""
+
+from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from searchengine.models.joint import JointEncoder
 
 # Locally every run tries new examples. In CI the same commit must give the same answer: what a
 # new example finds is a bug of its own, not of the change that happened to be tested.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def drawn_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn pictures of two colours with captions: the file of pairs."""
+    from tests.drawn_captions import save_pairs
+
+    return save_pairs(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture(scope="session")
+def colour_encoder(tmp_path_factory: pytest.TempPathFactory) -> JointEncoder:
+    """A joint model that sees colours."""
+    from searchengine.models.joint import JointEncoder
+    from tests.drawn_captions import save_colour_model
+
+    return JointEncoder(save_colour_model(tmp_path_factory.mktemp("joint") / "colours"))
+
+
+@pytest.fixture(scope="session")
+def drawn_captioner(
+    drawn_pairs: Path, colour_encoder: JointEncoder, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a captioner, trained for real on the drawn pictures."""
+    from tests.drawn_captions import train_small
+
+    out = tmp_path_factory.mktemp("captioners") / "soft"
+    train_small(drawn_pairs, out, colour_encoder)
+    return out

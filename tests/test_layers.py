@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.catalog",
         "searchengine.tagcatalog",
         "searchengine.textcatalog",
+        "searchengine.captioncatalog",
         "searchengine.database",
         "searchengine.indexes",
         "searchengine.models",
@@ -49,7 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("searchengine.taught",),
     ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
     ("searchengine.loading", "searchengine.status", "searchengine.answers"),
-    ("searchengine.texts",),
+    ("searchengine.texts", "searchengine.captioning"),
     ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),
@@ -78,6 +79,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "open_clip": ("searchengine.models.clip", "indexer.clip"),
     "platformdirs": ("searchengine.config",),
     "pyarrow": ("indexer.train.*",),
+    "pycocoevalcap": ("indexer.evaluation.captions",),
     "pymilvus": ("searchengine.indexes.milvus",),
     "rapidfuzz": ("searchengine.words",),
     "ray": ("indexer.ray",),
@@ -89,6 +91,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "sklearn": ("indexer.demo",),
     "snowballstemmer": ("indexer.concepts",),
     "sqlalchemy": (
+        "searchengine.captioncatalog",
         "searchengine.catalog",
         "searchengine.database",
         "searchengine.embeddings",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from indexer.cli.output import (
     json_option,
     model_option,
     print_json,
+    show_captions,
     show_match,
     show_recall,
 )
@@ -23,6 +25,9 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.types import Encoder
+
+CAPTIONER = "captioner"
+"""The bundled one."""
 
 
 @contextmanager
@@ -226,6 +231,65 @@ def evaluate_tagging(
         click.echo(f"  confidence {confidence:5.1f}  right {share:5.1f}  ({count} tags)")
 
 
+@evaluate.command("captions")
+@pairs_options
+@click.option(
+    "--captioner",
+    default=CAPTIONER,
+    show_default=True,
+    metavar="MODEL",
+    help="The bundled captioner, or the folder of one.",
+)
+@click.option(
+    "--beam",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 50),
+    help="Sentences that are followed at a time; 1 is greedy.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help='Write JSON lines {"image", "caption", "logprob"} to this file.',
+)
+@model_option
+@json_option
+def evaluate_sentences(
+    pairs: Path,
+    images: Path | None,
+    split: str,
+    captioner: str,
+    beam: int,
+    out: Path | None,
+    model: str | None,
+    as_json: bool,
+) -> None:
+    """Measure captions against those that people wrote.
+
+    BLEU-1..4, ROUGE-L and CIDEr of pycocoevalcap, over the lower-case words [a-z0-9']+; METEOR and
+    the tokenizer of that package need Java and are left out. Captions are written as users get
+    them, word by word.
+    """
+    from indexer.evaluation.captions import evaluate_captions
+    from indexer.progress import meter
+    from searchengine.captioning import load_captioner
+
+    paths, captions = _read_split(pairs, images, split)
+    writer = load_captioner(captioner, model)
+    with meter("pictures") as progress, naming(pairs):
+        scores, written = evaluate_captions(writer, paths, captions, width=beam, progress=progress)
+    if out is not None:
+        lines = [
+            {"image": os.fspath(path), "caption": one.text, "logprob": round(one.logprob, 4)}
+            for path, one in zip(_named(pairs, images, paths), written, strict=True)
+        ]
+        _write_lines(out, lines)
+    if as_json:
+        print_json({"beam": beam, **entries_of(scores)})
+        return
+    show_captions(entries_of(scores))
+
+
 @evaluate.command("labels")
 @labels_option
 @model_option
@@ -285,6 +349,53 @@ def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_j
         return
     _warn_of_unknown(scores.unknown)
     click.echo(f"{scores.composites} composites, {scores.names} names")
+    click.echo(
+        f"strongest place: in the right half {scores.right:.1f}  in the middle "
+        f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
+    )
+
+
+@evaluate.command("attention")
+@labels_option
+@click.option(
+    "--captioner",
+    default=CAPTIONER,
+    show_default=True,
+    metavar="MODEL",
+    help="The bundled captioner, or the folder of one.",
+)
+@click.option(
+    "--pairs",
+    metavar="N",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures put together.",
+)
+@seed_option
+@model_option
+@json_option
+def evaluate_looking(
+    labels: Path, captioner: str, pairs: int, seed: int, model: str | None, as_json: bool
+) -> None:
+    """Measure whether captions look at what they name.
+
+    Two labelled pictures without a common label are squashed side by side and captioned; a word of
+    the caption that names one of them must attend most to a place in its half.
+    """
+    from indexer.evaluation.attending import evaluate_attention
+    from indexer.evaluation.labels import read_labels
+    from indexer.progress import meter
+    from searchengine.captioning import load_captioner
+
+    labelled = read_labels(labels)
+    writer = load_captioner(captioner, model)
+    with meter("pictures") as progress, naming(labels):
+        scores = evaluate_attention(writer, labelled, pairs=pairs, seed=seed, progress=progress)
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"{scores.composites} composites, {scores.said} words that name one of two pictures")
     click.echo(
         f"strongest place: in the right half {scores.right:.1f}  in the middle "
         f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
@@ -404,3 +515,19 @@ def _read_split(
             f"{path}: no captioned pictures of the split {split!r} in it; splits in it: {present}"
         )
     return [pair.image for pair in chosen], [pair.captions for pair in chosen]
+
+
+def _named(pairs: Path, images: Path | None, paths: Sequence[Path]) -> list[str]:
+    """Return what the file of pairs calls its pictures."""
+    return [os.path.relpath(path, images or pairs.parent) for path in paths]
+
+
+def _write_lines(path: Path, entries: Sequence[dict[str, object]]) -> None:
+    import json
+
+    from searchengine.errors import ConfigError
+
+    try:
+        path.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error})") from error

@@ -90,3 +90,13 @@ def show_match(kind: str, scores: Mapping[str, float]) -> None:
         f"  told that nothing looks like that: {scores['absent_nothing']:.1f} without an answer,"
         f" {scores['present_nothing']:.1f} with one; calibration error {scores['error']:.1f}"
     )
+
+
+def show_captions(scores: Mapping[str, float]) -> None:
+    """Print how good captions are, in two lines."""
+    bleu = " / ".join(f"{scores[f'bleu{n}']:.1f}" for n in (1, 2, 3, 4))
+    click.echo(f"BLEU-1..4 {bleu}  ROUGE-L {scores['rouge_l']:.1f}  CIDEr {scores['cider']:.1f}")
+    click.echo(
+        f"{scores['images']} captions, {scores['distinct']:.1f} % different, "
+        f"{scores['words']:.1f} words each"
+    )

@@ -59,6 +59,7 @@ def fit(
     signature: str,
     on_step: Report | None = None,
     on_epoch: Callable[[int, Metrics], None] | None = None,
+    is_enough: Callable[[list[Metrics]], bool] | None = None,
 ) -> list[Metrics]:
     """Train for some epochs under a one-cycle schedule (arXiv 1708.07120).
 
@@ -73,6 +74,7 @@ def fit(
         signature: Names everything that decides the result; another signature starts afresh.
         on_step: Told about every step.
         on_epoch: Told about every epoch and its metrics.
+        is_enough: Asked before every epoch with the metrics so far whether to stop here.
 
     Returns:
         The metrics after each epoch.
@@ -87,6 +89,8 @@ def fit(
     )
     history = _resume(task, schedule, checkpoint, signature)
     for epoch in range(len(history), epochs):
+        if is_enough and is_enough(history):
+            break
         torch.manual_seed(seed * 10_007 + epoch)
         started, total = time.perf_counter(), 0.0
         for step, batch in enumerate(task.batches(), 1):

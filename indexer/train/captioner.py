@@ -1,0 +1,305 @@
+"""Train a captioner: sentences from what the CNN of a joint model sees at each place.
+
+All that lasts long is kept beside the model in `OUT.work`: features, and a checkpoint after each
+epoch. The same command resumes where it was interrupted and ends with the same weights. What is
+kept is the epoch whose captions of dev, written as users will see them, were best.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from indexer.evaluation.captions import CaptionScores, score_captions
+from indexer.train.captioner_data import Batch, CaptionData, extract_places, starting_vectors
+from indexer.train.captioner_model import CaptionModel, Shape, caption_loss, packed
+from indexer.train.data import read_pairs
+from indexer.train.loop import Metrics, fit
+from indexer.train.sureness import attach_sureness
+from searchengine.errors import TrainingDataError
+from searchengine.models import beam, files
+from searchengine.models.captioner import BEAM, LONGEST, Captioner, save_captioner
+from searchengine.models.captionwords import CaptionWords, Level
+from searchengine.models.decoder import Decoder
+from searchengine.models.joint import JointEncoder
+from searchengine.types import Caption
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with the name of a stage, what is done, what there is to do, and a remark."""
+CHUNK = 50
+"""Pictures of dev that are decoded together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what training makes of its data.
+
+    Attributes:
+        cell: The recurrent unit.
+        attention: "none" is the plain encoder-decoder: the picture is the first input.
+        level: What a caption is made of.
+        epochs: At most so many.
+        patience: Stop after so many epochs that were no better than the best.
+        measure: What tells on dev which epoch is best.
+        seed: Decides the order of batches, dropout and views.
+        batch: Pictures in a batch, each with all its captions.
+        hidden, word, energy: Sizes, see `Shape`.
+        least: A word is known if the captions have it at least so often.
+        longest: Most words of a caption.
+        rate: Peak learning rate.
+        decay: Weight decay.
+        dropout: See `CaptionModel`.
+        smoothing, spread: See `caption_loss`.
+        sampling: Share of the words that come from the model itself in the last epoch; it grows
+            from none in the first (scheduled sampling).
+        clip: Longest gradient.
+    """
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    attention: Literal["soft", "none"] = "soft"
+    level: Level = "words"
+    epochs: int = 16
+    patience: int = 5
+    measure: Literal["cider", "bleu4"] = "cider"
+    seed: int = 1
+    batch: int = 128
+    hidden: int = 512
+    word: int = 256
+    energy: int = 128
+    least: int = 5
+    longest: int = LONGEST
+    rate: float = 1.2e-3
+    decay: float = 0.02
+    dropout: float = 0.5
+    smoothing: float = 0.05
+    spread: float = 1.0
+    sampling: float = 0.0
+    clip: float = 2.0
+
+
+class CaptionTask:
+    """Teach a decoder; keep the weights of the best epoch."""
+
+    def __init__(
+        self, model: CaptionModel, data: CaptionData, words: CaptionWords, recipe: Recipe
+    ) -> None:
+        self.module: nn.Module = model
+        self.model, self.data, self.words, self.recipe = model, data, words, recipe
+        self.train_rows, self.dev_rows = data.rows("train"), data.rows("dev")
+        self.steps = -(-len(self.train_rows) // recipe.batch)
+        self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.rate, weight_decay=recipe.decay
+        )
+        parameters = list(model.parameters())
+        self.optimizer.register_step_pre_hook(lambda *_: _clip(parameters, recipe.clip))
+        self.epoch = 0
+        self.best: dict[str, Any] = {"score": float("-inf"), "weights": {}}
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield every training picture once."""
+        self.model.train()
+        yield from self.data.batches(self.train_rows, self.recipe.batch)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of the captions of some pictures."""
+        recipe = self.recipe
+        share = recipe.sampling * self.epoch / max(recipe.epochs - 1, 1)
+        features = self.data.seen(batch.pictures)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits, got = self.model(features, batch.owner, batch.words, batch.lengths, share)
+        targets = packed(batch.targets, batch.lengths)
+        return caption_loss(logits, targets, got, smoothing=recipe.smoothing, spread=recipe.spread)
+
+    def evaluate(self) -> dict[str, float]:
+        """Return scores of captions of dev, written greedily; without dev the last epoch counts."""
+        self.epoch += 1
+        metrics: dict[str, float] = {}
+        score = float(self.epoch)
+        if self.dev_rows:
+            scores = self._score()
+            metrics = {
+                name: getattr(scores, name) for name in ("bleu1", "bleu4", "cider", "distinct")
+            }
+            score = metrics[self.recipe.measure]
+        if score > self.best["score"]:
+            weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.best = {"score": score, "weights": weights}
+        return metrics
+
+    def _score(self) -> CaptionScores:
+        self.model.eval()
+        decoder = Decoder(self.model.weights(), self.recipe.cell, self.recipe.attention)
+        captions: list[str] = []
+        for start in range(0, len(self.dev_rows), CHUNK):
+            features = self.data.features[self.dev_rows[start : start + CHUNK], 0]
+            lines = beam.search(
+                decoder, features.astype(np.float32), width=1, longest=self.recipe.longest
+            )
+            captions += [self.words.text(line.words) for line in lines]
+        return score_captions(captions, [self.data.pairs[row].captions for row in self.dev_rows])[0]
+
+    def state(self) -> dict[str, Any]:
+        """Return the best weights so far, and how far the sampling has come."""
+        return {"epoch": self.epoch, "best": self.best}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.epoch, self.best = state["epoch"], state["best"]
+
+
+def train_captioner(
+    pairs: Path,
+    out: Path,
+    encoder: JointEncoder,
+    recipe: Recipe,
+    *,
+    images: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
+    progress: Progress = lambda *_: None,
+    on_epoch: Callable[[int, Metrics], None] = lambda *_: None,
+) -> CaptionScores | None:
+    """Train, write the folder `out`, and measure the written captioner on dev.
+
+    Args:
+        pairs: Captioned pictures, see `indexer.train.data`.
+        out: The folder of the captioner.
+        encoder: The joint model whose places are read; the captioner belongs to it.
+        recipe: What decides.
+        images: Folder of the pictures, if not the folder of `pairs`.
+        notes: Put into the model's notes, such as licences.
+        progress: Told how far it is.
+        on_epoch: Told about every epoch and its metrics.
+
+    Returns:
+        Scores with a beam of `BEAM`; None without a dev split.
+
+    Raises:
+        TrainingDataError: The pairs cannot be trained on; the message names the file.
+        ImageError: A picture cannot be read.
+        ModelError: The joint model has no features, or `out` is something else than a model.
+        MissingPlugin: The measure is not installed.
+    """
+    out = out.resolve()
+    files.require_replaceable(out)  # now, not after hours
+    read = [p for p in read_pairs(pairs, images) if p.split in ("train", "dev") and p.captions]
+    texts = [text for pair in read if pair.split == "train" for text in pair.captions]
+    words = CaptionWords.build(texts, recipe.level, recipe.least)
+    numbers = [_sentences(words, pair.captions, recipe.longest) for pair in read]
+    trained = [row for row, pair in enumerate(read) if pair.split == "train" and numbers[row]]
+    if len(trained) < 2 or len(words) < 4:
+        raise TrainingDataError(
+            f"{pairs}: fewer than two training pictures with a caption of words that are there "
+            f"{recipe.least} times"
+        )
+    work = out.with_name(out.name + ".work")
+    work.mkdir(parents=True, exist_ok=True)
+    features = extract_places(
+        encoder,
+        [pair.image for pair in read],
+        work,
+        lambda done, total: progress("features", done, total, ""),
+    )
+    data = CaptionData(read, numbers, features)
+    torch.manual_seed(recipe.seed)
+    model = _model(words, encoder, features.shape[-1], recipe)
+    task = CaptionTask(model, data, words, recipe)
+    if not task.dev_rows:
+        score_captions(["a"], [["a"]])  # what is not installed is better known now
+    history = fit(
+        task,
+        epochs=recipe.epochs,
+        seed=recipe.seed,
+        checkpoint=work / "checkpoint-captioner.pt",
+        signature=_signature(pairs, images, encoder, recipe),
+        on_step=lambda epoch, step, steps, loss, _: progress(
+            f"epoch {epoch + 1}/{recipe.epochs}", step, steps, f"loss {loss:.3f}"
+        ),
+        on_epoch=on_epoch,
+        is_enough=lambda history: _is_enough(history, recipe),
+    )
+    model.load_state_dict(task.best["weights"])
+    noted = {
+        "sources": {"pairs": pairs.name, "model": encoder.name},
+        "recipe": dataclasses.asdict(recipe),
+        "pictures": {split: len(data.rows(split)) for split in ("train", "dev")},
+        "epochs": history,
+        **(notes or {}),
+    }
+    save_captioner(
+        out,
+        encoder,
+        words,
+        model.weights(),
+        cell=recipe.cell,
+        attention=recipe.attention,
+        channels=features.shape[-1],
+        longest=recipe.longest,
+        notes=noted,
+    )
+    return _measure(out, encoder, data, progress) if task.dev_rows else None
+
+
+def _clip(parameters: list[nn.Parameter], longest: float) -> None:
+    nn.utils.clip_grad_norm_(parameters, longest)
+
+
+def _sentences(words: CaptionWords, captions: Sequence[str], longest: int) -> list[list[int]]:
+    """Return the captions as numbers; what is empty or too long teaches nothing."""
+    found = (words.numbers(caption) for caption in captions)
+    return [numbers for numbers in found if 0 < len(numbers) <= longest]
+
+
+def _model(
+    words: CaptionWords, encoder: JointEncoder, channels: int, recipe: Recipe
+) -> CaptionModel:
+    shape = Shape(
+        channels,
+        len(words),
+        recipe.cell,
+        recipe.attention,
+        recipe.hidden,
+        recipe.word,
+        recipe.energy,
+    )
+    is_words = recipe.level == "words"
+    vectors = starting_vectors(words, encoder, recipe.word) if is_words else None
+    return CaptionModel(shape, vectors, recipe.dropout)
+
+
+def _is_enough(history: Sequence[Metrics], recipe: Recipe) -> bool:
+    scores = [one[recipe.measure] for one in history if recipe.measure in one]
+    return bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= recipe.patience
+
+
+def _signature(pairs: Path, images: Path | None, encoder: JointEncoder, recipe: Recipe) -> str:
+    everything = [hashlib.sha256(pairs.read_bytes()).hexdigest(), str(images), encoder.fingerprint]
+    everything += [repr(sorted(dataclasses.asdict(recipe).items()))]
+    return hashlib.sha256("\n".join(everything).encode()).hexdigest()
+
+
+def _measure(
+    out: Path, encoder: JointEncoder, data: CaptionData, progress: Progress
+) -> CaptionScores:
+    """Measure the captioner as written, through the code that users run.
+
+    The scores are noted in it, and what a log-probability is worth is fitted on the same captions.
+    """
+    captioner = Captioner(out, encoder)
+    rows = data.rows("dev")
+    captions: list[Caption] = []
+    for start in range(0, len(rows), CHUNK):
+        captions += captioner.decode(data.features[rows[start : start + CHUNK], 0])
+        progress("measuring", len(captions), len(rows), "")
+    references = [data.pairs[row].captions for row in rows]
+    scores, _ = score_captions([one.text for one in captions], references)
+    files.annotate(out, {"dev": {"beam": BEAM, **dataclasses.asdict(scores)}})
+    attach_sureness(out, captions, references)
+    return scores
