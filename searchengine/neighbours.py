@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import QueryError, UnknownWords
+from searchengine.vectors import unit_or_zero
 from searchengine.words import WordVectors, tokenize
 
 Vector = npt.NDArray[np.float32]
@@ -90,9 +91,7 @@ class Neighbours:
 
     def units(self, rows: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Vector:
         """Return the unit vectors of rows, shape (len(rows), dim); zero where there is none."""
-        vectors = self._table.vectors(rows)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+        return unit_or_zero(self._table.vectors(rows))
 
     def _vector(self, rows: Sequence[int]) -> Vector:
         """Return the unit vector of a word, or of the mean of the words of a phrase."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,12 @@ def unit_rows(rows: npt.ArrayLike, dim: int | None = None) -> Vectors:
     array /= largest
     array /= np.linalg.norm(array, axis=1, keepdims=True)
     return array
+
+
+def unit_or_zero(rows: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+    """Scale rows (n, d) to unit length; a row of zeros, which no `Vectors` has, stays as it is."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def compose(vectors: Vectors, weights: Sequence[float]) -> Vector:

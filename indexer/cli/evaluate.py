@@ -80,6 +80,14 @@ labels_option = click.option(
     type=click.Path(path_type=Path),
     help='JSON lines {"image": path relative to the file, "labels": [..]}.',
 )
+composites_option = click.option(
+    "--pairs",
+    metavar="N",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures put together.",
+)
 seed_option = click.option("--seed", default=1, show_default=True, help="Decides what is drawn.")
 
 
@@ -319,14 +327,7 @@ def evaluate_names(labels: Path, model: str | None, as_json: bool) -> None:
 
 @evaluate.command("pointing")
 @labels_option
-@click.option(
-    "--pairs",
-    metavar="N",
-    default=300,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Pictures put together.",
-)
+@composites_option
 @seed_option
 @model_option
 @json_option
@@ -349,10 +350,7 @@ def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_j
         return
     _warn_of_unknown(scores.unknown)
     click.echo(f"{scores.composites} composites, {scores.names} names")
-    click.echo(
-        f"strongest place: in the right half {scores.right:.1f}  in the middle "
-        f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
-    )
+    _show_halves(scores.right, scores.middle, scores.wrong)
 
 
 @evaluate.command("attention")
@@ -364,14 +362,7 @@ def evaluate_places(labels: Path, pairs: int, seed: int, model: str | None, as_j
     metavar="MODEL",
     help="The bundled captioner, or the folder of one.",
 )
-@click.option(
-    "--pairs",
-    metavar="N",
-    default=300,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Pictures put together.",
-)
+@composites_option
 @seed_option
 @model_option
 @json_option
@@ -396,10 +387,7 @@ def evaluate_looking(
         print_json(entries_of(scores))
         return
     click.echo(f"{scores.composites} composites, {scores.said} words that name one of two pictures")
-    click.echo(
-        f"strongest place: in the right half {scores.right:.1f}  in the middle "
-        f"{scores.middle:.1f}  in the wrong half {scores.wrong:.1f}"
-    )
+    _show_halves(scores.right, scores.middle, scores.wrong)
 
 
 @evaluate.command("recipes")
@@ -487,6 +475,13 @@ def evaluate_own(
     click.echo(f"hubness: {scores.hubness:.2f}")
     if scores.unknown_words is not None:
         click.echo(f"unknown words: {scores.unknown_words:.2f} %")
+
+
+def _show_halves(right: float, middle: float, wrong: float) -> None:
+    click.echo(
+        f"strongest place: in the right half {right:.1f}  in the middle "
+        f"{middle:.1f}  in the wrong half {wrong:.1f}"
+    )
 
 
 def _load(model: str | None) -> Encoder:

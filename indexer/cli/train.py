@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,17 @@ from indexer.cli.output import (
     json_option,
     model_option,
     print_json,
-    show_captions,
     show_match,
     show_recall,
+)
+from indexer.cli.train_captioner import captioner
+from indexer.cli.train_options import (
+    images_option,
+    noted,
+    notes_option,
+    pairs_option,
+    scores_option,
+    seed_option,
 )
 from indexer.cli.train_words import train_word_vectors
 from searchengine.errors import MissingPlugin
@@ -31,27 +39,19 @@ def train() -> None:
     """Train models; needs: pip install 'lexpix[train]'."""
 
 
+train.add_command(captioner)
 train.add_command(train_word_vectors)
 
 
 @train.command()
-@click.option(
-    "--pairs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Captioned pictures: JSON lines, Karpathy, COCO or Flickr tokens.",
-)
+@pairs_option
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the model; checkpoints are kept beside it in OUT.work.",
 )
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder of the pictures, if not the folder of the pairs.",
-)
+@images_option
 @click.option(
     "--also",
     multiple=True,
@@ -102,7 +102,7 @@ train.add_command(train_word_vectors)
     type=click.IntRange(min=0),
     help="Epochs that train the CNN too, after those.",
 )
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
+@seed_option
 @click.option(
     "--device",
     default="cpu",
@@ -110,14 +110,8 @@ train.add_command(train_word_vectors)
     type=click.Choice(["cpu", "cuda", "mps"]),
     help="Where the CNN is fine-tuned.",
 )
-@click.option(
-    "--note",
-    "notes",
-    multiple=True,
-    metavar="KEY=TEXT",
-    help="Put a note, such as a licence, into the model.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the scores on dev as one JSON object.")
+@notes_option
+@scores_option
 def joint(
     pairs: Path,
     out: Path,
@@ -149,10 +143,10 @@ def joint(
         shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
         click.echo(f"{phase} {epoch + 1}: {shown}", err=True)
 
-    noted = dict(_key_and_text(note) for note in notes)
+    given = noted(notes)
     if distil is None:
         distil = 0 if words else DISTIL
-    sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=noted)
+    sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=given)
     recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
     from indexer.progress import meter
 
@@ -169,153 +163,6 @@ def joint(
     click.echo(f"wrote {out}; use it with the option: --model {out}", err=True)
 
 
-@train.command("captioner")
-@click.option(
-    "--pairs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Captioned pictures: JSON lines, Karpathy, COCO or Flickr tokens.",
-)
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the captioner; features and checkpoints are kept beside it in OUT.work.",
-)
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder of the pictures, if not the folder of the pairs.",
-)
-@click.option(
-    "--model",
-    default="default",
-    show_default=True,
-    metavar="MODEL",
-    help="The joint model whose places are read; the captioner belongs to it.",
-)
-@click.option(
-    "--cell",
-    default="lstm",
-    show_default=True,
-    type=click.Choice(["lstm", "gru"]),
-    help="The recurrent unit.",
-)
-@click.option(
-    "--attention",
-    default="soft",
-    show_default=True,
-    type=click.Choice(["soft", "none"]),
-    help="Look at places for each word, or see the picture once, before the first word.",
-)
-@click.option(
-    "--level",
-    default="words",
-    show_default=True,
-    type=click.Choice(["words", "characters"]),
-    help="What a caption is put together from.",
-)
-@click.option(
-    "--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="At most so many."
-)
-@click.option(
-    "--patience",
-    default=5,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Stop after so many epochs that were no better on dev.",
-)
-@click.option(
-    "--measure",
-    default="cider",
-    show_default=True,
-    type=click.Choice(["cider", "bleu4"]),
-    help="What tells on dev which epoch is best; that one is kept.",
-)
-@click.option(
-    "--sampling",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of the words that come from the model itself at the end (scheduled sampling).",
-)
-@click.option(
-    "--least",
-    metavar="N",
-    default=5,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="A word is known if the captions have it at least so often.",
-)
-@click.option(
-    "--dropout",
-    default=0.5,
-    show_default=True,
-    type=click.FloatRange(0, 1, max_open=True),
-    help="Share of places' features, words and outputs that is left out in training.",
-)
-@click.option(
-    "--rate",
-    default=1.2e-3,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Peak learning rate.",
-)
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same model.")
-@click.option(
-    "--note",
-    "notes",
-    multiple=True,
-    metavar="KEY=TEXT",
-    help="Put a note, such as a licence, into the model.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the scores on dev as one JSON object.")
-def captioner(
-    pairs: Path,
-    out: Path,
-    images: Path | None,
-    model: str,
-    notes: tuple[str, ...],
-    as_json: bool,
-    **choices: Any,
-) -> None:
-    """Train a captioner, which writes sentences about what a joint model's CNN sees.
-
-    \b
-      lexpix train captioner --pairs captions.jsonl --out captioner --cell gru
-
-    An interrupted training goes on where it was when the same command is given again.
-    """
-    try:
-        from indexer.train.captioner import Recipe, train_captioner
-    except ModuleNotFoundError as error:
-        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
-    from indexer.progress import meter
-    from searchengine.captioning import joint_model
-
-    def on_epoch(epoch: int, metrics: Metrics) -> None:
-        shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
-        click.echo(f"epoch {epoch + 1}: {shown}", err=True)
-
-    with meter("steps") as progress:
-        scores = train_captioner(
-            pairs,
-            out,
-            joint_model(model),
-            Recipe(**choices),
-            images=images,
-            notes=dict(_key_and_text(note) for note in notes),
-            progress=progress,
-            on_epoch=on_epoch,
-        )
-    if as_json:
-        print_json({"model": str(out), **({} if scores is None else entries_of(scores))})
-        return
-    if scores is not None:
-        show_captions(entries_of(scores))
-    click.echo(f"wrote {out}; use it with the option: --captioner {out}", err=True)
-
-
 @train.command("match")
 @click.option(
     "--model",
@@ -329,11 +176,7 @@ def captioner(
     type=click.Path(path_type=Path),
     help="Captioned pictures with the splits train and dev, as for training.",
 )
-@click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder of the pictures, if not the folder of the pairs.",
-)
+@images_option
 @click.option("--seed", default=1, show_default=True, help="Decides which questions are asked.")
 @json_option
 def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: bool) -> None:
@@ -448,10 +291,3 @@ def food(
         f"pictures, {config.notes['recipes']} recipes for words"
     )
     click.echo(f"wrote {out}", err=True)
-
-
-def _key_and_text(note: str) -> tuple[str, str]:
-    key, equals, text = note.partition("=")
-    if not equals:
-        raise click.BadParameter(f"{note!r} is not KEY=TEXT", param_hint="--note")
-    return key, text

@@ -14,6 +14,7 @@ from indexer.train.food_gate import fit_gate
 from searchengine.documents import Document
 from searchengine.models.food import FIELDS
 from searchengine.models.joint import JointEncoder
+from searchengine.vectors import unit_or_zero
 
 Numbers = npt.NDArray[np.float32]
 
@@ -182,7 +183,7 @@ def embed(parts: Parts, counts: Mapping[str, Any]) -> tuple[Numbers, Numbers]:
     Words without a vector of their own take no part here; in a finished head they do.
     """
     factors = damped(counts, parts.fields)[:, parts.rows].multiply(parts.weights[None]).tocsr()
-    return _unit(factors @ parts.words), _unit(factors @ parts.general)
+    return unit_or_zero(factors @ parts.words), unit_or_zero(factors @ parts.general)
 
 
 def _dish_texts(material: Material, parts: Parts) -> tuple[npt.NDArray[np.bool_], Numbers]:
@@ -196,7 +197,7 @@ def _dish_texts(material: Material, parts: Parts) -> tuple[npt.NDArray[np.bool_]
     recipes, _ = embed(parts, material.background)
     means = [recipes[rows].mean(axis=0) if rows else np.zeros(names.shape[1]) for rows in
              material.of_dish]  # fmt: skip
-    texts = _unit((_unit(np.array(means)) + names) / 2)
+    texts = unit_or_zero((unit_or_zero(np.array(means)) + names) / 2)
     known: npt.NDArray[np.bool_] = np.any(texts != 0, axis=1)
     return known, texts
 
@@ -228,8 +229,3 @@ def correlate(
     )
     k = min(recipe.dim, len(correlations))
     return roots[0] @ left[:, :k] * correlations[:k], roots[1] @ right[:k].T * correlations[:k]
-
-
-def _unit(rows: npt.NDArray[Any]) -> Numbers:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)

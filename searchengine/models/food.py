@@ -43,7 +43,7 @@ from searchengine.models import files
 from searchengine.models.joint import JointEncoder
 from searchengine.models.stored import StoredModel
 from searchengine.types import UnknownWord, Vectors
-from searchengine.vectors import unit_rows
+from searchengine.vectors import unit_or_zero, unit_rows
 from searchengine.words import tokenize
 
 KIND = "food"
@@ -191,8 +191,8 @@ def join(general: Numbers, food: Numbers, share: float, gate: Numbers | None = N
         gate: Shape (n,), 0..1, what of the second part is left; all if None.
     """
     rest = np.sqrt(1 - share**2)
-    second = _unit(food) if gate is None else _unit(food) * gate[:, None]
-    return unit_rows(np.hstack([share * _unit(general), rest * second]))
+    second = unit_or_zero(food) if gate is None else unit_or_zero(food) * gate[:, None]
+    return unit_rows(np.hstack([share * unit_or_zero(general), rest * second]))
 
 
 def require_base(expected: str, found: str, what: str) -> None:
@@ -202,8 +202,3 @@ def require_base(expected: str, found: str, what: str) -> None:
             f"{what}: trained on the joint model {expected[:12]}, not on {found[:12]}; use it with "
             "that model, or train one for this model: lexpix train food"
         )
-
-
-def _unit(rows: Numbers) -> Numbers:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
