@@ -23,6 +23,7 @@ from indexer.train.captioner_data import Batch, CaptionData, extract_places, sta
 from indexer.train.captioner_model import CaptionModel, Shape, caption_loss, packed
 from indexer.train.data import read_pairs
 from indexer.train.loop import Metrics, fit
+from indexer.train.precision import autocast
 from indexer.train.sureness import attach_sureness
 from searchengine.errors import TrainingDataError
 from searchengine.models import beam, files
@@ -113,7 +114,7 @@ class CaptionTask:
         recipe = self.recipe
         share = recipe.sampling * self.epoch / max(recipe.epochs - 1, 1)
         features = self.data.seen(batch.pictures)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             logits, got = self.model(features, batch.owner, batch.words, batch.lengths, share)
         targets = packed(batch.targets, batch.lengths)
         return caption_loss(logits, targets, got, smoothing=recipe.smoothing, spread=recipe.spread)

@@ -27,6 +27,7 @@ from indexer.metrics import retrieval
 from indexer.train.backbones import Backbone
 from indexer.train.data import Pair
 from indexer.train.features import squash
+from indexer.train.precision import autocast
 from searchengine.images import open_image
 from searchengine.vectors import unit_rows
 
@@ -347,7 +348,7 @@ class FinetunePhase:
 
     def _features(self, pixels: Tensor) -> Tensor:
         batch = pixels.to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+        with autocast(self.device):
             maps = self.network(batch)
         pooled: Tensor = maps.float().mean((2, 3)).to("cpu")
         return pooled

@@ -1,0 +1,106 @@
+"""Options that the commands of `eval` share, and how what they name is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from searchengine.errors import TrainingDataError
+from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.types import Encoder
+
+
+def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of all that read captioned pictures."""
+    for option in reversed(
+        (
+            click.option(
+                "--pairs",
+                required=True,
+                type=click.Path(path_type=Path),
+                help="Captioned pictures, as for training.",
+            ),
+            click.option(
+                "--images",
+                type=click.Path(path_type=Path),
+                help="Folder of the pictures, if not the folder of the pairs.",
+            ),
+            click.option(
+                "--split",
+                default="dev",
+                show_default=True,
+                help="Which pictures: train, dev, test.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+labels_option = click.option(
+    "--labels",
+    required=True,
+    type=click.Path(path_type=Path),
+    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+)
+composites_option = click.option(
+    "--pairs",
+    metavar="N",
+    default=300,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures put together.",
+)
+seed_option = click.option("--seed", default=1, show_default=True, help="Decides what is drawn.")
+captioner_option = click.option(
+    "--captioner",
+    default="captioner",
+    show_default=True,
+    metavar="MODEL",
+    help="The bundled captioner, or the folder of one.",
+)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before what is wrong with its content."""
+    try:
+        yield
+    except TrainingDataError as error:
+        raise TrainingDataError(f"{path}: {error}") from error
+
+
+def load_encoder(model: str | None) -> Encoder:
+    """Return the model that the settings name, or this one."""
+    from searchengine.config import load_settings
+    from searchengine.loading import load_configured
+
+    return load_configured(load_settings({"model": model}))
+
+
+def read_split(
+    path: Path, images: Path | None, split: str
+) -> tuple[list[Path], list[tuple[str, ...]]]:
+    """Return the captioned pictures of a split, and their captions."""
+    from indexer.train.data import read_pairs
+
+    read = read_pairs(path, images)
+    chosen = [pair for pair in read if pair.split == split and pair.captions]
+    if not chosen:
+        present = ", ".join(sorted({pair.split for pair in read if pair.captions})) or "none"
+        raise TrainingDataError(
+            f"{path}: no captioned pictures of the split {split!r} in it; splits in it: {present}"
+        )
+    return [pair.image for pair in chosen], [pair.captions for pair in chosen]
+
+
+def warn_of_unknown(names: Sequence[str]) -> None:
+    """Say on standard error which names could not be asked."""
+    if names:
+        click.echo(f"lexpix: no word is known of: {printable(', '.join(names))}", err=True)
