@@ -315,6 +315,12 @@ def test_library_of_a_newer_lexpix_is_refused_in_words(library: Path, tmp_path: 
     assert "newer" in lexpix("search", "cat", library=own, code=1).stderr
 
 
+def test_a_model_of_recipes_indexes_no_pictures(photos: Path, tmp_path: Path) -> None:
+    result = lexpix("index", photos, "--model", "food", library=tmp_path / "library", code=1)
+    assert "food: a model of recipes" in result.stderr
+    assert not (tmp_path / "library").exists()
+
+
 def test_index_reports_what_changed_and_search_follows(tmp_path: Path) -> None:
     folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
     first = answer("index", folder, library=library)

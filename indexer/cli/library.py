@@ -36,8 +36,15 @@ def index(
 
     from searchengine.config import load_settings
     from searchengine.engine import Engine
+    from searchengine.errors import ModelError
+    from searchengine.loading import names_head
 
     settings = load_settings(flags)
+    if "model" not in settings.yielding and names_head(settings.model):
+        raise ModelError(
+            f"{settings.model}: a model of recipes, which has no pictures of its own; leave it "
+            "out: pictures are indexed by the model that it stands on"
+        )
     roots = [os.path.abspath(os.path.expanduser(folder)) for folder in folders]
     if not allow_empty:
         _require(roots)
