@@ -53,7 +53,7 @@ def test_every_step_in_numpy_is_that_of_torch(cell: str, attention: str) -> None
     words = torch.tensor([[START, 3, 8, 5, 4], [START, 7, 7, 3, 6], [START, 2, 4, 4, 8]])
     lengths = torch.tensor([5, 4, 2])
     with torch.inference_mode():
-        logits, got = model(torch.from_numpy(features), torch.tensor(owner), words, lengths)
+        logits, looks = model(torch.from_numpy(features), torch.tensor(owner), words, lengths)
     expected = logits.log_softmax(1).numpy()
     order = packed(torch.arange(15).view(3, 5), lengths).tolist()
     assert order == [0, 5, 10, 1, 6, 11, 2, 7, 3, 8, 4]
@@ -67,11 +67,12 @@ def test_every_step_in_numpy_is_that_of_torch(cell: str, attention: str) -> None
         np.testing.assert_allclose(np.exp(logprobs).sum(1), 1, atol=1e-5)
         if alpha is not None:
             np.testing.assert_allclose(alpha.sum(1), 1, atol=1e-6)
+            np.testing.assert_allclose(alpha[alive], looks.each.numpy()[rows], atol=1e-5)
             seen += alpha * alive[:, None]
     if attention == "soft":
-        np.testing.assert_allclose(seen, got.numpy(), atol=1e-5)
+        np.testing.assert_allclose(seen, looks.total.numpy(), atol=1e-5)
     else:
-        assert got is None
+        assert looks is None
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -22,6 +22,7 @@ from indexer.train.captioner import Progress, train_captioner
 from indexer.train.captioner_data import CaptionData, extract_places
 from indexer.train.captioner_model import IGNORED
 from indexer.train.data import read_pairs
+from indexer.train.guide import Guide
 from indexer.train.sureness import fit_sureness, is_mostly_true
 from searchengine.captioning import load_captioner
 from searchengine.cli import main
@@ -193,6 +194,47 @@ def test_it_stops_when_dev_gets_no_better_and_keeps_the_best_epoch(
     wanted = [pair.captions for pair in read_pairs(pairs) if pair.split == "dev"]
     greedy = [one.text for one in Captioner(tmp_path / "m", encoder).caption(paths, width=1)]
     assert score_captions(greedy, wanted)[0].bleu4 == pytest.approx(scores[best], abs=3)
+
+
+def test_a_training_begins_where_another_ended(
+    pairs: Path, folder: Path, encoder: JointEncoder, tmp_path: Path
+) -> None:
+    gently = dataclasses.replace(SMALL, epochs=1, rate=1e-7, decay=0.0, guide=0.5)
+    train_captioner(pairs, tmp_path / "next", encoder, gently, start=folder)
+    before = Captioner(folder, encoder).weights
+    for name, after in Captioner(tmp_path / "next", encoder).weights.items():
+        np.testing.assert_allclose(after, before[name], atol=1e-3)
+    gru = dataclasses.replace(gently, cell="gru")
+    with pytest.raises(TrainingDataError, match="is built in another way"):
+        train_captioner(pairs, tmp_path / "other", encoder, gru, start=folder)
+    rare = dataclasses.replace(gently, least=20)
+    with pytest.raises(TrainingDataError, match="vocabulary is not that of these captions"):
+        train_captioner(pairs, tmp_path / "other", encoder, rare, start=folder)
+
+
+def test_guided_attention_comes_near_the_places_of_the_joint_model(
+    pairs: Path, folder: Path, encoder: JointEncoder, tmp_path: Path
+) -> None:
+    guided = dataclasses.replace(SMALL, epochs=10, guide=2.0)
+    train_captioner(pairs, tmp_path / "guided", encoder, guided, start=folder)
+    far = [divergence(Captioner(each, encoder), pairs) for each in (folder, tmp_path / "guided")]
+    assert far[1] < 0.5 * far[0]
+
+
+def divergence(captioner: Captioner, pairs: Path) -> float:
+    """Return how far attention is from where the joint model finds the words of new captions."""
+    encoder = captioner._encoder
+    assert isinstance(encoder, JointEncoder)
+    guide = Guide.of(encoder, captioner.words, [pair.image for pair in read_pairs(pairs)])
+    features = encoder.encode_features([draw("red", "green", 501), draw("blue", "white", 502)])
+    found = []
+    for row, caption in enumerate(captioner.decode(features)):
+        assert caption.attention is not None
+        looks = torch.from_numpy(caption.attention.reshape(len(caption.words), -1))
+        targets = torch.tensor([captioner.words.words.index(word) for word in caption.words])
+        owner = torch.full_like(targets, row)
+        found.append(float(guide.loss(torch.from_numpy(features), owner, targets, looks)))
+    return float(np.mean(found))
 
 
 def test_batches_hold_every_caption_once_by_falling_length(

@@ -105,6 +105,26 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     help="Peak learning rate.",
 )
+@click.option(
+    "--spread",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="How much attention is asked to look at all places in the course of a caption.",
+)
+@click.option(
+    "--guide",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="How much attention is asked to look where the joint model finds the word.",
+)
+@click.option(
+    "--start",
+    metavar="CAPTIONER",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Begin with the weights of this captioner instead of noise.",
+)
 @seed_option
 @notes_option
 @scores_option
@@ -112,6 +132,7 @@ def captioner(
     pairs: Path,
     out: Path,
     images: Path | None,
+    start: Path | None,
     model: str,
     notes: tuple[str, ...],
     as_json: bool,
@@ -142,6 +163,7 @@ def captioner(
             joint_model(model),
             Recipe(**choices),
             images=images,
+            start=start,
             notes=noted(notes),
             progress=progress,
             on_epoch=on_epoch,

@@ -22,6 +22,7 @@ from indexer.evaluation.captions import CaptionScores, score_captions
 from indexer.train.captioner_data import Batch, CaptionData, extract_places, starting_vectors
 from indexer.train.captioner_model import CaptionModel, Shape, caption_loss, packed
 from indexer.train.data import read_pairs
+from indexer.train.guide import Guide
 from indexer.train.loop import Metrics, fit
 from indexer.train.precision import autocast
 from indexer.train.sureness import attach_sureness
@@ -59,6 +60,8 @@ class Recipe:
         decay: Weight decay.
         dropout: See `CaptionModel`.
         smoothing, spread: See `caption_loss`.
+        guide: Weight of what keeps attention near the places that the joint model finds a word at,
+            see `indexer.train.guide`.
         sampling: Share of the words that come from the model itself in the last epoch; it grows
             from none in the first (scheduled sampling).
         clip: Longest gradient.
@@ -82,6 +85,7 @@ class Recipe:
     dropout: float = 0.5
     smoothing: float = 0.05
     spread: float = 1.0
+    guide: float = 0.0
     sampling: float = 0.0
     clip: float = 2.0
 
@@ -90,9 +94,15 @@ class CaptionTask:
     """Teach a decoder; keep the weights of the best epoch."""
 
     def __init__(
-        self, model: CaptionModel, data: CaptionData, words: CaptionWords, recipe: Recipe
+        self,
+        model: CaptionModel,
+        data: CaptionData,
+        words: CaptionWords,
+        recipe: Recipe,
+        guide: Guide | None = None,
     ) -> None:
         self.module: nn.Module = model
+        self.guide = guide
         self.model, self.data, self.words, self.recipe = model, data, words, recipe
         self.train_rows, self.dev_rows = data.rows("train"), data.rows("dev")
         self.steps = -(-len(self.train_rows) // recipe.batch)
@@ -115,9 +125,14 @@ class CaptionTask:
         share = recipe.sampling * self.epoch / max(recipe.epochs - 1, 1)
         features = self.data.seen(batch.pictures)
         with autocast():
-            logits, got = self.model(features, batch.owner, batch.words, batch.lengths, share)
+            logits, looks = self.model(features, batch.owner, batch.words, batch.lengths, share)
         targets = packed(batch.targets, batch.lengths)
-        return caption_loss(logits, targets, got, smoothing=recipe.smoothing, spread=recipe.spread)
+        got = None if looks is None else looks.total
+        loss = caption_loss(logits, targets, got, smoothing=recipe.smoothing, spread=recipe.spread)
+        if self.guide is None or looks is None:
+            return loss
+        owner = packed(batch.owner[:, None].expand_as(batch.targets), batch.lengths)
+        return loss + recipe.guide * self.guide.loss(features, owner, targets, looks.each)
 
     def evaluate(self) -> dict[str, float]:
         """Return scores of captions of dev, written greedily; without dev the last epoch counts."""
@@ -163,6 +178,7 @@ def train_captioner(
     recipe: Recipe,
     *,
     images: Path | None = None,
+    start: Path | None = None,
     notes: Mapping[str, Any] | None = None,
     progress: Progress = lambda *_: None,
     on_epoch: Callable[[int, Metrics], None] = lambda *_: None,
@@ -175,6 +191,7 @@ def train_captioner(
         encoder: The joint model whose places are read; the captioner belongs to it.
         recipe: What decides.
         images: Folder of the pictures, if not the folder of `pairs`.
+        start: A captioner of the same vocabulary and sizes, whose weights are where it begins.
         notes: Put into the model's notes, such as licences.
         progress: Told how far it is.
         on_epoch: Told about every epoch and its metrics.
@@ -211,7 +228,12 @@ def train_captioner(
     data = CaptionData(read, numbers, features)
     torch.manual_seed(recipe.seed)
     model = _model(words, encoder, features.shape[-1], recipe)
-    task = CaptionTask(model, data, words, recipe)
+    if start is not None:
+        continue_from(model, Captioner(start, encoder), words)
+    guide = None
+    if recipe.guide and recipe.attention == "soft":
+        guide = Guide.of(encoder, words, [read[row].image for row in trained])
+    task = CaptionTask(model, data, words, recipe, guide)
     if not task.dev_rows:
         score_captions(["a"], [["a"]])  # what is not installed is better known now
     history = fit(
@@ -219,7 +241,7 @@ def train_captioner(
         epochs=recipe.epochs,
         seed=recipe.seed,
         checkpoint=work / "checkpoint-captioner.pt",
-        signature=_signature(pairs, images, encoder, recipe),
+        signature=_signature(pairs, images, start, encoder, recipe),
         on_step=lambda epoch, step, steps, loss, _: progress(
             f"epoch {epoch + 1}/{recipe.epochs}", step, steps, f"loss {loss:.3f}"
         ),
@@ -228,7 +250,11 @@ def train_captioner(
     )
     model.load_state_dict(task.best["weights"])
     noted = {
-        "sources": {"pairs": pairs.name, "model": encoder.name},
+        "sources": {
+            "pairs": pairs.name,
+            "model": encoder.name,
+            **({} if start is None else {"start": Captioner(start, encoder).fingerprint}),
+        },
         "recipe": dataclasses.asdict(recipe),
         "pictures": {split: len(data.rows(split)) for split in ("train", "dev")},
         "epochs": history,
@@ -275,13 +301,39 @@ def _model(
     return CaptionModel(shape, vectors, recipe.dropout)
 
 
+def continue_from(model: CaptionModel, captioner: Captioner, words: CaptionWords) -> None:
+    """Give a model the weights of a captioner.
+
+    Raises:
+        TrainingDataError: Its vocabulary is another one, or it is built in another way.
+    """
+    if captioner.words.words != words.words:
+        raise TrainingDataError(
+            f"{captioner.name}: its vocabulary is not that of these captions; start from a "
+            "captioner that was trained on the same pairs, with the same --least and --level"
+        )
+    try:
+        model.load_state_dict(
+            {name: torch.from_numpy(value.copy()) for name, value in captioner.weights.items()}
+        )
+    except RuntimeError as error:
+        raise TrainingDataError(
+            f"{captioner.name}: is built in another way ({error}); give the same --cell and "
+            "--attention"
+        ) from error
+
+
 def _is_enough(history: Sequence[Metrics], recipe: Recipe) -> bool:
     scores = [one[recipe.measure] for one in history if recipe.measure in one]
     return bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= recipe.patience
 
 
-def _signature(pairs: Path, images: Path | None, encoder: JointEncoder, recipe: Recipe) -> str:
+def _signature(
+    pairs: Path, images: Path | None, start: Path | None, encoder: JointEncoder, recipe: Recipe
+) -> str:
     everything = [hashlib.sha256(pairs.read_bytes()).hexdigest(), str(images), encoder.fingerprint]
+    if start is not None:
+        everything.append(Captioner(start, encoder).fingerprint)
     everything += [repr(sorted(dataclasses.asdict(recipe).items()))]
     return hashlib.sha256("\n".join(everything).encode()).hexdigest()
 

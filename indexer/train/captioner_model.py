@@ -8,7 +8,7 @@ a batch captions stand by falling length, so that a step computes only those tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,18 @@ class Shape:
     hidden: int = 512
     word: int = 256
     energy: int = 128
+
+
+class Looks(NamedTuple):
+    """How much attention places got.
+
+    Attributes:
+        total: (m, L), of each caption in all.
+        each: (sum of lengths, L), of each word in the order of `packed`.
+    """
+
+    total: Tensor
+    each: Tensor
 
 
 class CaptionModel(nn.Module):
@@ -86,7 +98,7 @@ class CaptionModel(nn.Module):
 
     def forward(
         self, features: Tensor, owner: Tensor, words: Tensor, lengths: Tensor, sampling: float = 0.0
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Looks | None]:
         """Score the words of captions.
 
         Args:
@@ -98,8 +110,8 @@ class CaptionModel(nn.Module):
                 would have said (scheduled sampling, arXiv 1506.03099).
 
         Returns:
-            Logits of the next words in the order of `packed`, (sum of lengths, vocabulary); and how
-            much attention each place got in all, (m, L), None without attention.
+            Logits of the next words in the order of `packed`, (sum of lengths, vocabulary); and
+            where was looked for them, None without attention.
         """
         places = self.dropout(functional.relu(self.places(features)))  # (n, L, H)
         mean = places.mean(1)[owner]  # (m, H)
@@ -114,6 +126,7 @@ class CaptionModel(nn.Module):
             own = places[owner]  # (m, L, H)
             got = places.new_zeros(len(owner), places.shape[1])
         said: list[Tensor] = []
+        alphas: list[Tensor] = []
         for step, count in enumerate(alive):
             word, x = read[step][:count], inputs[step][:count]
             if count < len(hidden):
@@ -135,9 +148,11 @@ class CaptionModel(nn.Module):
                 x = x + self.context(context)
                 out = out + self.out_context(context)
                 got = got + functional.pad(alpha, (0, 0, 0, len(owner) - count))
+                alphas.append(alpha)
             hidden, memory = self._advance(x, hidden, memory)
             said.append(out + self.out(hidden))
-        return self._logits(self.dropout(torch.cat(said))), got if soft else None
+        logits = self._logits(self.dropout(torch.cat(said)))
+        return logits, Looks(got, torch.cat(alphas)) if soft else None
 
     def _first(self, mean: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.shape.hidden

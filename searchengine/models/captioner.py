@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +140,11 @@ class Captioner:
         """What a log-probability is worth, None if nobody has fitted that yet."""
         parts = files.attached(self._folder, self._config, SURENESS)
         return Sureness.load(parts[".json"]) if parts else None
+
+    @property
+    def weights(self) -> Mapping[str, npt.NDArray[np.float32]]:
+        """What was learned, by the names that training gives it."""
+        return self._decoder.weights
 
     def caption(
         self,

@@ -71,6 +71,11 @@ class Decoder:
         self._cell, self._attention = cell, attention
 
     @property
+    def weights(self) -> Mapping[str, Floats]:
+        """What was learned, by name."""
+        return self._w
+
+    @property
     def vocabulary(self) -> int:
         """How many words it chooses from."""
         return len(self._w["embedding.weight"])
