@@ -74,7 +74,7 @@ class Guide:
             targets: (words,), numbers of guided words.
         """
         grids = torch.empty(len(targets), features.shape[1])
-        for picture in owner.unique().tolist():
+        for picture in sorted(set(owner.tolist())):
             here = owner == picture
             grids[here] = self.words[targets[here]] @ features[picture].T
         centred = grids - grids.mean(1, keepdim=True)
