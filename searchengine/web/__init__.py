@@ -1,0 +1,1 @@
+"""A web page and a REST API over one library: `create_app` in `app.py` puts them together."""
