@@ -49,9 +49,16 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("searchengine.taught",),
     ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
-    ("searchengine.loading", "searchengine.status", "searchengine.answers"),
+    (
+        "searchengine.loading",
+        "searchengine.status",
+        "searchengine.answers",
+        "searchengine.ranking",
+        "searchengine.facets",
+    ),
     ("searchengine.texts", "searchengine.captioning"),
     ("searchengine.engine", "indexer"),
+    ("searchengine.paging",),
     ("searchengine",),  # the public names
     ("searchengine.web",),
     ("searchengine.cli", "searchengine.serve_cli", "indexer.cli", "indexer.web"),

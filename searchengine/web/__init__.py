@@ -1,1 +1,1 @@
-"""A web page and a REST API over one library: `create_app` in `app.py` puts them together."""
+"""The web page and the REST API over one library; `lexpix serve` starts them."""
