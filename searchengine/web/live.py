@@ -118,6 +118,19 @@ class Live:
             self._tags_due = 0.0
             self._refresh()
 
+    def count(self) -> int:
+        """Return how many pictures can be found."""
+        with self._lock.reading():
+            return len(self.engine.index)
+
+    def check_library(self) -> None:
+        """Raise a LibraryError if the catalog cannot be read."""
+        self.engine.catalog.seq()
+
+    def check_model(self) -> None:
+        """Raise a LexpixError if the model makes no vectors; one word is asked for."""
+        self.engine.encoder.encode_texts(["picture"])
+
     def close(self) -> None:
         """Wait for the readers and close the engine."""
         with self._refreshing, self._lock.writing():
