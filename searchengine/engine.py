@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,7 @@ from searchengine.errors import (
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.labels import Labels
 from searchengine.loading import load_configured, load_model, names_head
+from searchengine.models.captioner import Captioner
 from searchengine.ranking import Place, Ranked, nearest, place_of, worth_showing
 from searchengine.resolve import (
     NONE_GIVEN,
@@ -100,6 +102,8 @@ class Engine:
         self.labels = Labels(catalog, store, encoder, self.taught)
         self._reader = with_taught(encoder, self.taught)
         self._resolver = Resolver(catalog, self._reader)
+        self._captioners: dict[str, Captioner] = {}
+        self._captioning = threading.Lock()
 
     @classmethod
     def open(cls, settings: Settings, *, create: bool = False) -> Engine:
@@ -481,12 +485,18 @@ class Engine:
         only = None if within is None else self._ids_within(within)
         return self.texts.pictures(text, limit=limit, only=only)
 
-    def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
+    def explain(
+        self,
+        wanted: str | Sequence[str] | Query,
+        picture: PathLike | int,
+        given: Mapping[str, KnownPicture] = NONE_GIVEN,
+    ) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.
 
         Args:
             wanted: A query, as `search` takes it.
             picture: A file, or a library id.
+            given: Pictures that stand for terms, as `rank` takes them.
 
         Raises:
             QueryError: As `search` does; or the picture cannot be read.
@@ -500,7 +510,7 @@ class Engine:
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
         if not asked.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
-        terms, _, unknown = self._resolver.resolve(asked)
+        terms, _, unknown = self._resolver.resolve(asked, given)
         query_vector(terms)  # raises what a search would raise
         labels, parts = parts_of(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
@@ -536,7 +546,12 @@ class Engine:
             ModelError: There is no such captioner, or it belongs to another joint model.
         """
         path = self._resolver.path_of(picture)
-        return load_captioner(captioner, loaded=self.encoder).caption([path], width=width)[0]
+        with self._captioning:  # threads that ask at once share one captioner
+            writer = self._captioners.get(captioner)
+            if writer is None:
+                writer = load_captioner(captioner, loaded=self.encoder)
+                self._captioners[captioner] = writer
+        return writer.caption([path], width=width)[0]
 
     def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
         """Draw an explanation of a picture, a heat map for each part, to an image file.

@@ -236,6 +236,26 @@ class TagTable:
         codes = np.repeat(np.arange(len(merged), dtype=np.int32), [len(ids) for ids in merged])
         return cls(names, codes, np.concatenate(merged))
 
+    def renewed(
+        self, store: TagCatalog, vocabulary: TagVocabulary, fingerprint: str, id_: int
+    ) -> TagTable:
+        """Return the table with the tags of one picture read anew."""
+        said = store.of([id_], fingerprint)
+        refused = {tag.name for tag in said if tag.source == "no"}
+        having = {
+            vocabulary.canonical(tag.name)
+            for tag in said
+            if tag.source == "user" or (tag.source == "guess" and tag.name not in refused)
+        }
+        names = tuple(dict.fromkeys([*self.names, *sorted(having)]))
+        numbers = {name: number for number, name in enumerate(names)}
+        kept = self.ids != id_
+        added = np.array([numbers[name] for name in having], dtype=np.int32)
+        codes = np.concatenate([self.codes[kept], added])
+        ids = np.concatenate([self.ids[kept], np.full(len(added), id_, dtype=np.int64)])
+        order = np.argsort(codes, kind="stable")
+        return TagTable(names, codes[order], ids[order])
+
 
 @dataclass(frozen=True)
 class Facets:
@@ -398,6 +418,18 @@ class Facets:
         if not name or name in others:
             return folder
         return name + folder[len(top.rstrip(os.sep)) :]
+
+    @cached_property
+    def tag_counts(self) -> dict[str, int]:
+        """How many pictures have each tag."""
+        counts = self._counted("tag", np.ones(len(self.ids), dtype=np.bool_))
+        return {str(name): count for name, count in counts.items() if name is not None and count}
+
+    @cached_property
+    def folder_counts(self) -> list[Count]:
+        """All folders below the roots, with what is in them."""
+        counts = self._counted("folder", np.ones(len(self.ids), dtype=np.bool_))
+        return [Count(one, self.folder_label(str(one)), count) for one, count in counts.items()]
 
     @cached_property
     def _chains(self) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from searchengine import plugins
 from searchengine.config import Settings
 from searchengine.engine import Engine
-from searchengine.web import pictures, search
+from searchengine.web import library, pictures, search, texts, words
 from searchengine.web.answers import API
 from searchengine.web.decoding import Decoding
 from searchengine.web.live import Live
@@ -64,8 +64,8 @@ def create_app(
     app.state.live = live
     app.state.uploads = Uploads(decoding)
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
-    for router in (search.router, pictures.router):
-        app.include_router(router, prefix=API)
+    for router in (search, pictures, texts, words, library):
+        app.include_router(router.router, prefix=API)
     for name in plugins.names(EXTENSIONS):
         plugins.load(EXTENSIONS, name)(app, live, settings)
     return app

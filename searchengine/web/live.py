@@ -20,6 +20,7 @@ from searchengine.facets import Columns, Facets, TagTable
 from searchengine.records import Change
 from searchengine.sync import apply, changes_since
 from searchengine.tagcatalog import TagCatalog
+from searchengine.texts import Texts
 
 EVERY = 1.0
 """Seconds between two looks at what other processes have written."""
@@ -92,6 +93,7 @@ class Live:
         self._clock = clock
         self._lock = SharedLock()
         self._refreshing = threading.Lock()
+        self._texts = threading.Lock()
         self._store = TagCatalog(engine.catalog.database)
         stamp = engine.index.stamp()
         self._seq = stamp.seq if stamp is not None else 0
@@ -112,11 +114,25 @@ class Live:
         with self._lock.reading():
             yield View(self.engine, self._facets)
 
+    @contextmanager
+    def texts(self) -> Iterator[Texts]:
+        """Let one request at a time ask the texts, whose index may be brought up to date by it."""
+        with self._texts:
+            yield self.engine.texts
+
     def refresh(self) -> None:
         """Follow the catalog now; for what this process itself has written, tags too."""
         with self._refreshing:
             self._tags_due = 0.0
             self._refresh()
+
+    def tagged(self, id_: int) -> None:
+        """Take note of what this process has just said about the tags of a picture."""
+        fingerprint = self.engine.encoder.fingerprint
+        with self._refreshing:  # whose holder waits for readers: not to be called by one
+            facets = self._facets
+            tags = facets.tags.renewed(self._store, facets.vocabulary, fingerprint, id_)
+            self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
 
     def count(self) -> int:
         """Return how many pictures can be found."""

@@ -9,13 +9,16 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from starlette.responses import FileResponse
 
+from searchengine.captioncatalog import CaptionCatalog
 from searchengine.engine import Engine
-from searchengine.errors import ImageError, UnknownPicture
+from searchengine.errors import ImageError, ModelError, UnknownPicture
 from searchengine.facets import format_of
 from searchengine.images import open_file
+from searchengine.query import parse
 from searchengine.types import Picture, Tag
 from searchengine.web import answers, schemas
-from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs
+from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs, TheUploads
+from searchengine.web.search import search
 
 router = APIRouter(prefix="/images", default_response_class=AsciiJSON)
 
@@ -87,8 +90,7 @@ def image(id: PictureId, live: TheLibrary) -> Response:
 @router.get("/{id}/file", response_class=Response)
 def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
     """Return the file of a picture as it is; ranges of bytes may be asked for."""
-    with live.reading() as view:
-        picture = known(view.engine, id)
+    picture = known(live.engine, id)
     media_type = MEDIA_TYPES.get(format_of(picture.path) or "")
     if media_type is None:
         raise HTTPException(415, f"{picture.path}: not of a format that is shown")
@@ -120,8 +122,7 @@ def thumb(
     v: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """Return a small JPEG; with the right `v` it may be kept for ever."""
-    with live.reading() as view:
-        picture = known(view.engine, id)
+    picture = known(live.engine, id)
     digest = picture.sha256
     is_current = v is not None and digest is not None and digest[:8] == v
     headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN}
@@ -134,6 +135,103 @@ def thumb(
     except ImageError as error:
         raise HTTPException(404, str(error)) from error
     return Response(made, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/{id}/similar", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
+def similar(
+    id: PictureId,
+    live: TheLibrary,
+    uploads: TheUploads,
+    limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    unlikely: bool = False,
+) -> Response:
+    """Find pictures that look like one."""
+    terms = [schemas.TermIn(image_id=id)]
+    asked = schemas.SearchRequest(terms=terms, limit=limit, cursor=cursor, unlikely=unlikely)
+    return search(asked, live, uploads)
+
+
+@router.get("/{id}/explain", response_model=schemas.ExplainAnswer)
+def explain(
+    id: PictureId,
+    live: TheLibrary,
+    uploads: TheUploads,
+    q: Annotated[str, Query(max_length=schemas.MAX_QUERY)],
+) -> Response:
+    """Split the score of a picture exactly into the words of a query and its own places."""
+    asked = parse(q, exists=lambda _: False)
+    given = uploads.given(asked.terms)
+    engine = live.engine
+    known(engine, id)
+    with uploads.decoding.turn():
+        found = engine.explain(asked, id, given)
+    rows, columns = found.parts[0].grid.shape
+    return AsciiJSON(
+        {
+            "score": found.score,
+            "rows": rows,
+            "columns": columns,
+            "parts": [
+                {"label": part.label, "share": part.share, "grid": part.grid.tolist()}
+                for part in found.parts
+            ],
+            "unknown_words": answers.unknown_entries(found.unknown_words),
+        }
+    )
+
+
+@router.get("/{id}/caption", response_model=schemas.CaptionAnswer)
+def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
+    """Return a sentence about a picture, with where each of its words looks.
+
+    A sentence that is stored comes without words if there is no captioner now.
+    """
+    engine = live.engine
+    known(engine, id)
+    try:
+        with uploads.decoding.turn():
+            found = engine.caption(id)
+    except ImageError as error:
+        raise HTTPException(404, str(error)) from error
+    except ModelError:
+        stored = CaptionCatalog(engine.catalog.database).of([id]).get(id)
+        if stored is None:
+            raise
+        return AsciiJSON(
+            {
+                "text": stored.text,
+                "sure": stored.sure,
+                "confidence": stored.confidence,
+                "logprob": stored.logprob,
+                "words": [],
+            }
+        )
+    grids = [None] * len(found.words) if found.attention is None else found.attention.tolist()
+    return AsciiJSON(
+        {
+            "text": found.text,
+            "sure": found.sure,
+            "confidence": found.confidence,
+            "logprob": found.logprob,
+            "words": [
+                {"word": word, "logprob": logprob, "attention": grid}
+                for word, logprob, grid in zip(found.words, found.logprobs, grids, strict=True)
+            ],
+        }
+    )
+
+
+@router.put("/{id}/tags", response_model=schemas.TagsAnswer)
+def put_tags(id: PictureId, said: schemas.TagsRequest, live: TheLibrary) -> Response:
+    """Take the user's word on the tags of a picture."""
+    engine = live.engine
+    picture = known(engine, id)
+    try:
+        engine.say(id, add=said.add, remove=said.remove, accept=said.accept)
+    finally:  # what was said before an error was found counts
+        live.tagged(id)
+    return AsciiJSON({"tags": tag_entries(engine.tags_of(picture))})
 
 
 def tag_entries(tags: list[Tag]) -> list[dict[str, Any]]:

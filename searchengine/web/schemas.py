@@ -286,3 +286,132 @@ class TagsAnswer(BaseModel):
     """The tags of a picture, the user's first."""
 
     tags: list[TagOut]
+
+
+class PartOut(BaseModel):
+    """What a part of a query gave to a score, and which places of the picture gave it."""
+
+    label: str
+    share: Share
+    grid: Grid = Field(description="row by row; adds up to the share")
+
+
+class ExplainAnswer(BaseModel):
+    """A score and the parts that add up to it."""
+
+    score: float
+    rows: int
+    columns: int
+    parts: list[PartOut]
+    unknown_words: list[UnknownWordOut]
+
+
+class CaptionWord(BaseModel):
+    """A word of a caption: how probable it was, and how much each place counted for it."""
+
+    word: str
+    logprob: float
+    attention: Grid | None
+
+
+class CaptionAnswer(BaseModel):
+    """A sentence about a picture."""
+
+    text: str
+    sure: bool
+    confidence: float | None
+    logprob: float
+    words: list[CaptionWord]
+
+
+class Suggestion(BaseModel):
+    """What the word at the end of a query may become."""
+
+    kind: Literal["word", "tag", "folder"]
+    text: str
+    insert: str = Field(description="takes the place of that word; of a folder its path")
+    count: int | None = Field(default=None, description="pictures, of tags and folders")
+
+
+class Suggestions(BaseModel):
+    """Ways to go on with a query."""
+
+    suggestions: list[Suggestion]
+
+
+class TextHitOut(BaseModel):
+    """A text; of one that was not searched for the score is null."""
+
+    id: int
+    kind: Literal["text", "recipe"]
+    title: str
+    score: float | None
+    source: str
+
+
+class TextsAnswer(BaseModel):
+    """Texts, the nearest first."""
+
+    query: str
+    unknown_words: list[UnknownWordOut]
+    hits: list[TextHitOut]
+    took_ms: float
+
+
+class TextOut(BaseModel):
+    """A text as it was added."""
+
+    id: int
+    kind: Literal["text", "recipe"]
+    title: str
+    source: str
+    body: list[str]
+    ingredients: list[str]
+    ingredient_names: list[str]
+    key: str
+
+
+class PicturesOfText(BaseModel):
+    """Pictures, the nearest first; a text as a question gets no match."""
+
+    query: str
+    unknown_words: list[UnknownWordOut]
+    hits: list[HitOut]
+    took_ms: float
+
+
+class WordOut(BaseModel):
+    """A word and its cosine to what was asked."""
+
+    word: str
+    score: float
+
+
+class RootOut(BaseModel):
+    """An indexed folder."""
+
+    path: str
+    scanned_at: str
+
+
+class StatusAnswer(BaseModel):
+    """What a library holds; `local`: whoever asks sits at this machine."""
+
+    library: str
+    counts: dict[str, int]
+    roots: list[RootOut]
+    model: str
+    fingerprint: str
+    dim: int
+    index: str
+    indexed: int
+    texts: dict[str, int]
+    failures: int
+    local: bool
+
+
+class ExportRequest(Strict):
+    """Which pictures to export, and how."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=100_000)]
+    form: Literal["json", "csv", "zip"]

@@ -47,7 +47,7 @@ class Uploads:
     """The pictures that clients have dropped.
 
     Args:
-        decoding: Turns at decoding.
+        decoding: Turns at decoding, and at whatever else needs the CNN.
         most: How many are kept.
         lifetime: Seconds after the last use.
         clock: Tells the seconds.
@@ -60,7 +60,7 @@ class Uploads:
         lifetime: float = LIFETIME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._decoding, self._most, self._lifetime, self._clock = decoding, most, lifetime, clock
+        self.decoding, self._most, self._lifetime, self._clock = decoding, most, lifetime, clock
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()
 
@@ -79,7 +79,7 @@ class Uploads:
             raise too_large()
         token = secrets.token_urlsafe(12)
         file = io.BytesIO(data)
-        with self._decoding.turn():
+        with self.decoding.turn():
             photo = read_photo(file, size=SIZE, max_pixels=MAX_PIXELS)
             assert photo.pixels is not None
             known = engine.picture_in(file, PREFIX + token)
