@@ -22,6 +22,7 @@ from searchengine.config import Settings
 from searchengine.engine import Engine
 from tests.drawn_captions import save_colour_model
 from tests.test_web_jobs import draw
+from tests.web_server import PATIENCE, get, post
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "api.md"
 
@@ -59,23 +60,23 @@ def serving(
             yield process.stdout.readline().strip(), process
         finally:
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
 
 
 def test_server_of_this_machine_answers_and_ends_when_interrupted(library: Settings) -> None:
     with serving(library) as (url, process):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
-        found = httpx.post(f"{url}api/v1/search", json={"query": "red", "limit": 3})
+        found = post(f"{url}api/v1/search", json={"query": "red", "limit": 3})
         assert found.status_code == 200
         assert len(found.json()["hits"]) > 0
-        assert httpx.get(f"{url}readyz").json() == {"library": True, "model": True}
+        assert get(f"{url}readyz").json() == {"library": True, "model": True}
         client: dict[str, Any] = {}
         exec(compile(_client(), str(DOCUMENT), "exec"), client)
         assert client["search"]("red", 3, url.rstrip("/")) == found.json()["hits"]
         with pytest.raises(ValueError, match="space on both sides"):
             client["search"]("red -blue", url=url.rstrip("/"))
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert "token" not in told
         assert told.endswith("lexpix: stopped\n")
@@ -95,14 +96,14 @@ def test_server_for_others_makes_a_token_and_warns(library: Settings) -> None:
         port = int(url.split(":")[2].partition("/")[0])
         token = url.partition("?token=")[2]
         own = f"http://127.0.0.1:{port}/api/v1/status"
-        assert httpx.get(own).status_code == 401
+        assert get(own).status_code == 401
         bearer = {"Authorization": f"Bearer {token}"}
-        assert httpx.get(own, headers=bearer).status_code == 200
-        with httpx.Client() as browser:
+        assert get(own, headers=bearer).status_code == 200
+        with httpx.Client(timeout=PATIENCE) as browser:
             assert browser.get(f"http://127.0.0.1:{port}/?token={token}").status_code == 200
             assert browser.get(own).status_code == 200
         process.terminate()
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=PATIENCE)
         assert "others can reach this at 0.0.0.0" in told
         assert token not in told
 
@@ -114,9 +115,9 @@ def test_token_of_the_variable_and_further_names_are_taken(library: Settings) ->
         assert url.endswith(f"?token={token}")
         base = url.partition("?")[0]
         headers = {"Authorization": f"Bearer {token}", "Host": "photos.example"}
-        assert httpx.get(f"{base}api/v1/status", headers=headers).status_code == 200
+        assert get(f"{base}api/v1/status", headers=headers).status_code == 200
         headers["Host"] = "other.example"
-        assert httpx.get(f"{base}api/v1/status", headers=headers).status_code == 421
+        assert get(f"{base}api/v1/status", headers=headers).status_code == 421
 
 
 def test_wrong_options_are_told_before_anything_is_made(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_wrong_options_are_told_before_anything_is_made(tmp_path: Path) -> None:
         ):
             arguments = command(none, *options)
             ran = subprocess.run(
-                arguments, check=False, capture_output=True, text=True, timeout=300
+                arguments, check=False, capture_output=True, text=True, timeout=PATIENCE
             )
             assert (ran.returncode, ran.stdout) == (2, "")
             assert told in ran.stderr

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -21,7 +20,7 @@ from searchengine.engine import Engine
 from searchengine.web.app import create_app
 from tests.drawn_captions import save_colour_model
 from tests.test_web_jobs import draw
-from tests.web_server import Served, served
+from tests.web_server import Served, get, served
 
 EXAMPLES = 12
 """Requests of each kind to each operation; about a minute in all."""
@@ -71,6 +70,6 @@ def test_answer_is_what_the_contract_says(case: Case) -> None:
 
 
 def test_description_names_every_route_of_the_api(server: Served) -> None:
-    paths = httpx.get(f"{server.url}/api/openapi.json").json()["paths"]
+    paths = get(f"{server.url}/api/openapi.json").json()["paths"]
     assert {"/api/v1/search", "/api/v1/images/{id}", "/api/v1/jobs", "/api/v1/map"} <= set(paths)
     assert all(path.startswith("/api/v1/") for path in paths)

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from searchengine.errors import NothingIndexed
 from searchengine.web.app import create_app
 from searchengine.web.live import Live
 from tests.drawn_captions import save_colour_model
-from tests.web_server import Served, served
+from tests.web_server import PATIENCE, Served, delete, get, post, served
 
 COLOURS = ("red", "green", "blue", "white", "black", "yellow")
 
@@ -65,13 +64,11 @@ def server(settings: Settings) -> Iterator[Served]:
 
 def start(server: Served, folder: Path | str, **headers: str) -> httpx.Response:
     url = f"{server.url}/api/v1/jobs"
-    return httpx.post(
-        url, json={"kind": "index", "folder": str(folder)}, headers=headers, timeout=60
-    )
+    return post(url, json={"kind": "index", "folder": str(folder)}, headers=headers)
 
 
 def events(server: Served, job: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    with httpx.stream("GET", f"{server.url}/api/v1/jobs/{job}/events", timeout=120) as stream:
+    with httpx.stream("GET", f"{server.url}/api/v1/jobs/{job}/events", timeout=PATIENCE) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         name = ""
         for line in stream.iter_lines():
@@ -86,13 +83,6 @@ def finished(server: Served, job: str) -> dict[str, Any]:
     *_, (name, last) = events(server, job)
     assert name == "report"
     return last
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_job_indexes_a_folder_and_the_server_finds_its_pictures(
@@ -114,10 +104,10 @@ def test_job_indexes_a_folder_and_the_server_finds_its_pictures(
     assert last["report"]["added"] == 40
     assert last["failed"] == last["report"]["failed"] == 1
     assert last["failures"][0]["path"] == str(folder / "bad.jpg")
-    listed = httpx.get(f"{server.url}/api/v1/jobs").json()
+    listed = get(f"{server.url}/api/v1/jobs").json()
     assert listed == {"jobs": [last], "local": True}
-    assert httpx.get(f"{server.url}{answer.headers['location']}").json() == last
-    found = httpx.post(f"{server.url}/api/v1/search", json={"query": "red"}).json()
+    assert get(f"{server.url}{answer.headers['location']}").json() == last
+    found = post(f"{server.url}/api/v1/search", json={"query": "red"}).json()
     assert len(found["hits"]) > 0
     assert _figure(server, "lexpix_pictures") == 40
     # Whoever comes late to an ended job is told its end.
@@ -125,7 +115,7 @@ def test_job_indexes_a_folder_and_the_server_finds_its_pictures(
 
 
 def _figure(server: Served, name: str) -> float:
-    families = text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text)
+    families = text_string_to_metric_families(get(f"{server.url}/metrics").text)
     (value,) = (one.value for family in families for one in family.samples if one.name == name)
     return float(value)
 
@@ -141,11 +131,11 @@ def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
     assert _figure(server, "lexpix_jobs_running") == 1
     stream = events(server, job)
     next(data for name, data in stream if name == "progress" and data["done"] > 100)
-    answer = httpx.delete(f"{server.url}/api/v1/jobs/{job}", timeout=60).json()
+    answer = delete(f"{server.url}/api/v1/jobs/{job}").json()
     assert answer["state"] == "cancelled"
     assert answer["report"] is None
     assert list(stream)[-1] == ("report", answer)
-    assert httpx.delete(f"{server.url}/api/v1/jobs/{job}").json() == answer
+    assert delete(f"{server.url}/api/v1/jobs/{job}").json() == answer
     assert _figure(server, "lexpix_jobs_running") == 0
     kept = _figure(server, "lexpix_pictures")
     assert 0 < kept < 2000
@@ -153,7 +143,7 @@ def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
     last = finished(server, start(server, folder).json()["id"])
     assert last["report"]["added"] + kept == 2000
     assert last["report"]["unchanged"] == kept
-    assert [one["state"] for one in httpx.get(f"{server.url}/api/v1/jobs").json()["jobs"]] == [
+    assert [one["state"] for one in get(f"{server.url}/api/v1/jobs").json()["jobs"]] == [
         "done",
         "cancelled",
     ]
@@ -164,7 +154,7 @@ def test_two_that_start_at_once_get_one_job(server: Served, tmp_path: Path) -> N
     with ThreadPoolExecutor(8) as pool:
         codes = [one.status_code for one in pool.map(lambda _: start(server, folder), range(8))]
     assert sorted(codes) == [202] + [409] * 7
-    (job,) = httpx.get(f"{server.url}/api/v1/jobs").json()["jobs"]
+    (job,) = get(f"{server.url}/api/v1/jobs").json()["jobs"]
     assert finished(server, job["id"])["state"] == "done"
 
 
@@ -176,7 +166,7 @@ def test_folder_that_cannot_be_indexed_is_refused_at_once(
     answer = start(server, folder.replace("FILE", str(tmp_path / "file")))
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:lexpix:folder"
-    assert httpx.get(f"{server.url}/api/v1/jobs").json()["jobs"] == []
+    assert get(f"{server.url}/api/v1/jobs").json()["jobs"] == []
 
 
 def test_folder_without_pictures_ends_as_the_command_line_does(
@@ -191,7 +181,7 @@ def test_folder_without_pictures_ends_as_the_command_line_does(
 def test_folder_of_any_bytes_is_indexed(server: Served, tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     draw(folder, 3)
-    answer = httpx.post(
+    answer = post(
         f"{server.url}/api/v1/jobs",
         content=json.dumps({"folder": str(folder)}),
         headers={"Content-Type": "application/json"},
@@ -206,17 +196,17 @@ def test_client_behind_a_proxy_neither_starts_nor_cancels(server: Served, tmp_pa
     folder = draw(tmp_path / "photos", 3)
     passed_on = {"X-Forwarded-For": "192.168.1.7"}
     assert start(server, folder, **passed_on).status_code == 403
-    assert httpx.get(f"{server.url}/api/v1/jobs", headers=passed_on).json()["local"] is False
+    assert get(f"{server.url}/api/v1/jobs", headers=passed_on).json()["local"] is False
     job = start(server, folder).json()["id"]
-    answer = httpx.delete(f"{server.url}/api/v1/jobs/{job}", headers=passed_on)
+    answer = delete(f"{server.url}/api/v1/jobs/{job}", headers=passed_on)
     assert answer.status_code == 403
     assert finished(server, job)["state"] == "done"
 
 
 def test_job_that_nobody_started_is_not_found(server: Served) -> None:
     for path in ("ab12", "ab12/events"):
-        assert httpx.get(f"{server.url}/api/v1/jobs/{path}").status_code == 404
-    assert httpx.delete(f"{server.url}/api/v1/jobs/ab12").status_code == 404
+        assert get(f"{server.url}/api/v1/jobs/{path}").status_code == 404
+    assert delete(f"{server.url}/api/v1/jobs/ab12").status_code == 404
 
 
 def test_killed_process_is_told_as_a_failure(server: Served, tmp_path: Path) -> None:
@@ -296,11 +286,11 @@ def filled(settings: Settings, tmp_path: Path) -> Settings:
 
 def test_map_has_every_picture_where_a_naive_layout_puts_it(filled: Settings) -> None:
     with served(create_app(filled)) as server:
-        answer = httpx.get(f"{server.url}/api/v1/map", timeout=60)
+        answer = get(f"{server.url}/api/v1/map")
         assert answer.status_code == 200
         found = answer.json()
         known = {"If-None-Match": answer.headers["etag"]}
-        assert httpx.get(f"{server.url}/api/v1/map", headers=known).status_code == 304
+        assert get(f"{server.url}/api/v1/map", headers=known).status_code == 304
     with Engine.open(filled) as engine:
         ids = engine.catalog.present().tolist()
         stored = engine.catalog.vectors(ids, engine.encoder.fingerprint)
@@ -317,7 +307,7 @@ def test_map_has_every_picture_where_a_naive_layout_puts_it(filled: Settings) ->
 
 
 def test_map_of_an_empty_library_says_what_is_missing(server: Served) -> None:
-    answer = httpx.get(f"{server.url}/api/v1/map")
+    answer = get(f"{server.url}/api/v1/map")
     assert answer.status_code == 409
     assert answer.json()["type"] == "urn:lexpix:nothing-indexed"
 
