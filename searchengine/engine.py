@@ -76,8 +76,13 @@ __all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "ope
 
 INDEX_FOLDER = "index"
 
-NEARLY_THE_SAME = 0.95
-"""From this cosine on two pictures are nearly the same."""
+NEARLY_THE_SAME = 0.9
+"""From this cosine on two pictures are nearly the same.
+
+With the default model and 14 pictures of scikit-image: cut by a tenth they keep 0.91 or more (median
+0.98), halved and saved at JPEG quality 60 most keep 0.9 or more (median 0.95), and no two different
+ones come above 0.58.
+"""
 
 
 def open(library: PathLike | None = None, *, create: bool = False) -> Engine:

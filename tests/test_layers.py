@@ -87,6 +87,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "platformdirs": ("searchengine.config",),
     "prometheus_client": ("searchengine.web.metrics",),
     "pyarrow": ("indexer.train.*",),
+    "pydantic": ("searchengine.web.*", "indexer.web.*"),
     "pycocoevalcap": ("indexer.evaluation.captions",),
     "pymilvus": ("searchengine.indexes.milvus",),
     "rapidfuzz": ("searchengine.words",),

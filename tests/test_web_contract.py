@@ -20,7 +20,7 @@ from searchengine.engine import Engine
 from searchengine.web.app import create_app
 from tests.drawn_captions import save_colour_model
 from tests.test_web_jobs import draw
-from tests.web_server import Served, get, served
+from tests.web_server import PATIENCE, Served, get, served
 
 EXAMPLES = 12
 """Requests of each kind to each operation; about a minute in all."""
@@ -47,7 +47,9 @@ def described(server: Served) -> schemathesis.schemas.BaseSchema:
     acceptance = PositiveDataAcceptanceConfig(expected_statuses=[str(one) for one in refused])
     config = SchemathesisConfig()
     config.projects.default.checks = ChecksConfig(positive_data_acceptance=acceptance)
-    return schemathesis.openapi.from_url(f"{server.url}/api/openapi.json", config=config)
+    return schemathesis.openapi.from_url(
+        f"{server.url}/api/openapi.json", config=config, timeout=PATIENCE
+    )
 
 
 lazy = schemathesis.pytest.from_fixture("described")
@@ -64,7 +66,7 @@ def test_answer_is_what_the_contract_says(case: Case) -> None:
     if case.path == "/api/v1/jobs" and case.method == "POST":
         # Whatever folder of this machine it hits upon would be indexed.
         case.body = {"kind": "index", "folder": "/no/such/folder"}
-    response = case.call(timeout=60)
+    response = case.call(timeout=PATIENCE)
     assert response.status_code < 500 or response.status_code == 503
     case.validate_response(response)
 

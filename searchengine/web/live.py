@@ -11,11 +11,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from searchengine.config import Settings
 from searchengine.engine import Engine
+from searchengine.errors import UnknownWords
 from searchengine.facets import Columns, Facets, TagTable
 from searchengine.records import Change
 from searchengine.sync import apply, changes_since
@@ -145,7 +146,8 @@ class Live:
 
     def check_model(self) -> None:
         """Raise a LexpixError if the model makes no vectors; one word is asked for."""
-        self.engine.encoder.encode_texts(["picture"])
+        with suppress(UnknownWords):  # it has looked for it
+            self.engine.encoder.encode_texts(["picture"])
 
     def close(self) -> None:
         """Wait for the readers and close the engine."""
