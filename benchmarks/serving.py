@@ -87,6 +87,8 @@ def add_pictures(library: Path) -> None:
             dim=encoder.dim,
             scan=scan,
         )
+        if not number:
+            print("adding", flush=True)
         number += BATCH
         time.sleep(max(0.0, BATCH / PER_SECOND - (time.monotonic() - began)))
 
@@ -164,7 +166,9 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         first = time.perf_counter() - began
         memory = psutil.Process(server.pid).memory_info
         asyncio.run(load_server(url, clients, min(3.0, seconds / 3)))  # until threads are there
-        with process(__file__, "--add-to", str(library)):
+        with process(__file__, "--add-to", str(library), stdout=subprocess.PIPE) as adding:
+            assert adding.stdout is not None
+            adding.stdout.readline()  # it has begun
             before = memory().rss
             load = asyncio.run(load_server(url, clients, seconds))
             after = memory().rss
