@@ -1,0 +1,71 @@
+"""`create_app`: everything that is served, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from searchengine import plugins
+from searchengine.config import Settings
+from searchengine.engine import Engine
+from searchengine.web import library, pictures, search, texts, words
+from searchengine.web.answers import API
+from searchengine.web.decoding import Decoding
+from searchengine.web.live import Live
+from searchengine.web.metrics import install_metrics
+from searchengine.web.problems import install_problems
+from searchengine.web.safety import Safety, install_safety
+from searchengine.web.thumbs import Thumbs
+from searchengine.web.uploads import Uploads
+
+EXTENSIONS = "lexpix.web"
+"""Entry points of others that add to the app: functions of app, library and settings."""
+
+THUMBS = "thumbs"
+"""Folder of the thumbnails inside of a library."""
+
+
+def create_app(
+    settings: Settings, engine: Engine | None = None, safety: Safety | None = None
+) -> FastAPI:
+    """Return an app that serves one library; it closes the library when it ends.
+
+    Args:
+        settings: Names of library, model and index.
+        engine: The library, if it is open already.
+        safety: Who may ask, and for how much; programs and pages of this machine if None.
+
+    Raises:
+        NothingIndexed, LibraryError, ModelError: As `Engine.open` does.
+    """
+    live = Live(engine or Engine.open(settings), settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        live.close()
+
+    app = FastAPI(
+        title="lexpix",
+        summary="Search a photo collection by words, pictures and arithmetic on them",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    # Each goes around the ones before it.
+    install_problems(app)
+    install_safety(app, safety or Safety())
+    metrics = install_metrics(app, {"library": live.check_library, "model": live.check_model})
+    metrics.watch("lexpix_pictures", "Pictures that can be found", live.count)
+    decoding = Decoding()
+    app.state.live = live
+    app.state.uploads = Uploads(decoding)
+    app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
+    for router in (search, pictures, texts, words, library):
+        app.include_router(router.router, prefix=API)
+    for name in plugins.names(EXTENSIONS):
+        plugins.load(EXTENSIONS, name)(app, live, settings)
+    return app
