@@ -293,8 +293,12 @@ class Engine:
         return Ranked(hits, after=place_of(hits, after, exhausted=start + count >= len(ranked)))
 
     def picture_in(self, file: BytesIO, name: str) -> KnownPicture:
-        """Return the vector of a picture given as bytes; arguments as `Resolver.picture_in`."""
-        return self._resolver.picture_in(file, name)
+        """Return the vector of a picture given as bytes, which queries call by a name.
+
+        Raises:
+            ImageError: It is no picture.
+        """
+        return self._resolver.picture_in(file, name, self.encoder)
 
     def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
         """Return what a picture shows: the user's tags, then the model's guesses, surest first.
