@@ -79,9 +79,8 @@ INDEX_FOLDER = "index"
 NEARLY_THE_SAME = 0.9
 """From this cosine on two pictures are nearly the same.
 
-With the default model and 14 pictures of scikit-image: cut by a tenth they keep 0.91 or more (median
-0.98), halved and saved at JPEG quality 60 most keep 0.9 or more (median 0.95), and no two different
-ones come above 0.58.
+With the default model and 14 pictures of scikit-image: cut by a tenth they keep 0.91 or more,
+halved and saved at JPEG quality 60 most keep 0.9, and no two different ones come above 0.58.
 """
 
 
@@ -209,6 +208,7 @@ class Engine:
         unlikely: bool = False,
         given: Mapping[str, KnownPicture] = NONE_GIVEN,
         after: Place | None = None,
+        searched: int | None = None,
     ) -> Ranked:
         """Return a page of what `search` answers.
 
@@ -221,6 +221,7 @@ class Engine:
                 are files.
             after: Where the page before ended. Where unlikely matches were left out, the next page
                 looks at them again, because a likely one may follow.
+            searched: How many pictures the hits are the best of; those that may be hits if None.
 
         Raises:
             QueryError: As `search` does.
@@ -238,7 +239,9 @@ class Engine:
         rows = nearest(self.index, vector, count, only=only, without=used, after=after)
         pictures = self.catalog.get(id_ for id_, _ in rows)
         found = [Hit(id_, pictures[id_].path, score) for id_, score in rows if id_ in pictures]
-        hits = self.judge(found, asked, vector, len(self.index) if only is None else len(only))
+        if searched is None:
+            searched = len(self.index) if only is None else len(only)
+        hits = self.judge(found, asked, vector, searched)
         worth = worth_showing(hits)
         shown = hits if unlikely else hits[:worth]
         return Ranked(
@@ -290,8 +293,12 @@ class Engine:
         return Ranked(hits, after=place_of(hits, after, exhausted=start + count >= len(ranked)))
 
     def picture_in(self, file: BytesIO, name: str) -> KnownPicture:
-        """Return the vector of a picture given as bytes; arguments as `Resolver.picture_in`."""
-        return self._resolver.picture_in(file, name)
+        """Return the vector of a picture given as bytes, which queries call by a name.
+
+        Raises:
+            ImageError: It is no picture.
+        """
+        return self._resolver.picture_in(file, name, self.encoder)
 
     def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
         """Return what a picture shows: the user's tags, then the model's guesses, surest first.

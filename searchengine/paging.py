@@ -142,7 +142,9 @@ def _semantic(
             after=wanted.after,
         )
         return ranked, None
-    key = (query.format(plain), None if allowed is None else allowed.tobytes(), wanted.unlikely)
+    if wanted.unlikely:
+        return _all_by_date(engine, facets, plain, only, wanted), None
+    key = (query.format(plain), None if allowed is None else allowed.tobytes())
     found = facets.remembered.get(key)
     if found is None:
         found = _matches(engine, plain, only, wanted)
@@ -155,22 +157,41 @@ def _semantic(
     )
 
 
+def _all_by_date(
+    engine: Engine, facets: Facets, asked: Query, only: Ids | None, wanted: Wanted
+) -> Ranked:
+    """Return a page of all pictures by date, which are scored after they were chosen.
+
+    Those that the query names, or that have no vector, are not on it.
+    """
+    rows = np.arange(len(facets.ids)) if only is None else facets.columns.places(only)[0]
+    page = _dated(facets, rows, wanted)
+    ids = np.sort(np.array([hit.id for hit in page.hits], dtype=np.int64))
+    scored = engine.rank(
+        asked,
+        limit=max(len(ids), 1),
+        only=ids,
+        unlikely=True,
+        given=wanted.given,
+        searched=len(engine.index) if only is None else len(only),
+    )
+    by_id = {hit.id: hit for hit in scored.hits}
+    hits = tuple(by_id[hit.id] for hit in page.hits if hit.id in by_id)
+    return replace(scored, hits=hits, after=page.after, nothing_like_that=False)
+
+
 def _matches(engine: Engine, asked: Query, only: Ids | None, wanted: Wanted) -> Ranked:
-    """Return the pictures that are no unlikely matches, or all, best first.
+    """Return the pictures that are no unlikely matches, best first.
 
     A match may come after unlikely ones, so as many again are looked at behind the last one. Of a
     model that is not calibrated the best matches are all that anybody can tell apart.
     """
     limit = LOOK_AHEAD
     while True:
-        ranked = engine.rank(
-            asked, limit=limit, only=only, unlikely=wanted.unlikely, given=wanted.given
-        )
+        ranked = engine.rank(asked, limit=limit, only=only, given=wanted.given)
         if len(ranked.hits) < limit // 2 or limit >= len(engine.index) or not engine.is_calibrated:
             break
         limit *= 4
-    if wanted.unlikely:
-        return ranked
     return replace(ranked, hits=tuple(hit for hit in ranked.hits if hit.band != "unlikely"))
 
 

@@ -136,12 +136,13 @@ class Resolver:
         vector = self._encode(path) if vector is None else vector
         return KnownPicture(path, digest, vector, self._copies(digest))
 
-    def picture_in(self, file: BytesIO, name: str) -> KnownPicture:
+    def picture_in(self, file: BytesIO, name: str, encoder: Encoder) -> KnownPicture:
         """Return the vector of a picture that is given as bytes, and its copies in the library.
 
         Args:
             file: The bytes of a picture file; read from the beginning.
             name: What the picture is called in a query.
+            encoder: The bare model, which says how its pictures are decoded.
 
         Raises:
             ImageError: It is no picture.
@@ -153,9 +154,10 @@ class Resolver:
         vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         if vector is None:
             file.seek(0)
-            size = getattr(self._encoder, "decode_size", None)
-            prepare = getattr(self._encoder, "prepare", None)
-            vector = self._encoder.encode_images([open_image(file, size=size, prepare=prepare)])[0]
+            # As the file itself would be decoded, so that it has the same vector.
+            size = getattr(encoder, "decode_size", None)
+            prepare = getattr(encoder, "prepare", None)
+            vector = encoder.encode_images([open_image(file, size=size, prepare=prepare)])[0]
         return KnownPicture(name, digest, vector, self._copies(digest))
 
     def _copies(self, digest: str) -> set[int]:

@@ -100,10 +100,12 @@ def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
     assert not any(page.scored for page in found)
 
 
+@pytest.mark.parametrize("unlikely", [False, True])
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
-def test_matches_by_date_are_all_of_them(engine: Engine, sort: str) -> None:
-    by_match = list(pages(engine, Wanted(query.parse("red"), limit=1000)))
-    by_date = list(pages(engine, Wanted(query.parse("red"), sort=sort, limit=4)))
+def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bool) -> None:
+    asked = query.parse("red - #4")
+    by_match = list(pages(engine, Wanted(asked, limit=1000)))
+    by_date = list(pages(engine, Wanted(asked, sort=sort, limit=4, unlikely=unlikely)))
     assert sorted(ids_of(*by_date)) == sorted(ids_of(*by_match))
     every = ids_of(*pages(engine, Wanted(sort=sort, limit=1000)))
     assert ids_of(*by_date) == [id_ for id_ in every if id_ in set(ids_of(*by_match))]
