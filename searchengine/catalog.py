@@ -53,6 +53,18 @@ class Root:
     scanned_at: dt.datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a present picture can be narrowed down by."""
+
+    id: int
+    path: str
+    taken_at: dt.datetime | None
+    camera: str | None
+    width: int | None
+    height: int | None
+
+
 class Catalog:
     """Read and write what a library knows; safe to share between threads.
 
@@ -217,6 +229,24 @@ class Catalog:
                 for part in rows.partitions():
                     yield change_of(part)
 
+    def described(self, after: int) -> tuple[list[Description], Ids]:
+        """Return the present pictures that have changed since seq `after`, and who is gone since.
+
+        Read `seq` first: what is committed in between is returned, and harmlessly so once more.
+        """
+        changed = DESCRIPTION.where(ImageRow.seq > after)
+        buried = select(TombstoneRow.image_id).where(TombstoneRow.seq > after)
+        present: list[Description] = []
+        gone: list[int] = []
+        with self._reader.begin() as connection:
+            for row in connection.execute(changed):
+                if row.state == "ok":
+                    present.append(Description(*row[:-1]))
+                else:
+                    gone.append(row.id)
+            gone += connection.scalars(buried)
+        return present, np.array(gone, dtype=np.int64)
+
     # Writing
 
     def set_meta(self, key: str, value: str) -> None:
@@ -328,6 +358,17 @@ class Catalog:
                 set_meta(connection, "seq", str(seq))
         return forgotten
 
+
+DESCRIPTION: Select[*tuple[Any, ...]] = select(
+    ImageRow.id,
+    ImageRow.path,
+    ImageRow.taken_at,
+    ImageRow.camera,
+    ImageRow.width,
+    ImageRow.height,
+    ImageRow.state,
+)
+"""The columns that `Description` takes, in its order, and the state."""
 
 PICTURE: Select[*tuple[Any, ...]] = select(
     ImageRow.id,

@@ -38,6 +38,7 @@ ORDER = (
     "teach",
     "words",
     "map",
+    "serve",
     "status",
     "failures",
     "forget",

@@ -18,6 +18,8 @@ from searchengine.errors import ConfigError
 
 PREFIX = "LEXPIX_"
 FILE = "config.toml"
+NO_SETTINGS = frozenset({"LEXPIX_TOKEN"})
+"""Variables that belong to one command only: a secret has no place in a file of settings."""
 
 
 def _cpu_count() -> int:
@@ -86,7 +88,11 @@ def _read_flags(flags: Mapping[str, object]) -> dict[str, Any]:
 
 def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
     keys = {PREFIX + key.upper(): key for key in KEYS}
-    texts = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    texts = {
+        name: text
+        for name, text in environ.items()
+        if name.startswith(PREFIX) and text and name not in NO_SETTINGS
+    }
     _check_names("environment", texts, keys)
     return {
         keys[name]: _usable(keys[name], _typed(keys[name], text), name, Path())

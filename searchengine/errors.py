@@ -37,7 +37,16 @@ class QueryError(LexpixError):
 
 
 class QuerySyntaxError(QueryError):
-    """Reject a query that does not parse."""
+    """Reject a query that does not parse.
+
+    Args:
+        message: What is wrong, and where.
+        position: The same place as a number of characters from the start, if there is one.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class UnknownWords(QueryError):

@@ -21,6 +21,7 @@ GROUPS = {
     "lexpix.executors": "executor",
     "lexpix.indexes": "index",
     "lexpix.readers": "reader",
+    "lexpix.web": "part of the API",
 }
 """Groups of entry points, and what one plugin of each is called."""
 

@@ -260,4 +260,4 @@ def _quote(value: str) -> str:
 
 def _error(text: str, position: int, problem: str) -> QuerySyntaxError:
     shown = re.sub(r"\s", " ", text)  # a line break or tab would move the mark
-    return QuerySyntaxError(f"{problem}:\n  {shown}\n  {' ' * position}^")
+    return QuerySyntaxError(f"{problem}:\n  {shown}\n  {' ' * position}^", position)

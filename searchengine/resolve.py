@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
@@ -40,14 +43,23 @@ class KnownPicture:
     ids: set[int]
 
 
+NONE_GIVEN: Mapping[str, KnownPicture] = MappingProxyType({})
+
+
 class Resolver:
     """Find the vectors that the terms of a query stand for."""
 
     def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
         self._catalog, self._encoder = catalog, encoder
 
-    def resolve(self, asked: Query) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
+    def resolve(
+        self, asked: Query, given: Mapping[str, KnownPicture] = NONE_GIVEN
+    ) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
         """Return the terms that count, the ids of the pictures named, and the unknown words.
+
+        Args:
+            asked: The query.
+            given: Pictures by the values of the terms that stand for them; others are files.
 
         Raises:
             UnknownWords: No word of the query is known.
@@ -67,7 +79,7 @@ class Resolver:
                     continue
             else:
                 value = int(term.value) if term.kind == "id" else term.value
-                known = self.picture(value)
+                known = given[term.value] if term.value in given else self.picture(value)
                 vector = known.vector
                 used |= known.ids
             terms.append((term, vector))
@@ -90,6 +102,12 @@ class Resolver:
         if row is None:
             raise UnknownPicture(f"#{id_}: no picture of the library has this number")
         return row
+
+    def unknown_words(self, asked: Query) -> tuple[UnknownWord, ...]:
+        """Return the words of a query that the model does not know, each once."""
+        texts = [term.value for term in asked.terms if term.kind == "words"]
+        found = {word.word: word for text in texts for word in self._unknown_words(text)}
+        return tuple(found.values())
 
     def _unknown_words(self, text: str) -> list[UnknownWord]:
         return self._encoder.unknown_words(text) if isinstance(self._encoder, Vocabulary) else []
@@ -114,9 +132,34 @@ class Resolver:
                 f"{os.fspath(picture)}: cannot be read ({error.strerror}); a picture is given by "
                 'its path, or by its number in the library such as "#12"'
             ) from error
-        ids = {picture.id for picture in self._catalog.by_sha256(digest)}
         vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
-        return KnownPicture(path, digest, self._encode(path) if vector is None else vector, ids)
+        vector = self._encode(path) if vector is None else vector
+        return KnownPicture(path, digest, vector, self._copies(digest))
+
+    def picture_in(self, file: BytesIO, name: str) -> KnownPicture:
+        """Return the vector of a picture that is given as bytes, and its copies in the library.
+
+        Args:
+            file: The bytes of a picture file; read from the beginning.
+            name: What the picture is called in a query.
+
+        Raises:
+            ImageError: It is no picture.
+        """
+        from searchengine.images import open_image
+
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
+        if vector is None:
+            file.seek(0)
+            size = getattr(self._encoder, "decode_size", None)
+            prepare = getattr(self._encoder, "prepare", None)
+            vector = self._encoder.encode_images([open_image(file, size=size, prepare=prepare)])[0]
+        return KnownPicture(name, digest, vector, self._copies(digest))
+
+    def _copies(self, digest: str) -> set[int]:
+        return {picture.id for picture in self._catalog.by_sha256(digest)}
 
     def _stored_picture(self, id_: int) -> KnownPicture:
         picture = self._row(id_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -92,16 +92,32 @@ def synchronise(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int)
     return True
 
 
+def changes_since(catalog: Ledger, fingerprint: str, seq: int) -> tuple[int, list[Change]]:
+    """Read what an index in memory misses that reflects a seq, for `apply`; return the seq then.
+
+    Unlike `synchronise` this neither compares counts nor has a file written, so that whoever goes
+    on answering while others write to the catalog can do it every second.
+    """
+    now = catalog.seq()
+    # A catalog that was restored from a copy is read from its beginning.
+    return now, list(catalog.changes(fingerprint, seq if seq <= now else 0))
+
+
+def apply(index: VectorIndex, changes: Iterable[Change]) -> None:
+    """Make changes to an index in memory; its file and its stamp stay as they are."""
+    for change in changes:
+        index.drop(change.drop_ids)
+        if len(change.put_ids):
+            index.put(change.put_ids, change.put_vectors)
+
+
 def _rebuild(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> None:
     index.clear(dim)
     _apply(index, catalog, fingerprint, after=0)
 
 
 def _apply(index: VectorIndex, catalog: Ledger, fingerprint: str, after: int) -> None:
-    for change in catalog.changes(fingerprint, after):
-        index.drop(change.drop_ids)
-        if len(change.put_ids):
-            index.put(change.put_ids, change.put_vectors)
+    apply(index, catalog.changes(fingerprint, after))
 
 
 def _flush(index: VectorIndex, stamp: Stamp) -> None:

@@ -304,7 +304,7 @@ class RootRow(Schema):
 
 
 class MetaRow(Schema):
-    """Facts about the library: its uid, the counters `seq`, `scan` and `texts_seq`."""
+    """Facts: the library's uid, the counters `seq`, `scan`, `texts_seq` and `tags_changes`."""
 
     __tablename__ = "meta"
 

@@ -6,23 +6,26 @@ follow it when it moves, stay when it is edited (guesses are dropped) and go whe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from searchengine.records import chunks, pack, select_in, unpack
+from searchengine.records import chunks, counter, pack, select_in, set_meta, unpack
 from searchengine.tables import (
     EmbeddingRow,
     EncoderRow,
     GuessedRow,
     ImageRow,
+    MetaRow,
     TagRow,
     TaughtPictureRow,
     TaughtRow,
 )
-from searchengine.types import Vector
+from searchengine.types import Ids, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,27 @@ class TagCatalog:
                 sure[tag.image_id] = max(sure.get(tag.image_id, 0.0), tag.confidence or 0.0)
         return sure
 
+    def all_holders(self, fingerprint: str) -> Iterator[tuple[str, Ids]]:
+        """Yield every tag with the pictures that have it as `holders` finds them, by name."""
+        query = select(TagRow.name, TagRow.image_id, TagRow.source).where(_said_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(TagRow.name))
+            for name, tags in groupby(rows, key=lambda row: row[0]):
+                said: dict[str, set[int]] = {"user": set(), "guess": set(), "no": set()}
+                for _, image_id, source in tags:
+                    said[source].add(image_id)
+                having = said["user"] | (said["guess"] - said["no"])
+                yield name, np.fromiter(having, dtype=np.int64)
+
+    def changes(self) -> int:
+        """Return a number that rises with every write of tags and of taught words.
+
+        Pictures that are edited lose guesses without it, but not without a new `seq`.
+        """
+        query = select(MetaRow.value).where(MetaRow.key == CHANGES)
+        with self._reader.begin() as connection:
+            return int(connection.scalar(query) or 0)
+
     def counts(self, fingerprint: str) -> list[TagCount]:
         """Return every tag of the present pictures with its counts, by name."""
         own = sa.func.max(sa.case((TagRow.source == "user", 1), else_=0))
@@ -102,6 +126,7 @@ class TagCatalog:
         """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
         wanted = list(dict.fromkeys(ids))
         with self._writer.begin() as connection:
+            _note_change(connection)
             for chunk in chunks(wanted):
                 said = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
                 connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), said))
@@ -132,6 +157,7 @@ class TagCatalog:
     ) -> None:
         """Store a model's tags with their confidence, in place of all guesses there were."""
         with self._writer.begin() as connection:
+            _note_change(connection)
             known = {row.id for row in select_in(connection, _IDS, ImageRow.id, guesses)}
             for chunk in chunks(known):
                 of_chunk = TagRow.image_id.in_(chunk)
@@ -180,6 +206,7 @@ class TagCatalog:
     ) -> None:
         """Store a word anew: its vector, and the paths of its pictures by their sha256."""
         with self._writer.begin() as connection:
+            _note_change(connection)
             _forget(connection, name)
             _store_vector(connection, name, fingerprint, vector)
             rows = [{"name": name, "sha256": one, "path": path} for one, path in pictures.items()]
@@ -188,6 +215,7 @@ class TagCatalog:
     def renew(self, name: str, fingerprint: str, vector: Vector) -> None:
         """Store the vector of a known word for another model."""
         with self._writer.begin() as connection:
+            _note_change(connection)
             of_model = (TaughtRow.name == name) & (TaughtRow.fingerprint == fingerprint)
             connection.execute(delete(TaughtRow).where(of_model))
             _store_vector(connection, name, fingerprint, vector)
@@ -195,6 +223,7 @@ class TagCatalog:
     def forget_word(self, name: str) -> bool:
         """Remove a taught word and the guesses made with it; tell whether there was one."""
         with self._writer.begin() as connection:
+            _note_change(connection)
             guesses = (TagRow.name == name) & (TagRow.source == "guess")
             connection.execute(delete(TagRow).where(guesses))
             return _forget(connection, name)
@@ -202,6 +231,13 @@ class TagCatalog:
 
 _TAGS = select(TagRow.image_id, TagRow.name, TagRow.source, TagRow.confidence)
 _IDS = select(ImageRow.id)
+
+CHANGES = "tags_changes"
+"""Where the number of writes of tags stands among the facts of a library."""
+
+
+def _note_change(connection: Connection) -> None:
+    set_meta(connection, CHANGES, str(counter(connection, CHANGES) + 1))
 
 
 def _said_by(fingerprint: str) -> sa.ColumnElement[bool]:

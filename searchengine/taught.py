@@ -120,6 +120,13 @@ class TaughtWords:
             raise QueryError(f"{name!r}: no such word was taught; taught words: {known}")
         self._forget_cached()
 
+    def follow(self) -> bool:
+        """Take note of what another process has taught; tell whether there was anything."""
+        if self._store.taught() == self._pictures:
+            return False
+        self._forget_cached()
+        return True
+
     def renew_all(self) -> None:
         """Make the words of other models usable; those whose pictures are gone are left out."""
         for name in self._pictures:

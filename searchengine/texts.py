@@ -25,7 +25,7 @@ from searchengine.errors import NothingIndexed, QueryError, UnknownText, Unknown
 from searchengine.loading import heads_on, text_model
 from searchengine.models.documents import GeneralTexts, TextModel, fingerprint_of
 from searchengine.recipes import ingredient_names, is_without, needs
-from searchengine.resolve import Resolver
+from searchengine.resolve import KnownPicture, Resolver
 from searchengine.sync import open_index, remove_index, synchronise
 from searchengine.textcatalog import StoredText, TextCatalog
 from searchengine.types import (
@@ -95,7 +95,7 @@ class Texts:
 
     def for_picture(
         self,
-        picture: PathLike | int,
+        picture: PathLike | int | KnownPicture,
         *,
         limit: int | None = None,
         kind: Kind | None = None,
@@ -105,7 +105,7 @@ class Texts:
         """Return the texts nearest to a picture.
 
         Args:
-            picture: A file, which need not be in the library, or a library id.
+            picture: A file, which need not be in the library, a library id, or one that was read.
             limit: Most hits; the settings decide if None.
             kind: Only texts of this kind.
             having: Only recipes with all of these foods among the names of their ingredients.
@@ -120,7 +120,7 @@ class Texts:
         """
         started = time.perf_counter()
         model = self._model_of(kind)
-        shown = self._resolver.picture(picture)
+        shown = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
         vector = model.project(shown.vector[None])[0]
         only = self._passing(kind, having, lacking)
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))

@@ -160,6 +160,11 @@ class WordVectors:
     def row(self, word: str) -> int | None:
         """Return the row of a word as `tokenize` writes it, or None."""
         wanted = word.encode()
+        place = self._place(wanted)
+        return place if place < len(self) and self._word(place) == wanted else None
+
+    def _place(self, wanted: bytes) -> int:
+        """Return the first row whose word does not come before some bytes."""
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
@@ -167,7 +172,19 @@ class WordVectors:
                 low = middle + 1
             else:
                 high = middle
-        return low if low < len(self) and self._word(low) == wanted else None
+        return low
+
+    def beginning(self, letters: str, limit: int) -> list[str]:
+        """Return words and phrases that begin with some letters, the most frequent first."""
+        start = self._place(letters.encode())
+        # No letter in UTF-8 has the byte 0xff, so this stands behind all that begin so.
+        end = self._place(letters.encode() + b"\xff")
+        ranks = self._ranks[start:end]
+        count = min(limit, len(ranks))
+        if not count:
+            return []
+        best = np.argpartition(ranks, count - 1)[:count]
+        return [self.word(start + int(row)) for row in best[np.argsort(ranks[best])]]
 
     def word(self, row: int) -> str:
         """Return the word of a row."""

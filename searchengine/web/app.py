@@ -1,0 +1,60 @@
+"""`create_app`: everything that is served, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from searchengine import plugins
+from searchengine.config import Settings
+from searchengine.engine import Engine
+from searchengine.web import library, pictures, search, texts, words
+from searchengine.web.answers import API
+from searchengine.web.decoding import Decoding
+from searchengine.web.live import Live
+from searchengine.web.thumbs import Thumbs
+from searchengine.web.uploads import Uploads
+
+EXTENSIONS = "lexpix.web"
+"""Entry points of others that add to the app: functions of app, library and settings."""
+
+THUMBS = "thumbs"
+"""Folder of the thumbnails inside of a library."""
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """Return an app that serves one library; it closes the library when it ends.
+
+    Args:
+        settings: Names of library, model and index.
+        engine: The library, if it is open already.
+
+    Raises:
+        NothingIndexed, LibraryError, ModelError: As `Engine.open` does.
+    """
+    live = Live(engine or Engine.open(settings), settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        live.close()
+
+    app = FastAPI(
+        title="lexpix",
+        summary="Search a photo collection by words, pictures and arithmetic on them",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    decoding = Decoding()
+    app.state.live = live
+    app.state.uploads = Uploads(decoding)
+    app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
+    for router in (search, pictures, texts, words, library):
+        app.include_router(router.router, prefix=API)
+    for name in plugins.names(EXTENSIONS):
+        plugins.load(EXTENSIONS, name)(app, live, settings)
+    return app

@@ -1,0 +1,171 @@
+"""One engine that many threads ask while other processes go on indexing.
+
+FAISS may be searched by many threads at once, but not while its rows change. So searches read under
+a lock that they share, and what others wrote to the catalog is applied by a writer alone, at most
+once in `EVERY` seconds, by the request that finds it due. Nothing is written to the index files:
+whoever indexes does that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from searchengine.config import Settings
+from searchengine.engine import Engine
+from searchengine.facets import Columns, Facets, TagTable
+from searchengine.records import Change
+from searchengine.sync import apply, changes_since
+from searchengine.tagcatalog import TagCatalog
+from searchengine.texts import Texts
+
+EVERY = 1.0
+"""Seconds between two looks at what other processes have written."""
+
+SHARE = 0.2
+"""Most of the time that goes into reading tags anew while another process keeps writing them."""
+
+
+class SharedLock:
+    """A lock that many readers hold at once, or one writer; a writer who waits comes first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._readers = 0
+        self._writing = False
+        self._waiting = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold it together with other readers."""
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._writing or self._waiting))
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._readers -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold it alone."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: not (self._writing or self._readers))
+                self._writing = True
+            finally:
+                self._waiting -= 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A library as one request sees it."""
+
+    engine: Engine
+    facets: Facets
+
+
+class Live:
+    """An engine that threads share and that follows its catalog.
+
+    Args:
+        engine: Belongs to this object from now on, which closes it.
+        settings: Those it was opened with.
+        clock: Tells the seconds.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: Settings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.engine, self.settings = engine, settings
+        self._clock = clock
+        self._lock = SharedLock()
+        self._refreshing = threading.Lock()
+        self._texts = threading.Lock()
+        self._store = TagCatalog(engine.catalog.database)
+        stamp = engine.index.stamp()
+        self._seq = stamp.seq if stamp is not None else 0
+        self._tags_version = (-1, -1)
+        self._tags_due = 0.0
+        self._due = 0.0
+        self._facets = Facets(Columns.empty(), TagTable.empty(), (), engine.labels.vocabulary)
+        self.refresh()
+
+    @contextmanager
+    def reading(self) -> Iterator[View]:
+        """Let a request read; it sees one state of the index from beginning to end."""
+        if self._clock() >= self._due and self._refreshing.acquire(blocking=False):
+            try:
+                self._refresh()
+            finally:
+                self._refreshing.release()
+        with self._lock.reading():
+            yield View(self.engine, self._facets)
+
+    @contextmanager
+    def texts(self) -> Iterator[Texts]:
+        """Let one request at a time ask the texts, whose index may be brought up to date by it."""
+        with self._texts:
+            yield self.engine.texts
+
+    def refresh(self) -> None:
+        """Follow the catalog now; for what this process itself has written, tags too."""
+        with self._refreshing:
+            self._tags_due = 0.0
+            self._refresh()
+
+    def tagged(self, id_: int) -> None:
+        """Take note of what this process has just said about the tags of a picture."""
+        facets = self._facets
+        fingerprint = self.engine.encoder.fingerprint
+        tags = facets.tags.renewed(self._store, facets.vocabulary, fingerprint, id_)
+        self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+
+    def close(self) -> None:
+        """Wait for the readers and close the engine."""
+        with self._refreshing, self._lock.writing():
+            self.engine.close()
+
+    def _refresh(self) -> None:
+        engine, catalog = self.engine, self.engine.catalog
+        self._due = self._clock() + EVERY
+        columns = self._facets.columns.followed(catalog)
+        tags = self._tags(columns.seq)
+        moved = columns is not self._facets.columns
+        changes: list[Change] = []
+        if columns.seq != self._seq:
+            self._seq, changes = changes_since(catalog, engine.encoder.fingerprint, self._seq)
+        roots = tuple(root.path for root in catalog.roots()) if moved else self._facets.roots
+        if not moved and not changes and tags is self._facets.tags:
+            return
+        facets = Facets(columns, tags, roots, self._facets.vocabulary)
+        with self._lock.writing():
+            apply(engine.index, changes)
+            if tags is not self._facets.tags:
+                engine.follow_taught()
+            self._facets = facets
+
+    def _tags(self, seq: int) -> TagTable:
+        """Return the tags as they are, or as they were a short while ago if reading takes long."""
+        version = (self._store.changes(), seq)
+        if version == self._tags_version or self._clock() < self._tags_due:
+            return self._facets.tags
+        started = self._clock()
+        fingerprint = self.engine.encoder.fingerprint
+        tags = TagTable.of(self._store, self._facets.vocabulary, fingerprint)
+        self._tags_version = version
+        finished = self._clock()
+        self._tags_due = finished + (finished - started) / SHARE
+        return tags

@@ -1,0 +1,268 @@
+"""One picture: what is known of it, its file, thumbnail, tags, neighbours and explanation."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from starlette.responses import FileResponse
+
+from searchengine.captioncatalog import CaptionCatalog
+from searchengine.engine import Engine
+from searchengine.errors import ImageError, ModelError, UnknownPicture
+from searchengine.facets import format_of
+from searchengine.images import open_file
+from searchengine.query import parse
+from searchengine.types import Picture, Tag
+from searchengine.web import answers, schemas
+from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs, TheUploads
+from searchengine.web.search import search
+
+router = APIRouter(prefix="/images", default_response_class=AsciiJSON)
+
+PictureId = Annotated[int, Path(ge=1, le=schemas.MAX_ID)]
+
+MEDIA_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "tiff": "image/tiff",
+    "bmp": "image/bmp",
+    "avif": "image/avif",
+    "jpeg2000": "image/jp2",
+    "pnm": "image/x-portable-anymap",
+}
+"""What a file is sent as. Nothing here is a page that a browser would run."""
+
+FOR_EVER = "private, max-age=31536000, immutable"
+ASK_AGAIN = "private, no-cache"
+
+
+def known(engine: Engine, id_: int) -> Picture:
+    """Return a picture of the library.
+
+    Raises:
+        UnknownPicture: There is none of that number.
+    """
+    picture = engine.catalog.get([id_]).get(id_)
+    if picture is None:
+        raise UnknownPicture(f"#{id_}: no picture of the library has this number")
+    return picture
+
+
+@router.get("/{id}", response_model=schemas.ImageAnswer)
+def image(id: PictureId, live: TheLibrary) -> Response:
+    """Return all that is known of a picture."""
+    with live.reading() as view:
+        engine = view.engine
+        picture = known(engine, id)
+        exif = picture.exif
+        near = engine.near_duplicates(picture)
+        there = engine.catalog.get(id_ for id_, _ in near)
+        entry = {
+            "id": picture.id,
+            "path": picture.path,
+            "folder": os.path.dirname(picture.path),
+            "name": os.path.basename(picture.path),
+            "size": picture.size,
+            **answers.brief(picture),
+            "camera": exif.camera,
+            "lens": exif.lens,
+            "lat": exif.lat,
+            "lon": exif.lon,
+            "format": format_of(picture.path),
+            "state": picture.state,
+            "file": f"{API}/images/{picture.id}/file",
+            "tags": tag_entries(engine.tags_of(picture)),
+            "copies": [one.id for one in engine.copies(picture)],
+            "near_duplicates": [
+                {"id": id_, "score": round(score, 6), "thumb": answers.thumb_url(there[id_])}
+                for id_, score in near
+                if id_ in there
+            ],
+        }
+    return AsciiJSON(entry)
+
+
+@router.get("/{id}/file", response_class=Response)
+def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
+    """Return the file of a picture as it is; ranges of bytes may be asked for."""
+    with live.reading() as view:
+        picture = known(view.engine, id)
+    media_type = MEDIA_TYPES.get(format_of(picture.path) or "")
+    if media_type is None:
+        raise HTTPException(415, f"{picture.path}: not of a format that is shown")
+    try:
+        with open_file(picture.path) as opened:
+            status = os.fstat(opened.fileno())
+    except OSError as error:
+        raise HTTPException(404, f"{picture.path}: cannot be read ({error.strerror})") from error
+    tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    headers = {
+        "ETag": tag,
+        "Cache-Control": ASK_AGAIN,
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Disposition": _disposition(picture.path),
+    }
+    if _is_known(request, tag):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(picture.path, media_type=media_type, headers=headers, stat_result=status)
+
+
+@router.get("/{id}/thumb", response_class=Response)
+def thumb(
+    id: PictureId,
+    live: TheLibrary,
+    thumbs: TheThumbs,
+    request: Request,
+    size: Literal["160", "320", "640"] = "320",
+    v: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """Return a small JPEG; with the right `v` it may be kept for ever."""
+    with live.reading() as view:
+        picture = known(view.engine, id)
+    digest = picture.sha256
+    is_current = v is not None and digest is not None and digest[:8] == v
+    headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN}
+    if digest is not None:
+        headers["ETag"] = tag = f'"{digest[:32]}-{size}"'
+        if _is_known(request, tag):
+            return Response(status_code=304, headers=headers)
+    try:
+        made = thumbs.of(picture, int(size))
+    except ImageError as error:
+        raise HTTPException(404, str(error)) from error
+    return Response(made, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/{id}/similar", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
+def similar(
+    id: PictureId,
+    live: TheLibrary,
+    uploads: TheUploads,
+    limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    unlikely: bool = False,
+) -> Response:
+    """Find pictures that look like one."""
+    terms = [schemas.TermIn(image_id=id)]
+    asked = schemas.SearchRequest(terms=terms, limit=limit, cursor=cursor, unlikely=unlikely)
+    return search(asked, live, uploads)
+
+
+@router.get("/{id}/explain", response_model=schemas.ExplainAnswer)
+def explain(
+    id: PictureId,
+    live: TheLibrary,
+    uploads: TheUploads,
+    q: Annotated[str, Query(max_length=schemas.MAX_QUERY)],
+) -> Response:
+    """Split the score of a picture exactly into the words of a query and its own places."""
+    asked = parse(q, exists=lambda _: False)
+    given = uploads.given(asked.terms)
+    with live.reading() as view:
+        engine = view.engine
+        known(engine, id)
+        # What takes the CNN does not keep a writer of the index from its work.
+    with uploads.decoding.turn():
+        found = engine.explain(asked, id, given)
+    rows, columns = found.parts[0].grid.shape
+    return AsciiJSON(
+        {
+            "score": found.score,
+            "rows": rows,
+            "columns": columns,
+            "parts": [
+                {"label": part.label, "share": part.share, "grid": part.grid.tolist()}
+                for part in found.parts
+            ],
+            "unknown_words": answers.unknown_entries(found.unknown_words),
+        }
+    )
+
+
+@router.get("/{id}/caption", response_model=schemas.CaptionAnswer)
+def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
+    """Return a sentence about a picture, with where each of its words looks.
+
+    A sentence that is stored comes without words if there is no captioner now.
+    """
+    with live.reading() as view:
+        engine = view.engine
+        known(engine, id)
+    try:
+        with uploads.decoding.turn():
+            found = engine.caption(id)
+    except ImageError as error:
+        raise HTTPException(404, str(error)) from error
+    except ModelError:
+        stored = CaptionCatalog(engine.catalog.database).of([id]).get(id)
+        if stored is None:
+            raise
+        return AsciiJSON(
+            {
+                "text": stored.text,
+                "sure": stored.sure,
+                "confidence": stored.confidence,
+                "logprob": stored.logprob,
+                "words": [],
+            }
+        )
+    grids = [None] * len(found.words) if found.attention is None else found.attention.tolist()
+    return AsciiJSON(
+        {
+            "text": found.text,
+            "sure": found.sure,
+            "confidence": found.confidence,
+            "logprob": found.logprob,
+            "words": [
+                {"word": word, "logprob": logprob, "attention": grid}
+                for word, logprob, grid in zip(found.words, found.logprobs, grids, strict=True)
+            ],
+        }
+    )
+
+
+@router.put("/{id}/tags", response_model=schemas.TagsAnswer)
+def put_tags(id: PictureId, said: schemas.TagsRequest, live: TheLibrary) -> Response:
+    """Take the user's word on the tags of a picture."""
+    with live.reading() as view:
+        engine = view.engine
+        picture = known(engine, id)
+        try:
+            engine.say(id, add=said.add, remove=said.remove, accept=said.accept)
+        finally:  # what was said before an error was found counts
+            live.tagged(id)
+        tags = engine.tags_of(picture)
+    return AsciiJSON({"tags": tag_entries(tags)})
+
+
+def tag_entries(tags: list[Tag]) -> list[dict[str, Any]]:
+    """Return the JSON form of tags."""
+    return [
+        {
+            "name": tag.name,
+            "source": tag.source,
+            "confidence": None if tag.confidence is None else round(tag.confidence, 4),
+        }
+        for tag in tags
+    ]
+
+
+def _disposition(path: str) -> str:
+    name = quote(os.fsencode(os.path.basename(path)), safe="")
+    return f"inline; filename*=UTF-8''{name}"
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    """Tell whether the client says that it has what a tag names."""
+    known = request.headers.get("if-none-match")
+    if known is None:
+        return False
+    return known.strip() == "*" or tag in (
+        one.strip().removeprefix("W/") for one in known.split(",")
+    )
