@@ -14,6 +14,7 @@ from searchengine.web import library, pictures, search, texts, words
 from searchengine.web.answers import API
 from searchengine.web.decoding import Decoding
 from searchengine.web.live import Live
+from searchengine.web.pages import install_pages
 from searchengine.web.thumbs import Thumbs
 from searchengine.web.uploads import Uploads
 
@@ -55,6 +56,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
     for router in (search, pictures, texts, words, library):
         app.include_router(router.router, prefix=API)
+    install_pages(app)
     for name in plugins.names(EXTENSIONS):
         plugins.load(EXTENSIONS, name)(app, live, settings)
     return app

@@ -8,13 +8,14 @@ that browsers keep it for good and a new version is never mixed with an old one.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+
+from searchengine.web.safety import is_local
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -38,7 +39,7 @@ def install_pages(app: FastAPI) -> None:
             "modules": modules,
             "views": VIEWS,
             "here": request.url.path,
-            "local": is_local(request),
+            "local": is_local(request.scope),
         }
         return templates.TemplateResponse(
             request, "page.html", context, headers={"Cache-Control": "no-cache"}
@@ -52,14 +53,6 @@ def install_pages(app: FastAPI) -> None:
 
     app.add_api_route("/favicon.ico", icon, methods=["GET"], include_in_schema=False)
     app.mount(base, _Kept(directory=STATIC), name="static")
-
-
-def is_local(request: Request) -> bool:
-    """Tell whether the browser runs on the machine of the server."""
-    try:
-        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:  # a Unix socket has no address
-        return False
 
 
 def fingerprint(folder: Path) -> str:

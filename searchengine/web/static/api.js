@@ -71,7 +71,6 @@ export const api = {
   /** @param {any} body @param {AbortSignal} [signal] */
   search: (body, signal) => patient(() => send("POST", "/search", body, signal), signal),
   suggest: (q, signal) => get("/suggest", { q }, signal),
-  status: () => get("/status"),
   upload: async (file) => {
     const body = new FormData();
     body.append("file", file, file.name || "picture");
@@ -87,7 +86,6 @@ export const api = {
   text: (id, signal) => get(`/texts/${id}`, {}, signal),
   picturesOf: (id, signal) => get(`/texts/${id}/pictures`, { limit: 12 }, signal),
   recipes: (params, signal) => get("/recipes", params, signal),
-  near: (word, signal) => get("/words/near", { word, k: 12 }, signal),
   map: (signal) => get("/map", {}, signal),
   jobs: () => get("/jobs"),
   startJob: (folder) => send("POST", "/jobs", { kind: "index", folder }),

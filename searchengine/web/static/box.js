@@ -3,7 +3,7 @@
 import { api, isAborted, Problem } from "./api.js";
 import { byId, count, debounce, el, icon } from "./dom.js";
 import { found } from "./search.js";
-import { bus, go, state } from "./state.js";
+import { bus, go, state, toggleFilter } from "./state.js";
 
 const ASK_AFTER = 140; // ms of quiet before a half-typed query is asked
 const SUGGEST_AFTER = 40;
@@ -55,16 +55,18 @@ function choose(index) {
 
 /** Put a suggestion in place of the word at the end of what stands before the caret. */
 function accept(index) {
-  const { insert } = suggestions[index];
+  const { insert, kind } = suggestions[index];
   const caret = input.selectionStart ?? input.value.length;
   const head = input.value.slice(0, caret), tail = input.value.slice(caret);
   const start = wordStart(head);
-  const text = head.slice(0, start) + insert + (tail.startsWith(" ") ? "" : " ");
+  // A folder is a filter beside the query, not a part of it.
+  const text = kind === "folder" ? head.slice(0, start).replace(/[+-]\s*$/, "") : `${head.slice(0, start)}${insert} `;
   input.value = text + tail.trimStart();
   input.setSelectionRange(text.length, text.length);
   close();
   shown();
   ask();
+  if (kind === "folder" && !(state.filters.folder || []).includes(insert)) toggleFilter("folder", insert);
 }
 
 /** Where the word at the end begins: after a space, or after the quote of tag:"hot d. */
@@ -82,7 +84,7 @@ const suggest = debounce(async () => {
   if (!/\S$/.test(head) || /(?:^|\s)[+-]$/.test(head)) return close();
   suggesting = new AbortController();
   try {
-    const answer = await api.suggest(head, suggesting.signal);
+    const answer = await api.suggest(head.slice(0, wordStart(head)).replace(/\S+$/, "") + head.slice(wordStart(head)), suggesting.signal);
     if (document.activeElement !== input) return;
     suggestions = answer.suggestions;
     list.replaceChildren(...suggestions.map((one, index) =>

@@ -123,11 +123,13 @@ function captionOf(answer, canvas) {
   return [text, sure, el("p", { class: "quiet-text" }, "Point at a word to see where the model looked.")].filter(Boolean);
 }
 
-function textList(answer) {
+function textList(answer, id) {
   if (!answer.hits.length) return null;
-  return el("ul", { class: "texts" }, answer.hits.map((text) =>
+  const all = { page: "/recipes", dish: id, text: 0, open: 0 };
+  return [el("ul", { class: "texts" }, answer.hits.map((text) =>
     el("li", {}, el("a", { href: href({ page: "/recipes", text: text.id, open: 0 }), on: { click: (event) => { event.preventDefault(); go({ page: "/recipes", text: text.id, open: 0 }); } } }, text.title || "without a title"),
-      el("span", { class: "quiet-text" }, ` ${text.kind}`))));
+      el("span", { class: "quiet-text" }, ` ${text.kind}`)))),
+  answer.hits.some((text) => text.kind === "recipe") && el("a", { href: href(all), on: { click: (event) => { event.preventDefault(); go(all); } } }, "More recipes for this dish")].filter(Boolean);
 }
 
 async function show(id) {
@@ -178,7 +180,7 @@ async function show(id) {
   else why.remove();
   fill(caption, () => api.caption(id, signal), (answer) => captionOf(answer, canvas));
   fill(similar, () => api.similar(id, signal), (answer) => (answer.hits.length ? strip(answer.hits) : null));
-  fill(texts, () => api.textsOf(id, signal), textList);
+  fill(texts, () => api.textsOf(id, signal), (answer) => textList(answer, id));
 }
 
 /** Show what the state says, if anything. */

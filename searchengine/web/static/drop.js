@@ -3,12 +3,14 @@
 import { api, Problem } from "./api.js";
 import { addTerm, DRAGGED } from "./chips.js";
 import { byId, toast } from "./dom.js";
+import { bus, state } from "./state.js";
 
 const zones = byId("drop");
 let depth = 0; // dragenter and dragleave come for every element on the way
 
 /** @param {File} file @param {number} weight */
 export async function searchWith(file, weight = 1) {
+  if (state.page === "/recipes" && !state.open) return void bus.dispatchEvent(new CustomEvent("dish", { detail: file }));
   if (file.type && !file.type.startsWith("image/")) return toast(`${file.name} is not a picture`);
   document.body.classList.add("uploading");
   try {

@@ -6,45 +6,49 @@ import { byId, debounce, el, icon, nameOf, toast } from "./dom.js";
 import { bus, go, href, state } from "./state.js";
 
 const view = byId("view-recipes");
-const asked = { q: "", with: "", without: "", upload: "", thumb: "", name: "", image_id: 0 };
+const asked = { q: "", with: "", without: "", upload: "", thumb: "", name: "" };
 let asking = new AbortController();
 let reading = new AbortController();
 let parts = null;
 
+const isOfDish = () => Boolean(asked.upload || state.dish);
+
 function build() {
   const field = (name, label, placeholder) => el("label", { class: "field" }, el("span", {}, label),
     el("input", { type: "search", placeholder, value: asked[name], name, on: { input: (event) => { asked[name] = event.target.value; later(); } } }));
-  const file = el("input", { type: "file", accept: "image/*", hidden: true, on: { change: () => { if (file.files[0]) useFile(file.files[0]); file.value = ""; } } });
+  const file = el("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of the dish", on: { change: () => { if (file.files[0]) useFile(file.files[0]); file.value = ""; } } });
   const dish = el("div", { class: "dish" });
   const list = el("ul", { class: "cards", "aria-label": "Recipes found" });
   const status = el("p", { role: "status", class: "quiet-text" });
   const text = el("article", { class: "recipe", hidden: true, tabIndex: -1 });
+  const words = field("q", "Recipe", "lentil soup"), needs = [field("with", "With", "rice, lemon"), field("without", "Without", "nuts")];
   view.replaceChildren(
     el("h1", { class: "sr" }, "Recipes"),
     el("div", { class: "finder" },
       el("form", { class: "fields", role: "search", "aria-label": "Search recipes", on: { submit: (event) => { event.preventDefault(); find(); } } },
-        field("q", "Recipe", "lentil soup"), field("with", "With", "rice, lemon"), field("without", "Without", "nuts"),
-        el("div", { class: "field" }, el("span", {}, "Dish"), dish, file)),
+        words, el("div", { class: "field" }, el("span", {}, "or by a dish"), dish, file), ...needs),
       status, list),
     text,
   );
-  parts = { list, status, text, dish, file };
-  drawDish();
+  parts = { list, status, text, dish, file, words, needs };
 }
 
+/** Show how recipes are looked for: by words, or by a dish and what it may need. */
 function drawDish() {
-  const { dish, file } = parts;
-  const has = asked.upload || asked.image_id;
+  const { dish, file, words, needs } = parts, has = isOfDish();
+  words.hidden = has;
+  for (const need of needs) need.hidden = !has;
   dish.replaceChildren(...(has
-    ? [el("img", { src: asked.image_id ? thumbOf(asked.image_id, 160) : asked.thumb, alt: "", width: 44, height: 44 }), el("span", {}, asked.name),
-      el("button", { type: "button", class: "link", on: { click: () => { Object.assign(asked, { upload: "", image_id: 0, thumb: "", name: "" }); drawDish(); find(); } } }, "Remove")]
+    ? [el("img", { src: asked.upload ? asked.thumb : thumbOf(state.dish, 160), alt: "", width: 44, height: 44 }), el("span", { class: "name" }, asked.upload ? asked.name : `picture ${state.dish}`),
+      el("button", { type: "button", class: "link", on: { click: () => { Object.assign(asked, { upload: "", thumb: "", name: "" }); if (state.dish) go({ dish: 0 }); else { drawDish(); find(); } } } }, "Remove")]
     : [el("button", { type: "button", class: "plain", on: { click: () => file.click() } }, icon("picture"), el("span", {}, "A picture of it"))]));
 }
 
 async function useFile(file) {
   try {
     const { upload, thumb } = await api.upload(file);
-    Object.assign(asked, { upload, thumb, image_id: 0, name: file.name || "your picture" });
+    Object.assign(asked, { upload, thumb, name: file.name || "your picture" });
+    if (state.dish) go({ dish: 0 });
     drawDish();
     find();
   } catch (error) {
@@ -60,15 +64,10 @@ async function find() {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  const conditions = { with: list(asked.with), without: list(asked.without), limit: 40 };
-  const byDish = asked.upload ? { upload: asked.upload } : asked.image_id ? { image_id: asked.image_id } : null;
   try {
-    let answer = null;
-    if (byDish) answer = await api.recipes({ ...byDish, ...conditions }, signal);
-    else if (asked.q.trim()) answer = conditions.with.length || conditions.without.length
-      ? await api.recipes({ q: asked.q, ...conditions }, signal)
-      : await api.texts({ q: asked.q, kind: "recipe", limit: 40 }, signal);
-    draw(answer);
+    draw(isOfDish()
+      ? await api.recipes({ ...(asked.upload ? { upload: asked.upload } : { image_id: state.dish }), with: list(asked.with), without: list(asked.without), limit: 40 }, signal)
+      : await api.texts({ q: asked.q.trim(), kind: "recipe", limit: 40 }, signal));
   } catch (error) {
     if (isAborted(error)) return;
     if (!(error instanceof Problem)) throw error;
@@ -79,14 +78,15 @@ async function find() {
 const later = debounce(find, 200);
 
 function draw(answer) {
-  parts.list.replaceChildren(...(answer?.hits || []).map((hit) => el("li", {},
+  parts.list.replaceChildren(...answer.hits.map((hit) => el("li", {},
     el("a", {
-      href: href({ page: "/recipes", text: hit.id }), class: "card", "aria-current": hit.id === state.text ? "true" : "false",
+      href: href({ page: "/recipes", text: hit.id }), class: "card", "aria-current": hit.id === state.text ? "true" : "false", data: { id: hit.id },
       on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ text: hit.id }); } },
-    }, el("strong", {}, hit.title || "without a title"), el("span", { class: "quiet-text" }, nameOf(hit.source || ""))))));
-  const unknown = (answer?.unknown_words || []).map((one) => one.word);
-  parts.status.textContent = !answer ? "Describe a dish, or show a picture of it."
-    : unknown.length ? `Not known: ${unknown.join(", ")}` : answer.hits.length ? "" : "No recipe was found.";
+    }, el("strong", {}, hit.title), el("span", { class: "quiet-text" }, nameOf(hit.source || ""))))));
+  const unknown = (answer.unknown_words || []).map((one) => one.word);
+  const isAll = !isOfDish() && !asked.q.trim();
+  parts.status.textContent = unknown.length ? `Not known: ${unknown.join(", ")}`
+    : answer.hits.length ? "" : isAll ? "No recipes here yet. Add some: lexpix texts add FILE" : "No recipe was found.";
 }
 
 /** Show a recipe, and the pictures of dishes that are near it. */
@@ -97,7 +97,7 @@ async function read(id) {
   const { text } = parts;
   text.hidden = !id;
   view.classList.toggle("reading", Boolean(id));
-  for (const card of parts.list.querySelectorAll(".card")) card.setAttribute("aria-current", String(card.href.endsWith(`text=${id}`)));
+  for (const card of parts.list.querySelectorAll(".card")) card.setAttribute("aria-current", String(card.dataset.id === String(id)));
   if (!id) return;
   try {
     const recipe = await api.text(id, signal);
@@ -125,24 +125,36 @@ async function read(id) {
   }
 }
 
-/** The parts of a recipe as far as they are known. */
-function body(recipe) {
-  const nodes = [];
-  const fields = recipe.fields || {};
-  const ingredients = recipe.ingredients || fields.ingredients, steps = recipe.steps || fields.steps || fields.instructions;
-  const lines = (value) => (Array.isArray(value) ? value : String(value || "").split("\n")).map((line) => (typeof line === "string" ? line : line.text || line.name || "")).filter((line) => line.trim());
-  if (ingredients && lines(ingredients).length) nodes.push(el("h3", {}, "Ingredients"), el("ul", { class: "ingredients" }, lines(ingredients).map((line) => el("li", {}, line))));
-  if (steps && lines(steps).length) nodes.push(el("h3", {}, "Method"), el("ol", {}, lines(steps).map((line) => el("li", {}, line))));
-  if (!nodes.length && recipe.body) nodes.push(el("p", { class: "body" }, recipe.body));
-  return nodes;
+/** The parts of a text as far as it has them. */
+function body(text) {
+  const isRecipe = text.ingredients.length > 0;
+  return [
+    isRecipe && el("h3", {}, "Ingredients"),
+    isRecipe && el("ul", { class: "ingredients" }, text.ingredients.map((line) => el("li", {}, line))),
+    isRecipe && text.body.length > 0 && el("h3", {}, "Method"),
+    isRecipe ? el("ol", {}, text.body.map((step) => el("li", {}, step))) : el("div", { class: "body" }, text.body.map((part) => el("p", {}, part))),
+  ].filter(Boolean);
+}
+
+/** What the list and the article show now, so that neither is asked for twice. */
+let listed = null, open = -1;
+
+function follow() {
+  if (state.page !== "/recipes") return;
+  if (listed !== state.dish) {
+    listed = state.dish;
+    if (state.dish) Object.assign(asked, { upload: "", thumb: "", name: "" });
+    drawDish();
+    find();
+  }
+  if (open !== state.text) read(open = state.text);
 }
 
 /** Show the view. */
 export function showRecipes() {
   if (!parts) {
     build();
-    draw(null);
-    bus.addEventListener("state", () => { if (state.page === "/recipes") read(state.text); });
+    bus.addEventListener("dish", (event) => useFile(/** @type {CustomEvent} */ (event).detail));
   }
-  read(state.text);
+  follow();
 }

@@ -12,6 +12,7 @@ export const FACETS = ["folder", "year", "month", "camera", "tag", "shape", "for
  * @property {Record<string, string[]>} filters values by facet; "" stands for no value
  * @property {number} open the picture shown in the detail view, 0 for none
  * @property {number} text the text shown on the page of recipes, 0 for none
+ * @property {number} dish the picture whose recipes that page shows, 0 for none
  */
 
 /** @returns {State} */
@@ -30,6 +31,7 @@ function read() {
     filters,
     open: Number(params.get("open")) || 0,
     text: Number(params.get("text")) || 0,
+    dish: Number(params.get("dish")) || 0,
   };
 }
 
@@ -47,6 +49,7 @@ export function href(patch = {}) {
   for (const facet of FACETS) for (const value of s.filters[facet] || []) params.append(`f.${facet}`, value);
   if (s.open) params.set("open", String(s.open));
   if (s.text && s.page === "/recipes") params.set("text", String(s.text));
+  if (s.dish && s.page === "/recipes") params.set("dish", String(s.dish));
   const text = params.toString();
   return s.page + (text ? `?${text}` : "");
 }
@@ -76,7 +79,7 @@ addEventListener("popstate", () => {
 });
 
 /** What decides the answer, as one text. @param {State} s */
-export const questionOf = (s) => href({ ...s, page: "/", open: 0, text: 0 });
+export const questionOf = (s) => href({ ...s, page: "/", open: 0, text: 0, dish: 0 });
 
 /** The filters as the server wants them. @returns {Record<string, (string|number|null)[]>} */
 export function filtersOf(s = state) {
