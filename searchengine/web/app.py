@@ -14,7 +14,10 @@ from searchengine.web import library, pictures, search, texts, words
 from searchengine.web.answers import API
 from searchengine.web.decoding import Decoding
 from searchengine.web.live import Live
+from searchengine.web.metrics import install_metrics
 from searchengine.web.pages import install_pages
+from searchengine.web.problems import install_problems
+from searchengine.web.safety import Safety, install_safety
 from searchengine.web.thumbs import Thumbs
 from searchengine.web.uploads import Uploads
 
@@ -25,12 +28,15 @@ THUMBS = "thumbs"
 """Folder of the thumbnails inside of a library."""
 
 
-def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, engine: Engine | None = None, safety: Safety | None = None
+) -> FastAPI:
     """Return an app that serves one library; it closes the library when it ends.
 
     Args:
         settings: Names of library, model and index.
         engine: The library, if it is open already.
+        safety: Who may ask, and for how much; programs and pages of this machine if None.
 
     Raises:
         NothingIndexed, LibraryError, ModelError: As `Engine.open` does.
@@ -50,6 +56,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
+    # Each goes around the ones before it.
+    install_problems(app)
+    install_safety(app, safety or Safety())
+    metrics = install_metrics(app, {"library": live.check_library, "model": live.check_model})
+    metrics.watch("lexpix_pictures", "Pictures that can be found", live.count)
     decoding = Decoding()
     app.state.live = live
     app.state.uploads = Uploads(decoding)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import ipaddress
 import json
 import os
 import zipfile
@@ -20,6 +19,7 @@ from searchengine.images import open_file
 from searchengine.types import Picture
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary
+from searchengine.web.safety import is_local
 
 router = APIRouter(default_response_class=AsciiJSON)
 
@@ -51,7 +51,9 @@ def status(live: TheLibrary, request: Request) -> Response:
     entries = dataclasses.asdict(found)
     del entries["models"]
     roots = [{"path": path, "scanned_at": at.isoformat()} for path, at in found.roots]
-    return AsciiJSON(entries | {"roots": roots, "failures": failures, "local": is_local(request)})
+    return AsciiJSON(
+        entries | {"roots": roots, "failures": failures, "local": is_local(request.scope)}
+    )
 
 
 @router.post("/exports", response_class=Response)
@@ -79,15 +81,6 @@ def export(asked: schemas.ExportRequest, live: TheLibrary) -> Response:
             "select fewer, or export a list of paths",
         )
     return StreamingResponse(_zip(pictures), media_type="application/zip", headers=headers)
-
-
-def is_local(request: Request) -> bool:
-    """Tell whether a request comes from this machine."""
-    host = "" if request.client is None else request.client.host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

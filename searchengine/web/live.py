@@ -128,10 +128,24 @@ class Live:
 
     def tagged(self, id_: int) -> None:
         """Take note of what this process has just said about the tags of a picture."""
-        facets = self._facets
         fingerprint = self.engine.encoder.fingerprint
-        tags = facets.tags.renewed(self._store, facets.vocabulary, fingerprint, id_)
-        self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+        with self._refreshing:  # whose holder waits for readers: not to be called by one
+            facets = self._facets
+            tags = facets.tags.renewed(self._store, facets.vocabulary, fingerprint, id_)
+            self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+
+    def count(self) -> int:
+        """Return how many pictures can be found."""
+        with self._lock.reading():
+            return len(self.engine.index)
+
+    def check_library(self) -> None:
+        """Raise a LibraryError if the catalog cannot be read."""
+        self.engine.catalog.seq()
+
+    def check_model(self) -> None:
+        """Raise a LexpixError if the model makes no vectors; one word is asked for."""
+        self.engine.encoder.encode_texts(["picture"])
 
     def close(self) -> None:
         """Wait for the readers and close the engine."""

@@ -90,8 +90,7 @@ def image(id: PictureId, live: TheLibrary) -> Response:
 @router.get("/{id}/file", response_class=Response)
 def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
     """Return the file of a picture as it is; ranges of bytes may be asked for."""
-    with live.reading() as view:
-        picture = known(view.engine, id)
+    picture = known(live.engine, id)
     media_type = MEDIA_TYPES.get(format_of(picture.path) or "")
     if media_type is None:
         raise HTTPException(415, f"{picture.path}: not of a format that is shown")
@@ -123,8 +122,7 @@ def thumb(
     v: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """Return a small JPEG; with the right `v` it may be kept for ever."""
-    with live.reading() as view:
-        picture = known(view.engine, id)
+    picture = known(live.engine, id)
     digest = picture.sha256
     is_current = v is not None and digest is not None and digest[:8] == v
     headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN}
@@ -164,10 +162,8 @@ def explain(
     """Split the score of a picture exactly into the words of a query and its own places."""
     asked = parse(q, exists=lambda _: False)
     given = uploads.given(asked.terms)
-    with live.reading() as view:
-        engine = view.engine
-        known(engine, id)
-        # What takes the CNN does not keep a writer of the index from its work.
+    engine = live.engine
+    known(engine, id)
     with uploads.decoding.turn():
         found = engine.explain(asked, id, given)
     rows, columns = found.parts[0].grid.shape
@@ -191,9 +187,8 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
 
     A sentence that is stored comes without words if there is no captioner now.
     """
-    with live.reading() as view:
-        engine = view.engine
-        known(engine, id)
+    engine = live.engine
+    known(engine, id)
     try:
         with uploads.decoding.turn():
             found = engine.caption(id)
@@ -230,15 +225,13 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
 @router.put("/{id}/tags", response_model=schemas.TagsAnswer)
 def put_tags(id: PictureId, said: schemas.TagsRequest, live: TheLibrary) -> Response:
     """Take the user's word on the tags of a picture."""
-    with live.reading() as view:
-        engine = view.engine
-        picture = known(engine, id)
-        try:
-            engine.say(id, add=said.add, remove=said.remove, accept=said.accept)
-        finally:  # what was said before an error was found counts
-            live.tagged(id)
-        tags = engine.tags_of(picture)
-    return AsciiJSON({"tags": tag_entries(tags)})
+    engine = live.engine
+    picture = known(engine, id)
+    try:
+        engine.say(id, add=said.add, remove=said.remove, accept=said.accept)
+    finally:  # what was said before an error was found counts
+        live.tagged(id)
+    return AsciiJSON({"tags": tag_entries(engine.tags_of(picture))})
 
 
 def tag_entries(tags: list[Tag]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -173,7 +174,7 @@ def install_problems(app: FastAPI) -> None:
         return problem(request.scope, error.status_code, detail, headers=error.headers)
 
     async def on_invalid(request: Request, error: Exception) -> ProblemResponse:
-        assert isinstance(error, RequestValidationError)
+        assert isinstance(error, RequestValidationError | ValidationError)
         errors = [
             {"where": ".".join(map(str, one["loc"])), "message": str(one["msg"])}
             for one in error.errors()
@@ -191,6 +192,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(LexpixError, on_lexpix)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(ValidationError, on_invalid)  # of an address, read as a body is
     app.add_middleware(Unexpected)
     described = app.openapi
 

@@ -34,11 +34,10 @@ def texts(
 ) -> Response:
     """Find texts by words; without words list the first ones."""
     started = time.perf_counter()
-    with live.reading() as view, live.texts() as found:
+    with live.texts() as found:
         if q.strip():
             return AsciiJSON(texts_entry(found.search(q, limit=limit, kind=kind)))
         listed = list(islice(found.store.all(kind), limit))
-    del view
     hits = [
         {
             "id": one.id,
@@ -95,8 +94,8 @@ def texts_of_picture(
     id: PictureId, live: TheLibrary, kind: Kind | None = None, limit: Limit = 20
 ) -> Response:
     """Find the texts nearest to a picture; a library without texts has none."""
-    with live.reading() as view, live.texts() as found:
-        picture = known(view.engine, id)
+    picture = known(live.engine, id)
+    with live.texts() as found:
         counts = found.store.counts()
         if not (sum(counts.values()) if kind is None else counts[kind]):
             return AsciiJSON(texts_entry(TextAnswer(picture.path, (), (), 0.0)))
@@ -118,7 +117,7 @@ def recipes(
         raise QueryError("name one picture: image_id, or upload")
     shown = image_id if upload is None else uploads.get(upload).picture
     assert shown is not None, "one of two is given"
-    with live.reading(), live.texts() as found:
+    with live.texts() as found:
         answer = found.for_picture(
             shown, limit=limit, kind="recipe", having=having, lacking=lacking
         )

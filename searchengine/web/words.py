@@ -90,12 +90,16 @@ def _tags(view: View, begun: str) -> list[dict[str, Any]]:
 
 
 def _words(view: View, begun: str) -> list[dict[str, Any]]:
-    taught = [word.name for word in view.engine.taught.all() if word.usable]
-    words = [name for name in taught if name.startswith(begun)]
+    """Return taught words, then those that can be seen in a picture, then all others."""
+    words = [word.name for word in view.engine.taught.all() if word.usable]
+    seen = sorted(view.engine.labels.vocabulary.entries, key=lambda entry: entry.rank)
+    words += [entry.name for entry in seen]
+    fitting = [name for name in words if name.startswith(begun)][:MOST]
     encoder = view.engine.encoder
     if isinstance(getattr(encoder, "words", None), WordVectors):
-        words += table_of(encoder).beginning(begun, MOST)
-    return [{"kind": "word", "text": word, "insert": word} for word in dict.fromkeys(words)][:MOST]
+        fitting += table_of(encoder).beginning(begun, MOST)
+    found = [{"kind": "word", "text": word, "insert": word} for word in dict.fromkeys(fitting)]
+    return found[:MOST]
 
 
 def _folders(view: View, begun: str) -> list[dict[str, Any]]:
