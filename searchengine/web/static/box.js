@@ -7,6 +7,7 @@ import { bus, go, state, toggleFilter } from "./state.js";
 
 const ASK_AFTER = 140; // ms of quiet before a half-typed query is asked
 const SUGGEST_AFTER = 40;
+const MOST = 10; // suggestions that are shown
 const ICONS = { word: "word", tag: "tag", folder: "folder" };
 
 const input = /** @type {HTMLInputElement} */ (byId("q"));
@@ -86,7 +87,7 @@ const suggest = debounce(async () => {
   try {
     const answer = await api.suggest(head.slice(0, wordStart(head)).replace(/\S+$/, "") + head.slice(wordStart(head)), suggesting.signal);
     if (document.activeElement !== input) return;
-    suggestions = answer.suggestions;
+    suggestions = answer.suggestions.slice(0, MOST);
     list.replaceChildren(...suggestions.map((one, index) =>
       el("div", {
         role: "option", id: `suggestion-${index}`, class: "option", "aria-selected": "false",

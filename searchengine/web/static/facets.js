@@ -16,7 +16,8 @@ const unfolded = new Map();
 let facets = {};
 
 const keyOf = (value) => (value === null ? "" : String(value));
-const labelOf = (facet, one) => (one.value === null ? NONE[facet] : one.label || String(one.value));
+const LOOKS = { shape: (text) => text[0].toUpperCase() + text.slice(1), format: (text) => text.toUpperCase() };
+const labelOf = (facet, one) => (one.value === null ? NONE[facet] : (LOOKS[facet] || String)(one.label || String(one.value)));
 
 function line(facet, one) {
   const value = keyOf(one.value);

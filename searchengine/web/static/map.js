@@ -8,15 +8,16 @@ import { found, run } from "./search.js";
 import { pickIds } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 
-const MARGIN = 56, CELL = 84, THUMB = 68, MOST_WORDS = 60, MOST_THUMBS = 220, FINEST = 400000, IN_VIEW = 48;
+const MARGIN = 64, THUMB = 64, GAP = 4, MOST_WORDS = 60, MOST_THUMBS = 200, MOST_TRIES = 2500, FINEST = 400000, IN_VIEW = 48;
 const view = byId("view-map");
 const at = { x: 0.5, y: 0.5, scale: 1 }; // the middle in map units 0..1, pixels per unit
 let parts = null, data = null, places = null, bounds = null, home = 1, width = 0, height = 0, ratio = 1;
 let asked = false, atHome = true, frame = null, pixels = null, colours = null;
-/** @type {{id: number, left: number, top: number, right: number, bottom: number}[]} */
+/** @type {{id: number, place: number, left: number, top: number, right: number, bottom: number}[]} */
 let boxes = [];
 const images = new Map(); // id -> Image
 let marked = new Set();
+let placedAt = 0; // the scale at which `boxes` were chosen
 
 function build() {
   const canvas = el("canvas", { tabIndex: 0, role: "application", "aria-label": "Map of the library. Arrow keys move it, plus and minus zoom, 0 shows all, Enter opens the picture in the middle." });
@@ -116,7 +117,8 @@ function readColours() {
     const [r, g, b] = [1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16));
     return (255 << 24 | b << 16 | g << 8 | r) >>> 0;
   };
-  return { paper: packed("--paper"), dot: packed("--dot"), mark: packed("--accent"), accent: style.getPropertyValue("--accent").trim(), line: style.getPropertyValue("--paper").trim() };
+  const plain = (name) => style.getPropertyValue(name).trim();
+  return { paper: packed("--paper"), dot: packed("--dot"), accent: plain("--accent"), sunken: plain("--sunken") };
 }
 
 function draw() {
@@ -126,25 +128,37 @@ function draw() {
   pixels.fill(colours.paper);
   const side = Math.max(1, Math.round(ratio * (points.length > 20000 ? 1.5 : 3) * Math.min(2, Math.sqrt(at.scale / home))));
   for (let i = 0; i < points.length; i++) dot(i, side, colours.dot);
-  if (marked.size) for (let i = 0; i < points.length; i++) if (marked.has(points[i][0])) dot(i, 2 * side + 1, colours.mark);
   pen.putImageData(frame, 0, 0);
-  place();
+  const spots = placeWords();
+  place(spots);
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.fillStyle = colours.accent;
+  if (marked.size) for (let i = 0; i < points.length; i++) if (marked.has(points[i][0])) disc(screenX(places[2 * i]), screenY(places[2 * i + 1]));
   pen.imageSmoothingQuality = "high";
-  for (const box of boxes) {
-    const image = images.get(box.id);
-    const [w, h] = [box.right - box.left, box.bottom - box.top];
-    pen.drawImage(image, box.left, box.top, w, h);
-    if (marked.has(box.id)) {
-      pen.strokeStyle = colours.accent;
-      pen.lineWidth = 3;
-      pen.strokeRect(box.left - 1.5, box.top - 1.5, w + 3, h + 3);
-    }
-  }
+  for (const box of boxes) drawThumb(box);
   pen.setTransform(1, 0, 0, 1, 0, 0);
   canvas.dataset.drawn = String(boxes.length);
-  drawWords();
+  drawWords(spots);
   listNear();
+}
+
+function disc(x, y) {
+  const { pen } = parts;
+  pen.beginPath();
+  pen.arc(x, y, 4, 0, 2 * Math.PI);
+  pen.fill();
+}
+
+/** Draw the middle of a picture as a square. */
+function drawThumb({ id, left, top }) {
+  const { pen } = parts, image = images.get(id);
+  if (!image.complete || !image.naturalWidth) { pen.fillStyle = colours.sunken; pen.fillRect(left, top, THUMB, THUMB); return; }
+  const { naturalWidth: w, naturalHeight: h } = image, side = Math.min(w, h);
+  pen.drawImage(image, (w - side) / 2, (h - side) / 2, side, side, left, top, THUMB, THUMB);
+  if (!marked.has(id)) return;
+  pen.strokeStyle = colours.accent;
+  pen.lineWidth = 3;
+  pen.strokeRect(left - 1.5, top - 1.5, THUMB + 3, THUMB + 3);
 }
 
 function dot(i, side, colour) {
@@ -154,65 +168,70 @@ function dot(i, side, colour) {
   for (let y = Math.max(0, top); y < Math.min(h, top + side); y++) pixels.fill(colour, y * w + Math.max(0, left), y * w + Math.min(w, left + side));
 }
 
+const apart = (a, b) => a.left >= b.right + GAP || b.left >= a.right + GAP || a.top >= b.bottom + GAP || b.top >= a.bottom + GAP;
+
 /**
- * Choose the small pictures. Cells are fixed to the map at each doubling of the scale, so that what
- * is shown stays while the map is moved.
+ * Choose the small pictures: those that were shown while the map is only moved, then what the query
+ * found, then the others, each where it hides neither a word nor another picture.
  */
-function place() {
-  const cell = CELL / 2 ** Math.round(Math.log2(at.scale));
-  const taken = new Set();
-  boxes = [];
-  let waiting = 0;
+function place(spots) {
   const { points } = data;
-  const order = marked.size ? [0, 1] : [1];
-  for (const turn of order) {
-    for (let i = 0; i < points.length && boxes.length + waiting < MOST_THUMBS; i++) {
-      const [id, x, y] = points[i];
-      if (turn === 0 && !marked.has(id)) continue;
-      const sx = screenX(x), sy = screenY(y);
-      if (sx < -THUMB || sy < -THUMB || sx > width + THUMB || sy > height + THUMB) continue;
-      const key = `${Math.floor(x / cell)},${Math.floor(y / cell)}`;
-      if (taken.has(key)) continue;
-      taken.add(key);
-      let image = images.get(id);
-      if (!image) {
-        image = new Image();
-        image.onload = ask;
-        image.src = thumbOf(id, 160);
-        if (images.size > 3000) images.delete(images.keys().next().value);
-        images.set(id, image);
-      }
-      if (!image.complete || !image.naturalWidth) { waiting += image.complete ? 0 : 1; continue; }
-      const shrink = THUMB / Math.max(image.naturalWidth, image.naturalHeight);
-      const w = image.naturalWidth * shrink / 2, h = image.naturalHeight * shrink / 2;
-      const box = { id, left: sx - w, top: sy - h, right: sx + w, bottom: sy + h };
-      if (boxes.every((o) => box.left > o.right + 3 || o.left > box.right + 3 || box.top > o.bottom + 3 || o.top > box.bottom + 3)) boxes.push(box);
+  const kept = placedAt === at.scale ? boxes.map((box) => box.place) : [];
+  placedAt = at.scale;
+  boxes = [];
+  let tries = 0;
+  const put = (i) => {
+    const x = screenX(places[2 * i]), y = screenY(places[2 * i + 1]), half = THUMB / 2;
+    if (x < -half || y < -half || x > width + half || y > height + half || boxes.length >= MOST_THUMBS) return;
+    tries++;
+    const box = { id: points[i][0], place: i, left: x - half, top: y - half, right: x + half, bottom: y + half };
+    if (boxes.every((other) => other.place !== i && apart(box, other)) && spots.every((other) => apart(box, other))) {
+      boxes.push(box);
+      fetchThumb(box.id);
     }
-  }
+  };
+  kept.forEach(put);
+  if (marked.size) for (let i = 0; i < points.length; i++) if (marked.has(points[i][0])) put(i);
+  for (let i = 0; i < points.length && tries < MOST_TRIES; i++) put(i);
 }
 
-/** Place the landmarks: those that were there keep their buttons, so that focus stays. */
-function drawWords() {
-  const { words } = parts;
-  const old = new Map([...words.children].map((node) => [node.dataset.word, node]));
+function fetchThumb(id) {
+  if (images.has(id)) return;
+  const image = new Image();
+  image.onload = ask;
+  image.src = thumbOf(id, 160);
+  if (images.size > 3000) images.delete(images.keys().next().value);
+  images.set(id, image);
+}
+
+/** Where landmarks can stand without hiding one another, the most important first. */
+function placeWords() {
   const spots = [];
-  const keep = new Set();
   for (const { word, x, y } of data.words) {
     if (spots.length >= MOST_WORDS) break;
-    const sx = screenX(x), sy = screenY(y), half = 4 * word.length + 14;
-    if (sx < half || sy < 16 || sx > width - half || sy > height - 16) continue;
-    if (spots.some(([ox, oy, other]) => Math.abs(ox - sx) < other + half + 6 && Math.abs(oy - sy) < 30)) continue;
-    spots.push([sx, sy, half]);
+    const half = 4 * word.length + 14, middle = screenX(x), line = screenY(y);
+    const box = { word, middle, line, left: middle - half, right: middle + half, top: line - 13, bottom: line + 13 };
+    if (box.left < 0 || box.top < 0 || box.right > width || box.bottom > height) continue;
+    if (spots.every((other) => apart(box, other))) spots.push(box);
+  }
+  return spots;
+}
+
+/** Put the landmarks there: those that were shown keep their buttons, so that focus stays. */
+function drawWords(spots) {
+  const { words } = parts;
+  const old = new Map([...words.children].map((node) => [node.dataset.word, node]));
+  for (const { word, middle, line } of spots) {
     let node = old.get(word);
     if (!node) {
       node = el("button", { type: "button", class: "landmark", data: { word }, "aria-label": `${word}: add it to the query`, on: { click: () => addTerm({ text: word }, 1) } }, word);
       makeDraggable(node, () => ({ text: word }));
       words.append(node);
     }
-    node.style.transform = `translate(${sx}px, ${sy}px) translate(-50%, -50%)`;
-    keep.add(word);
+    node.style.transform = `translate(${middle}px, ${line}px) translate(-50%, -50%)`;
+    old.delete(word);
   }
-  for (const [word, node] of old) if (!keep.has(word) && node !== document.activeElement) node.remove();
+  for (const node of old.values()) if (node !== document.activeElement) node.remove();
 }
 
 let listed = 0;
