@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -111,3 +112,25 @@ def serving(library: Path) -> Iterator[str]:
         process.wait(30)
         if process.stdout is not None:
             process.stdout.close()
+
+
+@contextmanager
+def tab_of(browser: Any, url: str, **options: Any) -> Iterator[Any]:
+    """Open a tab; at the end, nothing may have complained, or been asked of another server."""
+    context = browser.new_context(**options)
+    tab = context.new_page()
+    problems: list[str] = []
+    expected = ("Failed to load resource", "net::ERR_ABORTED")  # answers of 4xx are part of tests
+    tab.on(
+        "console",
+        lambda message: message.text.startswith(expected) or problems.append(message.text),
+    )
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+    tab.on(
+        "request",
+        lambda r: r.url.startswith((url + "/", "data:", f"blob:{url}/")) or problems.append(r.url),
+    )
+    yield tab
+    context.close()
+    assert problems == []
