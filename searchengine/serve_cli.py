@@ -71,10 +71,12 @@ def serve(
     serving = Serving(host, port, token or os.environ.get(TOKEN_VARIABLE) or None, names)
     safety = serving.safety()
     with listen(host, port) as listener:  # before the library: a wrong port is told at once
+        from searchengine.engine import Engine
         from searchengine.web.app import create_app
         from searchengine.web.serving import open_browser, serve, url_of
 
-        app = create_app(settings, safety=safety)
+        # A new library is made: the page can fill it.
+        app = create_app(settings, Engine.open(settings, create=True), safety)
         url = url_of(listener, host, safety.token)
 
         def tell() -> None:

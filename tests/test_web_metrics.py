@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,7 +13,7 @@ from searchengine.errors import LibraryError
 from searchengine.web.metrics import install_metrics
 from searchengine.web.problems import install_problems
 from searchengine.web.safety import Safety, install_safety
-from tests.web_server import Served, served
+from tests.web_server import Served, get, request, served
 
 
 class Disk:
@@ -63,7 +62,7 @@ def server(disk: Disk) -> Iterator[Served]:
 
 
 def _figures(server: Served) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = httpx.get(f"{server.url}/metrics").text
+    text = get(f"{server.url}/metrics").text
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -82,9 +81,9 @@ def _requests(server: Served) -> dict[tuple[str, str, str], float]:
 
 def test_requests_are_counted_by_template_and_status(server: Served) -> None:
     for path in ("/api/v1/images/1", "/api/v1/images/2", "/api/v1/images/x", "/no", "/bug"):
-        httpx.get(server.url + path)
-    httpx.get(server.url, headers={"Host": "evil.example"})
-    httpx.request("BREW", f"{server.url}/api/v1/images/1")
+        get(server.url + path)
+    get(server.url, headers={"Host": "evil.example"})
+    request("BREW", f"{server.url}/api/v1/images/1")
     counts = _requests(server)
     assert counts["GET", "/api/v1/images/{id}", "200"] == 2
     assert counts["GET", "/api/v1/images/{id}", "422"] == 1
@@ -97,7 +96,7 @@ def test_requests_are_counted_by_template_and_status(server: Served) -> None:
 
 def test_searches_are_timed_by_themselves(server: Served) -> None:
     for path in ("/api/v1/images/1/similar", "/api/v1/images/x/similar", "/api/v1/images/1"):
-        httpx.get(server.url + path)
+        get(server.url + path)
     figures = _figures(server)
     assert figures["lexpix_search_seconds_count", ()] == 1
     route = (("route", "/api/v1/images/{id}/similar"),)
@@ -118,13 +117,13 @@ def test_figures_are_asked_for_and_a_broken_one_takes_none_away(
 def test_ready_is_who_can_use_library_and_model(
     server: Served, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = httpx.get(f"{server.url}/readyz")
+    answer = get(f"{server.url}/readyz")
     assert (answer.status_code, answer.json()) == (200, {"library": True, "model": True})
     disk.is_there = False
-    answer = httpx.get(f"{server.url}/readyz")
+    answer = get(f"{server.url}/readyz")
     assert (answer.status_code, answer.json()) == (503, {"library": False, "model": True})
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
     assert "/photos/catalog.sqlite" in record.getMessage()
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert get(f"{server.url}/healthz").status_code == 200
     disk.is_there = True
-    assert httpx.get(f"{server.url}/readyz").status_code == 200
+    assert get(f"{server.url}/readyz").status_code == 200

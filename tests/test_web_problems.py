@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from searchengine import errors, query
 from searchengine.web.problems import STATUSES, install_problems
-from tests.web_server import Served, served
+from tests.web_server import Served, get, post, request, served
 
 
 class Wish(BaseModel):
@@ -62,7 +62,7 @@ def server() -> Iterator[Served]:
 
 
 def _get(server: Served, path: str) -> tuple[int, dict[str, object]]:
-    answer = httpx.get(server.url + path)
+    answer = get(server.url + path)
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert set(problem) >= {"type", "title", "status", "detail", "instance"}
@@ -114,7 +114,7 @@ def test_unknown_words_come_with_suggestions(server: Served) -> None:
 
 
 def test_message_that_names_a_file_of_any_bytes_arrives(server: Served) -> None:
-    answer = httpx.get(f"{server.url}/raise/bytes")
+    answer = get(f"{server.url}/raise/bytes")
     assert answer.status_code == 422
     assert b"caf\\udce9.jpg" in answer.content
 
@@ -129,7 +129,7 @@ def test_syntax_error_is_told_as_the_parser_tells_it(server: Served) -> None:
 
 
 def test_request_that_does_not_fit_names_the_field(server: Served) -> None:
-    answer = httpx.post(f"{server.url}/wish", json={"limit": "many"})
+    answer = post(f"{server.url}/wish", json={"limit": "many"})
     problem = answer.json()
     assert answer.status_code == problem["status"] == 422
     assert problem["errors"][0]["where"] == "body.limit"
@@ -140,7 +140,7 @@ def test_request_that_does_not_fit_names_the_field(server: Served) -> None:
 def test_what_the_framework_refuses_is_a_problem_too(
     server: Served, method: str, path: str, status: int
 ) -> None:
-    answer = httpx.request(method, server.url + path)
+    answer = request(method, server.url + path)
     assert answer.status_code == answer.json()["status"] == status
     assert answer.json()["type"] == "about:blank"
     assert answer.json()["detail"] != answer.json()["title"]
@@ -163,7 +163,7 @@ def test_answer_that_breaks_off_is_not_taken_for_a_whole_one(
     server: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{server.url}/half")
+        get(f"{server.url}/half")
     (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
     assert "no second half" in record.getMessage()
 

@@ -32,7 +32,7 @@ from searchengine.web.safety import (
     new_token,
 )
 from searchengine.web.serving import Serving
-from tests.web_server import Served, read_all, served
+from tests.web_server import PATIENCE, Served, get, post, read_all, request, served
 
 TOKEN = "correct-horse-battery"
 SMALL = Limits(
@@ -55,7 +55,7 @@ class Gate:
 
     def pass_through(self) -> None:
         self.entered.release()
-        assert self.open.wait(30)
+        assert self.open.wait(PATIENCE)
 
 
 def _app(safety: Safety, gate: Gate | None = None) -> FastAPI:
@@ -118,7 +118,7 @@ def locked() -> Iterator[Served]:
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "localhost."])
 def test_own_names_are_answered(plain: Served, name: str) -> None:
     for host in (name, f"{name}:{plain.port}"):
-        answer = httpx.get(f"{plain.url}/api/v1/thing", headers={"Host": host})
+        answer = get(f"{plain.url}/api/v1/thing", headers={"Host": host})
         assert answer.status_code == 200, host
 
 
@@ -129,7 +129,7 @@ def test_own_names_are_answered(plain: Served, name: str) -> None:
 def test_strangers_name_that_points_here_is_not_answered(
     plain: Served, name: str, path: str
 ) -> None:
-    answer = httpx.get(plain.url + path, headers={"Host": f"{name}:{plain.port}"})
+    answer = get(plain.url + path, headers={"Host": f"{name}:{plain.port}"})
     assert answer.status_code == 421
     assert answer.json()["type"] == "urn:lexpix:host"
     assert "--allow-host" in answer.json()["detail"]
@@ -138,7 +138,7 @@ def test_strangers_name_that_points_here_is_not_answered(
 def test_any_address_but_no_other_name_where_others_are_served(locked: Served) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     for host, status in (("192.168.1.7:8765", 200), ("[fe80::1]", 200), ("evil.example", 421)):
-        answer = httpx.get(f"{locked.url}/api/v1/thing", headers={"Host": host} | bearer)
+        answer = get(f"{locked.url}/api/v1/thing", headers={"Host": host} | bearer)
         assert answer.status_code == status, host
 
 
@@ -181,7 +181,7 @@ def test_name_of_any_host_has_nothing_that_ends_a_name(host: str) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 def test_other_site_gets_nothing(plain: Served, site: str, method: str) -> None:
     headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
-    answer = httpx.request(method, f"{plain.url}/api/v1/thing", headers=headers)
+    answer = request(method, f"{plain.url}/api/v1/thing", headers=headers)
     assert answer.status_code == 403
     assert answer.json()["type"] == "urn:lexpix:origin"
 
@@ -193,8 +193,8 @@ def test_link_on_another_site_opens_the_page_but_not_in_a_frame(plain: Served) -
             "Sec-Fetch-Mode": "navigate",
             "Sec-Fetch-Dest": dest,
         }
-        assert httpx.get(plain.url, headers=headers).status_code == status, dest
-        assert httpx.post(f"{plain.url}/api/v1/echo", headers=headers).status_code == 403
+        assert get(plain.url, headers=headers).status_code == status, dest
+        assert post(f"{plain.url}/api/v1/echo", headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -202,14 +202,14 @@ def test_link_on_another_site_opens_the_page_but_not_in_a_frame(plain: Served) -
     ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1", "http://[::1]", ""],
 )
 def test_request_of_another_origin_is_refused(plain: Served, origin: str) -> None:
-    answer = httpx.post(f"{plain.url}/api/v1/echo", json=1, headers={"Origin": origin})
+    answer = post(f"{plain.url}/api/v1/echo", json=1, headers={"Origin": origin})
     assert answer.status_code == 403
 
 
 def test_own_page_and_programs_may_ask(plain: Served) -> None:
     own = {"Origin": plain.url, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
     for headers in (own, {}):
-        assert httpx.post(f"{plain.url}/api/v1/echo", json=[1], headers=headers).json() == [1]
+        assert post(f"{plain.url}/api/v1/echo", json=[1], headers=headers).json() == [1]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_own_page_and_programs_may_ask(plain: Served) -> None:
 )
 def test_body_that_any_form_could_send_is_not_taken(plain: Served, kind: str) -> None:
     headers = {"Content-Type": kind} if kind else {}
-    answer = httpx.post(f"{plain.url}/api/v1/echo", content=b"1", headers=headers)
+    answer = post(f"{plain.url}/api/v1/echo", content=b"1", headers=headers)
     assert answer.status_code == 415
 
 
@@ -227,23 +227,23 @@ def test_body_that_any_form_could_send_is_not_taken(plain: Served, kind: str) ->
 @pytest.mark.parametrize("path", ["/", "/api/v1/thing", "/metrics", "/no", "/openapi.json"])
 def test_without_token_there_is_nothing(locked: Served, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
-        answer = httpx.get(locked.url + path, headers=headers)
+        answer = get(locked.url + path, headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert "set-cookie" not in answer.headers
 
 
 def test_health_needs_no_token(locked: Served) -> None:
-    assert httpx.get(f"{locked.url}/healthz").json() == {"status": "ok"}
+    assert get(f"{locked.url}/healthz").json() == {"status": "ok"}
 
 
 def test_program_gives_the_token_in_a_header(locked: Served) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    assert httpx.get(f"{locked.url}/api/v1/thing", headers=headers).status_code == 200
+    assert get(f"{locked.url}/api/v1/thing", headers=headers).status_code == 200
 
 
 def test_browser_gets_a_cookie_and_an_address_without_the_token(locked: Served) -> None:
-    with httpx.Client(base_url=locked.url) as browser:
+    with httpx.Client(base_url=locked.url, timeout=PATIENCE) as browser:
         page = browser.get("/", params={"q": 'a "dog" <b>', "token": TOKEN})
         assert page.status_code == 200
         assert TOKEN not in page.text
@@ -266,9 +266,9 @@ def test_page_that_goes_on_stays_on_this_server(locked: Served) -> None:
 
 
 def test_wrong_token_in_the_address_is_refused(locked: Served) -> None:
-    assert httpx.get(locked.url, params={"token": "wrong"}).status_code == 401
-    assert httpx.get(locked.url, params={"token": ""}).status_code == 401
-    answer = httpx.post(f"{locked.url}/api/v1/echo", params={"token": TOKEN}, json=1)
+    assert get(locked.url, params={"token": "wrong"}).status_code == 401
+    assert get(locked.url, params={"token": ""}).status_code == 401
+    answer = post(f"{locked.url}/api/v1/echo", params={"token": TOKEN}, json=1)
     assert answer.status_code == 401
 
 
@@ -310,9 +310,9 @@ def test_only_the_own_machine_is_served_without_a_token(host: str, is_public: bo
 
 def test_request_that_a_proxy_passed_on_is_not_local(plain: Served) -> None:
     url = f"{plain.url}/api/v1/thing"
-    assert httpx.get(url).json() == {"local": True}
+    assert get(url).json() == {"local": True}
     for name in ("X-Forwarded-For", "Forwarded", "Via"):
-        assert httpx.get(url, headers={name: "127.0.0.1"}).json() == {"local": False}
+        assert get(url, headers={name: "127.0.0.1"}).json() == {"local": False}
 
 
 # Headers
@@ -320,7 +320,7 @@ def test_request_that_a_proxy_passed_on_is_not_local(plain: Served) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/thing", "/no", "/metrics", "/api/v1/echo"])
 def test_every_answer_has_the_headers(plain: Served, path: str) -> None:
-    answer = httpx.get(plain.url + path)
+    answer = get(plain.url + path)
     policy = answer.headers["content-security-policy"].split("; ")
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -367,14 +367,14 @@ def test_body_that_does_not_say_its_length_is_cut(small: Served, path: str) -> N
 
     answer: httpx.Response | None = None
     with suppress(httpx.WriteError):  # the server closed before all was sent, as it should
-        answer = httpx.post(small.url + path, content=parts(), headers={"Content-Type": kind})
+        answer = post(small.url + path, content=parts(), headers={"Content-Type": kind})
     assert answer is None or answer.status_code == 413
     assert sent < most + 20_000_000  # buffers of the system, not all there is
 
 
 def test_body_within_limits_is_taken(small: Served) -> None:
-    assert httpx.post(f"{small.url}/api/v1/echo", json="x" * 900).json() == "x" * 900
-    answer = httpx.post(f"{small.url}/api/v1/uploads", files={"file": bytes(199_000)})
+    assert post(f"{small.url}/api/v1/echo", json="x" * 900).json() == "x" * 900
+    answer = post(f"{small.url}/api/v1/uploads", files={"file": bytes(199_000)})
     assert answer.json() == {"bytes": 199_000}
 
 
@@ -418,10 +418,10 @@ def test_more_than_there_are_places_for_wait_and_more_than_that_are_sent_away() 
     gate = Gate()
     with served(_app(Safety(limits=SMALL), gate)) as server, ThreadPoolExecutor(16) as pool:
         url = f"{server.url}/api/v1/work"
-        asked = [pool.submit(httpx.get, url, timeout=30) for _ in range(SMALL.running)]
+        asked = [pool.submit(get, url) for _ in range(SMALL.running)]
         for _ in asked:
-            assert gate.entered.acquire(timeout=30)
-        more = [pool.submit(httpx.get, url, timeout=30) for _ in range(10)]
+            assert gate.entered.acquire(timeout=PATIENCE)
+        more = [pool.submit(get, url) for _ in range(10)]
         away = [one for one in more if _is_done(one, SMALL.waiting, more)]
         assert len(away) == 10 - SMALL.waiting
         for one in away:
@@ -430,17 +430,17 @@ def test_more_than_there_are_places_for_wait_and_more_than_that_are_sent_away() 
             assert answer.headers["retry-after"] == "1"
             assert answer.json()["status"] == 503
         # Neither the page nor who watches over it has to wait.
-        assert httpx.get(server.url).status_code == 200
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert get(server.url).status_code == 200
+        assert get(f"{server.url}/healthz").status_code == 200
         gate.open.set()
         rest = [one for one in (*asked, *more) if one not in away]
         assert {one.result().status_code for one in rest} == {200}
-        assert httpx.get(f"{server.url}/api/v1/thing").status_code == 200
+        assert get(f"{server.url}/api/v1/thing").status_code == 200
 
 
 def _is_done(one: object, left: int, all_of_them: list[object]) -> bool:
     """Tell whether a request was answered, once all but `left` are."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while sum(each.done() for each in all_of_them) < len(all_of_them) - left:  # type: ignore[attr-defined]
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -451,31 +451,28 @@ def test_who_waits_too_long_is_sent_away_and_places_are_not_lost() -> None:
     gate = Gate()
     limits = Limits(running=1, waiting=5, queue_seconds=0.3)
     with served(_app(Safety(limits=limits), gate)) as server, ThreadPoolExecutor(8) as pool:
-        first = pool.submit(httpx.get, f"{server.url}/api/v1/work", timeout=30)
-        assert gate.entered.acquire(timeout=30)
+        first = pool.submit(get, f"{server.url}/api/v1/work")
+        assert gate.entered.acquire(timeout=PATIENCE)
         body = {"value": 1}
         for answer in (
-            httpx.get(f"{server.url}/api/v1/thing"),
-            httpx.post(f"{server.url}/api/v1/echo", json=body),
+            get(f"{server.url}/api/v1/thing"),
+            post(f"{server.url}/api/v1/echo", json=body),
         ):
             assert answer.status_code == 503
             assert answer.headers["retry-after"] == "1"
         gate.open.set()
         assert first.result().status_code == 200
         for _ in range(3):
-            assert httpx.post(f"{server.url}/api/v1/echo", json=body).json() == body
+            assert post(f"{server.url}/api/v1/echo", json=body).json() == body
 
 
 def test_work_that_many_wait_for_holds_no_places() -> None:
     gate = Gate()
     with served(_app(Safety(limits=SMALL), gate)) as server, ThreadPoolExecutor(8) as pool:
-        waiting = [
-            pool.submit(httpx.get, f"{server.url}/api/v1/wait", timeout=30)
-            for _ in range(SMALL.running + 2)
-        ]
+        waiting = [pool.submit(get, f"{server.url}/api/v1/wait") for _ in range(SMALL.running + 2)]
         for _ in waiting:
-            assert gate.entered.acquire(timeout=30)
-        assert httpx.get(f"{server.url}/api/v1/thing").status_code == 200
+            assert gate.entered.acquire(timeout=PATIENCE)
+        assert get(f"{server.url}/api/v1/thing").status_code == 200
         gate.open.set()
         assert {one.result().status_code for one in waiting} == {200}
 
@@ -493,7 +490,7 @@ def test_slow_bodies_and_slow_readers_hold_no_places(small: Served) -> None:
             reader.sendall(b"GET /api/v1/large HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert reader.recv(15) == b"HTTP/1.1 200 OK"  # and no more
         for _ in range(3):
-            assert httpx.post(f"{small.url}/api/v1/echo", json=1).json() == 1
+            assert post(f"{small.url}/api/v1/echo", json=1).json() == 1
 
 
 # Connections
@@ -555,18 +552,16 @@ def test_thousand_idle_connections_shut_nobody_out() -> None:
             with suppress(ConnectionError):
                 one.sendall(b"GET / HTTP/1.1\r\n")
         for _ in range(5):
-            assert httpx.get(f"{server.url}/api/v1/thing").status_code == 200
+            assert get(f"{server.url}/api/v1/thing").status_code == 200
 
 
 def test_connections_that_are_all_at_work_send_others_away() -> None:
     gate = Gate()
     few = ConnectionLimits(most=3)
     with served(_app(Safety(), gate), few) as server, ThreadPoolExecutor(4) as pool:
-        working = [
-            pool.submit(httpx.get, f"{server.url}/api/v1/work", timeout=30) for _ in range(3)
-        ]
+        working = [pool.submit(get, f"{server.url}/api/v1/work") for _ in range(3)]
         for _ in working:
-            assert gate.entered.acquire(timeout=30)
+            assert gate.entered.acquire(timeout=PATIENCE)
         answer = server.raw(b"")
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"Retry-After: 1" in answer
@@ -575,7 +570,7 @@ def test_connections_that_are_all_at_work_send_others_away() -> None:
 
 
 def test_connection_is_kept_for_the_next_request(plain: Served) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", plain.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", plain.port, timeout=PATIENCE)
     connection.connect()
     used = connection.sock
     for _ in range(3):

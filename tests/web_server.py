@@ -8,11 +8,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+import httpx
 from fastapi import FastAPI
 
 from searchengine.web.connections import ConnectionLimits
 from searchengine.web.serving import Server, listen
+
+PATIENCE = 120.0
+"""Seconds that tests wait for an answer: the machine may be busy with something else."""
+
+
+def request(method: str, url: str, **options: Any) -> httpx.Response:
+    return httpx.request(method, url, timeout=PATIENCE, **options)
+
+
+get = partial(request, "GET")
+post = partial(request, "POST")
+delete = partial(request, "DELETE")
 
 
 @dataclass(frozen=True)
@@ -25,7 +40,7 @@ class Served:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def connect(self, timeout: float = 20) -> socket.socket:
+    def connect(self, timeout: float = PATIENCE) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
 
     def raw(self, request: bytes) -> bytes:
@@ -56,10 +71,10 @@ def served(app: FastAPI, connections: ConnectionLimits | None = None) -> Iterato
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     try:
-        assert ready.wait(30), "the server did not start"
+        assert ready.wait(PATIENCE), "the server did not start"
         yield Served(listener.getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(PATIENCE)
         listener.close()
         assert not thread.is_alive(), "the server did not stop"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,7 @@ class Scene:
         names: Of each point: the path of a picture, or a word.
         pictures: How many of the points are pictures.
         thumbs: Small pictures, the most important first.
+        ids: Of the pictures, if they are of a library.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Scene:
     names: tuple[str, ...]
     pictures: int = 0
     thumbs: tuple[Thumb, ...] = field(default=())
+    ids: tuple[int, ...] = ()
 
     @property
     def words(self) -> range:
@@ -134,7 +136,7 @@ def map_pictures(
     places = layout(np.concatenate(clouds), method, seed=seed)
     names = (*(shown[one].path for one in present), *words)
     title = f"{len(present):,} pictures" + (f" and {len(words)} words" if words else "")
-    return Scene(title, places, names, len(present))
+    return Scene(title, places, names, len(present), ids=tuple(present))
 
 
 def with_thumbs(scene: Scene, most: int, executor: Executor) -> tuple[Scene, list[str]]:
@@ -154,7 +156,7 @@ def with_thumbs(scene: Scene, most: int, executor: Executor) -> tuple[Scene, lis
             failures.append(image)
         else:
             thumbs.append(Thumb(point, image))
-    return Scene(scene.title, scene.places, scene.names, scene.pictures, tuple(thumbs)), failures
+    return replace(scene, thumbs=tuple(thumbs)), failures
 
 
 def _thumb(names: Sequence[str], point: int) -> Image | str:

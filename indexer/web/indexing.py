@@ -1,0 +1,125 @@
+"""Index a folder in a process of its own, which a server started.
+
+    python -m indexer.web.indexing
+
+The first line of standard input is a JSON object, {"folder", "settings"}. Standard output is a JSON
+object on each line: {"event": "progress", "done", "total"}, {"event": "failure", "path", "reason"},
+and at the end {"event": "report", ...} or {"event": "error", "detail"}. When standard input ends,
+so does the run: that is how it is cancelled, and why it does not go on without its server. What
+was written until then can be found, and the next run does the rest.
+"""
+
+from __future__ import annotations
+
+import _thread
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from indexer.pipeline import Progress, index_images
+from searchengine import plugins
+from searchengine.config import Settings
+from searchengine.engine import Engine
+from searchengine.errors import LexpixError
+from searchengine.types import Failure, IndexReport
+
+EVERY = 0.2
+"""Seconds between two lines of progress."""
+GRACE = 10.0
+"""Seconds that a run has to end by itself."""
+
+
+class Reporter:
+    """Write what happens, a line each; from one thread."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._due = 0.0
+
+    def write(self, event: str, **more: Any) -> None:
+        """Write one line, in ASCII: names of files may hold any bytes."""
+        print(json.dumps({"event": event, **more}), file=self._stream, flush=True)
+
+    def progress(self, at: Progress) -> None:
+        """Write how far it is, now and then."""
+        now = time.monotonic()
+        if now >= self._due or at.done == at.total:
+            self._due = now + EVERY
+            self.write("progress", done=at.done, total=at.total)
+
+    def failure(self, failure: Failure) -> None:
+        """Write what could not be read."""
+        self.write("failure", path=failure.path, reason=failure.reason)
+
+
+def settings_entry(settings: Settings) -> dict[str, Any]:
+    """Return the JSON form of settings."""
+    entry = dataclasses.asdict(settings)
+    return entry | {
+        "library": str(settings.library),
+        "yielding": sorted(settings.yielding),
+    }
+
+
+def settings_in(entry: dict[str, Any]) -> Settings:
+    """Read what `settings_entry` made."""
+    return Settings(
+        **(entry | {"library": Path(entry["library"]), "yielding": frozenset(entry["yielding"])})
+    )
+
+
+def index_folder(folder: str, settings: Settings, reporter: Reporter) -> IndexReport:
+    """Index one folder as `lexpix index` does."""
+    executor = plugins.load("lexpix.executors", settings.executor)(settings.workers)
+    with Engine.open(settings, create=True) as engine:
+        try:
+            return index_images(
+                folder,
+                engine.catalog,
+                engine.encoder,
+                executor=executor,
+                progress=reporter.progress,
+                on_failure=reporter.failure,
+            )
+        finally:  # what was written before an interruption is in the index as well
+            engine.refresh()
+
+
+def main() -> int:
+    """Read the order, carry it out, and end when standard input does."""
+    # A server that was started in the background hands down that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
+    reporter = Reporter(sys.stdout)
+    try:
+        report = index_folder(order["folder"], settings_in(order["settings"]), reporter)
+    except KeyboardInterrupt:
+        return 130
+    except (LexpixError, OSError) as error:
+        reporter.write("error", detail=str(error))
+        return 1
+    reporter.write("report", **dataclasses.asdict(report))
+    return 0
+
+
+def _end_with(stream: TextIO) -> None:
+    while stream.readline():
+        pass
+    main_thread = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main_thread is not None:
+        signal.pthread_kill(main_thread, signal.SIGINT)  # wakes it, if it waits for a lock
+    else:
+        _thread.interrupt_main()
+    time.sleep(GRACE)
+    os._exit(130)  # something does not let itself be interrupted; an interrupted run loses nothing
+
+
+if __name__ == "__main__":
+    sys.exit(main())

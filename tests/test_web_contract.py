@@ -1,0 +1,75 @@
+"""The whole app against its own OpenAPI: schemathesis asks whatever the contract allows, and more.
+
+All checks of schemathesis apply; no answer may be a failure of the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import Case
+from schemathesis.config import ChecksConfig, PositiveDataAcceptanceConfig, SchemathesisConfig
+
+from indexer.executors import Threads
+from indexer.pipeline import index_images
+from searchengine.config import Settings
+from searchengine.engine import Engine
+from searchengine.web.app import create_app
+from tests.drawn_captions import save_colour_model
+from tests.test_web_jobs import draw
+from tests.web_server import Served, get, served
+
+EXAMPLES = 12
+"""Requests of each kind to each operation; about a minute in all."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("contract")
+    chosen = Settings(
+        library=folder / "library", model=str(save_colour_model(folder / "colours")), workers=2
+    )
+    with Engine.open(chosen, create=True) as engine:
+        pictures = str(draw(folder / "photos", 12))
+        index_images(pictures, engine.catalog, engine.encoder, executor=Threads(2))
+        engine.refresh()
+    with served(create_app(chosen)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def described(server: Served) -> schemathesis.schemas.BaseSchema:
+    # What fits the schema may still be no query, name no picture of the library, or say two things.
+    refused = [200, 202, 206, 304, 400, 401, 403, 404, 409, 413, 416, 422, 503]
+    acceptance = PositiveDataAcceptanceConfig(expected_statuses=[str(one) for one in refused])
+    config = SchemathesisConfig()
+    config.projects.default.checks = ChecksConfig(positive_data_acceptance=acceptance)
+    return schemathesis.openapi.from_url(f"{server.url}/api/openapi.json", config=config)
+
+
+lazy = schemathesis.pytest.from_fixture("described")
+
+
+@lazy.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_answer_is_what_the_contract_says(case: Case) -> None:
+    if case.path == "/api/v1/jobs" and case.method == "POST":
+        # Whatever folder of this machine it hits upon would be indexed.
+        case.body = {"kind": "index", "folder": "/no/such/folder"}
+    response = case.call(timeout=60)
+    assert response.status_code < 500 or response.status_code == 503
+    case.validate_response(response)
+
+
+def test_description_names_every_route_of_the_api(server: Served) -> None:
+    paths = get(f"{server.url}/api/openapi.json").json()["paths"]
+    assert {"/api/v1/search", "/api/v1/images/{id}", "/api/v1/jobs", "/api/v1/map"} <= set(paths)
+    assert all(path.startswith("/api/v1/") for path in paths)
