@@ -156,7 +156,7 @@ class Columns:
         if seq < self.seq:  # the catalog was restored from a copy
             return Columns.of(catalog)
         described, gone = catalog.described(self.seq)
-        return self._with(seq, described, gone)
+        return self.with_changes(seq, described, gone)
 
     def by_date(self, *, newest: bool) -> Order:
         """Return the pictures by date, the newest or the oldest first, those without one last."""
@@ -178,7 +178,8 @@ class Columns:
         known = inside & (self.ids[places] == ids) if len(self.ids) else inside
         return places, known
 
-    def _with(self, seq: int, described: Sequence[Description], gone: Ids) -> Columns:
+    def with_changes(self, seq: int, described: Sequence[Description], gone: Ids) -> Columns:
+        """Return the columns with pictures described anew and others gone, as of a later seq."""
         new = np.array([one.id for one in described], dtype=np.int64)
         kept = ~np.isin(self.ids, np.concatenate([new, gone]))
         ids = np.concatenate([self.ids[kept], new])
