@@ -187,7 +187,7 @@ def test_rows_hold_every_picture_once_and_fill_the_width(
     browser: sync_api.Browser, url: str
 ) -> None:
     shapes = [(100 + 37 * n % 900, 100 + 53 * n % 700) for n in range(400)]
-    groups = ["", *("a" for _ in range(150)), *("b" for _ in range(249))]
+    groups = ["", *("a" for _ in range(180)), *("b" for _ in range(219))]  # b: as a piece ends
     widths = [300, 741, 1500]
     with tab_of(browser, url) as tab:
         tab.goto(url)
@@ -201,7 +201,7 @@ def test_rows_hold_every_picture_once_and_fill_the_width(
         assert [row["label"] for row in one["rows"] if row["label"]] == ["a", "b"]
         for row, below in zip(one["rows"], one["rows"][1:], strict=False):
             assert below["top"] >= row["top"] + row["height"] - 1e-6
-        ends = {n for n, _ in enumerate(pictures) if pictures[n]["to"] in {1, 151, 400}}
+        ends = {n for n, _ in enumerate(pictures) if pictures[n]["to"] in {1, 181, 400}}
         for n, row in enumerate(pictures):
             across = sum(row["widths"]) + one["gap"] * (len(row["widths"]) - 1)
             assert across <= width + 1e-6

@@ -60,7 +60,7 @@ def page(browser: sync_api.Browser, url: str) -> Iterator[sync_api.Page]:
 
 def ask(url: str, **question: Any) -> dict[str, Any]:
     """Ask the server without the page."""
-    answer = httpx.post(f"{url}/api/v1/search", json={"limit": 500, **question}, timeout=60)
+    answer = httpx.post(f"{url}/api/v1/search", json={"limit": 500} | question, timeout=60)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -105,8 +105,8 @@ def test_typing_searches_and_back_returns(page: sync_api.Page, url: str) -> None
     bands = list(dict.fromkeys(hit["band"].title() for hit in answer["hits"]))
     expect(page.locator(".heading")).to_have_text(bands)
     assert page.url == f"{url}/?q=cat"
-    search(page, "rocket")
-    expect_first(page, ids_of(ask(url, query="rocket"))[:3])
+    search(page, "motorcycle")
+    expect_first(page, [id_of(url, "motorcycle_left.png")])
     page.go_back()
     expect(page.locator("#q")).to_have_value("cat")
     expect_first(page, expected)
@@ -166,18 +166,13 @@ def drag(page: sync_api.Page, source: sync_api.Locator, target: str) -> None:
 
 
 def test_picture_minus_word_plus_word_by_dragging(page: sync_api.Page, url: str) -> None:
-    open_at(page, url, "/?f.folder=")
-    page.goto(url + "/")
-    china, coffee = id_of(url, "china.jpg"), id_of(url, "coffee.png")
-    page.goto(url + "/?q=temple+%2B+coffee&unlikely=1")
-    expect(cell(page, china)).to_be_visible()
-    page.locator("#clear").click()
-    search(page, "temple + coffee")
+    coffee = id_of(url, "coffee.png")
+    open_at(page, url, "/?q=temple+%2B+coffee&unlikely=1")
     expect(cell(page, coffee)).to_be_visible()
     drag(page, cell(page, coffee), "#drop-minus")
     query = f"temple + coffee - #{coffee}"
     expect(page.locator("#q")).to_have_value(query)
-    expect_first(page, ids_of(ask(url, query=query))[:1])
+    expect_first(page, ids_of(ask(url, query=query, unlikely=True))[:3])
     drag(page, page.locator(".chip .word").nth(1), "#drop-minus")
     query = f"temple - coffee - #{coffee}"
     expect(page.locator("#q")).to_have_value(query)
@@ -188,7 +183,7 @@ def test_picture_minus_word_plus_word_by_dragging(page: sync_api.Page, url: str)
 
 
 def test_slider_weighs_a_term(page: sync_api.Page, url: str) -> None:
-    open_at(page, url, "/?q=cat+%2B+rocket")
+    open_at(page, url, "/?q=cat+%2B+rocket&unlikely=1")
     expect(page.locator(".chip")).to_have_count(2)
     slider = page.get_by_role("slider", name="Weight of rocket")
     slider.focus()
@@ -196,15 +191,15 @@ def test_slider_weighs_a_term(page: sync_api.Page, url: str) -> None:
         slider.press("ArrowRight")
     expect(page.locator("#q")).to_have_value("cat + 2.5*rocket")
     expect(page.locator(".chip output").nth(1)).to_have_text("2.5×")
-    expected = ids_of(ask(url, query="cat + 2.5*rocket"))
-    assert expected[0] != ids_of(ask(url, query="2.5*cat + rocket"))[0]
+    expected = ids_of(ask(url, query="cat + 2.5*rocket", unlikely=True))[:5]
+    assert expected != ids_of(ask(url, query="cat + rocket", unlikely=True))[:5]
     expect_first(page, expected)
     page.go_back()  # all the steps are one entry
-    expect(page.locator("#q")).to_have_value("cat + 1.1*rocket")
+    expect(page.locator("#q")).to_have_value("cat + rocket")
 
 
 def test_words_of_a_term_come_apart(page: sync_api.Page, url: str) -> None:
-    open_at(page, url, "/?q=cat+rocket")
+    open_at(page, url, "/?q=cat+rocket&unlikely=1")
     page.get_by_role("button", name="Split cat rocket into words").click()
     expect(page.locator("#q")).to_have_value("cat + rocket")
     expect(page.locator(".chip")).to_have_count(2)
@@ -216,7 +211,7 @@ def test_more_and_less_like_a_hit(page: sync_api.Page, url: str) -> None:
     cell(page, rocket).hover()
     cell(page, rocket).get_by_role("button", name="More like rocket.jpg").click()
     expect(page.locator("#q")).to_have_value(f"rocket + 0.5*#{rocket}")
-    expect_first(page, ids_of(ask(url, query=f"rocket + 0.5*#{rocket}"))[:2])
+    expect_first(page, ids_of(ask(url, query=f"rocket + 0.5*#{rocket}", unlikely=True))[:2])
     search(page, "cat")
     cell(page, cat).hover()
     cell(page, cat).get_by_role("button", name="Less like chelsea.png").click()
@@ -392,14 +387,12 @@ def test_selection_is_exported(page: sync_api.Page, url: str) -> None:
 def test_keyboard_alone_is_enough(page: sync_api.Page, url: str) -> None:
     open_at(page, url, "/")
     page.keyboard.press("/")
-    page.keyboard.type("cat + rocket")
-    page.keyboard.press("Escape")
-    expect(page.locator(".chip")).to_have_count(2)
-    expected = ids_of(ask(url, query="cat + rocket"))
+    page.keyboard.type("colour")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(1)
+    expected = ids_of(ask(url, query="colour", limit=60))
+    assert len(expected) > 2
     expect_first(page, expected)
-    page.keyboard.press("/")
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
     page.keyboard.press("ArrowDown")
     expect(cell(page, expected[0]).locator(".open")).to_be_focused()
     page.keyboard.press("ArrowRight")
@@ -421,7 +414,7 @@ def test_keyboard_alone_is_enough(page: sync_api.Page, url: str) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#selection")).to_be_hidden()
     page.keyboard.press("-")
-    expect(page.locator(".chip")).to_have_count(3)
+    expect(page.locator("#q")).to_have_value(f"colour - 0.5*#{expected[1]}")
 
 
 def test_scrolling_shows_everything_once_and_comes_back(page: sync_api.Page, url: str) -> None:
@@ -453,7 +446,7 @@ def test_scrolling_shows_everything_once_and_comes_back(page: sync_api.Page, url
 def test_map_shows_pictures_and_adds_words(page: sync_api.Page, url: str) -> None:
     page.goto(url + "/map")
     words = page.locator(".landmark")
-    expect(words.first).to_be_visible()
+    expect(words.first).to_be_visible(timeout=4 * WAIT)  # the first map takes its time
     expect(page.locator(".near header")).to_contain_text(f"{len(PHOTOS) + 3 + DRAWN} pictures")
     word = words.first.get_attribute("data-word")
     drag(page, words.first, "#drop-plus")

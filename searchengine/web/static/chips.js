@@ -55,7 +55,7 @@ function set(terms, filters, how = "push") {
   const q = write(terms, filters);
   model = { q, terms, filters };
   draw();
-  go({ q, page: state.page === "/recipes" ? "/" : state.page, open: 0, unlikely: false }, how);
+  go({ q, page: state.page === "/recipes" ? "/" : state.page, open: 0 }, how);
 }
 
 /**
@@ -109,7 +109,7 @@ function chip(term, index) {
     type: "range", min: LEAST, max: MOST, step: 0.1, "aria-label": `Weight of ${label}`,
     on: {
       pointerdown: () => { fresh = true; },
-      keydown: () => { fresh = true; },
+      focus: () => { fresh = true; },
       input: () => {
         const size = Number(slider.value), before = model.terms[index];
         put(changed(index, { ...before, weight: before.weight < 0 ? -size : size }), fresh ? "push" : "replace");

@@ -19,13 +19,30 @@ let active = 0;
 let asked = false;
 
 const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
-const BANDS = { likely: "Likely", maybe: "Maybe", unlikely: "Unlikely" };
+const BANDS = ["likely", "maybe", "unlikely"];
+const HEADINGS = ["Likely", "Maybe", "Unlikely", ""];
 const months = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+
+/**
+ * Sort new hits into bands. Matches need not fall with the scores: one that is better than those
+ * before it pulls them up, so that each heading stands once.
+ * @param {number} from the first new one
+ */
+function grade(from) {
+  let best = BANDS.length;
+  for (let at = found.hits.length - 1; at >= from; at--) {
+    const band = BANDS.indexOf(found.hits[at].band);
+    best = Math.min(best, band < 0 ? BANDS.length : band);
+    found.hits[at].grade = best;
+  }
+  const least = from ? found.hits[from - 1].grade : 0;
+  for (const hit of found.hits.slice(from)) hit.grade = Math.max(hit.grade, least);
+}
 
 /** @param {any} hit */
 function groupOf(hit) {
   const sort = state.sort || (state.q.trim() ? "match" : "newest");
-  if (sort === "match") return BANDS[hit.band] || "";
+  if (sort === "match") return HEADINGS[hit.grade];
   if (!hit.taken_at) return "Without a date";
   const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
   return Number.isNaN(date.getTime()) ? "Without a date" : months.format(date);
@@ -151,6 +168,7 @@ function rebuild() {
 }
 
 function extend() {
+  grade(layout.count);
   if (layout.open !== null) { // this row will be another one
     const number = layout.rows.length - 1;
     const held = drawn.get(number)?.contains(document.activeElement);

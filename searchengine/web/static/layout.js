@@ -27,7 +27,9 @@ export class Layout {
   extend(items, ended) {
     if (this.open !== null) { // the last row was not full: make it again
       const row = this.rows.pop();
-      this.height = row.top;
+      const above = this.rows.at(-1);
+      if (above?.label && above.from === row.from) this.rows.pop(); // its heading comes again
+      this.height = this.rows.length ? this.rows.at(-1).top + this.rows.at(-1).height + (this.rows.at(-1).label ? 0 : GAP) : 0;
       this.count = row.from;
       this.open = null;
     }
