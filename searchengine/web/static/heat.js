@@ -16,7 +16,7 @@ export function paint(canvas, grid, most) {
   const pen = small.getContext("2d"), image = pen.createImageData(columns, rows);
   grid.flat().forEach((value, at) => {
     const strength = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
-    image.data.set([...(value < 0 ? AGAINST : FOR), 225 * strength ** 1.3], 4 * at);
+    image.data.set([...(value < 0 ? AGAINST : FOR), 200 * strength ** 1.3], 4 * at);
   });
   pen.putImageData(image, 0, 0);
   const ratio = Math.min(devicePixelRatio || 1, 2);
