@@ -15,6 +15,7 @@ from searchengine.web.answers import API
 from searchengine.web.decoding import Decoding
 from searchengine.web.live import Live
 from searchengine.web.metrics import install_metrics
+from searchengine.web.pages import install_pages
 from searchengine.web.problems import install_problems
 from searchengine.web.safety import Safety, install_safety
 from searchengine.web.thumbs import Thumbs
@@ -66,6 +67,7 @@ def create_app(
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
     for router in (search, pictures, texts, words, library):
         app.include_router(router.router, prefix=API)
+    install_pages(app)
     for name in plugins.names(EXTENSIONS):
         plugins.load(EXTENSIONS, name)(app, live, settings)
     return app

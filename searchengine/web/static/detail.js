@@ -1,0 +1,215 @@
+// One picture and all that is known of it, in a dialog.
+
+import { api, fileOf, isAborted, Problem, thumbOf } from "./api.js";
+import { addTerm, HINT, makeDraggable } from "./chips.js";
+import { byId, copyText, el, icon, iconButton, isTyping, nameOf, plural, size } from "./dom.js";
+import { focusPicture, neighbours } from "./grid.js";
+import { greatest, paint, wipe } from "./heat.js";
+import { bus, go, href, state } from "./state.js";
+import { tagEditor } from "./tags.js";
+
+const SHOWN_BY_BROWSERS = new Set(["jpeg", "jpg", "png", "webp", "gif", "avif", "bmp"]);
+const dialog = /** @type {HTMLDialogElement} */ (byId("detail"));
+let shown = 0;
+let asking = new AbortController();
+
+const dates = new Intl.DateTimeFormat("en", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+const dateOf = (text) => {
+  const date = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`); // cameras know no time zones
+  return Number.isNaN(date.getTime()) ? text : dates.format(date);
+};
+
+/** Fill a section once its answer is there; say in it what went wrong. */
+async function fill(box, ask, draw) {
+  try {
+    const content = draw(await ask());
+    if (content === null) box.remove();
+    else { box.append(...[content].flat()); box.hidden = false; }
+  } catch (error) {
+    if (isAborted(error)) return;
+    if (!(error instanceof Problem)) throw error;
+    if (error.status === 404 || error.status === 501 || error.status === 503) box.remove(); // this library has no such thing
+    else { box.append(el("p", { class: "quiet-text" }, error.message)); box.hidden = false; }
+  }
+}
+
+const section = (title, name) => el("section", { class: name, hidden: true }, el("h3", {}, title));
+
+function strip(pictures) {
+  return el("ul", { class: "strip" }, pictures.map((one) => {
+    const name = one.path ? nameOf(one.path) : `picture ${one.id}`;
+    const link = el("a", { href: href({ page: "/", open: one.id }), title: one.path || "", on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: one.id }, "replace"); } } },
+      el("img", { src: thumbOf(one.id, 160), alt: name, loading: "lazy", width: 96, height: 72, draggable: false }));
+    makeDraggable(link, () => ({ image_id: one.id, label: name }));
+    return el("li", {}, link);
+  }));
+}
+
+function facts(image) {
+  const rows = [];
+  const row = (term, ...value) => rows.push(el("div", {}, el("dt", {}, term), el("dd", {}, ...value)));
+  if (image.taken_at) row("Taken", dateOf(image.taken_at));
+  if (image.camera) row("Camera", image.camera);
+  if (image.lens) row("Lens", image.lens);
+  if (image.lat !== null && image.lat !== undefined) row("Place", `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}`);
+  if (image.width) row("Size", `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
+  if (image.format) row("Format", image.format.toUpperCase());
+  const copy = iconButton("copy", "Copy the path", () => copyText(image.path, "Path"));
+  row("Path", el("span", { class: "path" }, image.path), copy);
+  return el("dl", {}, rows);
+}
+
+/** The picture with what is painted over it. */
+function stage(image, id) {
+  const first = image?.thumb ? thumbOf(id, 640) : thumbOf(id, 640);
+  const picture = el("img", { class: "picture", src: first, alt: image ? image.name || nameOf(image.path) : "" });
+  const canvas = el("canvas", { class: "overlay", "aria-hidden": "true" });
+  const frame = el("div", { class: "frame" }, picture, canvas);
+  if (image?.width && SHOWN_BY_BROWSERS.has((image.format || "").toLowerCase())) {
+    const whole = new Image();
+    whole.onload = () => { picture.src = whole.src; };
+    whole.src = fileOf(id);
+  }
+  if (image?.width) {
+    frame.style.aspectRatio = `${image.width} / ${image.height}`;
+    frame.style.setProperty("--shape", String(image.width / image.height));
+  }
+  makeDraggable(picture, () => ({ image_id: id, label: image ? nameOf(image.path) : undefined }));
+  return { frame, canvas };
+}
+
+function explanation(answer, canvas) {
+  const parts = answer.parts.filter((part) => part.grid?.length);
+  if (!parts.length) return null;
+  const most = greatest(parts.map((part) => part.grid));
+  const sum = parts[0].grid.map((row, y) => row.map((_, x) => parts.reduce((all, part) => all + part.grid[y][x], 0)));
+  const all = parts.length > 1 ? [{ label: "all", share: answer.score, grid: sum }, ...parts] : parts;
+  const legend = el("p", { class: "legend", hidden: true }, "against ", el("span", { class: "ramp", "aria-hidden": "true" }), " for");
+  let held = -1;
+  const buttons = all.map((part, index) => el("button", {
+    type: "button", class: "part", "aria-pressed": "false",
+    "aria-label": `Show where ${part.label} was found; share ${part.share.toFixed(2)} of the score`,
+    on: { click: () => { held = held === index ? -1 : index; draw(); } },
+  }, part.label, el("span", { class: "share" }, part.share.toFixed(2))));
+  const draw = () => {
+    buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === held)));
+    legend.hidden = held < 0;
+    if (held < 0) wipe(canvas);
+    else paint(canvas, all[held].grid, held === 0 && parts.length > 1 ? greatest([sum]) : most);
+    canvas.dataset.shows = held < 0 ? "" : all[held].label;
+  };
+  bus.addEventListener("painted", (event) => { if (/** @type {CustomEvent} */ (event).detail !== buttons && held >= 0) { held = -1; buttons.forEach((one) => one.setAttribute("aria-pressed", "false")); legend.hidden = true; } }, { signal: asking.signal });
+  return [el("div", { class: "parts" }, buttons), legend];
+}
+
+function captionOf(answer, canvas) {
+  if (!answer.text) return null;
+  const grids = answer.words.map((word) => word.attention).filter(Boolean);
+  const most = grids.length ? greatest(grids) : 1;
+  const show = (word) => () => {
+    if (!word.attention) return;
+    bus.dispatchEvent(new CustomEvent("painted", { detail: "caption" }));
+    paint(canvas, word.attention, most);
+    canvas.dataset.shows = word.word;
+  };
+  const hide = () => { wipe(canvas); canvas.dataset.shows = ""; };
+  const text = el("p", { class: "caption" }, answer.words.flatMap((word, index) => {
+    const node = word.attention
+      ? el("button", { type: "button", class: "seen", "aria-label": `${word.word}: show where the model looked`, on: { pointerenter: show(word), focus: show(word), pointerleave: hide, blur: hide } }, word.word)
+      : el("span", {}, word.word);
+    return index ? [" ", node] : [node];
+  }));
+  const sure = answer.sure ? null : el("p", { class: "quiet-text" }, "The model is not sure of this caption.");
+  return [text, sure, el("p", { class: "quiet-text" }, "Point at a word to see where the model looked.")].filter(Boolean);
+}
+
+function textList(answer, id) {
+  if (!answer.hits.length) return null;
+  const all = { page: "/recipes", dish: id, text: 0, open: 0 };
+  return [el("ul", { class: "texts" }, answer.hits.map((text) =>
+    el("li", {}, el("a", { href: href({ page: "/recipes", text: text.id, open: 0 }), on: { click: (event) => { event.preventDefault(); go({ page: "/recipes", text: text.id, open: 0 }); } } }, text.title || "without a title"),
+      el("span", { class: "quiet-text" }, ` ${text.kind}`)))),
+  answer.hits.some((text) => text.kind === "recipe") && el("a", { href: href(all), on: { click: (event) => { event.preventDefault(); go(all); } } }, "More recipes for this dish")].filter(Boolean);
+}
+
+async function show(id) {
+  shown = id;
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const { before, after } = neighbours(id);
+  const step = (to, name, label) => iconButton(name, label, () => go({ open: to }, "replace"), { disabled: to === undefined, class: `quiet turn ${name}` });
+  const panel = el("div", { class: "panel" });
+  const place = el("div", { class: "stage" });
+  const head = el("header", {}, el("h2", {}, `Picture ${id}`), iconButton("close", "Close", () => dialog.close(), { class: "quiet close" }));
+  const held = document.activeElement?.closest?.("#detail .turn")?.getAttribute("aria-label");
+  dialog.replaceChildren(place, el("div", { class: "side" }, head, panel));
+  if (!dialog.open) dialog.showModal();
+  place.append(step(before, "left", "Picture before"), step(after, "right", "Next picture"));
+  if (held) dialog.querySelector(`[aria-label="${held}"]`)?.focus();
+  let image;
+  try {
+    image = await api.image(id, signal);
+  } catch (error) {
+    if (isAborted(error)) return;
+    if (!(error instanceof Problem)) throw error;
+    panel.append(el("p", { class: "problem" }, error.message));
+    return;
+  }
+  const name = image.name || nameOf(image.path);
+  head.querySelector("h2").textContent = name;
+  dialog.setAttribute("aria-label", name);
+  const { frame, canvas } = stage(image, id);
+  place.prepend(frame);
+  const term = { image_id: id, label: name };
+  const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
+  const caption = section("Caption", "captions"), why = section("Why it was found", "why");
+  const similar = section("Similar pictures", "similar"), texts = section("Recipes and texts", "matching");
+  panel.append(
+    el("div", { class: "actions" }, like("plus", "More like this", HINT), like("minus", "Less like this", -HINT),
+      el("a", { class: "plain", href: fileOf(id), download: name }, icon("down"), el("span", {}, "Original"))),
+    caption, why,
+    el("section", { class: "tags" }, el("h3", {}, "Tags"), tagEditor(id, image.tags)),
+    el("section", { class: "facts" }, el("h3", {}, "About"), facts(image)),
+  );
+  const twins = image.near_duplicates || [], copies = image.copies || [];
+  if (twins.length) panel.append(el("section", { class: "twins" }, el("h3", {}, "Nearly the same"), strip(twins)));
+  if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "exact copy", "exact copies")), strip(copies.map((one) => ({ id: one })))));
+  panel.append(similar, texts);
+  if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas));
+  else why.remove();
+  fill(caption, () => api.caption(id, signal), (answer) => captionOf(answer, canvas));
+  fill(similar, () => api.similar(id, signal), (answer) => (answer.hits.length ? strip(answer.hits) : null));
+  fill(texts, () => api.textsOf(id, signal), (answer) => textList(answer, id));
+}
+
+/** Show what the state says, if anything. */
+export function syncDetail() {
+  if (state.open === shown) return;
+  if (state.open) show(state.open);
+  else if (dialog.open) dialog.close();
+}
+
+/** Wire the dialog. */
+export function startDetail() {
+  dialog.addEventListener("close", () => {
+    const last = shown;
+    shown = 0;
+    asking.abort();
+    dialog.replaceChildren();
+    if (state.open) {
+      if (history.state?.deep) history.back(); // the entry before is the one without the dialog
+      else go({ open: 0 }, "replace");
+    }
+    focusPicture(last);
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { before, after } = neighbours(shown);
+    if (event.key === "ArrowLeft" && before !== undefined) go({ open: before }, "replace");
+    else if (event.key === "ArrowRight" && after !== undefined) go({ open: after }, "replace");
+    else return;
+    event.preventDefault();
+  });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+}

@@ -1,0 +1,105 @@
+// Filters with counts beside the pictures; a drawer where the window is narrow.
+
+import { byId, count, el, icon, iconButton } from "./dom.js";
+import { found } from "./search.js";
+import { bus, FACETS, go, state, toggleFilter } from "./state.js";
+
+const NAMES = { folder: "Folder", year: "Year", month: "Month", camera: "Camera", tag: "Tag", shape: "Shape", format: "Format" };
+const NONE = { year: "No date", month: "No date", camera: "No camera", tag: "No tag", folder: "No folder", shape: "Unknown", format: "Unknown" };
+const OPEN_AT_FIRST = new Set(["folder", "year", "tag", "shape"]);
+const FEW = 7;
+
+/** Facets whose whole list is shown, and those that were folded or unfolded by hand. */
+const whole = new Set();
+const unfolded = new Map();
+/** @type {Record<string, {value: any, label: string, count: number}[]>} */
+let facets = {};
+
+const keyOf = (value) => (value === null ? "" : String(value));
+const LOOKS = { shape: (text) => text[0].toUpperCase() + text.slice(1), format: (text) => text.toUpperCase() };
+const labelOf = (facet, one) => (one.value === null ? NONE[facet] : (LOOKS[facet] || String)(one.label || String(one.value)));
+
+function line(facet, one) {
+  const value = keyOf(one.value);
+  const id = `f-${facet}-${value}`;
+  const checked = (state.filters[facet] || []).includes(value);
+  return el("li", {}, el("label", { title: one.value === null ? "" : String(one.value) },
+    el("input", { type: "checkbox", checked, data: { facet, value }, id, on: { change: () => toggleFilter(facet, value) } }),
+    el("span", { class: "name" }, labelOf(facet, one)), el("span", { class: "count" }, count(one.count))));
+}
+
+function section(facet) {
+  const values = facets[facet] || [];
+  const chosen = state.filters[facet] || [];
+  if (values.length === 0 || (values.length === 1 && !chosen.length && values[0].value === null)) return null;
+  const shown = whole.has(facet) ? values : values.filter((one, at) => at < FEW || chosen.includes(keyOf(one.value)));
+  const details = el("details", { open: unfolded.get(facet) ?? (OPEN_AT_FIRST.has(facet) || chosen.length > 0) },
+    el("summary", {}, NAMES[facet], chosen.length ? el("span", { class: "badge" }, chosen.length) : ""),
+    el("fieldset", {}, el("legend", { class: "sr" }, NAMES[facet]), el("ul", {}, shown.map((one) => line(facet, one)))),
+    shown.length < values.length && el("button", {
+      type: "button", class: "link", data: { more: facet },
+      on: { click: () => { whole.add(facet); draw(); byId("facets").querySelectorAll(`[data-facet="${facet}"]`)[FEW]?.focus(); } },
+    }, `All ${count(values.length)}`),
+  );
+  details.addEventListener("toggle", () => unfolded.set(facet, details.open));
+  return details;
+}
+
+function draw() {
+  const panel = byId("facets");
+  const held = document.activeElement?.id, inside = panel.contains(document.activeElement);
+  const place = panel.scrollTop;
+  panel.replaceChildren(
+    el("header", {}, el("h2", {}, "Filters"), iconButton("close", "Close the filters", () => fold())),
+    ...FACETS.map(section).filter((node) => node !== null),
+  );
+  const local = document.body.dataset.local === "yes";
+  if (local) panel.append(el("button", { type: "button", class: "plain wide", id: "add-folder", on: { click: () => bus.dispatchEvent(new CustomEvent("add-folder")) } }, icon("folder"), el("span", {}, "Index a folder")));
+  panel.scrollTop = place;
+  if (inside && held) byId(held)?.focus({ preventScroll: true });
+  drawChosen();
+}
+
+/** What is filtered by, where it can be taken back even if the panel is closed. */
+function drawChosen() {
+  const chips = [];
+  for (const facet of FACETS) {
+    for (const value of state.filters[facet] || []) {
+      const one = (facets[facet] || []).find((other) => keyOf(other.value) === value) || { value: value === "" ? null : value, label: value, count: 0 };
+      const label = labelOf(facet, one);
+      chips.push(el("button", { type: "button", class: "chosen", "aria-label": `Remove the filter ${NAMES[facet]}: ${label}`, on: { click: () => toggleFilter(facet, value) } }, el("span", {}, label), icon("close")));
+    }
+  }
+  if (chips.length > 1) chips.push(el("button", { type: "button", class: "link", on: { click: () => go({ filters: {} }) } }, "Clear filters"));
+  byId("chosen").replaceChildren(...chips);
+  byId("open-facets").classList.toggle("on", chips.length > 0);
+}
+
+function fold() {
+  document.body.classList.remove("facets-open");
+  byId("open-facets").setAttribute("aria-expanded", "false");
+  byId("open-facets").focus();
+}
+
+/** Wire the panel. */
+export function startFacets() {
+  const button = byId("open-facets");
+  button.setAttribute("aria-expanded", "false");
+  button.setAttribute("aria-controls", "facets");
+  button.addEventListener("click", () => {
+    const open = document.body.classList.toggle("facets-open");
+    button.setAttribute("aria-expanded", String(open));
+    if (open) byId("facets").querySelector("button, input")?.focus();
+  });
+  byId("facets").addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.body.classList.contains("facets-open")) { event.stopPropagation(); fold(); }
+  });
+  byId("main").addEventListener("pointerdown", (event) => {
+    if (document.body.classList.contains("facets-open") && !event.target.closest("#facets, #open-facets")) fold();
+  });
+  bus.addEventListener("answer", () => {
+    facets = found.answer.facets || {};
+    draw();
+  });
+  draw();
+}

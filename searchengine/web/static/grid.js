@@ -1,0 +1,257 @@
+// The pictures that were found. Only rows near the window are in the document; one picture at a
+// time takes the keyboard, and arrows move it.
+
+import { addTerm, HINT, makeDraggable } from "./chips.js";
+import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
+import { GAP, Layout } from "./layout.js";
+import { found, loadMore } from "./search.js";
+import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
+import { bus, go, href, state } from "./state.js";
+
+const AROUND = 900; // pixels above and below the window whose rows are kept ready
+
+const grid = byId("grid");
+/** @type {Layout} */
+let layout = new Layout(1, 1, () => "");
+/** @type {Map<number, HTMLElement>} row number -> its element */
+const drawn = new Map();
+let active = 0;
+let asked = false;
+
+const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
+const BANDS = ["likely", "maybe", "unlikely"];
+const HEADINGS = ["Likely", "Maybe", "Unlikely", ""];
+const months = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+
+/**
+ * Sort new hits into bands. Matches need not fall with the scores: one that is better than those
+ * before it pulls them up, so that each heading stands once.
+ * @param {number} from the first new one
+ */
+function grade(from) {
+  let best = BANDS.length;
+  for (let at = found.hits.length - 1; at >= from; at--) {
+    const band = BANDS.indexOf(found.hits[at].band);
+    best = Math.min(best, band < 0 ? BANDS.length : band);
+    found.hits[at].grade = best;
+  }
+  const least = from ? found.hits[from - 1].grade : 0;
+  for (const hit of found.hits.slice(from)) hit.grade = Math.max(hit.grade, least);
+}
+
+/** @param {any} hit */
+function groupOf(hit) {
+  const sort = state.sort || (state.q.trim() ? "match" : "newest");
+  if (sort === "match") return HEADINGS[hit.grade];
+  if (!hit.taken_at) return "Without a date";
+  const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
+  return Number.isNaN(date.getTime()) ? "Without a date" : months.format(date);
+}
+
+function cell(hit, index, width, height, left) {
+  const name = nameOf(hit.path), term = () => ({ image_id: hit.id, label: name });
+  const link = el("a", {
+    class: "open", href: href({ page: "/", open: hit.id }), title: hit.path,
+    on: {
+      click: (event) => {
+        if (event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        active = index;
+        if (event.shiftKey || isSelecting()) pick(index, event.shiftKey);
+        else go({ open: hit.id });
+      },
+      focus: () => moveTo(index, false),
+    },
+  }, el("img", { src: width * devicePixelRatio > 480 ? hit.thumb.replace("size=320", "size=640") : hit.thumb, alt: name, width: Math.round(width), height: Math.round(height), decoding: "async", draggable: false }));
+  makeDraggable(link, term);
+  const box = el("input", {
+    type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": `Select ${name}`,
+    on: { click: (event) => { active = index; pick(index, event.shiftKey); } },
+  });
+  const node = el("div", { class: "cell", role: "gridcell", data: { id: hit.id, index } },
+    link, box,
+    el("span", { class: "likes" },
+      iconButton("plus", `More like ${name}`, () => addTerm(term(), HINT)),
+      iconButton("minus", `Less like ${name}`, () => addTerm(term(), -HINT))),
+  );
+  Object.assign(node.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
+  return node;
+}
+
+function drawRow(number) {
+  const row = layout.rows[number];
+  const node = el("div", { class: row.label ? "heading" : "row", role: "row", "aria-rowindex": number + 1 });
+  Object.assign(node.style, { top: `${row.top}px`, height: `${row.height}px` });
+  if (row.label) node.append(el("div", { role: "gridcell", class: "label" }, row.label));
+  else {
+    let left = 0;
+    for (let index = row.from; index < row.to; index++) {
+      const width = row.widths[index - row.from];
+      node.append(cell(found.hits[index], index, width, row.height, left));
+      left += width + GAP;
+    }
+  }
+  return node;
+}
+
+/** Put the rows near the window into the document, in their order, and take the others out. */
+function draw() {
+  asked = false;
+  if (grid.hidden || !layout.rows.length) return;
+  const offset = grid.getBoundingClientRect().top;
+  const first = layout.rowAt(Math.max(0, -offset - AROUND));
+  const last = layout.rowAt(Math.max(0, innerHeight - offset + AROUND));
+  const focused = document.activeElement?.closest?.("#grid > .row");
+  for (const [number, node] of drawn) {
+    if ((number < first || number > last) && node !== focused) {
+      node.remove();
+      drawn.delete(number);
+    }
+  }
+  for (let number = first; number <= last; number++) {
+    if (drawn.has(number)) continue;
+    const node = drawRow(number);
+    let after = null;
+    for (const [other, old] of drawn) if (other > number && (!after || other < after[0])) after = [other, old];
+    grid.insertBefore(node, after ? after[1] : null);
+    drawn.set(number, node);
+  }
+  mark();
+  if (offset + layout.height - innerHeight < 2 * AROUND) loadMore();
+}
+
+function ask() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(draw);
+}
+
+/** Show which picture takes the keyboard, and which are selected. */
+function mark() {
+  for (const node of grid.querySelectorAll(".cell")) {
+    const isActive = Number(node.dataset.index) === active;
+    for (const part of node.querySelectorAll("a, input, button")) part.tabIndex = isActive ? 0 : -1;
+    const on = isSelected(Number(node.dataset.id));
+    node.classList.toggle("selected", on);
+    node.setAttribute("aria-selected", String(on));
+    node.querySelector(".pick").checked = on;
+  }
+  grid.classList.toggle("selecting", isSelecting());
+}
+
+function moveTo(index, focus = true) {
+  active = Math.max(0, Math.min(index, found.hits.length - 1));
+  if (focus) {
+    show(active);
+    grid.querySelector(`.cell[data-index="${active}"] .open`)?.focus({ preventScroll: true });
+  }
+  mark();
+}
+
+/** Scroll so that a picture is in the window. @param {number} index */
+function show(index) {
+  const row = layout.rows[layout.rowOf(index)];
+  if (!row) return;
+  const top = grid.getBoundingClientRect().top + row.top, bottom = top + row.height;
+  const header = byId("top").offsetHeight + 12;
+  if (top < header) scrollBy(0, top - header);
+  else if (bottom > innerHeight - 12) scrollBy(0, bottom - innerHeight + 12);
+  draw();
+}
+
+/** Lay everything out anew: another answer, or another width. */
+function rebuild() {
+  for (const node of drawn.values()) node.remove();
+  drawn.clear();
+  layout = new Layout(grid.clientWidth || grid.parentElement.clientWidth, target(), groupOf);
+  extend();
+}
+
+function extend() {
+  grade(layout.count);
+  if (layout.open !== null) { // this row will be another one
+    const number = layout.rows.length - 1;
+    const held = drawn.get(number)?.contains(document.activeElement);
+    drawn.get(number)?.remove();
+    drawn.delete(number);
+    layout.extend(found.hits, !found.cursor);
+    if (held) { draw(); moveTo(active); }
+  } else layout.extend(found.hits, !found.cursor);
+  grid.style.height = `${layout.height}px`;
+  grid.setAttribute("aria-rowcount", String(found.cursor ? -1 : layout.rows.length));
+  byId("more").hidden = !found.cursor;
+  draw();
+}
+
+/** The pictures before and after one, for the detail view. @param {number} id */
+export function neighbours(id) {
+  const at = found.hits.findIndex((hit) => hit.id === id);
+  if (at >= 0 && at > found.hits.length - 10) loadMore();
+  return { before: found.hits[at - 1]?.id, after: at < 0 ? undefined : found.hits[at + 1]?.id, place: at };
+}
+
+/** Give the keyboard to a picture, as when its detail view closes. @param {number} id */
+export function focusPicture(id) {
+  const at = found.hits.findIndex((hit) => hit.id === id);
+  if (at >= 0 && state.page === "/") moveTo(at);
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  const hit = found.hits[active];
+  const row = layout.rows[layout.rowOf(active)];
+  const page = Math.max(1, Math.floor((innerHeight - 120) / target()));
+  const many = (step) => { let to = active; for (let n = 0; n < page; n++) to = layout.beside(to, step); return to; };
+  const steps = {
+    ArrowRight: () => moveTo(active + 1), ArrowLeft: () => moveTo(active - 1),
+    ArrowDown: () => moveTo(layout.beside(active, 1)),
+    ArrowUp: () => (row && row.from === 0 ? byId("q").focus() : moveTo(layout.beside(active, -1))),
+    PageDown: () => moveTo(many(1)), PageUp: () => moveTo(many(-1)),
+    Home: () => moveTo(0), End: () => moveTo(found.hits.length - 1),
+    "+": () => addTerm({ image_id: hit.id, label: nameOf(hit.path) }, HINT),
+    "-": () => addTerm({ image_id: hit.id, label: nameOf(hit.path) }, -HINT),
+    x: () => pick(active, event.shiftKey),
+  };
+  steps["="] = steps["+"];
+  steps.X = steps.x;
+  if (event.key === " " && event.target.matches?.("a")) steps[" "] = steps.x;
+  const step = steps[event.key];
+  if (!step || !hit) return;
+  event.preventDefault();
+  step();
+}
+
+/** @param {boolean} back come back to where the reader was */
+function settle(back) {
+  rebuild();
+  if (!back) active = 0;
+  mark();
+}
+
+/** Wire the grid. */
+export function startGrid() {
+  addEventListener("scroll", ask, { passive: true });
+  new ResizeObserver(() => {
+    if (grid.hidden || grid.clientWidth === layout.width) return;
+    const top = layout.rows[layout.rowAt(Math.max(0, byId("top").offsetHeight - grid.getBoundingClientRect().top))]?.from || 0;
+    const away = scrollY > 200;
+    rebuild();
+    if (away) show(top);
+  }).observe(grid.parentElement);
+  grid.addEventListener("keydown", onKey);
+  grid.addEventListener("error", (event) => { // a picture that went away since
+    if (event.target instanceof HTMLImageElement) event.target.closest(".cell")?.classList.add("gone");
+  }, true);
+  bus.addEventListener("enter-grid", () => { if (found.hits.length) moveTo(Math.max(0, active)); });
+  bus.addEventListener("grid", (event) => settle(/** @type {CustomEvent} */ (event).detail.back));
+  bus.addEventListener("more", extend);
+  bus.addEventListener("stuck", extend);
+  bus.addEventListener("selected", mark);
+  addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "a" && state.page === "/" && !state.open && !isTyping(event.target) && found.hits.length) {
+      event.preventDefault();
+      pickAll();
+    }
+  });
+}
+

@@ -1,0 +1,112 @@
+// Index runs: a strip with the progress of the one that is running, and a form to start one.
+
+import { api, Problem } from "./api.js";
+import { byId, count, el, openSheet, plural, toast } from "./dom.js";
+import { bus } from "./state.js";
+
+const EVERY = 20000; // ms between questions whether somebody else started one
+let followed = "";
+const strip = byId("jobs");
+const isLocal = document.body.dataset.local === "yes";
+const RUNNING = new Set(["running", "starting", "queued", "waiting"]);
+
+function draw(job) {
+  const { done = 0, total = 0 } = job;
+  const bar = el("progress", { max: total || 1, "aria-label": `Indexing ${job.folder}` });
+  if (total) bar.value = done;
+  else bar.removeAttribute("value");
+  strip.replaceChildren(
+    el("span", { class: "folder" }, `Indexing ${job.folder}`), bar,
+    el("span", { class: "amount" }, total ? `${count(done)} of ${count(total)}` : "looking for pictures"),
+    isLocal ? el("button", { type: "button", class: "link", on: { click: () => cancel(job.id) } }, "Stop") : "",
+  );
+  strip.hidden = false;
+}
+
+async function cancel(id) {
+  try {
+    await api.cancelJob(id);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    toast(error.message);
+  }
+}
+
+function follow(job) {
+  if (followed === job.id) return;
+  followed = job.id;
+  const events = api.jobEvents(job.id);
+  draw(job);
+  const finish = (text) => {
+    events.close();
+    followed = "";
+    strip.hidden = true;
+    if (text) toast(text);
+    bus.dispatchEvent(new CustomEvent("indexed"));
+  };
+  events.addEventListener("progress", (event) => {
+    const now = JSON.parse(event.data);
+    if (now.state && !RUNNING.has(now.state)) return;
+    draw({ ...job, ...now });
+  });
+  for (const end of ["report", "done", "end", "finished"]) events.addEventListener(end, (event) => finish(said(job, JSON.parse(event.data || "{}"))));
+  for (const end of ["failed", "cancelled"]) events.addEventListener(end, (event) => finish(JSON.parse(event.data || "{}").detail || `Indexing ${job.folder}: ${end}`));
+  events.onerror = async () => { // the stream ended: ask how
+    events.close();
+    const now = (await api.jobs().catch(() => ({ jobs: [] }))).jobs?.find((one) => one.id === job.id);
+    followed = "";
+    if (now && RUNNING.has(now.state)) setTimeout(() => follow(now), 2000);
+    else finish(now ? said(job, now) : "");
+  };
+}
+
+function said(job, end) {
+  const report = end.report || end;
+  if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || `Indexing ${job.folder}: ${end.state}`;
+  const parts = [["added", "new"], ["updated", "changed"], ["moved", "moved"], ["missing", "gone"], ["failed", "not readable"]];
+  const told = parts.filter(([key]) => report[key]).map(([key, word]) => `${count(report[key])} ${word}`);
+  return `${job.folder}: ${told.join(", ") || plural(report.unchanged || 0, "picture") + ", nothing new"}`;
+}
+
+async function look() {
+  if (document.hidden) return;
+  try {
+    const { jobs } = await api.jobs();
+    const job = jobs.find((one) => RUNNING.has(one.state));
+    if (job) follow(job);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    if (error.status === 404) clearInterval(timer); // a server without the indexer
+  }
+}
+let timer = 0;
+
+/** Ask for a folder and index it. */
+function ask() {
+  if (!isLocal) return;
+  const input = el("input", { type: "text", required: true, "aria-label": "Folder", placeholder: "/home/me/Pictures", spellcheck: false });
+  const problem = el("p", { class: "problem", role: "alert" });
+  const form = el("form", {}, el("p", {}, "The whole path of a folder on this computer. Its pictures are read, nothing is changed in it."),
+    el("div", { class: "line" }, input, el("button", { type: "submit", class: "main" }, "Index")), problem);
+  const sheet = openSheet("Index a folder", form);
+  input.focus();
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    problem.textContent = "";
+    try {
+      follow(await api.startJob(input.value.trim()));
+      sheet.close();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      problem.textContent = error.message;
+    }
+  });
+}
+
+/** Wire the strip. */
+export function startJobs() {
+  bus.addEventListener("add-folder", ask);
+  timer = setInterval(look, EVERY);
+  look();
+}
+

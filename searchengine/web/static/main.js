@@ -1,0 +1,176 @@
+// Starts the page, and shows what the state says: which view, which answer, which place in it.
+
+import { startBox } from "./box.js";
+import { startChips } from "./chips.js";
+import { startDetail, syncDetail } from "./detail.js";
+import { byId, count, debounce, el, icon, isTyping, plural, toast } from "./dom.js";
+import { startDrop } from "./drop.js";
+import { startFacets } from "./facets.js";
+import { startGrid } from "./grid.js";
+import { showHelp } from "./help.js";
+import { startJobs } from "./jobs.js";
+import { found, run } from "./search.js";
+import { clearSelection, selectedCount, startSelection } from "./selection.js";
+import { bus, go, href, questionOf, state } from "./state.js";
+
+const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes" };
+const TITLES = { "/": "Pictures", "/map": "Map", "/recipes": "Recipes" };
+/** Where the reader was in the list, if the next answer is one seen before. */
+let place = history.state?.scroll || 0;
+let wanted = history.state?.count || 0;
+let fresh = true; // the next answer is a new one: begin at its top
+
+history.scrollRestoration = "manual";
+
+/** Show the view of the state, and load its script when it is wanted for the first time. */
+async function showView() {
+  const view = VIEWS[state.page] || "search";
+  for (const name of Object.values(VIEWS)) byId(`view-${name}`).hidden = name !== view;
+  document.body.dataset.view = view;
+  document.title = `${state.q && view === "search" ? state.q : TITLES[state.page] || "lexpix"} - lexpix`;
+  for (const link of document.querySelectorAll("nav [data-view]")) {
+    const path = link.dataset.view;
+    if (path === state.page) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+    link.href = href({ page: path, open: 0, text: 0 });
+  }
+  if (view === "map") (await import("./map.js")).showMap();
+  if (view === "recipes") (await import("./recipes.js")).showRecipes();
+}
+
+function showStatus() {
+  const { answer, hits } = found;
+  const sorted = state.sort || (state.q.trim() ? "match" : "newest");
+  byId("sort").value = sorted;
+  byId("sort").querySelector("[value=match]").disabled = !state.q.trim();
+  const total = typeof answer.total === "number" ? answer.total : null;
+  const shown = total !== null && !found.cursor && total < hits.length ? hits.length : total;
+  const number = shown !== null && sorted !== "match" ? plural(shown, "picture") : found.cursor ? `${count(hits.length)}+ pictures` : plural(hits.length, "picture");
+  byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
+}
+
+function showEmpty() {
+  const { answer, hits } = found, box = byId("empty"), grid = byId("grid");
+  grid.hidden = !hits.length;
+  box.hidden = hits.length > 0 && !answer.nothing_like_that;
+  box.classList.toggle("small", hits.length > 0);
+  box.replaceChildren();
+  if (box.hidden) return;
+  const button = (text, run) => el("button", { type: "button", class: "main", on: { click: run } }, text);
+  const filtered = Object.keys(state.filters).length > 0;
+  if (answer.nothing_like_that) {
+    box.append(el("p", { class: "big" }, "Nothing here looks like that."));
+    box.append(hits.length ? el("p", {}, "These are the nearest all the same.") : button("Show the nearest all the same", () => go({ unlikely: true })));
+  } else if (filtered) box.append(el("p", { class: "big" }, "No picture passes these filters."), button("Clear filters", () => go({ filters: {} })));
+  else if (state.q.trim()) box.append(el("p", { class: "big" }, "No picture was found."));
+  else {
+    box.append(el("p", { class: "big" }, "No pictures here yet."));
+    if (document.body.dataset.local === "yes") box.append(button("Index a folder", () => bus.dispatchEvent(new CustomEvent("add-folder"))));
+    else box.append(el("p", {}, "Index a folder on the server: ", el("code", {}, "lexpix index FOLDER")));
+  }
+}
+
+function onAnswer() {
+  document.body.classList.remove("asking");
+  showStatus();
+  showEmpty();
+  bus.dispatchEvent(new CustomEvent("grid", { detail: { back: !fresh } }));
+  if (!fresh) scrollTo(0, place);
+  else if (scrollY > 0 && state.page === "/") scrollTo(0, 0);
+  fresh = true;
+}
+
+function onProblem({ error }) {
+  document.body.classList.remove("asking");
+  if (error.status === 400) return; // the box says it
+  if (error.status === 404) return void toast(error.message);
+  toast(error.message, { label: "Try again", run: () => run() });
+}
+
+function onState({ before, how }) {
+  showView();
+  if (questionOf(before) !== questionOf(state)) {
+    fresh = how !== "pop";
+    place = how === "pop" ? history.state?.scroll || 0 : 0;
+    run({ atLeast: fresh ? 0 : history.state?.count || 0 });
+  } else if (before.page !== state.page) {
+    // Laid out while hidden, it had no width.
+    if (state.page === "/" && found.answer) {
+      bus.dispatchEvent(new CustomEvent("grid", { detail: { back: true } }));
+      scrollTo(0, how === "pop" ? history.state?.scroll || 0 : 0);
+    } else scrollTo(0, 0);
+  }
+  syncDetail();
+}
+
+/** Links of the page change the state, not the document. */
+function onLink(event) {
+  const link = event.target.closest?.("a[data-view], a.brand");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  if (link.classList.contains("brand")) go({ page: "/", q: "", filters: {}, sort: "", unlikely: false, open: 0, text: 0 });
+  else go({ page: link.dataset.view, open: 0, text: 0 });
+}
+
+const THEMES = ["auto", "light", "dark"];
+const LOOKS = { auto: ["auto", "as the system"], light: ["sun", "light"], dark: ["moon", "dark"] };
+function showTheme(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  const [symbol, name] = LOOKS[theme];
+  byId("theme").replaceChildren(icon(symbol));
+  byId("theme").setAttribute("aria-label", `Colours: ${name}`);
+  byId("theme").title = `Colours: ${name}`;
+  bus.dispatchEvent(new CustomEvent("theme"));
+}
+
+function startTheme() {
+  let theme = document.documentElement.dataset.theme || "auto";
+  showTheme(theme);
+  byId("theme").addEventListener("click", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % 3];
+    try { localStorage.setItem("lexpix.theme", theme); } catch { /* this time only */ }
+    showTheme(theme);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => bus.dispatchEvent(new CustomEvent("theme")));
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+  if (event.key === "/") byId("q").select();
+  else if (event.key === "?") showHelp();
+  else if (event.key === "Escape" && selectedCount()) clearSelection();
+  else if (event.key === "Escape") byId("q").focus();
+  else return;
+  event.preventDefault();
+}
+
+const keepPlace = debounce(() => history.replaceState({ ...history.state, scroll: scrollY, count: found.hits.length }, ""), 150);
+
+startTheme();
+startBox();
+startChips();
+startFacets();
+startGrid();
+startDetail();
+startDrop();
+startJobs();
+startSelection();
+document.addEventListener("click", onLink);
+addEventListener("keydown", onKey);
+addEventListener("scroll", keepPlace, { passive: true });
+byId("help-button").addEventListener("click", showHelp);
+byId("sort").addEventListener("change", () => go({ sort: byId("sort").value }));
+bus.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
+bus.addEventListener("asking", () => document.body.classList.add("asking"));
+bus.addEventListener("answer", onAnswer);
+bus.addEventListener("problem", (event) => onProblem(/** @type {CustomEvent} */ (event).detail));
+bus.addEventListener("more", showStatus);
+bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: "Try again", run: () => run({ atLeast: found.hits.length }) }));
+bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length }); });
+new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
+
+showView();
+fresh = !place;
+run({ atLeast: wanted });
+syncDetail();

@@ -1,0 +1,95 @@
+// Asks the server and tells everybody what it answered. A newer question aborts an older one.
+
+import { api, isAborted, Problem } from "./api.js";
+import { bus, filtersOf, questionOf, state } from "./state.js";
+
+const PAGE = 60;
+
+/**
+ * @typedef {{id: number, path: string, score: number, match: ?number, band: ?string, thumb: string,
+ *   width: number, height: number, taken_at: ?string}} Hit
+ */
+
+/** What is on the screen now. */
+export const found = {
+  /** @type {any} the first page of the answer */ answer: null,
+  /** @type {Hit[]} */ hits: [],
+  /** @type {?string} */ cursor: null,
+  question: "",
+};
+
+let running = new AbortController();
+/** @type {?Promise<void>} */
+let loading = null;
+let generation = 0;
+
+const tell = (name, detail = {}) => bus.dispatchEvent(new CustomEvent(name, { detail }));
+
+function question(limit) {
+  return {
+    ...(state.q.trim() ? { query: state.q } : {}),
+    filters: filtersOf(),
+    ...(state.sort ? { sort: state.sort } : {}),
+    unlikely: state.unlikely,
+    limit,
+  };
+}
+
+/**
+ * Ask what the state asks. Sends "answer", or "problem" with the error.
+ * @param {{atLeast?: number}} [options] how many hits are wanted, to come back to a place
+ */
+export async function run({ atLeast = PAGE } = {}) {
+  running.abort();
+  running = new AbortController();
+  loading = null;
+  const mine = ++generation;
+  const asked = questionOf(state);
+  tell("asking");
+  try {
+    const limit = Math.min(500, Math.max(PAGE, atLeast));
+    const answer = await api.search({ ...question(limit), with: ["facets"] }, running.signal);
+    if (mine !== generation) return;
+    Object.assign(found, { answer, hits: answer.hits, cursor: answer.next_cursor, question: asked });
+    while (found.hits.length < atLeast && found.cursor) {
+      const next = await api.search({ ...question(500), cursor: found.cursor }, running.signal);
+      if (mine !== generation) return;
+      found.hits = found.hits.concat(next.hits);
+      found.cursor = next.next_cursor;
+    }
+    tell("answer");
+  } catch (error) {
+    if (isAborted(error) || mine !== generation) return;
+    if (!(error instanceof Problem)) throw error;
+    tell("problem", { error });
+  }
+}
+
+/** Fetch the next page if there is one; many calls at once are one. Sends "more". */
+export function loadMore(limit = 120) {
+  if (!found.cursor || loading) return loading;
+  const mine = generation;
+  loading = (async () => {
+    try {
+      const next = await api.search({ ...question(limit), cursor: found.cursor }, running.signal);
+      if (mine !== generation) return;
+      const known = new Set(found.hits.map((hit) => hit.id));
+      found.hits.push(...next.hits.filter((hit) => !known.has(hit.id)));
+      found.cursor = next.next_cursor;
+      tell("more");
+    } catch (error) {
+      if (isAborted(error) || mine !== generation) return;
+      if (!(error instanceof Problem)) throw error;
+      found.cursor = null; // scrolling must not ask a broken server again and again
+      tell("stuck", { error });
+    } finally {
+      if (mine === generation) loading = null;
+    }
+  })();
+  return loading;
+}
+
+/** Fetch all that is left. @param {number} [most] hits */
+export async function loadAll(most = 20000) {
+  while (found.cursor && found.hits.length < most) await loadMore(500);
+}

@@ -1,0 +1,49 @@
+// The tags of one picture: accept a guess, add, remove.
+
+import { api, Problem } from "./api.js";
+import { makeDraggable } from "./chips.js";
+import { el, iconButton, toast } from "./dom.js";
+import { bus, go } from "./state.js";
+
+/**
+ * @param {number} id of the picture
+ * @param {{name: string, source: "user"|"guess", confidence: ?number}[]} tags
+ */
+export function tagEditor(id, tags) {
+  const list = el("ul", { class: "taglist" });
+  const input = el("input", { type: "text", "aria-label": "New tag", placeholder: "Add a tag", maxLength: 100 });
+  const form = el("form", { class: "line" }, input, el("button", { type: "submit", class: "plain" }, "Add"));
+
+  async function change(what, focus) {
+    try {
+      draw((await api.tag(id, what)).tags);
+      bus.dispatchEvent(new CustomEvent("tagged"));
+      focus();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      toast(error.message);
+    }
+  }
+  const back = () => input.focus();
+
+  function draw(now) {
+    list.replaceChildren(...now.map((tag) => {
+      const isGuess = tag.source === "guess";
+      const sure = isGuess && tag.confidence !== null && tag.confidence !== undefined ? `${Math.round(100 * tag.confidence)} %` : "";
+      const word = el("button", { type: "button", class: "name", title: isGuess ? `A guess${sure && `, ${sure} sure`}. Click to search` : "Click to search", on: { click: () => go({ page: "/", q: `tag:${/^[^\s"]+$/.test(tag.name) ? tag.name : `"${tag.name.replace(/["\\]/g, "\\$&")}"`}`, open: 0, filters: {} }) } }, tag.name, sure && el("span", { class: "sure" }, ` ${sure}`));
+      makeDraggable(word, () => ({ text: tag.name }));
+      return el("li", { class: isGuess ? "guess" : "user" }, word,
+        isGuess && iconButton("check", `Accept the tag ${tag.name}`, () => change({ accept: [tag.name] }, back)),
+        iconButton("close", `Remove the tag ${tag.name}`, () => change({ remove: [tag.name] }, back)));
+    }));
+    list.hidden = !now.length;
+  }
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = input.value.trim();
+    if (!name) return;
+    change({ add: [name] }, () => { input.value = ""; back(); });
+  });
+  draw(tags);
+  return el("div", {}, list, form);
+}
