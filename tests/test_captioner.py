@@ -204,6 +204,13 @@ def test_a_training_begins_where_another_ended(
     before = Captioner(folder, encoder).weights
     for name, after in Captioner(tmp_path / "next", encoder).weights.items():
         np.testing.assert_allclose(after, before[name], atol=1e-3)
+    for keep in (0.0, 0.75):
+        bold = dataclasses.replace(gently, rate=1e-2, keep=keep)
+        train_captioner(pairs, tmp_path / f"keeps {keep}", encoder, bold, start=folder)
+    moved, mixed = (Captioner(tmp_path / f"keeps {k}", encoder).weights for k in (0.0, 0.75))
+    for name, start in before.items():
+        np.testing.assert_allclose(mixed[name], 0.75 * start + 0.25 * moved[name], atol=2e-3)
+    assert np.abs(moved["out.weight"] - before["out.weight"]).max() > 1e-2
     gru = dataclasses.replace(gently, cell="gru")
     with pytest.raises(TrainingDataError, match="is built in another way"):
         train_captioner(pairs, tmp_path / "other", encoder, gru, start=folder)

@@ -125,6 +125,14 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Begin with the weights of this captioner instead of noise.",
 )
+@click.option(
+    "--keep",
+    metavar="SHARE",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the weights of --start that is kept in the result.",
+)
 @seed_option
 @notes_option
 @scores_option

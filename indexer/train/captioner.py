@@ -62,6 +62,8 @@ class Recipe:
         smoothing, spread: See `caption_loss`.
         guide: Weight of what keeps attention near the places that the joint model finds a word at,
             see `indexer.train.guide`.
+        keep: Share of the weights that it started from in the result. Between two ends of one path
+            lie models that have most of what is good about both (arXiv 2109.01903).
         sampling: Share of the words that come from the model itself in the last epoch; it grows
             from none in the first (scheduled sampling).
         clip: Longest gradient.
@@ -86,6 +88,7 @@ class Recipe:
     smoothing: float = 0.05
     spread: float = 1.0
     guide: float = 0.0
+    keep: float = 0.0
     sampling: float = 0.0
     clip: float = 2.0
 
@@ -230,6 +233,7 @@ def train_captioner(
     model = _model(words, encoder, features.shape[-1], recipe)
     if start is not None:
         continue_from(model, Captioner(start, encoder), words)
+    begun = {name: value.clone() for name, value in model.state_dict().items()}
     guide = None
     if recipe.guide and recipe.attention == "soft":
         guide = Guide.of(encoder, words, [read[row].image for row in trained])
@@ -248,7 +252,12 @@ def train_captioner(
         on_epoch=on_epoch,
         is_enough=lambda history: _is_enough(history, recipe),
     )
-    model.load_state_dict(task.best["weights"])
+    model.load_state_dict(
+        {
+            name: begun[name].lerp(value, 1 - recipe.keep if start is not None else 1.0)
+            for name, value in task.best["weights"].items()
+        }
+    )
     noted = {
         "sources": {
             "pairs": pairs.name,
