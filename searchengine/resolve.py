@@ -24,7 +24,7 @@ from searchengine.types import (
     Vectors,
     Vocabulary,
 )
-from searchengine.vectors import compose
+from searchengine.vectors import compose, unit_rows
 
 Resolved: TypeAlias = list[tuple[Term, Vector]]
 """The terms of a query that have a vector, with their unit vectors."""
@@ -117,6 +117,23 @@ class Resolver:
         ids = {picture.id for picture in self._catalog.by_sha256(digest)}
         vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         return KnownPicture(path, digest, self._encode(path) if vector is None else vector, ids)
+
+    def viewed(self, picture: KnownPicture) -> Vector:
+        """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
+
+        It is steadier than the vector of the picture alone, and takes three times as long.
+
+        Raises:
+            QueryError: The picture cannot be read.
+        """
+        from searchengine.images import open_image, views
+
+        try:
+            image = open_image(picture.path, size=getattr(self._encoder, "decode_size", None))
+            vectors: Vectors = self._encoder.encode_images(views(image))
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
+        return unit_rows(vectors.mean(axis=0)[None])[0]
 
     def _stored_picture(self, id_: int) -> KnownPicture:
         picture = self._row(id_)

@@ -121,7 +121,10 @@ class Texts:
         started = time.perf_counter()
         model = self._model_of(kind)
         shown = self._resolver.picture(picture)
-        vector = model.project(shown.vector[None])[0]
+        # A head reads a file in several views. What the library has of a picture is one vector.
+        stored = isinstance(model, GeneralTexts) or isinstance(picture, int)
+        seen = shown.vector if stored else self._resolver.viewed(shown)
+        vector = model.project(seen[None])[0]
         only = self._passing(kind, having, lacking)
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
         return _answer(shown.path, hits, (), started)

@@ -182,7 +182,7 @@ def save_head(
         kind=stored.KIND,
         name=out.name,
         dim=general.dim + parts.texts.shape[1],
-        image={},
+        image={"sharpness": parts.sharpness} if len(parts.anchors) else {},
         text={
             "base": general.fingerprint,
             "fields": parts.fields,
@@ -202,7 +202,11 @@ def save_head(
         arrays = (parts.pictures, parts.texts, parts.means, projection,
                   parts.rows.astype(np.uint32), parts.weights, codes, scales,
                   parts.gate)  # fmt: skip
-        for name, array in zip(stored.FILES, arrays, strict=True):
+        named = list(zip(stored.FILES, arrays, strict=True))
+        if len(parts.anchors):
+            named += [(stored.ANCHORS, parts.anchors.astype(np.float16))]
+            named += [(stored.BENDS, parts.bends)]
+        for name, array in named:
             np.save(folder / name, np.ascontiguousarray(array), allow_pickle=False)
 
     return files.save(out, config, write)
