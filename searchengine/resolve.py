@@ -121,7 +121,7 @@ class Resolver:
     def viewed(self, picture: KnownPicture) -> Vector:
         """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
 
-        It is steadier than the vector of the picture alone, and takes three times as long.
+        It is steadier than the vector of the picture alone. The two other views are encoded here.
 
         Raises:
             QueryError: The picture cannot be read.
@@ -130,10 +130,11 @@ class Resolver:
 
         try:
             image = open_image(picture.path, size=getattr(self._encoder, "decode_size", None))
-            vectors: Vectors = self._encoder.encode_images(views(image))
+            others: Vectors = self._encoder.encode_images(views(image)[1:])
         except ImageError as error:
             raise QueryError(f"{error}; a query needs a picture that can be read") from error
-        return unit_rows(vectors.mean(axis=0)[None])[0]
+        mean: Vector = unit_rows((picture.vector + others.sum(axis=0))[None])[0]
+        return mean
 
     def _stored_picture(self, id_: int) -> KnownPicture:
         picture = self._row(id_)

@@ -41,8 +41,6 @@ from searchengine.loading import heads_on, load_model, text_model
 from searchengine.models import files
 from searchengine.models.documents import GeneralTexts
 from searchengine.models.food import (
-    ANCHORS,
-    BENDS,
     CODES,
     FILES,
     MEANS,
@@ -137,7 +135,7 @@ def dishes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-SMALL = FoodRecipe(dim=8, epochs=2, batch=8, share=0.6, bend=1.0)
+SMALL = FoodRecipe(dim=8, epochs=2, batch=8, share=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -208,32 +206,13 @@ def test_pictures_are_projected_from_stored_vectors(folder: Path, head: FoodHead
     vectors = np.random.default_rng(1).normal(size=(5, DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     pictures, means = np.load(folder / PICTURES), np.load(folder / MEANS)
-    anchors, bends = np.load(folder / ANCHORS), np.load(folder / BENDS)
-    sharpness = files.read_config(folder).image["sharpness"]
-    assert len(anchors) == 24  # one for each pair
     for row, vector in zip(head.project(vectors), vectors, strict=True):
         food = vector @ pictures[:-1] + pictures[-1]
-        for anchor, bend in zip(anchors.astype(np.float32), bends, strict=True):
-            food = food + np.exp(-sharpness * np.sum((vector - anchor) ** 2)) * bend
         expected = np.concatenate([0.6 * unit(vector - means[0]), 0.8 * unit(food)])
         np.testing.assert_allclose(row, expected, atol=1e-5)
     assert head.project(vectors[:0]).shape == (0, head.dim)
     with pytest.raises(ValueError, match="shape"):
         head.project(vectors[:, :3])
-
-
-def test_a_head_without_bends_is_linear(
-    general: JointEncoder, pairs: Path, dishes: Path, tmp_path: Path
-) -> None:
-    straight = dataclasses.replace(SMALL, bend=0.0, epochs=0)
-    train_food(pairs, tmp_path / "food", general, straight, also=[dishes], texts=[pairs])
-    assert not (tmp_path / "food" / ANCHORS).exists()
-    head = FoodHead(tmp_path / "food", general)
-    vectors = unit_rows(np.random.default_rng(2).normal(size=(3, DIM)))
-    pictures = np.load(tmp_path / "food" / PICTURES)
-    food = head.project(vectors)[:, DIM:] / 0.8
-    expected = unit_rows(vectors @ pictures[:-1] + pictures[-1])
-    np.testing.assert_allclose(food, expected, atol=1e-5)
 
 
 def test_refinement_sees_pictures_as_the_head_does(

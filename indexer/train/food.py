@@ -182,7 +182,7 @@ def save_head(
         kind=stored.KIND,
         name=out.name,
         dim=general.dim + parts.texts.shape[1],
-        image={"sharpness": parts.sharpness} if len(parts.anchors) else {},
+        image={},
         text={
             "base": general.fingerprint,
             "fields": parts.fields,
@@ -202,11 +202,7 @@ def save_head(
         arrays = (parts.pictures, parts.texts, parts.means, projection,
                   parts.rows.astype(np.uint32), parts.weights, codes, scales,
                   parts.gate)  # fmt: skip
-        named = list(zip(stored.FILES, arrays, strict=True))
-        if len(parts.anchors):
-            named += [(stored.ANCHORS, parts.anchors.astype(np.float16))]
-            named += [(stored.BENDS, parts.bends)]
-        for name, array in named:
+        for name, array in zip(stored.FILES, arrays, strict=True):
             np.save(folder / name, np.ascontiguousarray(array), allow_pickle=False)
 
     return files.save(out, config, write)

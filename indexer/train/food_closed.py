@@ -12,14 +12,11 @@ import numpy.typing as npt
 from indexer.train.food_data import Dish
 from indexer.train.food_gate import fit_gate
 from searchengine.documents import Document
-from searchengine.models.food import FIELDS, nearness
+from searchengine.models.food import FIELDS
 from searchengine.models.joint import JointEncoder
 from searchengine.vectors import unit_or_zero
 
 Numbers = npt.NDArray[np.float32]
-
-KERNEL_FLOOR = 1e-4
-"""Least variance of a direction of nearness, as a share of the greatest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +30,7 @@ class FoodRecipe:
         share: Length of the general model's part of a vector, 0..1.
         fields: Weights of words by field, before training.
         min_df: A word of fewer recipes has no vector of its own.
-        picture_ridge, text_ridge: Added to the covariances, in mean variances; those of pictures
-            are of the numbers of their vectors.
-        bend: Length of what nearness to pictures of the pairs adds to a picture's unit vector; 0
-            leaves the map of pictures linear.
-        sharpness: How fast nearness falls: at the pictures' mean squared distance from their
-            middle it is exp(-sharpness).
+        picture_ridge, text_ridge: Added to the covariances, in mean variances.
         dishes: Weight of all labelled pictures together, in weights of all pairs.
         batch: Pairs in a batch; as many labelled pictures come on top.
         temperature: Of the softmax over cosines.
@@ -55,8 +47,6 @@ class FoodRecipe:
     )
     min_df: int = 10
     picture_ridge: float = 4.0
-    bend: float = 0.0
-    sharpness: float = 1.0
     text_ridge: float = 1.0
     dishes: float = 1.0
     batch: int = 128
@@ -96,10 +86,7 @@ class Material:
 
 @dataclass
 class Parts:
-    """A food head as it is computed; row i of `words` and `weights` belongs to row `rows[i]`.
-
-    Without `anchors`, of which `bends` has a row each, its map of pictures is linear.
-    """
+    """A food head as it is computed; row i of `words` and `weights` belongs to row `rows[i]`."""
 
     rows: npt.NDArray[np.int64]
     weights: Numbers
@@ -110,9 +97,6 @@ class Parts:
     texts: Numbers
     means: Numbers
     gate: Numbers
-    anchors: Numbers
-    bends: Numbers
-    sharpness: float = 0.0
 
 
 def closed(
@@ -136,8 +120,6 @@ def closed(
         gate=fit_gate(
             np.concatenate([material.pictures[chosen, 0], material.shown]), material.others
         ),
-        anchors=np.zeros((0, general.dim), np.float32),
-        bends=np.zeros((0, 0), np.float32),
     )
     said, meant = embed(parts, {f: material.words[f][chosen] for f in FIELDS})
     views = material.pictures.shape[1]
@@ -152,15 +134,10 @@ def closed(
         x.append(material.shown[usable])
         y.append(targets[place[usable]])
         z.append(np.full(len(usable), recipe.dishes / len(usable), dtype=np.float32))
-    turn = _bend(parts, material.pictures[chosen], recipe)
-    shown = [_bent(parts, part, turn) for part in x]
-    a, b = correlate(
-        np.concatenate(shown), np.concatenate(y), np.concatenate(z), recipe, own=general.dim
-    )
+    a, b = correlate(np.concatenate(x), np.concatenate(y), np.concatenate(z), recipe)
     # The middle is that of the pairs: of labelled pictures the texts are means of many.
     middle_x, middle_y = x[0].mean(axis=0), said.mean(axis=0)
-    parts.pictures = np.vstack([a[: general.dim], -shown[0].mean(axis=0) @ a]).astype(np.float32)
-    parts.bends = (turn @ a[general.dim :]).astype(np.float32)
+    parts.pictures = np.vstack([a, -middle_x @ a]).astype(np.float32)
     parts.texts = np.vstack([b, -middle_y @ b]).astype(np.float32)
     parts.means = np.stack([middle_x, meant.mean(axis=0)]).astype(np.float32)
     return parts
@@ -225,39 +202,8 @@ def _dish_texts(material: Material, parts: Parts) -> tuple[npt.NDArray[np.bool_]
     return known, texts
 
 
-def _bend(parts: Parts, pictures: Numbers, recipe: FoodRecipe) -> npt.NDArray[np.float64]:
-    """Choose anchors, and return what whitens nearness to them, shape (anchors, anchors).
-
-    Whitened, inner products are those of the kernel (Nystroem, Williams and Seeger, NIPS 2000), so
-    that one ridge suits both what is linear and what is not.
-
-    Args:
-        parts: Is given anchors and their sharpness.
-        pictures: Shape (pairs, views, dim).
-        recipe: Names how much and how sharply the map bends.
-    """
-    if not recipe.bend:
-        return np.zeros((0, 0))
-    spread = float(pictures.reshape(-1, pictures.shape[2]).var(axis=0).sum())
-    # As they are stored, so that training sees what the head will compute.
-    parts.anchors = pictures.mean(axis=1).astype(np.float16).astype(np.float32)
-    parts.sharpness = recipe.sharpness / max(spread, 1e-12)
-    kernel = nearness(parts.anchors, parts.anchors, parts.sharpness).astype(np.float64)
-    values, turns = np.linalg.eigh(kernel)
-    # Pictures that are there twice have directions without any length.
-    roots = np.sqrt(np.maximum(values, KERNEL_FLOOR * values[-1]))
-    whitening: npt.NDArray[np.float64] = recipe.bend * (turns / roots) @ turns.T
-    return whitening
-
-
-def _bent(parts: Parts, vectors: Numbers, turn: npt.NDArray[np.float64]) -> Numbers:
-    """Return vectors with whitened nearness to the anchors behind them."""
-    near = nearness(vectors, parts.anchors, parts.sharpness) @ turn
-    return np.hstack([vectors, near.astype(np.float32)])
-
-
 def correlate(
-    x: Numbers, y: Numbers, weights: Numbers, recipe: FoodRecipe, *, own: int | None = None
+    x: Numbers, y: Numbers, weights: Numbers, recipe: FoodRecipe
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the maps of a regularised canonical correlation analysis, scaled by correlation.
 
@@ -266,7 +212,6 @@ def correlate(
         y: Texts, shape (n, q).
         weights: Shape (n,).
         recipe: Names the ridges.
-        own: So many columns of x, the first, say what a mean variance is; all by default.
 
     Returns:
         Shapes (p, k) and (q, k) with k = min(p, q, dim).
@@ -274,10 +219,9 @@ def correlate(
     share = (weights / weights.sum()).astype(np.float64)
     a, b = x - share @ x, y - share @ y
     roots = []
-    for c, ridge, first in ((a, recipe.picture_ridge, own), (b, recipe.text_ridge, None)):
+    for c, ridge in ((a, recipe.picture_ridge), (b, recipe.text_ridge)):
         covariance = c.T @ (c * share[:, None])
-        variance = covariance.diagonal()[:first].mean()
-        covariance.flat[:: len(covariance) + 1] += ridge * variance
+        covariance.flat[:: len(covariance) + 1] += ridge * np.trace(covariance) / len(covariance)
         values, turns = np.linalg.eigh(covariance)
         roots.append((turns / np.sqrt(np.maximum(values, 1e-12))) @ turns.T)
     left, correlations, right = np.linalg.svd(

@@ -31,17 +31,11 @@ class FoodModel(nn.Module):
         self.log_fields = nn.Parameter(fields.log())
         self.general = nn.Buffer(torch.from_numpy(parts.general), persistent=False)
         self.means = nn.Buffer(torch.from_numpy(parts.means), persistent=False)
-        self.anchors = nn.Buffer(torch.from_numpy(parts.anchors), persistent=False)
-        self.bends = nn.Buffer(torch.from_numpy(parts.bends), persistent=False)
         self.begun = [p.detach().clone() for p in self.parameters()]
 
     def embed_pictures(self, vectors: Tensor) -> Tensor:
         """Map vectors of the general model (n, dim) to unit rows."""
         mapped = vectors @ self.pictures[:-1] + self.pictures[-1]
-        if len(self.anchors):
-            # Held: there are as many bends as pairs, and each would learn its own by heart.
-            far = torch.cdist(vectors, self.anchors) ** 2
-            mapped = mapped + (-self.start.sharpness * far).exp() @ self.bends
         return self._join(vectors - self.means[0], mapped)
 
     def embed_texts(self, counts: Tensor) -> Tensor:

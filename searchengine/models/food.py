@@ -3,22 +3,19 @@
 It stands on a general joint model, whose picture vectors and word table it uses, so that no picture
 is encoded again and no table is stored twice. With x the general model's vector of a picture::
 
-    picture:  [ share * unit(x - m)      , rest * food(x) * unit(x A + r(x) C + a) ]
+    picture:  [ share * unit(x - m)      , rest * food(x) * unit(x A + a) ]
     text:     [ share * unit(g(t) - n)   , rest * unit(unit(f(t)) B + b) ]
 
     g(t) = sum over words of c(w) weight(w) general(w)           unit length
     f(t) = sum over words of c(w) weight(w) (FC table(w) + residual(w))
     c(w) = log(1 + sum over fields of weight(field) * how often the word is there)
-    r(x)_i = exp(-sharpness |x - anchor_i|^2)
 
 where share^2 + rest^2 = 1, and all is brought to unit length. food(x) is how probable it is that
-the picture shows food at all: of a moon, what the general model says is left. r is how near it is
-to pictures of the training, which lets the map bend where a plane is too stiff (kernel ridge
-regression, Saunders et al., ICML 1998); a head may do without. The logarithm keeps a long text from
-being about salt; word weights start as inverse document frequencies (compare SIF, Arora et al.,
-ICLR 2017). A folder::
+the picture shows food at all: of a moon, what the general model says is left. The logarithm keeps a
+long text from being about salt; word weights start as inverse document frequencies (compare SIF,
+Arora et al., ICLR 2017). A folder::
 
-    config.json             kind "food"; text: base, fields, share, rare; image: sharpness or empty
+    config.json             kind "food"; text: base, fields, share, rare
     food-pictures.npy       float32 (dim of the base + 1, dim of the food part), last row a
     food-texts.npy          float32 (word dim + 1, dim of the food part), last row b
     food-means.npy          float32 (2, dim of the base), m and n
@@ -28,8 +25,6 @@ ICLR 2017). A folder::
     food-weights.npy        float32 (words,), weights of these words
     food-codes.npy          int8 (words, word dim), residuals / scale
     food-scales.npy         float32 (words,)
-    food-anchors.npy        float16 (anchors, dim of the base), if the head bends
-    food-bends.npy          float32 (anchors, dim of the food part), C, if it does
 """
 
 from __future__ import annotations
@@ -56,9 +51,6 @@ PICTURES, TEXTS, MEANS = "food-pictures.npy", "food-texts.npy", "food-means.npy"
 PROJECTION, ROWS, WEIGHTS = "food-projection.npy", "food-rows.npy", "food-weights.npy"
 CODES, SCALES, GATE = "food-codes.npy", "food-scales.npy", "food-gate.npy"
 FILES = (PICTURES, TEXTS, MEANS, PROJECTION, ROWS, WEIGHTS, CODES, SCALES, GATE)
-ANCHORS, BENDS = "food-anchors.npy", "food-bends.npy"
-BENDING = (ANCHORS, BENDS)
-"""Files of a head whose picture map is not only linear."""
 FIELDS = ("title", "ingredients", "body")
 
 Rows = npt.NDArray[np.int64]
@@ -102,8 +94,6 @@ class FoodHead(StoredModel):
         parts = self._parts
         general = vectors - parts[MEANS][0]
         food = vectors @ parts[PICTURES][:-1] + parts[PICTURES][-1]
-        if self._bends:
-            food = food + nearness(vectors, parts[ANCHORS], self._sharpness) @ parts[BENDS]
         odds = np.clip(vectors @ parts[GATE][:-1] + parts[GATE][-1], -60, 60)
         return self._join(general, food, 1 / (1 + np.exp(-odds)))
 
@@ -176,14 +166,6 @@ class FoodHead(StoredModel):
             return np.empty((0, self.dim), dtype=np.float32)
         return join(general, food, float(self._config.text["share"]), gate)
 
-    @property
-    def _bends(self) -> bool:
-        return "sharpness" in self._config.image
-
-    @property
-    def _sharpness(self) -> float:
-        return float(self._config.image["sharpness"])
-
     def _unknown(self, document: Document) -> UnknownWords:
         text = " ".join(part for parts in document.fields.values() for part in parts)
         found = self.unknown_words(text) or [UnknownWord(word) for word in tokenize(text)]
@@ -195,7 +177,7 @@ class FoodHead(StoredModel):
             name: np.load(
                 files.verify(self._folder, self._config, name), mmap_mode="r", allow_pickle=False
             )
-            for name in (*FILES, *(BENDING if self._bends else ()))
+            for name in FILES
         }
 
 
@@ -211,23 +193,6 @@ def join(general: Numbers, food: Numbers, share: float, gate: Numbers | None = N
     rest = np.sqrt(1 - share**2)
     second = unit_or_zero(food) if gate is None else unit_or_zero(food) * gate[:, None]
     return unit_rows(np.hstack([share * unit_or_zero(general), rest * second]))
-
-
-def nearness(vectors: Numbers, anchors: npt.NDArray[Any], sharpness: float) -> Numbers:
-    """Return exp(-sharpness |x - anchor|^2) of each vector and anchor.
-
-    Args:
-        vectors: Shape (n, dim).
-        anchors: Shape (m, dim).
-        sharpness: At least 0; at 0 everything is near.
-
-    Returns:
-        Shape (n, m), 0..1.
-    """
-    marks = np.asarray(anchors, dtype=np.float32)
-    far = (vectors**2).sum(axis=1)[:, None] + (marks**2).sum(axis=1) - 2 * vectors @ marks.T
-    near: Numbers = np.exp(-sharpness * np.maximum(far, 0)).astype(np.float32)
-    return near
 
 
 def require_base(expected: str, found: str, what: str) -> None:
