@@ -39,7 +39,7 @@ class FoodRecipe:
     """
 
     dim: int = 128
-    epochs: int = 8
+    epochs: int = 0
     seed: int = 1
     share: float = 0.6
     fields: Mapping[str, float] = field(
