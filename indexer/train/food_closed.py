@@ -48,7 +48,7 @@ class FoodRecipe:
     min_df: int = 10
     picture_ridge: float = 4.0
     text_ridge: float = 1.0
-    dishes: float = 1.0
+    dishes: float = 0.3
     batch: int = 128
     temperature: float = 0.07
     rate: float = 1e-3
