@@ -18,7 +18,7 @@ from io import BufferedReader
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from searchengine.errors import ImageError
 from searchengine.types import Exif, PathLike
@@ -31,6 +31,9 @@ EXTENSIONS = frozenset(
 
 MAX_PIXELS = 200_000_000
 """Pictures with more pixels are refused before a pixel is decoded."""
+
+CENTRE = 0.8
+"""Side of the middle of a picture, as a share of the whole's."""
 
 # A folder of downloads is untrusted input: none of Pillow's rarer decoders is let near it.
 # (MPO, what some cameras write, is opened as a JPEG.)
@@ -151,6 +154,15 @@ def as_rgb(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", layer.size, "white")
     white.paste(layer, mask=layer)
     return white
+
+
+def views(image: Image.Image) -> list[Image.Image]:
+    """Return a picture as it is, mirrored, and its middle, `CENTRE` of each side."""
+    width, height = image.size
+    margin = (1 - CENTRE) / 2
+    box = (width * margin, height * margin, width * (1 - margin), height * (1 - margin))
+    left, top, right, bottom = map(round, box)
+    return [image, ImageOps.mirror(image), image.crop((left, top, right, bottom))]
 
 
 def read_exif(image: Image.Image) -> Exif:

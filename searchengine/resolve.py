@@ -27,7 +27,7 @@ from searchengine.types import (
     Vectors,
     Vocabulary,
 )
-from searchengine.vectors import compose
+from searchengine.vectors import compose, unit_rows
 
 Resolved: TypeAlias = list[tuple[Term, Vector]]
 """The terms of a query that have a vector, with their unit vectors."""
@@ -162,6 +162,24 @@ class Resolver:
 
     def _copies(self, digest: str) -> set[int]:
         return {picture.id for picture in self._catalog.by_sha256(digest)}
+
+    def viewed(self, picture: KnownPicture) -> Vector:
+        """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
+
+        It is steadier than the vector of the picture alone. The two other views are encoded here.
+
+        Raises:
+            QueryError: The picture cannot be read.
+        """
+        from searchengine.images import open_image, views
+
+        try:
+            image = open_image(picture.path, size=getattr(self._encoder, "decode_size", None))
+            others: Vectors = self._encoder.encode_images(views(image)[1:])
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
+        mean: Vector = unit_rows((picture.vector + others.sum(axis=0))[None])[0]
+        return mean
 
     def _stored_picture(self, id_: int) -> KnownPicture:
         picture = self._row(id_)

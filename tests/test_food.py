@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -14,20 +15,28 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.Image import Transpose
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from indexer.evaluation.recipes import evaluate_recipes, scores_of
 from indexer.metrics import Recall
+from indexer.texts import add_texts
 from indexer.train.backbones import Backbone
 from indexer.train.contrastive import JointModel, Recipe
-from indexer.train.food import read_material, train_food
+from indexer.train.food import compute, read_material, save_head, train_food
 from indexer.train.food_closed import FoodRecipe, correlate
 from indexer.train.food_data import read_dishes, read_recipes
 from indexer.train.food_gate import RIDGE, fit_gate
+from indexer.train.food_model import FoodModel
 from indexer.train.joint import save_model
+from searchengine.catalog import Catalog
+from searchengine.config import Settings
+from searchengine.database import open_database
 from searchengine.documents import Document
+from searchengine.engine import Engine
 from searchengine.errors import ModelError, TrainingDataError, UnknownWords
+from searchengine.indexes.exact import ExactIndex
 from searchengine.loading import heads_on, load_model, text_model
 from searchengine.models import files
 from searchengine.models.documents import GeneralTexts
@@ -45,6 +54,7 @@ from searchengine.models.food import (
     join,
 )
 from searchengine.models.joint import JointEncoder
+from searchengine.sync import open_index
 from searchengine.vectors import unit_rows
 from searchengine.words import WordVectors, tokenize
 
@@ -205,6 +215,20 @@ def test_pictures_are_projected_from_stored_vectors(folder: Path, head: FoodHead
         head.project(vectors[:, :3])
 
 
+def test_refinement_sees_pictures_as_the_head_does(
+    general: JointEncoder, pairs: Path, dishes: Path, tmp_path: Path
+) -> None:
+    material = read_material(general, pairs, [dishes], [pairs], tmp_path)
+    parts = compute(material, general, dataclasses.replace(SMALL, epochs=0), tmp_path)
+    save_head(tmp_path / "food", parts, general, SMALL, {})
+    vectors = material.pictures[:5, 0]
+    with torch.inference_mode():
+        seen = FoodModel(parts, SMALL).embed_pictures(torch.from_numpy(vectors)).numpy()
+    # Nothing but food was shown, so that the gate is open.
+    shown = FoodHead(tmp_path / "food", general).project(vectors)
+    np.testing.assert_allclose(shown, seen, atol=1e-4)
+
+
 def test_head_finds_recipes_that_it_was_not_trained_on(
     general: JointEncoder, head: FoodHead, tmp_path: Path
 ) -> None:
@@ -261,10 +285,10 @@ def test_text_of_unknown_words_is_refused(head: FoodHead) -> None:
 def test_recipe_of_unknown_words_is_the_worst_answer() -> None:
     pictures, texts = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
     texts[1] = 0
-    i2r, r2i = scores_of(pictures, texts)
+    i2r, r2i = scores_of(pictures, pictures, texts)
     assert i2r == r2i == Recall(66.67, 100.0, 100.0, 1.0)
     texts[:2] = 0
-    assert scores_of(pictures, texts)[0].medr == 3.0
+    assert scores_of(pictures, pictures, texts)[0].medr == 3.0
 
 
 def test_candidates_may_be_restricted() -> None:
@@ -277,7 +301,9 @@ def test_candidates_may_be_restricted() -> None:
         mine = scores[query]
         return sum(bool(among[query, other]) and scores[other] >= mine for other in range(3))
 
-    for scores, transpose in zip(scores_of(pictures, texts, among), (False, True), strict=True):
+    for scores, transpose in zip(
+        scores_of(pictures, pictures, texts, among), (False, True), strict=True
+    ):
         assert scores.medr == np.median([rank(query, transpose) for query in range(3)])
 
 
@@ -362,6 +388,34 @@ def test_the_bundled_head_answers_for_recipes_and_nothing_else() -> None:
     assert text_model("recipe", "default", encoder).fingerprint == fingerprint
     assert isinstance(text_model("text", "default", encoder), GeneralTexts)
     assert heads_on("another") == []
+
+
+def test_a_file_that_asks_is_read_in_three_views(
+    folder: Path, general: JointEncoder, head: FoodHead, pairs: Path, tmp_path: Path
+) -> None:
+    # One half tomato, one half spinach: the middle and the whole are not alike.
+    paint(tmp_path / "left.png", 0, 1)
+    paint(tmp_path / "right.png", 1, 2)
+    with Image.open(tmp_path / "left.png") as left, Image.open(tmp_path / "right.png") as right:
+        left.paste(right.crop((0, 0, 5, SIZE)), (0, 0))
+        left.save(tmp_path / "plate.png")
+    with Image.open(tmp_path / "plate.png") as plate:
+        middle = plate.crop((3, 3, SIZE - 3, SIZE - 3))
+        rows = general.encode_images([plate, plate.transpose(Transpose.FLIP_LEFT_RIGHT), middle])
+    documents = read_recipes(pairs)
+    seen = head.project(unit_rows(rows.sum(axis=0)[None]))[0]
+    expected = np.sort(head.encode_documents(documents) @ seen)[::-1]
+    catalog = Catalog(open_database(tmp_path / "library", create=True))
+    index = open_index(
+        catalog, general.fingerprint, general.dim, tmp_path / "library" / "index", ExactIndex
+    )
+    settings = Settings(library=tmp_path / "library", index="exact", model=str(folder))
+    with Engine(settings, catalog, general, index) as engine:
+        add_texts(str(pairs), engine.texts, kind="recipe", on_failure=pytest.fail)
+        hits = engine.recipes_from(tmp_path / "plate.png", limit=len(documents)).hits
+    np.testing.assert_allclose([hit.score for hit in hits], expected, atol=2e-3)  # float16 rows
+    whole = np.sort(head.encode_documents(documents) @ head.project(rows[:1])[0])[::-1]
+    assert np.abs(whole - expected).max() > 0.01
 
 
 def test_the_gate_tells_food_from_all_else_and_is_open_where_nobody_fitted_it() -> None:

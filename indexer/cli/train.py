@@ -242,7 +242,8 @@ def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: 
     "--epochs",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Epochs of refinement after the closed solution, 8 by default; 0 for none.",
+    help="Epochs of refinement after the closed solution, none by default: hundreds of pairs are "
+    "not worth them.",
 )
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same head.")
 @json_option

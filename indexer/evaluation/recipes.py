@@ -11,10 +11,12 @@ import numpy.typing as npt
 from indexer.metrics import Recall, best_ranks, recall
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError, UnknownWords
+from searchengine.images import open_image, views
 from searchengine.models import files
 from searchengine.models.food import KIND, FoodHead
 from searchengine.models.joint import JointEncoder
 from searchengine.types import Encoder, Vectors
+from searchengine.vectors import unit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ def evaluate_recipes(
 ) -> RecipeScores:
     """Measure recipes against their pictures; every one is a candidate of every other.
 
+    With a head, a picture that asks is the mean of its views, as when a user names a file.
+
     A recipe without any known word is found by nothing and finds nothing: the worst rank.
 
     Args:
@@ -45,9 +49,15 @@ def evaluate_recipes(
     shown = [recipe for recipe in recipes if recipe.image]
     if not shown:
         raise TrainingDataError("no recipe with a picture")
-    pictures = general.encode_images([recipe.image for recipe in shown if recipe.image])
+    images = [recipe.image for recipe in shown if recipe.image]
     texts = encode_recipes(general, head, shown)
-    i2r, r2i = scores_of(head.project(pictures) if head else pictures, texts)
+    if not head:
+        pictures = general.encode_images(images)
+        i2r, r2i = scores_of(pictures, pictures, texts)
+        return RecipeScores(i2r, r2i, len(shown))
+    size = getattr(general, "decode_size", None)
+    seen = np.stack([general.encode_images(views(open_image(i, size=size))) for i in images])
+    i2r, r2i = scores_of(*project_views(head, seen), texts)
     return RecipeScores(i2r, r2i, len(shown))
 
 
@@ -79,20 +89,38 @@ def encode_recipes(general: Encoder, head: FoodHead | None, recipes: Sequence[Do
     return np.stack(rows)
 
 
+def project_views(head: FoodHead, seen: Vectors) -> tuple[Vectors, Vectors]:
+    """Return pictures as they are found, and as they ask, both (n, dim of the head).
+
+    As in a library: what is stored is the vector of the whole picture, and a picture that asks is
+    the mean of its views.
+
+    Args:
+        head: The food head.
+        seen: Views of the joint model, (n, views, its dim), the whole picture first.
+    """
+    return head.project(seen[:, 0]), head.project(unit_rows(seen.mean(axis=1)))
+
+
 def scores_of(
-    pictures: Vectors, texts: Vectors, among: npt.NDArray[np.bool_] | None = None
+    pictures: Vectors,
+    asking: Vectors,
+    texts: Vectors,
+    among: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Recall, Recall]:
     """Return picture -> recipe and recipe -> picture recall; ties count against the model.
 
     Args:
-        pictures: Shape (n, dim).
+        pictures: Shape (n, dim), as recipes find them.
+        asking: The same pictures as questions.
         texts: Shape (n, dim); row i is of the recipe of picture i.
         among: Shape (n, n), symmetric: which pairs are candidates of which; all by default.
     """
-    scores = pictures @ texts.T
-    if among is not None:
-        scores = np.where(among, scores, -np.inf)
-    right = np.eye(len(scores), dtype=np.bool_)
+    right = np.eye(len(texts), dtype=np.bool_)
     # A recipe of unknown words alone is the worst answer, and so is every answer to it.
-    scores = np.where(texts.any(axis=1), scores, -np.inf)
-    return recall(best_ranks(scores, right)), recall(best_ranks(scores.T, right))
+    allowed = np.broadcast_to(texts.any(axis=1), right.shape)
+    if among is not None:
+        allowed = allowed & among
+    asked = np.where(allowed, asking @ texts.T, -np.inf)
+    found = np.where(allowed, pictures @ texts.T, -np.inf).T
+    return recall(best_ranks(asked, right)), recall(best_ranks(found, right))

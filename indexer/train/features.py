@@ -16,12 +16,10 @@ from torch import nn
 
 from indexer.train.backbones import Backbone
 from indexer.train.export import export_image_branch
-from searchengine.images import open_image
+from searchengine.images import CENTRE, open_image
 
 VIEWS = ("whole", "mirrored", "centre")
 """The whole picture, the same mirrored, and its middle."""
-CENTRE = 0.8
-"""Side of the middle, as a share of the whole's."""
 BATCH = 32
 
 

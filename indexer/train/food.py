@@ -2,8 +2,8 @@
 
 The start is closed: word vectors by latent semantic analysis of many recipes (Deerwester et al.,
 1990), then a regularised canonical correlation analysis (Hotelling, 1936; Vinod, 1976) of picture
-vectors and texts. A symmetric InfoNCE then refines every part, held to that start (L2-SP, arXiv
-1802.01483), because there are only hundreds of pairs.
+vectors and texts. A symmetric InfoNCE may then refine every part, held to that start (L2-SP, arXiv
+1802.01483); with hundreds of pairs it gains nothing, and is not the default.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class FoodRecipe:
     """
 
     dim: int = 128
-    epochs: int = 8
+    epochs: int = 0
     seed: int = 1
     share: float = 0.6
     fields: Mapping[str, float] = field(
@@ -48,7 +48,7 @@ class FoodRecipe:
     min_df: int = 10
     picture_ridge: float = 4.0
     text_ridge: float = 1.0
-    dishes: float = 1.0
+    dishes: float = 0.3
     batch: int = 128
     temperature: float = 0.07
     rate: float = 1e-3

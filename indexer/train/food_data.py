@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
 from indexer.documents import read_documents
 from indexer.jsonl import parsed_lines, read_text
@@ -20,6 +19,7 @@ from indexer.train.data import SPLITS
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError
 from searchengine.images import open_image
+from searchengine.images import views as all_views
 from searchengine.models.food import FIELDS
 from searchengine.types import Encoder, Failure, Vectors
 from searchengine.words import WordVectors, tokenize
@@ -149,7 +149,7 @@ def picture_vectors(
     parts = []
     for start in range(0, len(images), BATCH):
         batch = [open_image(path, size=_size(encoder)) for path in images[start : start + BATCH]]
-        shown = [view for image in batch for view in (_views(image) if views else [image])]
+        shown = [view for image in batch for view in (all_views(image) if views else [image])]
         parts.append(encoder.encode_images(shown).reshape(len(batch), -1, encoder.dim))
         progress(start + len(batch), len(images))
     result: Vectors = (
@@ -164,13 +164,3 @@ def picture_vectors(
 
 def _size(encoder: Encoder) -> int:
     return int(getattr(encoder, "decode_size", 256))
-
-
-def _views(image: Image.Image) -> list[Image.Image]:
-    from indexer.train.features import CENTRE  # it imports PyTorch, which reading does without
-
-    width, height = image.size
-    margin = (1 - CENTRE) / 2
-    box = (width * margin, height * margin, width * (1 - margin), height * (1 - margin))
-    left, top, right, bottom = map(round, box)
-    return [image, ImageOps.mirror(image), image.crop((left, top, right, bottom))]
