@@ -120,11 +120,10 @@ class Texts:
         """
         started = time.perf_counter()
         model = self._model_of(kind)
-        is_given = isinstance(picture, KnownPicture)
-        shown = picture if is_given else self._resolver.picture(picture)
+        shown = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
         # A head reads a file in several views. What the library has of a picture is one vector, and
         # so is an upload, whose file is not kept.
-        stored = is_given or isinstance(model, GeneralTexts) or isinstance(picture, int)
+        stored = isinstance(picture, int | KnownPicture) or isinstance(model, GeneralTexts)
         seen = shown.vector if stored else self._resolver.viewed(shown)
         vector = model.project(seen[None])[0]
         only = self._passing(kind, having, lacking)
