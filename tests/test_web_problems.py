@@ -83,7 +83,7 @@ def _get(server: Served, path: str) -> tuple[int, dict[str, object]]:
         ("ImageError", 422),
         ("RootError", 400),
         ("LibraryError", 503),
-        ("ModelError", 503),
+        ("ModelError", 409),
         ("MissingPlugin", 503),
         ("TrainingDataError", 500),
     ],

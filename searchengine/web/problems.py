@@ -57,7 +57,7 @@ STATUSES: tuple[tuple[type[LexpixError], int, str, str], ...] = (
     (ImageError, 422, "image", "Not a readable picture"),
     (RootError, 400, "folder", "The folder cannot be used"),
     (MissingPlugin, 503, "missing-plugin", "Something is not installed"),
-    (ModelError, 503, "model", "The model cannot do that"),
+    (ModelError, 409, "model", "The model cannot do that"),
     (LibraryError, 503, "library", "The library cannot be used"),
     (IndexFileError, 503, "index", "The index cannot be used"),
     (LexpixError, 500, "error", "That failed"),

@@ -28,7 +28,7 @@ async function fill(box, ask, draw) {
   } catch (error) {
     if (isAborted(error)) return;
     if (!(error instanceof Problem)) throw error;
-    if (error.status === 404 || error.status === 501 || error.status === 503) box.remove(); // this library has no such thing
+    if (error.status === 404 || error.status === 409 || error.status === 503) box.remove(); // this library has no such thing
     else { box.append(el("p", { class: "quiet-text" }, error.message)); box.hidden = false; }
   }
 }
