@@ -51,6 +51,19 @@ def expected(encoder: JointEncoder, folder: Path, picture: Path) -> Caption:
     return Captioner(folder, encoder).caption([picture])[0]
 
 
+def test_the_bundled_captioner_writes_without_any_option(tmp_path: Path) -> None:
+    import skimage.data
+
+    shipped = Path(skimage.data.__file__).parent
+    answer = json.loads(run("caption", shipped / "motorcycle_left.png", "--json").stdout)
+    [said] = answer["pictures"]
+    assert "motorcycle" in said["caption"].split()
+    assert [np.array(word["attention"]).shape for word in said["words"]][:1] == [(8, 8)]
+    Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
+    result = run("caption", tmp_path / "dot.png")
+    assert (result.exit_code, result.stdout[:9]) == (0, "not sure:")
+
+
 def test_one_picture_gets_its_sentence_on_stdout(
     options: list[str], photos: Path, colour_encoder: JointEncoder, drawn_captioner: Path
 ) -> None:
