@@ -247,7 +247,7 @@ class WordVectors:
 
         limit = 1 if len(word) <= 4 else 2
         scored = process.extract(
-            word, list(self), scorer=OSA.distance, score_cutoff=limit, limit=None
+            word, self._spellings, scorer=OSA.distance, score_cutoff=limit, limit=None
         )
         # Misspellings are words of a large table too; a rare neighbour must be nearer to win.
         nearest = min(
@@ -260,6 +260,11 @@ class WordVectors:
     def unknown(self, text: str) -> list[UnknownWord]:
         """Return the words of a text that have no vector, each with the nearest spelling."""
         return [UnknownWord(word, self.spelling(word)) for word in self.find(text)[1]]
+
+    @cached_property
+    def _spellings(self) -> list[str]:
+        """All words, taken out of the file once: a server is asked for spellings again and again."""
+        return list(self)
 
     @cached_property
     def _longest(self) -> int:
