@@ -263,7 +263,7 @@ class WordVectors:
 
     @cached_property
     def _spellings(self) -> list[str]:
-        """All words, taken out of the file once: a server is asked for spellings again and again."""
+        """All words, read once: a server is asked for spellings again and again."""
         return list(self)
 
     @cached_property
