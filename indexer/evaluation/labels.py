@@ -17,6 +17,9 @@ from indexer.metrics import Recall, average_precisions, best_ranks, recall
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder
 
+ROUNDED = 6
+"""Decimals of a cosine; what differs behind them is the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelScores:
@@ -83,7 +86,9 @@ def evaluate_labels(
     known = np.array([name not in unknown for name in every])
     pictures = encode_pictures([path for path, _ in labelled], encoder)
     scores = np.full((len(every), len(pictures)), -np.inf, dtype=np.float32)
-    scores[known] = encode_sentences(list(itertools.compress(every, known)), encoder) @ pictures.T
+    named = encode_sentences(list(itertools.compress(every, known)), encoder)
+    # Copies of a picture must tie, but a product of matrices rounds by where a column stands.
+    scores[known] = np.round(named @ pictures.T, ROUNDED)
     shown = [set(names) for _, names in labelled]
     relevant = np.array([[name in names for names in shown] for name in every])
     ranks = best_ranks(scores.T, relevant.T)
