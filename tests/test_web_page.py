@@ -392,7 +392,7 @@ def test_keyboard_alone_is_enough(page: sync_api.Page, url: str) -> None:
     expect(page.locator(".chip")).to_have_count(1)
     expected = ids_of(ask(url, query="colour", limit=60))
     assert len(expected) > 2
-    expect_first(page, expected)
+    expect_first(page, expected[:3])  # rows far below are not in the document
     page.keyboard.press("ArrowDown")
     expect(cell(page, expected[0]).locator(".open")).to_be_focused()
     page.keyboard.press("ArrowRight")
