@@ -284,6 +284,8 @@ def test_explanation_is_painted_over_the_picture(page: sync_api.Page, url: str) 
         " { if (d[i] > d[i + 2] + 20) warm++; if (d[i + 2] > d[i] + 20) cold++; }"
         " return [warm, cold]; }"
     )
+    # The caption comes last and moves what is below it from under the pointer.
+    expect(page.locator("#detail .seen").first).to_be_visible()
     pictures = []
     for index, label in enumerate(labels, 1):
         parts.nth(index).click()
