@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +17,8 @@ from PIL import Image
 
 from indexer.maps.page import draw_page
 from indexer.maps.scene import Scene, Thumb
+from tests.browser import CHROMIUM, launched
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync", "--no-first-run"]
 EVIL = "<img src=x onerror=alert(1)>.png"
 WIDTH, HEIGHT = 800, 600
 VIEW = "(({x, y, scale}) => [x, y, scale])(lexpixMap.view)"
@@ -53,10 +50,8 @@ def wait_until(page: sync_api.Page, condition: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.served import CHROMIUM, FLAGS, make_library, serving, tab_of
+from tests.browser import CHROMIUM, launched
+from tests.served import make_library, serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -44,10 +45,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
     expect.set_options(timeout=WAIT)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 def complaints(tab: sync_api.Page) -> list[str]:

@@ -19,7 +19,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.served import CHROMIUM, DRAWN, EVIL, FLAGS, PHOTOS, make_library, serving, tab_of
+from tests.browser import CHROMIUM, launched
+from tests.served import DRAWN, EVIL, PHOTOS, make_library, serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -45,10 +46,8 @@ def url(library: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
     expect.set_options(timeout=WAIT)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
