@@ -200,30 +200,32 @@ def test_a_training_begins_where_another_ended(
     pairs: Path, folder: Path, encoder: JointEncoder, tmp_path: Path
 ) -> None:
     gently = dataclasses.replace(SMALL, epochs=1, rate=1e-7, decay=0.0, guide=0.5)
-    train_captioner(pairs, tmp_path / "next", encoder, gently, start=folder)
+    train_captioner(pairs, tmp_path / "next", encoder, gently, start=Captioner(folder, encoder))
     before = Captioner(folder, encoder).weights
     for name, after in Captioner(tmp_path / "next", encoder).weights.items():
         np.testing.assert_allclose(after, before[name], atol=1e-3)
     for keep in (0.0, 0.75):
         bold = dataclasses.replace(gently, rate=1e-2, keep=keep)
-        train_captioner(pairs, tmp_path / f"keeps {keep}", encoder, bold, start=folder)
+        train_captioner(
+            pairs, tmp_path / f"keeps {keep}", encoder, bold, start=Captioner(folder, encoder)
+        )
     moved, mixed = (Captioner(tmp_path / f"keeps {k}", encoder).weights for k in (0.0, 0.75))
     for name, start in before.items():
         np.testing.assert_allclose(mixed[name], 0.75 * start + 0.25 * moved[name], atol=2e-3)
     assert np.abs(moved["out.weight"] - before["out.weight"]).max() > 1e-2
     gru = dataclasses.replace(gently, cell="gru")
     with pytest.raises(TrainingDataError, match="is built in another way"):
-        train_captioner(pairs, tmp_path / "other", encoder, gru, start=folder)
+        train_captioner(pairs, tmp_path / "other", encoder, gru, start=Captioner(folder, encoder))
     rare = dataclasses.replace(gently, least=20)
     with pytest.raises(TrainingDataError, match="vocabulary is not that of these captions"):
-        train_captioner(pairs, tmp_path / "other", encoder, rare, start=folder)
+        train_captioner(pairs, tmp_path / "other", encoder, rare, start=Captioner(folder, encoder))
 
 
 def test_guided_attention_comes_near_the_places_of_the_joint_model(
     pairs: Path, folder: Path, encoder: JointEncoder, tmp_path: Path
 ) -> None:
     guided = dataclasses.replace(SMALL, epochs=10, guide=2.0)
-    train_captioner(pairs, tmp_path / "guided", encoder, guided, start=folder)
+    train_captioner(pairs, tmp_path / "guided", encoder, guided, start=Captioner(folder, encoder))
     far = [divergence(Captioner(each, encoder), pairs) for each in (folder, tmp_path / "guided")]
     assert far[1] < 0.5 * far[0]
 

@@ -159,19 +159,21 @@ def captioner(
         raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
     from indexer.progress import meter
     from searchengine.captioning import joint_model
+    from searchengine.models.captioner import Captioner
 
     def on_epoch(epoch: int, metrics: Metrics) -> None:
         shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
         click.echo(f"epoch {epoch + 1}: {shown}", err=True)
 
+    encoder = joint_model(model)
     with meter("steps") as progress:
         scores = train_captioner(
             pairs,
             out,
-            joint_model(model),
+            encoder,
             Recipe(**choices),
             images=images,
-            start=start,
+            start=None if start is None else Captioner(start, encoder),
             notes=noted(notes),
             progress=progress,
             on_epoch=on_epoch,

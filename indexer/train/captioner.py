@@ -181,7 +181,7 @@ def train_captioner(
     recipe: Recipe,
     *,
     images: Path | None = None,
-    start: Path | None = None,
+    start: Captioner | None = None,
     notes: Mapping[str, Any] | None = None,
     progress: Progress = lambda *_: None,
     on_epoch: Callable[[int, Metrics], None] = lambda *_: None,
@@ -232,7 +232,7 @@ def train_captioner(
     torch.manual_seed(recipe.seed)
     model = _model(words, encoder, features.shape[-1], recipe)
     if start is not None:
-        continue_from(model, Captioner(start, encoder), words)
+        continue_from(model, start, words)
     begun = {name: value.clone() for name, value in model.state_dict().items()}
     guide = None
     if recipe.guide and recipe.attention == "soft":
@@ -262,7 +262,7 @@ def train_captioner(
         "sources": {
             "pairs": pairs.name,
             "model": encoder.name,
-            **({} if start is None else {"start": Captioner(start, encoder).fingerprint}),
+            **({} if start is None else {"start": start.fingerprint}),
         },
         "recipe": dataclasses.asdict(recipe),
         "pictures": {split: len(data.rows(split)) for split in ("train", "dev")},
@@ -338,11 +338,11 @@ def _is_enough(history: Sequence[Metrics], recipe: Recipe) -> bool:
 
 
 def _signature(
-    pairs: Path, images: Path | None, start: Path | None, encoder: JointEncoder, recipe: Recipe
+    pairs: Path, images: Path | None, start: Captioner | None, encoder: JointEncoder, recipe: Recipe
 ) -> str:
     everything = [hashlib.sha256(pairs.read_bytes()).hexdigest(), str(images), encoder.fingerprint]
     if start is not None:
-        everything.append(Captioner(start, encoder).fingerprint)
+        everything.append(start.fingerprint)
     everything += [repr(sorted(dataclasses.asdict(recipe).items()))]
     return hashlib.sha256("\n".join(everything).encode()).hexdigest()
 
