@@ -1,43 +1,10 @@
-"""Hits with what they are worth, and the JSON form of an answer."""
+"""The JSON form of an answer, one for the command line and the web."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from searchengine.types import Answer, Hit, Matcher, QueryKind, Vector
-
-
-def judged(
-    hits: Sequence[Hit],
-    stored: Mapping[int, Vector],
-    vector: Vector,
-    kind: QueryKind,
-    matcher: Matcher,
-    searched: int,
-) -> list[Hit]:
-    """Give each hit its match and band.
-
-    Args:
-        hits: Best first.
-        stored: Vectors of the hits by id; a hit without one was forgotten meanwhile, and goes.
-        vector: The query's.
-        kind: The query's.
-        matcher: Tells what scores are worth.
-        searched: How many pictures the hits are the best of.
-    """
-    present = [hit for hit in hits if hit.id in stored]
-    if not present:
-        return []
-    rows = np.stack([stored[hit.id] for hit in present])
-    matches = matcher.match(vector[None], rows, [kind], searched)[0].tolist()
-    return [
-        replace(hit, match=match, band=matcher.band(match, kind))
-        for hit, match in zip(present, matches, strict=True)
-    ]
+from searchengine.types import Answer, Hit
 
 
 def entries_of(answer: Answer) -> dict[str, Any]:
@@ -52,7 +19,7 @@ def entries_of(answer: Answer) -> dict[str, Any]:
 
 
 def hit_entry(hit: Hit) -> dict[str, Any]:
-    """Return the JSON form of a hit, one for the command line and the web."""
+    """Return the JSON form of a hit."""
     return {
         "id": hit.id,
         "path": hit.path,

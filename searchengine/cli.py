@@ -280,7 +280,7 @@ def explain(
     with open_engine(flags, required=False) as engine:
         found = engine.explain(query, _picture(picture))
         if out is not None:
-            engine.draw(found, _picture(picture), out)
+            engine.explainer.draw(found, _picture(picture), out)
     warn_of(found.unknown_words)
     if as_json:
         parts = [{"part": p.label, "share": p.share, "grid": p.grid.tolist()} for p in found.parts]

@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
 from searchengine import plugins, query
-from searchengine.answers import judged
-from searchengine.calibration import kind_of
 from searchengine.captioning import DEFAULT as CAPTIONER
 from searchengine.captioning import load_captioner
 from searchengine.catalog import Catalog
@@ -25,27 +19,19 @@ from searchengine.config import Settings, load_settings
 from searchengine.database import empty_database, open_database
 from searchengine.documents import Document, Kind
 from searchengine.errors import (
-    ConfigError,
-    ImageError,
-    ModelError,
     NothingIndexed,
-    QueryError,
     UnknownPicture,
 )
-from searchengine.explain import PANEL, draw, merge, split
+from searchengine.explaining import Explainer
 from searchengine.labels import Labels
-from searchengine.loading import load_configured, load_model, names_head
+from searchengine.loading import load_configured, load_model
 from searchengine.models.captioner import Captioner
-from searchengine.ranking import Place, Ranked, nearest, place_of, worth_showing
+from searchengine.ranking import Ranker
 from searchengine.resolve import (
-    NONE_GIVEN,
     KnownPicture,
-    Resolved,
     Resolver,
-    parts_of,
-    query_vector,
 )
-from searchengine.status import ModelStatus, Status, status_of, why_empty
+from searchengine.status import ModelStatus, Status, status_of
 from searchengine.sync import open_index, synchronise
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
@@ -56,17 +42,13 @@ from searchengine.types import (
     Caption,
     Encoder,
     Explanation,
-    Hit,
     Ids,
-    Linear,
     PathLike,
-    Picture,
     Query,
     Tag,
     Term,
     TextAnswer,
     UnknownWord,
-    Vector,
     VectorIndex,
     Vocabulary,
 )
@@ -75,13 +57,6 @@ from searchengine.vocabulary import tag_name
 __all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "open"]
 
 INDEX_FOLDER = "index"
-
-NEARLY_THE_SAME = 0.9
-"""From this cosine on two pictures are nearly the same.
-
-With the default model and 14 pictures of scikit-image: cut by a tenth they keep 0.91 or more,
-halved and saved at JPEG quality 60 most keep 0.9, and no two different ones come above 0.58.
-"""
 
 
 def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
@@ -106,6 +81,8 @@ class Engine:
         self.labels = Labels(catalog, store, encoder, self.taught)
         self._reader = with_taught(encoder, self.taught)
         self._resolver = Resolver(catalog, self._reader)
+        self.ranker = Ranker(settings, catalog, encoder, index, self.labels, self._resolver)
+        self.explainer = Explainer(catalog, self._reader, self._resolver)
         self._captioners: dict[str, Captioner] = {}
         self._captioning = threading.Lock()
 
@@ -182,11 +159,10 @@ class Engine:
             ModelError: The settings name a model that answers by texts only.
         """
         started = time.perf_counter()
-        self._require_model_of_pictures()
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        self._require_pictures()
+        self.ranker.require_pictures()
         only = None if within is None else self._ids_within(within)
-        ranked = self.rank(asked, limit=limit, only=only, unlikely=unlikely)
+        ranked = self.ranker.rank(asked, limit=limit, only=only, unlikely=unlikely)
         if only is not None and not (ranked.hits or asked.filters):
             self._require_vectors(only, within)
         took = (time.perf_counter() - started) * 1000
@@ -199,98 +175,10 @@ class Engine:
             calibrated=not asked.terms or self.is_calibrated,
         )
 
-    def rank(
-        self,
-        asked: Query,
-        *,
-        limit: int | None = None,
-        only: Ids | None = None,
-        unlikely: bool = False,
-        given: Mapping[str, KnownPicture] = NONE_GIVEN,
-        after: Place | None = None,
-        searched: int | None = None,
-    ) -> Ranked:
-        """Return a page of what `search` answers.
-
-        Args:
-            asked: The query.
-            limit: Most hits to return; the settings decide if None.
-            only: Sorted ids of the pictures that may be hits, None for all.
-            unlikely: Keep the unlikely matches at the end of the page.
-            given: Pictures that stand for terms of the kind picture, by their values; the others
-                are files.
-            after: Where the page before ended. Where unlikely matches were left out, the next page
-                looks at them again, because a likely one may follow.
-            searched: How many pictures the hits are the best of; those that may be hits if None.
-
-        Raises:
-            QueryError: As `search` does.
-        """
-        self._require_model_of_pictures()
-        self._require_pictures()
-        passing = self.labels.passing(asked.filters, only) if asked.filters else None
-        count = self._settings.limit if limit is None else limit
-        if not asked.terms:
-            return self.listed(passing or {}, count, after)
-        terms, used, unknown = self._resolver.resolve(asked, given)
-        vector = query_vector(terms)
-        if passing is not None:
-            only = np.sort(np.fromiter(passing, dtype=np.int64))
-        rows = nearest(self.index, vector, count, only=only, without=used, after=after)
-        pictures = self.catalog.get(id_ for id_, _ in rows)
-        found = [Hit(id_, pictures[id_].path, score) for id_, score in rows if id_ in pictures]
-        if searched is None:
-            searched = len(self.index) if only is None else len(only)
-        hits = self.judge(found, asked, vector, searched)
-        worth = worth_showing(hits)
-        shown = hits if unlikely else hits[:worth]
-        return Ranked(
-            tuple(shown),
-            unknown,
-            nothing_like_that=bool(hits) and not worth and after is None,
-            after=place_of(shown, after, exhausted=len(rows) < count),
-            terms=terms,
-        )
-
-    def judge(self, hits: list[Hit], asked: Query, vector: Vector, searched: int) -> list[Hit]:
-        """Give hits their match and band, as they are if the model is not calibrated.
-
-        Args:
-            hits: Best first; one that was forgotten meanwhile is left out.
-            asked: The query.
-            vector: The query's.
-            searched: How many pictures the hits are the best of.
-        """
-        matcher = matcher_of(self.encoder)
-        if matcher is None or not hits:
-            return hits
-        stored = self.catalog.vectors([hit.id for hit in hits], self.encoder.fingerprint)
-        return judged(hits, stored, vector, kind_of(asked), matcher, searched)
-
     @property
     def is_calibrated(self) -> bool:
         """Whether the model knows what its scores are worth."""
         return matcher_of(self.encoder) is not None
-
-    def listed(self, passing: Mapping[int, float], count: int, after: Place | None) -> Ranked:
-        """Answer a query of filters alone: the surest first, then by id.
-
-        Args:
-            passing: How sure it is that a picture passes, by id.
-            count: Most hits.
-            after: Where the page before ended.
-        """
-        ranked = sorted((-sure, id_) for id_, sure in passing.items())
-        start = 0 if after is None else bisect_right(ranked, (after.key, after.tie))
-        rows = ranked[start : start + count]
-        pictures = self.catalog.get(id_ for _, id_ in rows)
-        matcher = matcher_of(self.encoder)
-        hits = tuple(
-            Hit(i, pictures[i].path, -less, -less, matcher.band(-less) if matcher else "likely")
-            for less, i in rows
-            if i in pictures
-        )
-        return Ranked(hits, after=place_of(hits, after, exhausted=start + count >= len(ranked)))
 
     def picture_in(self, file: BytesIO, name: str) -> KnownPicture:
         """Return the vector of a picture given as bytes, which queries call by a name.
@@ -312,30 +200,6 @@ class Engine:
         """
         known = self._resolver.picture(picture)
         return self.labels.tags(known.vector, self._rows_of(known), limit)
-
-    def tags_of(self, picture: Picture, *, limit: int = 10) -> list[Tag]:
-        """Return the tags of a picture of the library as `tag` does; none if it has no vector."""
-        vector = self.catalog.vectors([picture.id], self.encoder.fingerprint).get(picture.id)
-        return [] if vector is None else self.labels.tags(vector, [picture.id], limit)
-
-    def copies(self, picture: Picture) -> list[Picture]:
-        """Return the other present pictures with the same bytes, by rising id."""
-        same = self.catalog.by_sha256(picture.sha256) if picture.sha256 else []
-        return [one for one in same if one.id != picture.id and one.state == "ok"]
-
-    def near_duplicates(self, picture: Picture, limit: int = 20) -> list[tuple[int, float]]:
-        """Return ids and scores of pictures that are nearly the same, copies left out.
-
-        Args:
-            picture: One of the library.
-            limit: Most of them.
-        """
-        vector = self.catalog.vectors([picture.id], self.encoder.fingerprint).get(picture.id)
-        if vector is None or not len(self.index):
-            return []
-        without = {picture.id, *(copy.id for copy in self.copies(picture))}
-        rows = nearest(self.index, vector, limit, without=without)
-        return [(id_, score) for id_, score in rows if score >= NEARLY_THE_SAME]
 
     def unknown_words(self, asked: Query) -> tuple[UnknownWord, ...]:
         """Return the words of a query that the model does not know, each once."""
@@ -427,22 +291,6 @@ class Engine:
         )
         return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
 
-    def _require_pictures(self) -> None:
-        if not len(self.index):
-            raise NothingIndexed(why_empty(self.catalog, self.encoder, self._settings))
-
-    def _require_model_of_pictures(self) -> None:
-        if self._is_for_texts:
-            raise ModelError(
-                f"{self._settings.model}: answers by recipes, not by words; leave it out, or use: "
-                "lexpix search --text-file FILE"
-            )
-
-    @cached_property
-    def _is_for_texts(self) -> bool:
-        # What the library chose for itself is a model of pictures.
-        return "model" not in self._settings.yielding and names_head(self._settings.model)
-
     def _require_vectors(self, only: Ids, within: PathLike | None) -> None:
         """Raise NothingIndexed if no picture there has a vector."""
         if len(self.catalog.without_vector(only, self.encoder.fingerprint)) == len(only):
@@ -493,55 +341,16 @@ class Engine:
             UnknownText, UnknownWords: As `Texts.pictures` does.
             NothingIndexed: The library, or the part of it that was asked for, has no picture.
         """
-        self._require_pictures()
+        self.ranker.require_pictures()
         only = None if within is None else self._ids_within(within)
         return self.texts.pictures(text, limit=limit, only=only)
 
-    def explain(
-        self,
-        wanted: str | Sequence[str] | Query,
-        picture: PathLike | int,
-        given: Mapping[str, KnownPicture] = NONE_GIVEN,
-    ) -> Explanation:
+    def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.
 
-        Args:
-            wanted: A query, as `search` takes it.
-            picture: A file, or a library id.
-            given: Pictures that stand for terms, as `rank` takes them.
-
-        Raises:
-            QueryError: As `search` does; or the picture cannot be read.
-            ModelError: The scores of this model cannot be split exactly.
+        Arguments and errors as `Explainer.explain`.
         """
-        encoder = self._linear
-        try:
-            regions = encoder.encode_regions([self._resolver.path_of(picture)])[0]
-        except ImageError as error:
-            raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
-        asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        if not asked.terms:
-            raise QueryError("a filter has no score to explain; give words or pictures as well")
-        terms, _, unknown = self._resolver.resolve(asked, given)
-        query_vector(terms)  # raises what a search would raise
-        labels, parts = parts_of(encoder, terms)
-        explanation = split(*merge(labels, parts), regions, encoder.grid)
-        return replace(explanation, unknown_words=unknown)
-
-    def shares(self, terms: Resolved, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
-        """Return what each part of a query gave to the scores of pictures, by id.
-
-        The shares are those of `explain`, in the order of the query, from stored vectors.
-
-        Raises:
-            ModelError: The scores of this model cannot be split exactly.
-        """
-        labels, parts = merge(*parts_of(self._linear, terms))
-        stored = self.catalog.vectors(ids, self.encoder.fingerprint)
-        return {
-            id_: list(zip(labels, (parts @ vector).tolist(), strict=True))
-            for id_, vector in stored.items()
-        }
+        return self.explainer.explain(wanted, picture)
 
     def caption(
         self, picture: PathLike | int, *, captioner: str = CAPTIONER, width: int = 3
@@ -564,21 +373,6 @@ class Engine:
                 writer = load_captioner(captioner, loaded=self.encoder)
                 self._captioners[captioner] = writer
         return writer.caption([path], width=width)[0]
-
-    def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
-        """Draw an explanation of a picture, a heat map for each part, to an image file.
-
-        Raises:
-            ImageError: The picture cannot be read.
-            ConfigError: The file cannot be written; the suffix decides on the format.
-        """
-        from searchengine.images import open_image
-
-        sheet = draw(open_image(self._resolver.path_of(picture), size=PANEL), explanation)
-        try:
-            sheet.save(os.fspath(out))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{out}: cannot be written ({error}); name a .png or .jpg") from error
 
     def forget(self, path: PathLike) -> int:
         """Drop a folder or file from the library, not from the disk; return how many pictures.
@@ -606,16 +400,6 @@ class Engine:
     def status(self) -> Status:
         """Describe the library."""
         return status_of(self.catalog, self.encoder, self._settings, len(self.index))
-
-    @property
-    def _linear(self) -> Linear:
-        encoder = self._reader
-        if not isinstance(encoder, Linear):
-            raise ModelError(
-                f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
-                "linear in words and places; use a joint model"
-            )
-        return encoder
 
     def _rows_of(self, known: KnownPicture) -> list[int]:
         """Return the row of a picture's file, or those of its copies if the file has none."""

@@ -1,18 +1,15 @@
-"""What pictures can be narrowed down by, in columns of memory: folder, date, camera, tags, ...
+"""What pictures can be narrowed down by, with counts: folder, date, camera, tags, shape, format.
 
 A facet gives each picture a value, or none, and tags any number. Values that are chosen of one
 facet are alternatives, tags must all be there, and facets must all hold. Beside a value stands how
 many pictures it would leave if it were chosen: facets other than its own narrow that number down,
 and of tags those that are chosen already.
-
-Columns are NumPy arrays in order of id, with a number for each value. They are never changed, so
-that a reader needs no lock; what the catalog has learned since makes new ones.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
@@ -20,46 +17,20 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog import Catalog, Description
-from searchengine.tagcatalog import TagCatalog
+from searchengine.columns import Columns, Mask, TagTable, Value
 from searchengine.types import Ids
 from searchengine.vocabulary import TagVocabulary
 
 Facet = Literal["folder", "year", "month", "camera", "tag", "shape", "format"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
-Column = Literal["folder", "year", "month", "camera", "shape", "format"]
-COLUMNS: tuple[Column, ...] = get_args(Column)
-
-Value: TypeAlias = str | int | None
-"""A value of a facet; None stands for the pictures that have none."""
 Chosen: TypeAlias = Mapping[Facet, Sequence[Value]]
 """The values that were chosen of each facet."""
-Mask: TypeAlias = npt.NDArray[np.bool_]
-Codes: TypeAlias = npt.NDArray[np.int32]
 
 MOST = 200
 """Most values of a facet that are counted out: those with most pictures, and what is chosen."""
 
 REMEMBERED = 8
 """Most results that are remembered at a time."""
-
-SQUARE = 1.05
-"""A picture whose sides differ by less than this factor is a square."""
-PANORAMA = 2.0
-"""From this factor on it is a panorama, lying or standing."""
-
-FORMATS = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "jpeg"),
-    **dict.fromkeys((".png", ".apng"), "png"),
-    **dict.fromkeys((".tif", ".tiff"), "tiff"),
-    **dict.fromkeys((".bmp", ".dib"), "bmp"),
-    **dict.fromkeys((".jp2", ".j2k"), "jpeg2000"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "pnm"),
-    ".webp": "webp",
-    ".gif": "gif",
-    ".avif": "avif",
-}
-"""Formats by the endings of names, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,193 +40,6 @@ class Count:
     value: Value
     label: str
     count: int
-
-
-def format_of(path: str) -> str | None:
-    """Return the format that the ending of a name tells of."""
-    return FORMATS.get(os.path.splitext(path)[1].lower())
-
-
-def shape_of(width: int | None, height: int | None) -> str | None:
-    """Return landscape, portrait, square or panorama; None if a side is not known."""
-    if not width or not height:
-        return None
-    ratio = width / height
-    if max(ratio, 1 / ratio) >= PANORAMA:
-        return "panorama"
-    if max(ratio, 1 / ratio) < SQUARE:
-        return "square"
-    return "landscape" if ratio > 1 else "portrait"
-
-
-class Numbering:
-    """Numbers for values, from 0; it only grows, so old columns can go on reading it."""
-
-    def __init__(self) -> None:
-        self.values: list[Value] = []
-        self._codes: dict[Value, int] = {}
-
-    def code(self, value: Value) -> int:
-        """Return the number of a value, a new one at its first use."""
-        code = self._codes.get(value)
-        if code is None:
-            code = self._codes[value] = len(self.values)
-            self.values.append(value)
-        return code
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order of the pictures: `rows` by rising `keys`, then by rising `ties`, of each row."""
-
-    rows: npt.NDArray[np.int64]
-    keys: npt.NDArray[np.float64]
-    ties: Ids
-
-
-@dataclass(frozen=True)
-class Columns:
-    """A value of each facet but tags for every present picture, as of one seq of the catalog.
-
-    Attributes:
-        seq: What the columns reflect.
-        ids: Shape (n,), rising.
-        taken: Seconds since 1970 by the camera's clock, shape (n,); NaN where nobody knows.
-        codes: Numbers of values by facet, shape (n,) each.
-        numbering: The values by facet; those of folders are the folders of the files.
-    """
-
-    seq: int
-    ids: Ids
-    taken: npt.NDArray[np.float64]
-    codes: Mapping[Column, Codes]
-    numbering: Mapping[Column, Numbering]
-
-    @classmethod
-    def empty(cls) -> Columns:
-        """Return the columns of no picture."""
-        none = np.empty(0, dtype=np.int32)
-        return cls(
-            0,
-            np.empty(0, dtype=np.int64),
-            np.empty(0, dtype=np.float64),
-            dict.fromkeys(COLUMNS, none),
-            {facet: Numbering() for facet in COLUMNS},
-        )
-
-    @classmethod
-    def of(cls, catalog: Catalog) -> Columns:
-        """Read the columns of a library."""
-        return cls.empty().followed(catalog)
-
-    def followed(self, catalog: Catalog) -> Columns:
-        """Return the columns as the catalog is now; at the cost of what has changed."""
-        seq = catalog.seq()
-        if seq == self.seq:
-            return self
-        if seq < self.seq:  # the catalog was restored from a copy
-            return Columns.of(catalog)
-        described, gone = catalog.described(self.seq)
-        return self.with_changes(seq, described, gone)
-
-    def by_date(self, *, newest: bool) -> Order:
-        """Return the pictures by date, the newest or the oldest first, those without one last."""
-        return self._newest if newest else self._oldest
-
-    @cached_property
-    def _newest(self) -> Order:
-        return _order(np.where(np.isnan(self.taken), np.inf, -self.taken), -self.ids)
-
-    @cached_property
-    def _oldest(self) -> Order:
-        return _order(np.where(np.isnan(self.taken), np.inf, self.taken), self.ids)
-
-    def places(self, ids: Ids) -> tuple[npt.NDArray[np.int64], Mask]:
-        """Return where ids stand among those of the columns, and which stand there at all."""
-        places = np.searchsorted(self.ids, ids)
-        inside = places < len(self.ids)
-        places[~inside] = 0
-        known = inside & (self.ids[places] == ids) if len(self.ids) else inside
-        return places, known
-
-    def with_changes(self, seq: int, described: Sequence[Description], gone: Ids) -> Columns:
-        """Return the columns with pictures described anew and others gone, as of a later seq."""
-        new = np.array([one.id for one in described], dtype=np.int64)
-        kept = ~np.isin(self.ids, np.concatenate([new, gone]))
-        ids = np.concatenate([self.ids[kept], new])
-        order = np.argsort(ids, kind="stable")
-        taken = [_seconds(one) for one in described]
-        added: dict[Column, list[int]] = {facet: [] for facet in COLUMNS}
-        for one in described:
-            for facet, value in _values(one):
-                added[facet].append(self.numbering[facet].code(value))
-        return Columns(
-            seq,
-            ids[order],
-            np.concatenate([self.taken[kept], np.array(taken, dtype=np.float64)])[order],
-            {
-                facet: np.concatenate(
-                    [self.codes[facet][kept], np.array(added[facet], dtype=np.int32)]
-                )[order]
-                for facet in COLUMNS
-            },
-            self.numbering,
-        )
-
-
-@dataclass(frozen=True)
-class TagTable:
-    """Which pictures have which tag: what the user said, and what a model guessed.
-
-    Attributes:
-        names: The tags, each the name that its synonyms have in common.
-        codes: The number of a tag in `names`, shape (pairs,), rising.
-        ids: The picture of each pair.
-    """
-
-    names: tuple[str, ...]
-    codes: Codes
-    ids: Ids
-
-    @classmethod
-    def empty(cls) -> TagTable:
-        """Return the tags of no picture."""
-        return cls((), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64))
-
-    @classmethod
-    def of(cls, store: TagCatalog, vocabulary: TagVocabulary, fingerprint: str) -> TagTable:
-        """Read the tags of a library, of guesses those of one model."""
-        numbering = Numbering()
-        holders: dict[int, list[Ids]] = {}
-        for name, ids in store.all_holders(fingerprint):
-            if len(ids):
-                holders.setdefault(numbering.code(vocabulary.canonical(name)), []).append(ids)
-        merged = [np.unique(np.concatenate(holders[code])) for code in range(len(holders))]
-        if not merged:
-            return cls.empty()
-        names = tuple(str(name) for name in numbering.values)
-        codes = np.repeat(np.arange(len(merged), dtype=np.int32), [len(ids) for ids in merged])
-        return cls(names, codes, np.concatenate(merged))
-
-    def renewed(
-        self, store: TagCatalog, vocabulary: TagVocabulary, fingerprint: str, id_: int
-    ) -> TagTable:
-        """Return the table with the tags of one picture read anew."""
-        said = store.of([id_], fingerprint)
-        refused = {tag.name for tag in said if tag.source == "no"}
-        having = {
-            vocabulary.canonical(tag.name)
-            for tag in said
-            if tag.source == "user" or (tag.source == "guess" and tag.name not in refused)
-        }
-        names = tuple(dict.fromkeys([*self.names, *sorted(having)]))
-        numbers = {name: number for number, name in enumerate(names)}
-        kept = self.ids != id_
-        added = np.array([numbers[name] for name in having], dtype=np.int32)
-        codes = np.concatenate([self.codes[kept], added])
-        ids = np.concatenate([self.ids[kept], np.full(len(added), id_, dtype=np.int64)])
-        order = np.argsort(codes, kind="stable")
-        return TagTable(names, codes[order], ids[order])
 
 
 @dataclass(frozen=True)
@@ -462,25 +246,6 @@ _NONE: dict[Facet, str] = {
     "shape": "unknown shape",
     "format": "unknown format",
 }
-
-
-def _values(one: Description) -> Iterator[tuple[Column, Value]]:
-    yield "folder", os.path.dirname(one.path)
-    yield "year", None if one.taken_at is None else one.taken_at.year
-    yield "month", None if one.taken_at is None else one.taken_at.strftime("%Y-%m")
-    yield "camera", one.camera
-    yield "shape", shape_of(one.width, one.height)
-    yield "format", format_of(one.path)
-
-
-def _order(keys: npt.NDArray[np.float64], ties: Ids) -> Order:
-    return Order(np.lexsort((ties, keys)), keys, ties)
-
-
-def _seconds(one: Description) -> float:
-    if one.taken_at is None:
-        return float("nan")
-    return float(np.datetime64(one.taken_at, "s").astype(np.int64))
 
 
 def _is_at_or_under(path: str, folders: Iterable[Any]) -> bool:

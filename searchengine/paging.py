@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine import query
+from searchengine.columns import Mask
 from searchengine.engine import Engine
-from searchengine.facets import Chosen, Count, Facet, Facets, Mask
+from searchengine.facets import Chosen, Count, Facet, Facets
 from searchengine.ranking import Place, Ranked
 from searchengine.resolve import KnownPicture
 from searchengine.types import Answer, Hit, Ids, Picture, Query
@@ -39,7 +40,7 @@ class Wanted:
         unlikely: Keep the unlikely matches.
         limit: Most hits.
         after: Where the page before ended.
-        given: Pictures that stand for terms of the query, as `Engine.rank` takes them.
+        given: Pictures that stand for terms of the query, as `Ranker.rank` takes them.
         count: Count the values of facets.
         explain: Split the scores.
     """
@@ -104,16 +105,19 @@ def page_of(engine: Engine, facets: Facets, wanted: Wanted) -> Page:
         total = len(rows)
         if passing is not None and wanted.sort == "match":
             left = {id_: passing[id_] for id_ in facets.ids[rows].tolist()}
-            ranked = engine.listed(left, wanted.limit, wanted.after)
+            ranked = engine.ranker.listed(left, wanted.limit, wanted.after)
         else:
             ranked, scored = _dated(facets, rows, wanted), False
-    pictures = engine.catalog.get(hit.id for hit in ranked.hits)
+    pictures = {
+        **ranked.pictures,
+        **engine.catalog.get(hit.id for hit in ranked.hits if hit.id not in ranked.pictures),
+    }
     hits = tuple(
         replace(hit, path=pictures[hit.id].path) for hit in ranked.hits if hit.id in pictures
     )
     shares = None
     if wanted.explain and ranked.terms:
-        shares = engine.shares(ranked.terms, [hit.id for hit in hits])
+        shares = engine.explainer.shares(ranked.terms, [hit.id for hit in hits])
     answer = Answer(
         "" if asked is None else query.format(asked),
         hits,
@@ -133,7 +137,7 @@ def _semantic(
     only = None if allowed is None else facets.ids[allowed]
     plain = replace(asked, filters=())  # they decided on who is allowed
     if wanted.sort == "match":
-        ranked = engine.rank(
+        ranked = engine.ranker.rank(
             plain,
             limit=wanted.limit,
             only=only,
@@ -167,7 +171,7 @@ def _all_by_date(
     rows = np.arange(len(facets.ids)) if only is None else facets.columns.places(only)[0]
     page = _dated(facets, rows, wanted)
     ids = np.sort(np.array([hit.id for hit in page.hits], dtype=np.int64))
-    scored = engine.rank(
+    scored = engine.ranker.rank(
         asked,
         limit=max(len(ids), 1),
         only=ids,
@@ -188,11 +192,12 @@ def _matches(engine: Engine, asked: Query, only: Ids | None, wanted: Wanted) -> 
     """
     limit = LOOK_AHEAD
     while True:
-        ranked = engine.rank(asked, limit=limit, only=only, given=wanted.given)
+        ranked = engine.ranker.rank(asked, limit=limit, only=only, given=wanted.given)
         if len(ranked.hits) < limit // 2 or limit >= len(engine.index) or not engine.is_calibrated:
             break
         limit *= 4
-    return replace(ranked, hits=tuple(hit for hit in ranked.hits if hit.band != "unlikely"))
+    likely = tuple(hit for hit in ranked.hits if hit.band != "unlikely")
+    return replace(ranked, hits=likely, pictures={})  # many, of which a page is a few
 
 
 def _dated(facets: Facets, rows: npt.NDArray[np.int64], wanted: Wanted) -> Ranked:

@@ -13,18 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchengine.catalog import Catalog, Description
+from searchengine.columns import COLUMNS, Columns, TagTable, Value, format_of, shape_of
 from searchengine.database import open_database
-from searchengine.facets import (
-    COLUMNS,
-    FACETS,
-    Columns,
-    Facet,
-    Facets,
-    TagTable,
-    Value,
-    format_of,
-    shape_of,
-)
+from searchengine.facets import FACETS, Facet, Facets
 from searchengine.records import PictureRecord
 from searchengine.tagcatalog import TagCatalog
 from searchengine.types import Exif, FileStat

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from searchengine import query
+from searchengine.columns import Columns, TagTable
 from searchengine.engine import Engine
-from searchengine.facets import Columns, Facets, TagTable
+from searchengine.facets import Facets
 from searchengine.paging import Page, Wanted, page_of
 from searchengine.tagcatalog import TagCatalog
 from tests.colour_encoder import COLOURS

@@ -21,7 +21,8 @@ from PIL import Image
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.database import open_database
-from searchengine.engine import NEARLY_THE_SAME, Engine
+from searchengine.duplicates import NEARLY_THE_SAME
+from searchengine.engine import Engine
 from searchengine.web import schemas, uploads
 from searchengine.web.app import create_app
 from searchengine.web.decoding import Decoding

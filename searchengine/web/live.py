@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from searchengine.columns import Columns, TagTable
 from searchengine.config import Settings
 from searchengine.engine import Engine
 from searchengine.errors import UnknownWords
-from searchengine.facets import Columns, Facets, TagTable
+from searchengine.facets import Facets
 from searchengine.records import Change
 from searchengine.sync import apply, changes_since
 from searchengine.tagcatalog import TagCatalog

@@ -10,12 +10,13 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from starlette.responses import FileResponse
 
 from searchengine.captioncatalog import CaptionCatalog
+from searchengine.columns import format_of
+from searchengine.duplicates import copies, near_duplicates
 from searchengine.engine import Engine
 from searchengine.errors import ImageError, ModelError, UnknownPicture
-from searchengine.facets import format_of
 from searchengine.images import open_file
 from searchengine.query import parse
-from searchengine.types import Picture, Tag
+from searchengine.types import Picture, Tag, Vector
 from searchengine.web import answers, schemas
 from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs, TheUploads
 from searchengine.web.search import search
@@ -60,7 +61,9 @@ def image(id: PictureId, live: TheLibrary) -> Response:
         engine = view.engine
         picture = known(engine, id)
         exif = picture.exif
-        near = engine.near_duplicates(picture)
+        vector = _vector(engine, id)
+        same = [one.id for one in copies(engine.catalog, picture)]
+        near = [] if vector is None else near_duplicates(engine.index, vector, [id, *same])
         there = engine.catalog.get(id_ for id_, _ in near)
         entry = {
             "id": picture.id,
@@ -76,8 +79,8 @@ def image(id: PictureId, live: TheLibrary) -> Response:
             "format": format_of(picture.path),
             "state": picture.state,
             "file": f"{API}/images/{picture.id}/file",
-            "tags": tag_entries(engine.tags_of(picture)),
-            "copies": [one.id for one in engine.copies(picture)],
+            "tags": _tags(engine, id, vector),
+            "copies": same,
             "near_duplicates": [
                 {"id": id_, "score": round(score, 6), "thumb": answers.thumb_url(there[id_])}
                 for id_, score in near
@@ -165,7 +168,7 @@ def explain(
     engine = live.engine
     known(engine, id)
     with uploads.decoding.turn():
-        found = engine.explain(asked, id, given)
+        found = engine.explainer.explain(asked, id, given)
     rows, columns = found.parts[0].grid.shape
     return AsciiJSON(
         {
@@ -226,12 +229,21 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
 def put_tags(id: PictureId, said: schemas.TagsRequest, live: TheLibrary) -> Response:
     """Take the user's word on the tags of a picture."""
     engine = live.engine
-    picture = known(engine, id)
+    known(engine, id)
     try:
         engine.say(id, add=said.add, remove=said.remove, accept=said.accept)
     finally:  # what was said before an error was found counts
         live.tagged(id)
-    return AsciiJSON({"tags": tag_entries(engine.tags_of(picture))})
+    return AsciiJSON({"tags": _tags(engine, id, _vector(engine, id))})
+
+
+def _vector(engine: Engine, id_: int) -> Vector | None:
+    return engine.catalog.vectors([id_], engine.encoder.fingerprint).get(id_)
+
+
+def _tags(engine: Engine, id_: int, vector: Vector | None, limit: int = 10) -> list[dict[str, Any]]:
+    """Return the tags of a picture as `Engine.tag` does; none if it has no vector."""
+    return [] if vector is None else tag_entries(engine.labels.tags(vector, [id_], limit))
 
 
 def tag_entries(tags: list[Tag]) -> list[dict[str, Any]]:

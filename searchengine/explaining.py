@@ -1,0 +1,105 @@
+"""Explanations of the pictures of a library: whose score is split, and what a share is called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from searchengine import query
+from searchengine.catalog import Catalog
+from searchengine.errors import ConfigError, ImageError, ModelError, QueryError, UnknownPicture
+from searchengine.explain import PANEL, draw, merge, split
+from searchengine.resolve import (
+    NONE_GIVEN,
+    KnownPicture,
+    Resolved,
+    Resolver,
+    parts_of,
+    query_vector,
+)
+from searchengine.types import Encoder, Explanation, Linear, PathLike, Query
+
+
+class Explainer:
+    """Split scores of pictures.
+
+    Args:
+        catalog: Knows the pictures.
+        encoder: The model, with the words that it was taught.
+        resolver: Finds the vectors of terms.
+    """
+
+    def __init__(self, catalog: Catalog, encoder: Encoder, resolver: Resolver) -> None:
+        self._catalog, self._encoder, self._resolver = catalog, encoder, resolver
+
+    def explain(
+        self,
+        wanted: str | Sequence[str] | Query,
+        picture: PathLike | int,
+        given: Mapping[str, KnownPicture] = NONE_GIVEN,
+    ) -> Explanation:
+        """Split the score of a picture exactly into words, and pictures of the query, and places.
+
+        Args:
+            wanted: A query, as `Engine.search` takes it.
+            picture: A file, or a library id.
+            given: Pictures that stand for terms, as `Ranker.rank` takes them.
+
+        Raises:
+            QueryError: As `Engine.search` does; or the picture cannot be read.
+            ModelError: The scores of this model cannot be split exactly.
+        """
+        encoder = self._linear
+        try:
+            regions = encoder.encode_regions([self._resolver.path_of(picture)])[0]
+        except ImageError as error:
+            raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
+        asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
+        if not asked.terms:
+            raise QueryError("a filter has no score to explain; give words or pictures as well")
+        terms, _, unknown = self._resolver.resolve(asked, given)
+        query_vector(terms)  # raises what a search would raise
+        labels, parts = parts_of(encoder, terms)
+        explanation = split(*merge(labels, parts), regions, encoder.grid)
+        return replace(explanation, unknown_words=unknown)
+
+    def shares(self, terms: Resolved, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
+        """Return what each part of a query gave to the scores of pictures, by id.
+
+        The shares are those of `explain`, in the order of the query, from stored vectors.
+
+        Raises:
+            ModelError: The scores of this model cannot be split exactly.
+        """
+        labels, parts = merge(*parts_of(self._linear, terms))
+        stored = self._catalog.vectors(ids, self._encoder.fingerprint)
+        return {
+            id_: list(zip(labels, (parts @ vector).tolist(), strict=True))
+            for id_, vector in stored.items()
+        }
+
+    def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
+        """Draw an explanation of a picture, a heat map for each part, to an image file.
+
+        Raises:
+            ImageError: The picture cannot be read.
+            ConfigError: The file cannot be written; the suffix decides on the format.
+        """
+        from searchengine.images import open_image
+
+        sheet = draw(open_image(self._resolver.path_of(picture), size=PANEL), explanation)
+        try:
+            sheet.save(os.fspath(out))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{out}: cannot be written ({error}); name a .png or .jpg") from error
+
+    @property
+    def _linear(self) -> Linear:
+        encoder = self._encoder
+        if not isinstance(encoder, Linear):
+            raise ModelError(
+                f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
+                "linear in words and places; use a joint model"
+            )
+        return encoder
