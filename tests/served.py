@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.browser_coverage import counted
+
 EVIL = "<img src=x onerror=alert(1)>.jpg"
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 FLOWERS = ("china.jpg", "flower.jpg")
@@ -129,6 +131,7 @@ def tab_of(browser: Any, url: str, **options: Any) -> Iterator[Any]:
         "request",
         lambda r: r.url.startswith((url + "/", "data:", f"blob:{url}/")) or problems.append(r.url),
     )
-    yield tab
+    with counted(tab):
+        yield tab
     context.close()
     assert problems == [], problems
