@@ -327,10 +327,16 @@ class Engine:
         )
 
     def search_texts(
-        self, words: str, *, limit: int | None = None, kind: Kind | None = None
+        self,
+        words: str,
+        *,
+        limit: int | None = None,
+        kind: Kind | None = None,
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
     ) -> TextAnswer:
         """Return the texts nearest to words; arguments and errors as `Texts.search`."""
-        return self.texts.search(words, limit=limit, kind=kind)
+        return self.texts.search(words, limit=limit, kind=kind, having=having, lacking=lacking)
 
     def pictures_for(
         self, text: Document | int, *, limit: int | None = None, within: PathLike | None = None

@@ -35,12 +35,21 @@ Resolved: TypeAlias = list[tuple[Term, Vector]]
 
 @dataclass(frozen=True, slots=True)
 class KnownPicture:
-    """A picture that was named: its file and bytes, its vector, and its copies in the library."""
+    """A picture that was named.
+
+    Attributes:
+        path: Its file, or what it is called if it has none.
+        sha256: Of its bytes.
+        vector: Its unit vector.
+        ids: Its copies in the library.
+        viewed: The mean over several views of it, if its file is not there to make that from.
+    """
 
     path: str
     sha256: str | None
     vector: Vector
     ids: set[int]
+    viewed: Vector | None = None
 
 
 NONE_GIVEN: Mapping[str, KnownPicture] = MappingProxyType({})
@@ -158,7 +167,9 @@ class Resolver:
             size = getattr(encoder, "decode_size", None)
             prepare = getattr(encoder, "prepare", None)
             vector = encoder.encode_images([open_image(file, size=size, prepare=prepare)])[0]
-        return KnownPicture(name, digest, vector, self._copies(digest))
+        file.seek(0)
+        viewed = self._viewed(file, vector)
+        return KnownPicture(name, digest, vector, self._copies(digest), viewed)
 
     def _copies(self, digest: str) -> set[int]:
         return {picture.id for picture in self._catalog.by_sha256(digest)}
@@ -166,19 +177,25 @@ class Resolver:
     def viewed(self, picture: KnownPicture) -> Vector:
         """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
 
-        It is steadier than the vector of the picture alone. The two other views are encoded here.
+        It is steadier than the vector of the picture alone. Of a file the two other views are
+        encoded here.
 
         Raises:
             QueryError: The picture cannot be read.
         """
-        from searchengine.images import open_image, views
-
+        if picture.viewed is not None:
+            return picture.viewed
         try:
-            image = open_image(picture.path, size=getattr(self._encoder, "decode_size", None))
-            others: Vectors = self._encoder.encode_images(views(image)[1:])
+            return self._viewed(picture.path, picture.vector)
         except ImageError as error:
             raise QueryError(f"{error}; a query needs a picture that can be read") from error
-        mean: Vector = unit_rows((picture.vector + others.sum(axis=0))[None])[0]
+
+    def _viewed(self, file: str | BytesIO, vector: Vector) -> Vector:
+        from searchengine.images import open_image, views
+
+        image = open_image(file, size=getattr(self._encoder, "decode_size", None))
+        others: Vectors = self._encoder.encode_images(views(image)[1:])
+        mean: Vector = unit_rows((vector + others.sum(axis=0))[None])[0]
         return mean
 
     def _stored_picture(self, id_: int) -> KnownPicture:

@@ -121,23 +121,31 @@ class Texts:
         started = time.perf_counter()
         model = self._model_of(kind)
         shown = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
-        # A head reads a file in several views. What the library has of a picture is one vector, and
-        # so is an upload, whose file is not kept.
-        stored = isinstance(picture, int | KnownPicture) or isinstance(model, GeneralTexts)
-        seen = shown.vector if stored else self._resolver.viewed(shown)
+        # A head reads a file in several views. What the library has of a picture is one vector.
+        one_view = isinstance(picture, int) or isinstance(model, GeneralTexts)
+        seen = shown.vector if one_view else self._resolver.viewed(shown)
         vector = model.project(seen[None])[0]
         only = self._passing(kind, having, lacking)
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
         return _answer(shown.path, hits, (), started)
 
     def search(
-        self, words: str, *, limit: int | None = None, kind: Kind | None = None
+        self,
+        words: str,
+        *,
+        limit: int | None = None,
+        kind: Kind | None = None,
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
     ) -> TextAnswer:
         """Return the texts nearest to words.
+
+        The arguments are those of `for_picture`.
 
         Raises:
             UnknownWords: No word is known.
             NothingIndexed: The library has no such text.
+            MissingPlugin, QuerySyntaxError: As `for_picture` does.
         """
         started = time.perf_counter()
         model = self._model_of(kind)
@@ -156,8 +164,33 @@ class Texts:
                 raise
             named = [word.word for word in unknown]
             raise UnknownWords(named, [word.suggestion for word in unknown]) from error
-        hits = self._nearest(model, vector, limit, self._passing(kind))
+        only = self._passing(kind, having, lacking)
+        hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
         return _answer(words, hits, unknown, started)
+
+    def first(
+        self,
+        limit: int,
+        *,
+        kind: Kind | None = None,
+        having: Sequence[str] = (),
+        lacking: Sequence[str] = (),
+    ) -> list[StoredText]:
+        """Return the first texts by number, filtered as `for_picture` does.
+
+        Raises:
+            MissingPlugin, QuerySyntaxError: As `for_picture` does.
+        """
+        only = self._passing(kind, having, lacking)
+        passing = self.store.ids() if only is None else only
+        found: list[StoredText] = []
+        for start in range(0, len(passing), BATCH):
+            texts = self.store.get(passing[start : start + BATCH].tolist())
+            kept = (one for _, one in sorted(texts.items()) if is_without(one.document, lacking))
+            found.extend(islice(kept, limit - len(found)))
+            if len(found) == limit:
+                break
+        return found
 
     def get(self, id_: int) -> StoredText:
         """Return a text by its number.

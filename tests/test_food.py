@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -413,7 +414,10 @@ def test_a_file_that_asks_is_read_in_three_views(
     with Engine(settings, catalog, general, index) as engine:
         add_texts(str(pairs), engine.texts, kind="recipe", on_failure=pytest.fail)
         hits = engine.recipes_from(tmp_path / "plate.png", limit=len(documents)).hits
+        dropped = engine.picture_in(BytesIO((tmp_path / "plate.png").read_bytes()), "dropped")
+        of_bytes = engine.texts.for_picture(dropped, limit=len(documents), kind="recipe").hits
     np.testing.assert_allclose([hit.score for hit in hits], expected, atol=2e-3)  # float16 rows
+    assert [(hit.id, hit.score) for hit in of_bytes] == [(hit.id, hit.score) for hit in hits]
     whole = np.sort(head.encode_documents(documents) @ head.project(rows[:1])[0])[::-1]
     assert np.abs(whole - expected).max() > 0.01
 

@@ -181,6 +181,14 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
     assert titles(having=["eggs", "chicken"], lacking=["flour"]) == ["blue"]
     assert titles(having=["egg"], lacking=["chicken"]) == ["red"] * 3
     assert titles(having=["walnut"]) == []
+    words = engine.search_texts("red", limit=3, having=["eggs"], lacking=["flour"]).hits
+    assert [hit.title for hit in words] == ["blue"]
+    first = engine.texts.first(2, kind="recipe", lacking=["chicken"])
+    assert [text.document.ingredients[1] for text in first] == [
+        "1 cups of flour",
+        "2 cups of flour",
+    ]
+    assert [text.document.title for text in engine.texts.first(9, lacking=["flour"])] == ["blue"]
 
 
 def test_what_must_be_avoided_is_looked_for_in_the_whole_line(

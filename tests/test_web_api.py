@@ -366,7 +366,9 @@ def test_status_and_texts_of_a_library_without_texts(api: httpx.Client, library:
     assert api.get("texts").json()["hits"] == []
     assert api.get("images/1/texts").json()["hits"] == []
     assert api.get("recipes", params={"image_id": 1}).status_code == 409
-    assert api.get("recipes").status_code == 400
+    assert api.get("recipes", params={"q": "soup"}).status_code == 409
+    assert api.get("recipes", params={"q": "soup", "image_id": 1}).status_code == 400
+    assert api.get("recipes", params={"with": "rice"}).json()["hits"] == []
     assert api.get("texts/1").status_code == 404
 
 

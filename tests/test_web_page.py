@@ -463,6 +463,9 @@ def test_map_shows_pictures_and_adds_words(page: sync_api.Page, url: str) -> Non
 def test_recipes_by_words_and_by_dish(page: sync_api.Page, url: str, library: Path) -> None:
     page.goto(url + "/recipes")
     expect(page.locator(".card")).to_have_count(2)
+    page.locator("[name=with]").fill("milk")
+    expect(page.locator(".card strong")).to_have_text(["Flat white"])
+    page.locator("[name=with]").fill("")
     page.locator("[name=q]").fill("soup with lentils")
     expect(page.locator(".card strong").first).to_have_text("Lentil soup")
     page.locator(".card").first.click()

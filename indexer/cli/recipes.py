@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from indexer.cli.output import json_option, library_option, limit_option, model_option, picture_of
-from indexer.cli.texts import opened, show_answer
+from indexer.cli.texts import opened, show_answer, with_option, without_option
 
 
 @click.group()
@@ -15,8 +15,8 @@ def recipes() -> None:
 
 @recipes.command("from")
 @click.argument("picture")
-@click.option("--with", "having", metavar="FOOD", multiple=True, help="Only with this ingredient.")
-@click.option("--without", "lacking", metavar="FOOD", multiple=True, help="Only without this one.")
+@with_option
+@without_option
 @limit_option
 @library_option
 @model_option

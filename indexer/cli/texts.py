@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 kind_option = click.option(
     "--kind", type=click.Choice(["text", "recipe"]), help="Only texts of this kind."
 )
+with_option = click.option(
+    "--with", "having", metavar="FOOD", multiple=True, help="Only with this ingredient."
+)
+without_option = click.option(
+    "--without", "lacking", metavar="FOOD", multiple=True, help="Only without this one."
+)
 
 
 @click.group()
@@ -146,6 +152,8 @@ def for_picture(
 
 @texts.command()
 @click.argument("words", nargs=-1, required=True)
+@with_option
+@without_option
 @limit_option
 @kind_option
 @library_option
@@ -153,6 +161,8 @@ def for_picture(
 @json_option
 def search(
     words: tuple[str, ...],
+    having: tuple[str, ...],
+    lacking: tuple[str, ...],
     limit: int | None,
     kind: Kind | None,
     library: str | None,
@@ -162,10 +172,14 @@ def search(
     """Find the texts nearest to words.
 
     \b
-      lexpix texts search "spicy noodle soup"
+      lexpix texts search "spicy noodle soup" --without peanuts
+
+    --with and --without look at ingredients, as for: lexpix recipes from
     """
     with opened(library, model) as engine:
-        answer = engine.search_texts(" ".join(words), limit=limit, kind=kind)
+        answer = engine.search_texts(
+            " ".join(words), limit=limit, kind=kind, having=having, lacking=lacking
+        )
     for unknown in answer.unknown_words:
         near = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
         click.echo(f"lexpix: {unknown.word!r} is not known and did not count{near}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from itertools import islice
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Response
 from searchengine.answers import hit_entry
 from searchengine.documents import Kind
 from searchengine.errors import QueryError
+from searchengine.textcatalog import StoredText
 from searchengine.texts import title_of
 from searchengine.types import TextAnswer
 from searchengine.web import answers, schemas
@@ -37,19 +38,8 @@ def texts(
     with live.texts() as found:
         if q.strip():
             return AsciiJSON(texts_entry(found.search(q, limit=limit, kind=kind)))
-        listed = list(islice(found.store.all(kind), limit))
-    hits = [
-        {
-            "id": one.id,
-            "kind": one.document.kind,
-            "title": title_of(one.document),
-            "score": None,
-            "source": one.source,
-        }
-        for one in listed
-    ]
-    took = round((time.perf_counter() - started) * 1000, 3)
-    return AsciiJSON({"query": "", "unknown_words": [], "hits": hits, "took_ms": took})
+        listed = found.first(limit, kind=kind)
+    return AsciiJSON(_listed_entry(listed, started))
 
 
 @router.get("/texts/{id}", response_model=schemas.TextOut)
@@ -108,20 +98,46 @@ def recipes(
     uploads: TheUploads,
     image_id: Annotated[int | None, Query(ge=1, le=schemas.MAX_ID)] = None,
     upload: Annotated[str | None, Query(max_length=100)] = None,
+    q: Annotated[str, Query(max_length=schemas.MAX_QUERY)] = "",
     having: Annotated[Foods, Query(alias="with")] = [],  # noqa: B006 - FastAPI copies defaults
     lacking: Annotated[Foods, Query(alias="without")] = [],  # noqa: B006
     limit: Limit = 20,
 ) -> Response:
-    """Find recipes by a picture of a dish and by what is in the kitchen."""
-    if (image_id is None) == (upload is None):
-        raise QueryError("name one picture: image_id, or upload")
+    """Find recipes by a picture of a dish, or by words, and by what is in the kitchen.
+
+    With neither picture nor words the first ones that can be cooked are listed.
+    """
+    started = time.perf_counter()
+    if (image_id is not None) + (upload is not None) + bool(q.strip()) > 1:
+        raise QueryError("ask by one thing: image_id, upload, or q")
     shown = image_id if upload is None else uploads.get(upload).picture
-    assert shown is not None, "one of two is given"
     with live.texts() as found:
-        answer = found.for_picture(
-            shown, limit=limit, kind="recipe", having=having, lacking=lacking
-        )
+        if shown is not None:
+            answer = found.for_picture(
+                shown, limit=limit, kind="recipe", having=having, lacking=lacking
+            )
+        elif q.strip():
+            answer = found.search(q, limit=limit, kind="recipe", having=having, lacking=lacking)
+        else:
+            listed = found.first(limit, kind="recipe", having=having, lacking=lacking)
+            return AsciiJSON(_listed_entry(listed, started))
     return AsciiJSON(texts_entry(answer))
+
+
+def _listed_entry(listed: Sequence[StoredText], started: float) -> dict[str, Any]:
+    """Return the JSON form of texts that nobody has ranked."""
+    hits = [
+        {
+            "id": one.id,
+            "kind": one.document.kind,
+            "title": title_of(one.document),
+            "score": None,
+            "source": one.source,
+        }
+        for one in listed
+    ]
+    took = round((time.perf_counter() - started) * 1000, 3)
+    return {"query": "", "unknown_words": [], "hits": hits, "took_ms": took}
 
 
 def texts_entry(answer: TextAnswer) -> dict[str, Any]:

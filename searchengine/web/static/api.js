@@ -82,7 +82,6 @@ export const api = {
   caption: (id, signal) => get(`/images/${id}/caption`, {}, signal),
   textsOf: (id, signal) => get(`/images/${id}/texts`, { limit: 6 }, signal),
   tag: (id, change) => send("PUT", `/images/${id}/tags`, { add: [], remove: [], accept: [], ...change }),
-  texts: (params, signal) => get("/texts", params, signal),
   text: (id, signal) => get(`/texts/${id}`, {}, signal),
   picturesOf: (id, signal) => get(`/texts/${id}/pictures`, { limit: 12 }, signal),
   recipes: (params, signal) => get("/recipes", params, signal),

@@ -21,23 +21,23 @@ function build() {
   const list = el("ul", { class: "cards", "aria-label": "Recipes found" });
   const status = el("p", { role: "status", class: "quiet-text" });
   const text = el("article", { class: "recipe", hidden: true, tabIndex: -1 });
-  const words = field("q", "Recipe", "lentil soup"), needs = [field("with", "With", "rice, lemon"), field("without", "Without", "nuts")];
+  const words = field("q", "Recipe", "lentil soup");
   view.replaceChildren(
     el("h1", { class: "sr" }, "Recipes"),
     el("div", { class: "finder" },
       el("form", { class: "fields", role: "search", "aria-label": "Search recipes", on: { submit: (event) => { event.preventDefault(); find(); } } },
-        words, el("div", { class: "field" }, el("span", {}, "or by a dish"), dish, file), ...needs),
+        words, el("div", { class: "field" }, el("span", {}, "or by a dish"), dish, file),
+        field("with", "With", "rice, lemon"), field("without", "Without", "nuts")),
       status, list),
     text,
   );
-  parts = { list, status, text, dish, file, words, needs };
+  parts = { list, status, text, dish, file, words };
 }
 
-/** Show how recipes are looked for: by words, or by a dish and what it may need. */
+/** Show how recipes are looked for: by words, or by a dish. */
 function drawDish() {
-  const { dish, file, words, needs } = parts, has = isOfDish();
+  const { dish, file, words } = parts, has = isOfDish();
   words.hidden = has;
-  for (const need of needs) need.hidden = !has;
   dish.replaceChildren(...(has
     ? [el("img", { src: asked.upload ? asked.thumb : thumbOf(state.dish, 160), alt: "", width: 44, height: 44 }), el("span", { class: "name" }, asked.upload ? asked.name : `picture ${state.dish}`),
       el("button", { type: "button", class: "link", on: { click: () => { Object.assign(asked, { upload: "", thumb: "", name: "" }); if (state.dish) go({ dish: 0 }); else { drawDish(); find(); } } } }, "Remove")]
@@ -65,9 +65,8 @@ async function find() {
   asking = new AbortController();
   const { signal } = asking;
   try {
-    draw(isOfDish()
-      ? await api.recipes({ ...(asked.upload ? { upload: asked.upload } : { image_id: state.dish }), with: list(asked.with), without: list(asked.without), limit: 40 }, signal)
-      : await api.texts({ q: asked.q.trim(), kind: "recipe", limit: 40 }, signal));
+    const by = asked.upload ? { upload: asked.upload } : state.dish ? { image_id: state.dish } : { q: asked.q.trim() };
+    draw(await api.recipes({ ...by, with: list(asked.with), without: list(asked.without), limit: 40 }, signal));
   } catch (error) {
     if (isAborted(error)) return;
     if (!(error instanceof Problem)) throw error;
@@ -84,7 +83,7 @@ function draw(answer) {
       on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ text: hit.id }); } },
     }, el("strong", {}, hit.title), el("span", { class: "quiet-text" }, nameOf(hit.source || ""))))));
   const unknown = (answer.unknown_words || []).map((one) => one.word);
-  const isAll = !isOfDish() && !asked.q.trim();
+  const isAll = !isOfDish() && !["q", "with", "without"].some((name) => asked[name].trim());
   parts.status.textContent = unknown.length ? `Not known: ${unknown.join(", ")}`
     : answer.hits.length ? "" : isAll ? "No recipes here yet. Add some: lexpix texts add FILE" : "No recipe was found.";
 }
