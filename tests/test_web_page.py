@@ -271,6 +271,12 @@ def test_detail_shows_a_picture_and_closes_to_its_place(page: sync_api.Page, url
 
 def test_explanation_is_painted_over_the_picture(page: sync_api.Page, url: str) -> None:
     cat = id_of(url, "chelsea.png")
+    held: list[sync_api.Route] = []
+
+    def hold(route: sync_api.Route) -> None:
+        held.append(route)
+
+    page.route("**/caption", hold)
     page.goto(f"{url}/?q=cat+-+rocket&open={cat}")
     parts = page.locator(".part")
     explained = httpx.get(f"{url}/api/v1/images/{cat}/explain", params={"q": "cat - rocket"}).json()
@@ -283,8 +289,11 @@ def test_explanation_is_painted_over_the_picture(page: sync_api.Page, url: str) 
         " { if (d[i] > d[i + 2] + 20) warm++; if (d[i + 2] > d[i] + 20) cold++; }"
         " return [warm, cold]; }"
     )
-    # The caption comes last and moves what is below it from under the pointer.
+    # The caption comes last, and moves nothing that a pointer may rest on.
+    place = parts.first.bounding_box()
+    held[0].continue_()
     expect(page.locator("#detail .seen").first).to_be_visible()
+    assert parts.first.bounding_box() == place
     pictures = []
     for index, label in enumerate(labels, 1):
         parts.nth(index).click()

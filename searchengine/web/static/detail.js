@@ -21,19 +21,22 @@ const dateOf = (text) => {
 
 /** Fill a section once its answer is there; say in it what went wrong. */
 async function fill(box, ask, draw) {
+  const show = (...content) => { box.append(...content); box.hidden = false; box.removeAttribute("aria-busy"); };
   try {
     const content = draw(await ask());
     if (content === null) box.remove();
-    else { box.append(...[content].flat()); box.hidden = false; }
+    else show(...[content].flat());
   } catch (error) {
     if (isAborted(error)) return;
     if (!(error instanceof Problem)) throw error;
     if (error.status === 404 || error.status === 409 || error.status === 503) box.remove(); // this library has no such thing
-    else { box.append(el("p", { class: "quiet-text" }, error.message)); box.hidden = false; }
+    else show(el("p", { class: "quiet-text" }, error.message));
   }
 }
 
 const section = (title, name) => el("section", { class: name, hidden: true }, el("h3", {}, title));
+/** A section above others: it is there from the start, so that nothing below moves under a pointer. */
+const awaited = (title, name) => el("section", { class: name, "aria-busy": "true" }, el("h3", {}, title));
 
 function strip(pictures) {
   return el("ul", { class: "strip" }, pictures.map((one) => {
@@ -119,8 +122,8 @@ function captionOf(answer, canvas) {
       : el("span", {}, word.word);
     return index ? [" ", node] : [node];
   }));
-  const sure = answer.sure ? null : el("p", { class: "quiet-text" }, "The model is not sure of this caption.");
-  return [text, sure, el("p", { class: "quiet-text" }, "Point at a word to see where the model looked.")].filter(Boolean);
+  const hint = grids.length ? "Point at a word to see where the model looked." : "";
+  return [text, el("p", { class: "quiet-text" }, answer.sure ? hint : `Not sure. ${hint}`)];
 }
 
 function textList(answer, id) {
@@ -163,7 +166,7 @@ async function show(id) {
   place.prepend(frame);
   const term = { image_id: id, label: name };
   const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
-  const caption = section("Caption", "captions"), why = section("Why it was found", "why");
+  const caption = awaited("Caption", "captions"), why = awaited("Why it was found", "why");
   const similar = section("Similar pictures", "similar"), texts = section("Recipes and texts", "matching");
   panel.append(
     el("div", { class: "actions" }, like("plus", "More like this", HINT), like("minus", "Less like this", -HINT),
