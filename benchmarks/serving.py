@@ -2,11 +2,11 @@
 
     python benchmarks/serving.py [--pictures 100000] [--clients 50] [--seconds 60] [--json]
 
-The library holds simulated pictures (`simulated.py`). `lexpix serve` runs in a process of its own,
-and so does an indexer that writes new pictures all the time, as fast as a real one encodes them.
-Each client asks, waits for the answer, and asks again: mostly searches by one to three words with
-facets, now and then a similar picture, a next page, or the details of a picture. Times are what
-clients see.
+The library holds simulated pictures with tags (`simulated.py`). `lexpix serve` runs in a process of
+its own, and so does an indexer that writes new pictures all the time, as fast as a real one encodes
+them. Each client asks, waits for the answer, and asks again: mostly searches by one to three words
+with facets, now and then a similar picture, a next page, or the details of a picture. Times are
+what clients see.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import httpx
 import numpy as np
 import psutil
 from machine import describe, publish
-from simulated import make_library
+from simulated import TAGS, make_library
 
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
@@ -154,7 +154,7 @@ def process(*command: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
 def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[str, Any]:
     """Return what the clients met, and the memory of the server at begin and end."""
     library = folder / "library"
-    make_library(library, pictures)
+    make_library(library, pictures, tags=TAGS)
     serve = ("-m", "searchengine.cli", "serve", "--library", str(library), "--port", "0")
     began = time.perf_counter()
     with process(*serve, stdout=subprocess.PIPE) as server:

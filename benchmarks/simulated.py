@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.database import open_database
 from searchengine.engine import Engine, load_model
 from searchengine.records import PictureRecord
+from searchengine.tagcatalog import TagCatalog
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
+from searchengine.vocabulary import TagVocabulary
 
 BATCH = 5_000
+TAGS = 10
+"""Tags of a picture in a library that is served."""
 
 
-def make_library(folder: Path, pictures: int) -> None:
-    """Write a library of pictures that have vectors but no files, and its index.
+def path_of(root: str, number: int) -> str:
+    """Return where the file of a picture is."""
+    return f"{root}/{number // 1000:04}/{number:07}.jpg"
 
-    The vectors are random around a common mean, as those of photographs are.
+
+def save_photos(root: Path, pictures: int, distinct: int = 100) -> None:
+    """Save a file for each picture: links to a few, which are about as rich as photographs."""
+    rng = np.random.default_rng(0)
+    first: list[Path] = []
+    for number in range(pictures):
+        path = Path(path_of(str(root), number))
+        if number % 1000 == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if number < distinct:
+            coarse = Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+            coarse.resize((1500, 1000), Image.Resampling.BICUBIC).save(path, quality=85)
+            first.append(path)
+        else:
+            os.link(first[number % distinct], path)
+
+
+def make_library(folder: Path, pictures: int, root: str = "/photos", tags: int = 0) -> None:
+    """Write a library of pictures below a folder, which need not exist, and its index.
+
+    The vectors are random around a common mean, as those of photographs are. Each picture gets so
+    many tags at most, of which some are as frequent as words of a language are.
     """
     encoder = load_model()
     rng = np.random.default_rng(0)
     centre = rng.normal(size=encoder.dim)
     catalog = Catalog(open_database(folder, create=True))
-    scan = catalog.begin_scan("/photos", None)
+    scan = catalog.begin_scan(root, None)
     for start in range(0, pictures, BATCH):
         count = min(BATCH, pictures - start)
         vectors = unit_rows(centre + 2 * rng.normal(size=(count, encoder.dim)))
         records = [
             PictureRecord(
-                FileStat(f"/photos/{number // 1000:04}/{number:07}.jpg", 1, number, number),
-                "/photos",
+                FileStat(path_of(root, number), 1, number, number),
+                root,
                 f"{number:064x}",
                 width=4000,
                 height=3000,
@@ -48,5 +76,24 @@ def make_library(folder: Path, pictures: int) -> None:
             dim=encoder.dim,
             scan=scan,
         )
+    if tags:
+        guess_tags(catalog, encoder.fingerprint, tags)
     catalog.close()
     Engine.open(Settings(library=folder)).close()
+
+
+def guess_tags(catalog: Catalog, fingerprint: str, count: int) -> None:
+    """Store guesses for all pictures of a library."""
+    rng = np.random.default_rng(0)
+    store = TagCatalog(catalog.database)
+    names = [entry.name for entry in TagVocabulary.load().entries]
+    ranks = 1 / np.arange(10, len(names) + 10)
+    ids = catalog.present().tolist()
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        drawn = rng.choice(len(names), (len(batch), count), p=ranks / ranks.sum())
+        guesses = {
+            id_: [(names[one], 0.5) for one in set(row)]
+            for id_, row in zip(batch, drawn.tolist(), strict=True)
+        }
+        store.guess(guesses, fingerprint, "simulated")

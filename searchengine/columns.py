@@ -28,6 +28,9 @@ Value: TypeAlias = str | int | None
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Codes: TypeAlias = npt.NDArray[np.int32]
 
+SPARSE = 10
+"""Up to so many times as many ids as pictures there is a table of all ids."""
+
 SQUARE = 1.05
 """A picture whose sides differ by less than this factor is a square."""
 PANORAMA = 2.0
@@ -148,6 +151,15 @@ class Columns:
 
     def places(self, ids: Ids) -> tuple[npt.NDArray[np.int64], Mask]:
         """Return where ids stand among those of the columns, and which stand there at all."""
+        last = int(self.ids[-1]) if len(self.ids) else 0
+        if len(ids) > len(self.ids) and last < SPARSE * len(self.ids):
+            # Looking each one up in a table is ten times as fast as a search for each.
+            table = np.full(last + 2, -1, dtype=np.int64)
+            table[self.ids] = np.arange(len(self.ids))
+            places = table[np.minimum(ids, last + 1)]
+            known = places >= 0
+            places[~known] = 0
+            return places, known
         places = np.searchsorted(self.ids, ids)
         inside = places < len(self.ids)
         places[~inside] = 0

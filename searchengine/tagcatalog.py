@@ -86,15 +86,18 @@ class TagCatalog:
 
     def all_holders(self, fingerprint: str) -> Iterator[tuple[str, Ids]]:
         """Yield every tag with the pictures that have it as `holders` finds them, by name."""
-        query = select(TagRow.name, TagRow.image_id, TagRow.source).where(_said_by(fingerprint))
+        # The database gathers the ids of a name, without holding up the threads of a server. An
+        # expression for the name makes SQLite read the table from end to end and sort, which is
+        # three times as fast as following the index of names to a million rows.
+        name = (TagRow.name + "").label("name")
+        ids = sa.func.aggregate_strings(sa.cast(TagRow.image_id, sa.Text), ",")
+        query = select(name, TagRow.source, ids).where(_said_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = connection.execute(query.order_by(TagRow.name))
-            for name, tags in groupby(rows, key=lambda row: row[0]):
-                said: dict[str, set[int]] = {"user": set(), "guess": set(), "no": set()}
-                for _, image_id, source in tags:
-                    said[source].add(image_id)
-                having = said["user"] | (said["guess"] - said["no"])
-                yield name, np.fromiter(having, dtype=np.int64)
+            rows = connection.execute(query.group_by(name, TagRow.source).order_by(name))
+            for each, tags in groupby(rows, key=lambda row: row[0]):
+                said = {source: _ids_in(text) for _, source, text in tags}
+                guessed = np.setdiff1d(said.get("guess", NO_IDS), said.get("no", NO_IDS))
+                yield each, np.union1d(said.get("user", NO_IDS), guessed)
 
     def changes(self) -> int:
         """Return a number that rises with every write of tags and of taught words.
@@ -232,12 +235,17 @@ class TagCatalog:
 _TAGS = select(TagRow.image_id, TagRow.name, TagRow.source, TagRow.confidence)
 _IDS = select(ImageRow.id)
 
+NO_IDS: Ids = np.empty(0, dtype=np.int64)
 CHANGES = "tags_changes"
 """Where the number of writes of tags stands among the facts of a library."""
 
 
 def _note_change(connection: Connection) -> None:
     set_meta(connection, CHANGES, str(counter(connection, CHANGES) + 1))
+
+
+def _ids_in(text: str) -> Ids:
+    return np.fromstring(text, dtype=np.int64, sep=",")
 
 
 def _said_by(fingerprint: str) -> sa.ColumnElement[bool]:

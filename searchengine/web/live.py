@@ -2,12 +2,14 @@
 
 FAISS may be searched by many threads at once, but not while its rows change. So searches read under
 a lock that they share, and what others wrote to the catalog is applied by a writer alone, at most
-once in `EVERY` seconds, by the request that finds it due. Nothing is written to the index files:
-whoever indexes does that.
+once in `EVERY` seconds, by the request that finds it due. Tags are read by a thread of their own if
+that takes longer than a request should wait. Nothing is written to the index files: whoever indexes
+does that.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,11 +26,16 @@ from searchengine.sync import apply, changes_since
 from searchengine.tagcatalog import TagCatalog
 from searchengine.texts import Texts
 
+log = logging.getLogger(__name__)
+
 EVERY = 1.0
 """Seconds between two looks at what other processes have written."""
 
 SHARE = 0.2
 """Most of the time that goes into reading tags anew while another process keeps writing them."""
+
+AT_ONCE = 0.03
+"""Seconds up to which a request reads the tags itself, going by how long it took last time."""
 
 
 class SharedLock:
@@ -100,7 +107,9 @@ class Live:
         stamp = engine.index.stamp()
         self._seq = stamp.seq if stamp is not None else 0
         self._tags_version = (-1, -1)
-        self._tags_due = 0.0
+        self._tags_due = self._tags_took = 0.0
+        self._tags_reader: threading.Thread | None = None
+        self._tagged: list[int] = []
         self._due = 0.0
         self._facets = Facets(Columns.empty(), TagTable.empty(), (), engine.labels.vocabulary)
         self.refresh()
@@ -123,10 +132,14 @@ class Live:
             yield self.engine.texts
 
     def refresh(self) -> None:
-        """Follow the catalog now; for what this process itself has written, tags too."""
-        with self._refreshing:
-            self._tags_due = 0.0
-            self._refresh()
+        """Follow the catalog now, and wait for it; for what this process itself has written."""
+        while True:
+            self._wait_for_tags()
+            with self._refreshing:
+                if self._tags_reader is None:
+                    self._tags_due = 0.0
+                    self._refresh(at_once=True)
+                    return
 
     def tagged(self, id_: int) -> None:
         """Take note of what this process has just said about the tags of a picture."""
@@ -135,6 +148,7 @@ class Live:
             facets = self._facets
             tags = facets.tags.renewed(self._store, facets.vocabulary, fingerprint, id_)
             self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+            self._tagged.append(id_)  # a thread may have read it before
 
     def count(self) -> int:
         """Return how many pictures can be found."""
@@ -152,14 +166,15 @@ class Live:
 
     def close(self) -> None:
         """Wait for the readers and close the engine."""
+        self._wait_for_tags()
         with self._refreshing, self._lock.writing():
             self.engine.close()
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, at_once: bool = False) -> None:
         engine, catalog = self.engine, self.engine.catalog
         self._due = self._clock() + EVERY
         columns = self._facets.columns.followed(catalog)
-        tags = self._tags(columns.seq)
+        tags = self._tags_now(columns.seq, at_once)
         moved = columns is not self._facets.columns
         changes: list[Change] = []
         if columns.seq != self._seq:
@@ -174,15 +189,47 @@ class Live:
                 engine.follow_taught()
             self._facets = facets
 
-    def _tags(self, seq: int) -> TagTable:
-        """Return the tags as they are, or as they were a short while ago if reading takes long."""
+    def _tags_now(self, seq: int, at_once: bool) -> TagTable:
+        """Return the tags as they are, or as they were until a thread has read them."""
         version = (self._store.changes(), seq)
-        if version == self._tags_version or self._clock() < self._tags_due:
+        if version == self._tags_version or self._clock() < self._tags_due or self._tags_reader:
             return self._facets.tags
-        started = self._clock()
-        fingerprint = self.engine.encoder.fingerprint
-        tags = TagTable.of(self._store, self._facets.vocabulary, fingerprint)
         self._tags_version = version
+        self._tagged.clear()
+        if at_once or self._tags_took <= AT_ONCE:
+            return self._read_tags()
+        self._tags_reader = threading.Thread(target=self._replace_tags, name="tags")
+        self._tags_reader.start()
+        return self._facets.tags
+
+    def _read_tags(self) -> TagTable:
+        started = self._clock()
+        tags = TagTable.of(self._store, self._facets.vocabulary, self.engine.encoder.fingerprint)
         finished = self._clock()
-        self._tags_due = finished + (finished - started) / SHARE
+        self._tags_took = finished - started
+        self._tags_due = finished + self._tags_took / SHARE
         return tags
+
+    def _replace_tags(self) -> None:
+        """Read the tags beside the requests, then let them have them."""
+        try:
+            tags = self._read_tags()
+            with self._refreshing:
+                facets = self._facets
+                for id_ in self._tagged:
+                    tags = tags.renewed(
+                        self._store, facets.vocabulary, self.engine.encoder.fingerprint, id_
+                    )
+                with self._lock.writing():
+                    self.engine.follow_taught()
+                    self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+        except Exception:  # of the database: the tags stay as they were until the next try
+            log.exception("tags: cannot be read")
+            self._tags_version = (-1, -1)
+        finally:
+            self._tags_reader = None
+
+    def _wait_for_tags(self) -> None:
+        reader = self._tags_reader
+        if reader is not None:
+            reader.join()
