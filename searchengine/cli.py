@@ -235,7 +235,7 @@ def search(
         text = document_in(text_file) if text_file is not None else like_text
         assert text is not None, "one of three is given"
         with open_engine(flags) as engine:
-            found = engine.pictures_for(text, limit=limit, within=within)
+            found = engine.pictures_for(text, limit=limit, within=within, unlikely=unlikely)
         show_answer(found, form, judged=False)
         return
     with open_engine(flags) as engine:

@@ -339,9 +339,16 @@ class Engine:
         return self.texts.search(words, limit=limit, kind=kind, having=having, lacking=lacking)
 
     def pictures_for(
-        self, text: Document | int, *, limit: int | None = None, within: PathLike | None = None
+        self,
+        text: Document | int,
+        *,
+        limit: int | None = None,
+        within: PathLike | None = None,
+        unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a text, given by its parts or by its number.
+
+        Pictures that show no food are no answer to a recipe unless `unlikely` is asked for.
 
         Raises:
             UnknownText, UnknownWords: As `Texts.pictures` does.
@@ -349,7 +356,7 @@ class Engine:
         """
         self.ranker.require_pictures()
         only = None if within is None else self._ids_within(within)
-        return self.texts.pictures(text, limit=limit, only=only)
+        return self.texts.pictures(text, limit=limit, only=only, unlikely=unlikely)
 
     def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.

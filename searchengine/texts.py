@@ -23,7 +23,7 @@ from searchengine.config import Settings
 from searchengine.documents import Document, Kind
 from searchengine.errors import NothingIndexed, QueryError, UnknownText, UnknownWords
 from searchengine.loading import heads_on, text_model
-from searchengine.models.documents import GeneralTexts, TextModel, fingerprint_of
+from searchengine.models.documents import GeneralTexts, Selective, TextModel, fingerprint_of
 from searchengine.recipes import ingredient_names, is_without, needs
 from searchengine.resolve import KnownPicture, Resolver
 from searchengine.sync import open_index, remove_index, synchronise
@@ -51,6 +51,9 @@ FOLDER = "texts"
 
 BATCH = 256
 """Texts that are embedded, and stored, at a time."""
+
+PROBABLE = 0.5
+"""From here on a picture more probably shows what a model of one kind of texts is for."""
 
 EXCERPT = 60
 """Letters of the beginning of a text that stand for a title."""
@@ -206,16 +209,23 @@ class Texts:
     # Texts as questions
 
     def pictures(
-        self, text: Document | int, *, limit: int | None = None, only: Ids | None = None
+        self,
+        text: Document | int,
+        *,
+        limit: int | None = None,
+        only: Ids | None = None,
+        unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a text.
 
-        A match would be guesswork: calibrations are fitted on captions, not on paragraphs.
+        A match would be guesswork: calibrations are fitted on captions, not on paragraphs. But what
+        is more probably no dish than one is no answer to a recipe, where its model can tell.
 
         Args:
             text: A text, or the number of one that the library holds.
             limit: Most hits; the settings decide if None.
             only: Sorted ids of the pictures that may be hits.
+            unlikely: Keep pictures that most probably show nothing that the text can be about.
 
         Raises:
             UnknownText: The library has no such text.
@@ -229,7 +239,7 @@ class Texts:
         if isinstance(model, GeneralTexts):
             found, scores = (rows[0] for rows in self._pictures.search(vector[None], count, only))
         else:
-            found, scores = self._nearest_projected(model, vector, count, only)
+            found, scores = self._nearest_projected(model, vector, count, only, unlikely)
         rows = self._catalog.get(int(one) for one in found if one > 0)
         hits = tuple(
             Hit(int(one), rows[int(one)].path, float(score))
@@ -237,17 +247,22 @@ class Texts:
             if int(one) in rows
         )
         took = (time.perf_counter() - started) * 1000
-        return Answer(title_of(document), hits, (), took)
+        nothing = not hits and count > 0 and isinstance(model, Selective) and not unlikely
+        return Answer(title_of(document), hits, (), took, nothing)
 
     def _nearest_projected(
-        self, model: TextModel, vector: Vector, count: int, only: Ids | None
+        self, model: TextModel, vector: Vector, count: int, only: Ids | None, unlikely: bool
     ) -> tuple[Any, Any]:
         """Score every picture in the space of a model that has one of its own."""
         ids, scores = np.empty(0, np.int64), np.empty(0, np.float32)
         for change in self._catalog.changes(self._encoder.fingerprint, 0):
             if not len(change.put_ids):
                 continue
-            keep = slice(None) if only is None else np.isin(change.put_ids, only)
+            keep = np.ones(len(change.put_ids), dtype=np.bool_)
+            if only is not None:
+                keep &= np.isin(change.put_ids, only)
+            if isinstance(model, Selective) and not unlikely:
+                keep &= model.shows(change.put_vectors) >= PROBABLE
             if not len(chosen := change.put_ids[keep]):
                 continue
             near = model.project(change.put_vectors[keep]) @ vector

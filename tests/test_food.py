@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from indexer.evaluation.recipes import evaluate_recipes, scores_of
+from indexer.executors import Serial
 from indexer.metrics import Recall
+from indexer.pipeline import index_images
 from indexer.texts import add_texts
 from indexer.train.backbones import Backbone
 from indexer.train.contrastive import JointModel, Recipe
@@ -445,3 +448,27 @@ def test_what_is_no_food_keeps_the_part_of_the_joint_model() -> None:
     open_, shut = join(general, second, 0.6, np.array([1.0, 0.0]))
     np.testing.assert_allclose(open_, join(general, second, 0.6)[0], atol=1e-6)
     np.testing.assert_allclose(shut, np.append(unit(general[1]), [0, 0, 0]), atol=1e-6)
+
+
+def test_what_shows_no_food_is_no_answer_to_a_recipe(tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data")
+    photos = tmp_path / "photos"
+    (photos / "sky").mkdir(parents=True)
+    for name, folder in (("coffee.png", "."), ("moon.png", "sky"), ("horse.png", "sky")):
+        shutil.copy(Path(data.__file__).parent / name, photos / folder)
+    recipe = Document("recipe", "Flat white", ("Pour.",), ("1 espresso", "milk"))
+    settings = Settings(library=tmp_path / "library", index="exact")
+    with Engine.open(settings, create=True) as engine:
+        index_images(str(photos), engine.catalog, engine.encoder, executor=Serial())
+        engine.refresh()
+        answer = engine.pictures_for(recipe)
+        assert [os.path.basename(hit.path) for hit in answer.hits] == ["coffee.png"]
+        assert not answer.nothing_like_that
+        everything = engine.pictures_for(recipe, unlikely=True)
+        assert everything.hits[0].id == answer.hits[0].id
+        assert {os.path.basename(hit.path) for hit in everything.hits} == {
+            *("coffee.png", "moon.png", "horse.png")
+        }
+        nothing = engine.pictures_for(recipe, within=photos / "sky")
+        assert (nothing.hits, nothing.nothing_like_that) == ((), True)
+        assert len(engine.pictures_for(Document("text", "Flat white")).hits) == 3

@@ -60,6 +60,15 @@ class TextModel(Protocol):
 
 
 @runtime_checkable
+class Selective(Protocol):
+    """What a model of one kind of texts offers that knows which pictures they can be about."""
+
+    def shows(self, vectors: Vectors) -> npt.NDArray[np.float32]:
+        """Return how probable it is (0..1) that pictures show such things at all, shape (n,)."""
+        ...
+
+
+@runtime_checkable
 class WordByWord(Protocol):
     """What an encoder offers whose texts are sums of word vectors."""
 

@@ -94,8 +94,14 @@ class FoodHead(StoredModel):
         parts = self._parts
         general = vectors - parts[MEANS][0]
         food = vectors @ parts[PICTURES][:-1] + parts[PICTURES][-1]
-        odds = np.clip(vectors @ parts[GATE][:-1] + parts[GATE][-1], -60, 60)
-        return self._join(general, food, 1 / (1 + np.exp(-odds)))
+        return self._join(general, food, self.shows(vectors))
+
+    def shows(self, vectors: Vectors) -> Numbers:
+        """Return how probable it is (0..1) that pictures show food at all, shape (n,)."""
+        gate = self._parts[GATE]
+        odds = np.clip(vectors @ gate[:-1] + gate[-1], -60, 60)
+        probable: Numbers = 1 / (1 + np.exp(-odds))
+        return probable
 
     def encode_documents(self, documents: Sequence[Document]) -> Vectors:
         """Return unit rows (n, dim).

@@ -377,6 +377,7 @@ class PicturesOfText(BaseModel):
     query: str
     unknown_words: list[UnknownWordOut]
     hits: list[HitOut]
+    nothing_like_that: bool
     took_ms: float
 
 

@@ -63,10 +63,12 @@ def text(id: TextId, live: TheLibrary) -> Response:
 
 
 @router.get("/texts/{id}/pictures", response_model=schemas.PicturesOfText)
-def pictures_of_text(id: TextId, live: TheLibrary, limit: Limit = 60) -> Response:
-    """Find pictures that show what a text tells of."""
+def pictures_of_text(
+    id: TextId, live: TheLibrary, limit: Limit = 60, unlikely: bool = False
+) -> Response:
+    """Find pictures that show what a text tells of; to a recipe, what shows no food is unlikely."""
     with live.reading() as view, live.texts():
-        answer = view.engine.pictures_for(id, limit=limit)
+        answer = view.engine.pictures_for(id, limit=limit, unlikely=unlikely)
         rows = view.engine.catalog.get(hit.id for hit in answer.hits)
     hits = [hit_entry(hit) | answers.brief(rows[hit.id]) for hit in answer.hits if hit.id in rows]
     return AsciiJSON(
@@ -74,6 +76,7 @@ def pictures_of_text(id: TextId, live: TheLibrary, limit: Limit = 60) -> Respons
             "query": answer.query,
             "unknown_words": answers.unknown_entries(answer.unknown_words),
             "hits": hits,
+            "nothing_like_that": answer.nothing_like_that,
             "took_ms": round(answer.took_ms, 3),
         }
     )

@@ -2,7 +2,7 @@
 
 import { api, isAborted, Problem, thumbOf } from "./api.js";
 import { makeDraggable } from "./chips.js";
-import { byId, debounce, el, icon, nameOf, toast } from "./dom.js";
+import { byId, debounce, el, icon, iconButton, nameOf, toast } from "./dom.js";
 import { bus, go, href, state } from "./state.js";
 
 const view = byId("view-recipes");
@@ -21,26 +21,27 @@ function build() {
   const list = el("ul", { class: "cards", "aria-label": "Recipes found" });
   const status = el("p", { role: "status", class: "quiet-text" });
   const text = el("article", { class: "recipe", hidden: true, tabIndex: -1 });
-  const words = field("q", "Recipe", "lentil soup");
+  const words = field("q", "Recipe", "lentil soup"), by = el("span", {});
   view.replaceChildren(
     el("h1", { class: "sr" }, "Recipes"),
     el("div", { class: "finder" },
       el("form", { class: "fields", role: "search", "aria-label": "Search recipes", on: { submit: (event) => { event.preventDefault(); find(); } } },
-        words, el("div", { class: "field" }, el("span", {}, "or by a dish"), dish, file),
+        words, el("div", { class: "field" }, by, dish, file),
         field("with", "With", "rice, lemon"), field("without", "Without", "nuts")),
       status, list),
     text,
   );
-  parts = { list, status, text, dish, file, words };
+  parts = { list, status, text, dish, file, words, by };
 }
 
 /** Show how recipes are looked for: by words, or by a dish. */
 function drawDish() {
-  const { dish, file, words } = parts, has = isOfDish();
+  const { dish, file, words, by } = parts, has = isOfDish();
   words.hidden = has;
+  by.textContent = has ? "Dish" : "or by a dish";
   dish.replaceChildren(...(has
     ? [el("img", { src: asked.upload ? asked.thumb : thumbOf(state.dish, 160), alt: "", width: 44, height: 44 }), el("span", { class: "name" }, asked.upload ? asked.name : `picture ${state.dish}`),
-      el("button", { type: "button", class: "link", on: { click: () => { Object.assign(asked, { upload: "", thumb: "", name: "" }); if (state.dish) go({ dish: 0 }); else { drawDish(); find(); } } } }, "Remove")]
+      iconButton("close", "Remove the dish", () => { Object.assign(asked, { upload: "", thumb: "", name: "" }); if (state.dish) go({ dish: 0 }); else { drawDish(); find(); } })]
     : [el("button", { type: "button", class: "plain", on: { click: () => file.click() } }, icon("picture"), el("span", {}, "A picture of it"))]));
 }
 
@@ -108,7 +109,11 @@ async function read(id) {
     );
     text.scrollTop = 0;
     const pictures = await api.picturesOf(id, signal);
-    if (!pictures.hits.length) return;
+    if (!pictures.hits.length) {
+      if (pictures.nothing_like_that) dishes.append(el("p", { class: "quiet-text" }, "No picture here looks like a dish."));
+      dishes.hidden = !pictures.nothing_like_that;
+      return;
+    }
     dishes.append(el("ul", { class: "dishes" }, pictures.hits.map((hit) => {
       const link = el("a", { href: href({ page: "/", open: hit.id }), title: hit.path, on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: hit.id }); } } },
         el("img", { src: thumbOf(hit.id), alt: nameOf(hit.path), loading: "lazy" }));

@@ -1,0 +1,88 @@
+"""Take the pictures of the page for docs/web.md: `python docs/take_screenshots.py`.
+
+They show the photographs that scikit-image and scikit-learn ship, in Chromium, named by CHROMIUM or
+on the path, over a server of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from tests.browser import launched
+from tests.served import run, serving
+
+FOLDER = Path(__file__).with_name("screenshots")
+RECIPES = """\
+{"title": "Flat white", "ingredients": ["1 double espresso", "150 ml milk"], "instructions": ["Pull the espresso.", "Steam the milk until it is silky.", "Pour it over the espresso, slowly."]}
+{"title": "Lentil soup", "ingredients": ["200 g red lentils", "1 onion", "1 lemon"], "instructions": ["Fry the onion.", "Boil the lentils with it.", "Season with the lemon."]}
+{"title": "Iced latte", "ingredients": ["ice", "200 ml milk", "1 espresso"], "instructions": ["Fill a glass with ice and milk.", "Pour the espresso on top."]}
+"""  # noqa: E501 - a recipe is a line
+WIDE, PHONE = (1280, 800), (390, 844)
+
+
+def main() -> None:
+    """Make a library, serve it, and save every view."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "library"
+        run(library, "demo", "--library", str(library))
+        recipes = Path(folder) / "recipes.jsonl"
+        recipes.write_text(RECIPES, encoding="utf-8")
+        run(library, "texts", "add", str(recipes), "--kind", "recipe")
+        with serving(library) as url, launched() as browser:
+            take(browser, url)
+
+
+def take(browser: Any, url: str) -> None:
+    """Save every view."""
+    cat, coffee = nearest(url, "cat"), nearest(url, "coffee")
+    query = "/?q=flower+%2B+1.5*temple+-+moon&unlikely=1"
+    with opened(browser, url + query, ".cell img", WIDE) as tab:
+        save(tab, "search")
+    with opened(browser, f"{url}/?q=cat&open={cat}", ".part", WIDE, "dark") as tab:
+        tab.locator(".part").last.click()
+        tab.wait_for_selector(".seen")
+        save(tab, "detail")
+    with opened(browser, f"{url}/map?q=animal", "canvas[data-drawn]", WIDE) as tab:
+        save(tab, "map")
+    with opened(browser, f"{url}/recipes?dish={coffee}", ".card", WIDE) as tab:
+        tab.locator(".card").first.click()
+        tab.wait_for_selector(".dishes img")
+        save(tab, "recipes")
+    with opened(browser, f"{url}/?q=cat+-+dog&unlikely=1", ".cell img", PHONE, "dark") as tab:
+        save(tab, "phone")
+
+
+def nearest(url: str, words: str) -> int:
+    """Return the id of the best picture for words."""
+    answer = httpx.post(f"{url}/api/v1/search", json={"query": words}, timeout=60)
+    return int(answer.json()["hits"][0]["id"])
+
+
+def opened(
+    browser: Any, address: str, selector: str, size: tuple[int, int], scheme: str = "light"
+) -> Any:
+    """Return a tab as soon as it shows something, to be closed by its block."""
+    viewport = {"width": size[0], "height": size[1]}
+    tab = browser.new_page(viewport=viewport, color_scheme=scheme, device_scale_factor=1)
+    tab.goto(address)
+    tab.wait_for_selector(selector)
+    return tab
+
+
+def save(tab: Any, name: str) -> None:
+    """Save what a tab shows, once its pictures are there and nothing moves."""
+    tab.wait_for_load_state("networkidle")
+    tab.wait_for_timeout(1000)
+    with Image.open(io.BytesIO(tab.screenshot())) as shot:
+        shot.convert("RGB").save(FOLDER / f"{name}.webp", quality=88, method=6)
+
+
+if __name__ == "__main__":
+    main()
