@@ -239,8 +239,8 @@ class WordVectors:
         """Return the nearest word by edit distance, or None.
 
         One edit is allowed in words of up to four letters, two in longer ones; a swap of
-        neighbours is one edit. Of equals, a word of the same length comes first ("dgo" is rather
-        "dog" than "do"), then the more frequent one.
+        neighbours is one edit. Of equals, a word of the same letters comes first ("dgo" is rather
+        "dog" than "ago"), then one of the same length, then the more frequent one.
         """
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
@@ -252,7 +252,12 @@ class WordVectors:
         # Misspellings are words of a large table too; a rare neighbour must be nearer to win.
         nearest = min(
             scored,
-            key=lambda item: (item[1], abs(len(item[0]) - len(word)), self.rank(item[2])),
+            key=lambda item: (
+                item[1],
+                sorted(item[0]) != sorted(word),
+                abs(len(item[0]) - len(word)),
+                self.rank(item[2]),
+            ),
             default=None,
         )
         return nearest[0] if nearest else None
