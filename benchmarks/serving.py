@@ -131,14 +131,12 @@ async def ask(client: httpx.AsyncClient, load: Load, until: float, seed: int) ->
             cursor = {"query": found["query"], "unlikely": True, "cursor": after} if after else {}
 
 
-async def load_server(url: str, clients: int, seconds: float) -> Load:
+async def load_server(url: str, clients: int, seconds: float, load: Load) -> None:
     """Let clients ask at the same time."""
-    load = Load()
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
         until = time.monotonic() + seconds
         await asyncio.gather(*(ask(client, load, until, seed) for seed in range(clients)))
-    return load
 
 
 @contextmanager
@@ -165,13 +163,15 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         httpx.post(f"{url}api/v1/search", json={"query": "dog"}, timeout=60).raise_for_status()
         first = time.perf_counter() - began
         memory = psutil.Process(server.pid).memory_info
-        asyncio.run(load_server(url, clients, min(3.0, seconds / 3)))  # until threads are there
+        # Until threads are there.
+        asyncio.run(load_server(url, clients, min(3.0, seconds / 3), Load()))
         with process(__file__, "--add-to", str(library), stdout=subprocess.PIPE) as adding:
             assert adding.stdout is not None
             adding.stdout.readline()  # it has begun
-            before = memory().rss
-            load = asyncio.run(load_server(url, clients, seconds))
-            after = memory().rss
+            load, used = Load(), [memory().rss]
+            for _ in range(2):
+                asyncio.run(load_server(url, clients, seconds / 2, load))
+                used.append(memory().rss)
         added = httpx.get(f"{url}api/v1/search", timeout=60).json()["total"] - pictures
     answered = sum(map(len, load.seconds.values()))
     return {
@@ -185,7 +185,9 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         "server_start_s": round(started, 2),
         "first_search_ms": round(1000 * first, 1),
         "times_ms": {kind: percentiles(times) for kind, times in sorted(load.seconds.items())},
-        "memory_mb": {"begin": round(before / 1e6, 1), "end": round(after / 1e6, 1)},
+        "memory_mb": dict(
+            zip(("begin", "middle", "end"), (round(one / 1e6, 1) for one in used), strict=True)
+        ),
     }
 
 
@@ -210,7 +212,7 @@ def table(result: dict[str, Any]) -> str:
         values = "".join(f"{times[name]:>10}" for name in ("count", "p50", "p95", "p99"))
         lines.append(f"{kind:<12}{values}")
     memory, machine = result["memory_mb"], result["machine"]
-    lines.append(f"memory {memory['begin']} MB at the beginning, {memory['end']} MB at the end")
+    lines.append("memory " + ", ".join(f"{name} {used} MB" for name, used in memory.items()))
     lines += [f"{count} x {error}" for error, count in result["errors"].items()]
     lines.append(f"{machine['cpu']}, {machine['cores']} cores; commit {result['commit']}")
     return "\n".join(lines)

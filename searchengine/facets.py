@@ -84,6 +84,17 @@ class Facets:
             base: The pictures that pass everything but facets; None for all.
             chosen: The values that are chosen.
         """
+        if base is not None:
+            return self._counts(base, chosen)
+        # A ranking narrows nothing down, so its next page or another weight has the same counts.
+        key = ("counts", tuple((facet, tuple(values)) for facet, values in chosen.items()))
+        found = self.remembered.get(key)
+        if found is None:
+            found = self._counts(None, chosen)
+            self.remember(key, found)
+        return dict(found)
+
+    def _counts(self, base: Mask | None, chosen: Chosen) -> dict[Facet, list[Count]]:
         masks = self.masks(chosen)
         failures = np.zeros(len(self.ids), dtype=np.uint8)
         for mask in masks.values():

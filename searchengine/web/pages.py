@@ -1,20 +1,25 @@
 """The page: one shell for all its views, and the scripts, styles and icons it loads.
 
-The shell is the same for `/`, `/map` and `/recipes`; what is shown follows from the address, in
-`static/state.js`. Everything else stands below a folder whose name is a hash of its contents, so
-that browsers keep it for good and a new version is never mixed with an old one.
+The shell is the same for `/`, `/map` and `/recipes`, but for the answer that it preloads; what is
+shown follows from the address, in `static/state.js`. Everything else stands below a folder whose
+name is a hash of its contents, so that browsers keep it for good and a new version is never mixed
+with an old one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, Response
-from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from starlette.datastructures import QueryParams
 
+from searchengine.facets import FACETS
+from searchengine.web.answers import API
 from searchengine.web.safety import is_local
 
 _HERE = Path(__file__).parent
@@ -22,8 +27,13 @@ STATIC = _HERE / "static"
 """What the browser loads."""
 VIEWS = {"/": "Pictures", "/map": "Map", "/recipes": "Recipes"}
 """The addresses of the shell, and what each view is called."""
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
-_LAZY = {"map.js", "recipes.js", "theme.js"}  # loaded when needed, or before all others
+_LAZY = {  # loaded before all others, when needed, or after the first answer
+    "theme.js",
+    *("map.js", "recipes.js"),
+    *("detail.js", "drop.js", "heat.js", "help.js", "jobs.js", "tags.js"),
+}
 
 
 def install_pages(app: FastAPI) -> None:
@@ -40,6 +50,7 @@ def install_pages(app: FastAPI) -> None:
             "views": VIEWS,
             "here": request.url.path,
             "local": is_local(request.scope),
+            "first": first_search(request.query_params),
         }
         return templates.TemplateResponse(
             request, "page.html", context, headers={"Cache-Control": "no-cache"}
@@ -52,7 +63,29 @@ def install_pages(app: FastAPI) -> None:
         return FileResponse(STATIC / "icon.svg", headers={"Cache-Control": "max-age=86400"})
 
     app.add_api_route("/favicon.ico", icon, methods=["GET"], include_in_schema=False)
-    app.mount(base, _Kept(directory=STATIC), name="static")
+    # Small, and asked for a dozen at a time while somebody waits: they are kept in memory.
+    kept = {file.name: file.read_bytes() for file in STATIC.iterdir() if file.is_file()}
+
+    async def static(name: str) -> Response:
+        if name not in kept:
+            raise HTTPException(404, f"{name}: no file of the page")
+        media_type = MEDIA_TYPES[os.path.splitext(name)[1]]
+        return Response(kept[name], media_type=media_type, headers={"Cache-Control": FOREVER})
+
+    app.add_api_route(f"{base}/{{name}}", static, methods=["GET"], include_in_schema=False)
+
+
+def first_search(params: QueryParams) -> str:
+    """Return the address of the answer that the page will ask for first.
+
+    The browser fetches it beside the scripts, which else would have to run before they can ask.
+
+    Args:
+        params: Of the page's address, as `static/state.js` writes them.
+    """
+    asked = [(name, params[name]) for name in ("q", "sort", "unlikely") if params.get(name)]
+    asked += [(f, value) for f in FACETS for value in params.getlist(f"f.{f}")]
+    return f"{API}/search?{urlencode([*asked, ('with', 'facets')])}"
 
 
 def fingerprint(folder: Path) -> str:
@@ -63,12 +96,3 @@ def fingerprint(folder: Path) -> str:
             digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
-
-
-class _Kept(StaticFiles):
-    """Files that a browser need never ask for again."""
-
-    def file_response(self, *args: object, **options: object) -> Response:
-        response: Response = super().file_response(*args, **options)  # type: ignore[arg-type]
-        response.headers["Cache-Control"] = FOREVER
-        return response

@@ -70,6 +70,8 @@ const send = async (method, path, json, signal = undefined) => (await request(me
 export const api = {
   /** @param {any} body @param {AbortSignal} [signal] */
   search: (body, signal) => patient(() => send("POST", "/search", body, signal), signal),
+  /** @param {string} address of an answer @param {AbortSignal} [signal] */
+  preloaded: (address, signal) => get(address.slice(ROOT.length), {}, signal),
   suggest: (q, signal) => get("/suggest", { q }, signal),
   upload: async (file) => {
     const body = new FormData();

@@ -97,9 +97,13 @@ export function startFacets() {
   byId("main").addEventListener("pointerdown", (event) => {
     if (document.body.classList.contains("facets-open") && !event.target.closest("#facets, #open-facets")) fold();
   });
+  let drawn = "";
   bus.addEventListener("answer", () => {
-    facets = found.answer.facets || {};
-    draw();
+    const next = found.answer.facets || {}, text = JSON.stringify([next, state.filters]);
+    if (text === drawn) return; // another weight changes the order, not the counts
+    drawn = text;
+    facets = next;
+    requestAnimationFrame(() => setTimeout(draw)); // the pictures come first
   });
   draw();
 }

@@ -2,19 +2,18 @@
 
 import { startBox } from "./box.js";
 import { startChips } from "./chips.js";
-import { startDetail, syncDetail } from "./detail.js";
 import { byId, count, debounce, el, icon, isTyping, plural, toast } from "./dom.js";
-import { startDrop } from "./drop.js";
 import { startFacets } from "./facets.js";
 import { startGrid } from "./grid.js";
-import { showHelp } from "./help.js";
-import { startJobs } from "./jobs.js";
 import { found, run } from "./search.js";
 import { clearSelection, selectedCount, startSelection } from "./selection.js";
 import { bus, go, href, questionOf, state } from "./state.js";
 
 const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes" };
 const TITLES = { "/": "Pictures", "/map": "Map", "/recipes": "Recipes" };
+/** What is loaded after the first answer. */
+const REST = () => Promise.all([import("./detail.js"), import("./drop.js"), import("./help.js"), import("./jobs.js")]);
+let syncDetail = () => {}, showHelp = () => {};
 /** Where the reader was in the list, if the next answer is one seen before. */
 let place = history.state?.scroll || 0;
 let wanted = history.state?.count || 0;
@@ -152,14 +151,11 @@ startBox();
 startChips();
 startFacets();
 startGrid();
-startDetail();
-startDrop();
-startJobs();
 startSelection();
 document.addEventListener("click", onLink);
 addEventListener("keydown", onKey);
 addEventListener("scroll", keepPlace, { passive: true });
-byId("help-button").addEventListener("click", showHelp);
+byId("help-button").addEventListener("click", () => showHelp());
 byId("sort").addEventListener("change", () => go({ sort: byId("sort").value }));
 bus.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("asking", () => document.body.classList.add("asking"));
@@ -170,7 +166,18 @@ bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event
 bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length }); });
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
-showView();
+async function startRest() {
+  const [detail, drop, help, jobs] = await REST();
+  ({ syncDetail } = detail);
+  ({ showHelp } = help);
+  detail.startDetail();
+  drop.startDrop();
+  jobs.startJobs();
+  syncDetail();
+}
+
 fresh = !place;
-run({ atLeast: wanted });
-syncDetail();
+const first = run({ atLeast: wanted });
+showView();
+// It would only hold up what everybody waits for; but an answer that is late is not waited for.
+Promise.race([first, new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(startRest);
