@@ -82,7 +82,7 @@ async function look() {
 let timer = 0;
 
 /** Ask for a folder and index it. */
-function ask() {
+export function askFolder() {
   if (!isLocal) return;
   const input = el("input", { type: "text", required: true, "aria-label": "Folder", placeholder: "/home/me/Pictures", spellcheck: false });
   const problem = el("p", { class: "problem", role: "alert" });
@@ -105,7 +105,6 @@ function ask() {
 
 /** Wire the strip. */
 export function startJobs() {
-  bus.addEventListener("add-folder", ask);
   timer = setInterval(look, EVERY);
   look();
 }

@@ -11,9 +11,9 @@ import { bus, go, href, questionOf, state } from "./state.js";
 
 const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes" };
 const TITLES = { "/": "Pictures", "/map": "Map", "/recipes": "Recipes" };
-/** What is loaded after the first answer. */
-const REST = () => Promise.all([import("./detail.js"), import("./drop.js"), import("./help.js"), import("./jobs.js")]);
-let syncDetail = () => {}, showHelp = () => {};
+let rest = null;
+/** What no answer waits for; loaded once, after the first answer or when it is needed. */
+const later = () => (rest ||= loadRest());
 /** Where the reader was in the list, if the next answer is one seen before. */
 let place = history.state?.scroll || 0;
 let wanted = history.state?.count || 0;
@@ -99,7 +99,7 @@ function onState({ before, how }) {
       scrollTo(0, how === "pop" ? history.state?.scroll || 0 : 0);
     } else scrollTo(0, 0);
   }
-  syncDetail();
+  later().then(({ syncDetail }) => syncDetail());
 }
 
 /** Links of the page change the state, not the document. */
@@ -155,7 +155,8 @@ startSelection();
 document.addEventListener("click", onLink);
 addEventListener("keydown", onKey);
 addEventListener("scroll", keepPlace, { passive: true });
-byId("help-button").addEventListener("click", () => showHelp());
+byId("help-button").addEventListener("click", showHelp);
+bus.addEventListener("add-folder", async () => (await later()).askFolder());
 byId("sort").addEventListener("change", () => go({ sort: byId("sort").value }));
 bus.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("asking", () => document.body.classList.add("asking"));
@@ -166,18 +167,21 @@ bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event
 bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length }); });
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
-async function startRest() {
-  const [detail, drop, help, jobs] = await REST();
-  ({ syncDetail } = detail);
-  ({ showHelp } = help);
+async function loadRest() {
+  const [detail, drop, help, jobs] = await Promise.all([import("./detail.js"), import("./drop.js"), import("./help.js"), import("./jobs.js")]);
   detail.startDetail();
   drop.startDrop();
   jobs.startJobs();
-  syncDetail();
+  detail.syncDetail();
+  return { ...detail, ...help, ...jobs };
+}
+
+async function showHelp() {
+  (await later()).showHelp();
 }
 
 fresh = !place;
 const first = run({ atLeast: wanted });
 showView();
 // It would only hold up what everybody waits for; but an answer that is late is not waited for.
-Promise.race([first, new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(startRest);
+Promise.race([first, new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(later);
