@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,20 @@ def drawn_captioner(
     out = tmp_path_factory.mktemp("captioners") / "soft"
     train_small(drawn_pairs, out, colour_encoder)
     return out
+
+
+@pytest.fixture(scope="session")
+def photo_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of real photographs that tests of the page look at."""
+    from tests.served import make_library
+
+    return make_library(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture(scope="session")
+def photo_server(photo_library: Path) -> Iterator[str]:
+    """The address of a server over it, in a process of its own."""
+    from tests.served import serving
+
+    with serving(photo_library) as address:
+        yield address

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.browser import CHROMIUM, launched
-from tests.served import make_library, serving, tab_of
+from tests.served import tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -36,10 +36,9 @@ VIEWS = {
 }
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(make_library(tmp_path_factory.mktemp("looks"))) as address:
-        yield address
+@pytest.fixture
+def url(photo_server: str) -> str:
+    return photo_server
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from tests.browser import CHROMIUM, launched
-from tests.served import DRAWN, EVIL, PHOTOS, make_library, serving, tab_of
+from tests.served import DRAWN, EVIL, PHOTOS, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -32,15 +32,14 @@ WAIT = 30_000
 """Milliseconds that a busy machine may take."""
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_library(tmp_path_factory.mktemp("served"))
+@pytest.fixture
+def library(photo_library: Path) -> Path:
+    return photo_library
 
 
-@pytest.fixture(scope="module")
-def url(library: Path) -> Iterator[str]:
-    with serving(library) as address:
-        yield address
+@pytest.fixture
+def url(photo_server: str) -> str:
+    return photo_server
 
 
 @pytest.fixture(scope="module")

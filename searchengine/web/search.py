@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response, UploadFile
+from pydantic import StringConstraints
 
 from searchengine import query as grammar
 from searchengine.answers import hit_entry
@@ -23,6 +24,8 @@ router = APIRouter(default_response_class=AsciiJSON)
 
 Values = Annotated[list[str], Query(max_length=schemas.MAX_VALUES)]
 """Values of a facet in an address; an empty one stands for the pictures that have none."""
+
+Year = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,4}$")]
 
 
 def query_in(text: str) -> Asked | None:
@@ -83,7 +86,7 @@ def search_by_address(
     sort: Literal["match", "newest", "oldest"] = "match",
     unlikely: bool = False,
     folder: Values = [],  # noqa: B006 - FastAPI copies defaults
-    year: Annotated[list[int | Literal[""]], Query(max_length=schemas.MAX_VALUES)] = [],  # noqa: B006
+    year: Annotated[list[Year], Query(max_length=schemas.MAX_VALUES)] = [],  # noqa: B006
     month: Values = [],  # noqa: B006
     camera: Values = [],  # noqa: B006
     tag: Values = [],  # noqa: B006
@@ -97,7 +100,7 @@ def search_by_address(
     """Find pictures as `POST /search` does, for people who type addresses."""
     filters: dict[str, Sequence[Any]] = {
         "folder": folder,
-        "year": year,
+        "year": [value and int(value) for value in year],
         "month": month,
         "camera": camera,
         "tag": tag,
