@@ -8,13 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from PIL import Image
 
@@ -101,10 +100,13 @@ def serving(library: Path) -> Iterator[str]:
                 assert process.stdout is not None
                 raise AssertionError(f"the server ended: {process.stdout.read().decode()}")
             try:
-                with urllib.request.urlopen(url + "/", timeout=5):
-                    break
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                # Not urllib, which remembers the proxy of whatever test used it first.
+                httpx.get(url + "/", timeout=5, trust_env=False).raise_for_status()
+                break
+            except httpx.HTTPError:
                 time.sleep(0.1)
+        else:
+            raise AssertionError("the server did not answer within a minute")
         yield url
     finally:
         process.terminate()
