@@ -226,24 +226,32 @@ class TagTable:
         return cls(names, codes, np.concatenate(merged))
 
     def renewed(
-        self, store: TagCatalog, vocabulary: TagVocabulary, fingerprint: str, id_: int
+        self,
+        store: TagCatalog,
+        vocabulary: TagVocabulary,
+        fingerprint: str,
+        pictures: Sequence[int],
     ) -> TagTable:
-        """Return the table with the tags of one picture read anew."""
-        said = store.of([id_], fingerprint)
-        refused = {tag.name for tag in said if tag.source == "no"}
+        """Return the table with the tags of a few pictures read anew."""
+        said = store.of(pictures, fingerprint)
+        refused = {(tag.image_id, tag.name) for tag in said if tag.source == "no"}
         having = {
-            vocabulary.canonical(tag.name)
+            (vocabulary.canonical(tag.name), tag.image_id)
             for tag in said
-            if tag.source == "user" or (tag.source == "guess" and tag.name not in refused)
+            if tag.source == "user"
+            or (tag.source == "guess" and (tag.image_id, tag.name) not in refused)
         }
-        names = tuple(dict.fromkeys([*self.names, *sorted(having)]))
+        kept = ~np.isin(self.ids, pictures)
+        if not having and kept.all():
+            return self
+        names = tuple(dict.fromkeys([*self.names, *sorted(name for name, _ in having)]))
         numbers = {name: number for number, name in enumerate(names)}
-        kept = self.ids != id_
-        added = np.array([numbers[name] for name in having], dtype=np.int32)
-        codes = np.concatenate([self.codes[kept], added])
-        ids = np.concatenate([self.ids[kept], np.full(len(added), id_, dtype=np.int64)])
+        pairs = sorted((numbers[name], id_) for name, id_ in having)
+        codes = np.array([code for code, _ in pairs], dtype=np.int32)
+        ids = np.array([id_ for _, id_ in pairs], dtype=np.int64)
+        codes = np.concatenate([self.codes[kept], codes])
         order = np.argsort(codes, kind="stable")
-        return TagTable(names, codes[order], ids[order])
+        return TagTable(names, codes[order], np.concatenate([self.ids[kept], ids])[order])
 
 
 def _values(one: Description) -> Iterator[tuple[Column, Value]]:

@@ -206,8 +206,8 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     store.say([ids[0]], "brand new", "user")
     store.say([ids[3]], "my hat", "no")
     assert store.changes() > before
-    for id_ in (ids[0], ids[3]):
-        table = table.renewed(store, VOCABULARY, "f" * 64, id_)
+    assert table.renewed(store, VOCABULARY, "f" * 64, [10**6]) is table
+    table = table.renewed(store, VOCABULARY, "f" * 64, [ids[0], ids[3]])
     anew = TagTable.of(store, VOCABULARY, "f" * 64)
     assert pairs(table) == pairs(anew)
 

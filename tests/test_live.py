@@ -26,21 +26,26 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
     """A library of four pictures, looked at anew by every request; each look takes long."""
     settings = Settings(library=tmp_path / "library", index="exact")
     engine = Engine.open(settings, create=True)
-    rows = unit_rows(np.random.default_rng(1).normal(size=(4, engine.encoder.dim)))
+    write(engine, {number: number for number in range(4)})
+    engine.refresh()
+    seconds = iter(range(1_000_000))
+    monkeypatch.setattr(live_module, "SHARE", 1e6)  # no rest between two readings
+    return Live(engine, settings, clock=lambda: 1000.0 * next(seconds))
+
+
+def write(engine: Engine, contents: dict[int, int]) -> None:
+    """Write pictures, as an index run does: what is in the file of each number."""
+    rows = unit_rows(np.random.default_rng(1).normal(size=(len(contents), engine.encoder.dim)))
     engine.catalog.write(
         [
-            PictureRecord(FileStat(f"/p/{n}.jpg", 1, 1, n), "/p", f"{n:064x}", vector=row)
-            for n, row in enumerate(rows)
+            PictureRecord(FileStat(f"/p/{n}.jpg", 1, content, n), "/p", f"{content:064x}", vector=v)
+            for (n, content), v in zip(contents.items(), rows, strict=True)
         ],
         fingerprint=engine.encoder.fingerprint,
         model_name=engine.encoder.name,
         dim=engine.encoder.dim,
         scan=engine.catalog.begin_scan("/p", None),
     )
-    engine.refresh()
-    seconds = iter(range(1_000_000))
-    monkeypatch.setattr(live_module, "SHARE", 1e6)  # no rest between two readings
-    return Live(engine, settings, clock=lambda: 1000.0 * next(seconds))
 
 
 def tagged(live: Live) -> dict[str, set[int]]:
@@ -101,4 +106,22 @@ def test_tags_that_cannot_be_read_stay_and_are_read_later(
     assert "disk I/O error" in caplog.text
     live.refresh()
     assert tagged(live) == {"mine": {1}}
+    live.close()
+
+
+def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, fingerprint = TagCatalog(live.engine.catalog.database), live.engine.encoder.fingerprint
+    store.guess({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
+    store.say([1], "mine", "user")
+    live.refresh()
+    assert tagged(live) == {"cat": {1, 2}, "mine": {1}}
+
+    def never(*arguments: object) -> TagTable:
+        raise AssertionError("all tags are read")
+
+    monkeypatch.setattr(live_module.TagTable, "of", never)
+    write(live.engine, {0: 70, 9: 90})  # the file of picture 1, and a new one
+    assert tagged(live) == {"cat": {2}, "mine": {1}}
     live.close()

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 EVERY = 1.0
 """Seconds between two looks at what other processes have written."""
 
+FEW = 1000
+"""Up to so many pictures have their tags read one by one when a file of theirs was read anew."""
+
 SHARE = 0.2
 """Most of the time that goes into reading tags anew while another process keeps writing them."""
 
@@ -143,10 +146,9 @@ class Live:
 
     def tagged(self, id_: int) -> None:
         """Take note of what this process has just said about the tags of a picture."""
-        fingerprint = self.engine.encoder.fingerprint
         with self._refreshing:  # whose holder waits for readers: not to be called by one
             facets = self._facets
-            tags = facets.tags.renewed(self._store, facets.vocabulary, fingerprint, id_)
+            tags = self._renewed(facets.tags, [id_])
             self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
             self._tagged.append(id_)  # a thread may have read it before
 
@@ -192,7 +194,16 @@ class Live:
     def _tags_now(self, seq: int, at_once: bool) -> TagTable:
         """Return the tags as they are, or as they were until a thread has read them."""
         version = (self._store.changes(), seq)
-        if version == self._tags_version or self._clock() < self._tags_due or self._tags_reader:
+        if version == self._tags_version or self._tags_reader:
+            return self._facets.tags
+        if version[0] == self._tags_version[0] and seq > self._tags_version[1]:
+            # Nobody has tagged anything, but a file that was edited has lost its guesses.
+            described, gone = self.engine.catalog.described(self._tags_version[1])
+            ids = [*(one.id for one in described), *gone.tolist()]
+            if len(ids) <= FEW:
+                self._tags_version = version
+                return self._renewed(self._facets.tags, ids)
+        if self._clock() < self._tags_due:
             return self._facets.tags
         self._tags_version = version
         self._tagged.clear()
@@ -216,10 +227,7 @@ class Live:
             tags = self._read_tags()
             with self._refreshing:
                 facets = self._facets
-                for id_ in self._tagged:
-                    tags = tags.renewed(
-                        self._store, facets.vocabulary, self.engine.encoder.fingerprint, id_
-                    )
+                tags = self._renewed(tags, self._tagged)
                 with self._lock.writing():
                     self.engine.follow_taught()
                     self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
@@ -228,6 +236,10 @@ class Live:
             self._tags_version = (-1, -1)
         finally:
             self._tags_reader = None
+
+    def _renewed(self, tags: TagTable, ids: list[int]) -> TagTable:
+        vocabulary, fingerprint = self._facets.vocabulary, self.engine.encoder.fingerprint
+        return tags.renewed(self._store, vocabulary, fingerprint, ids)
 
     def _wait_for_tags(self) -> None:
         reader = self._tags_reader
