@@ -159,6 +159,7 @@ class Engine:
             ModelError: The settings name a model that answers by texts only.
         """
         started = time.perf_counter()
+        self.ranker.require_model_of_pictures()
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
         self.ranker.require_pictures()
         only = None if within is None else self._ids_within(within)
@@ -186,7 +187,8 @@ class Engine:
         Raises:
             ImageError: It is no picture.
         """
-        return self._resolver.picture_in(file, name, self.encoder)
+        in_views = self.texts.reads_views
+        return self._resolver.picture_in(file, name, self.encoder, in_views=in_views)
 
     def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
         """Return what a picture shows: the user's tags, then the model's guesses, surest first.

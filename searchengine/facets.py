@@ -9,6 +9,7 @@ and of tags those that are chosen already.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,6 +53,8 @@ class Facets:
         roots: The indexed folders.
         vocabulary: Which names of tags mean the same.
         remembered: What took long to find; see `remember`.
+        counted: Counts among all pictures, by what is chosen.
+        lock: Held while one of these two is written.
     """
 
     columns: Columns
@@ -59,12 +62,18 @@ class Facets:
     roots: tuple[str, ...]
     vocabulary: TagVocabulary
     remembered: dict[Hashable, Any] = field(default_factory=dict)
+    counted: dict[Hashable, dict[Facet, list[Count]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def remember(self, key: Hashable, found: Any) -> None:
         """Keep what took long to find, as long as this is how the library is."""
-        while len(self.remembered) >= REMEMBERED:
-            self.remembered.pop(next(iter(self.remembered)), None)
-        self.remembered[key] = found
+        self._keep(self.remembered, key, found)
+
+    def _keep(self, kept: dict[Hashable, Any], key: Hashable, found: Any) -> None:
+        with self.lock:
+            while len(kept) >= REMEMBERED:
+                del kept[next(iter(kept))]
+            kept[key] = found
 
     @property
     def ids(self) -> Ids:
@@ -87,11 +96,11 @@ class Facets:
         if base is not None:
             return self._counts(base, chosen)
         # A ranking narrows nothing down, so its next page or another weight has the same counts.
-        key = ("counts", tuple((facet, tuple(values)) for facet, values in chosen.items()))
-        found = self.remembered.get(key)
+        key = tuple((facet, tuple(values)) for facet, values in chosen.items())
+        found = self.counted.get(key)
         if found is None:
             found = self._counts(None, chosen)
-            self.remember(key, found)
+            self._keep(self.counted, key, found)
         return dict(found)
 
     def _counts(self, base: Mask | None, chosen: Chosen) -> dict[Facet, list[Count]]:

@@ -119,6 +119,7 @@ class Ranker:
         Raises:
             QueryError: As `Engine.search` does.
         """
+        self.require_model_of_pictures()
         self.require_pictures()
         passing = self._labels.passing(asked.filters, only) if asked.filters else None
         count = self._settings.limit if limit is None else limit
@@ -167,19 +168,17 @@ class Ranker:
         return Ranked(hits, after=place, pictures=pictures)
 
     def require_pictures(self) -> None:
-        """Check that there is something to rank, by a model that can.
+        """Raise NothingIndexed if the library has no picture."""
+        if not len(self._index):
+            raise NothingIndexed(why_empty(self._catalog, self._encoder, self._settings))
 
-        Raises:
-            ModelError: The settings name a model that answers by texts only.
-            NothingIndexed: The library has no picture.
-        """
+    def require_model_of_pictures(self) -> None:
+        """Raise ModelError if the settings name a model that answers by texts only."""
         if self._is_for_texts:
             raise ModelError(
                 f"{self._settings.model}: answers by recipes, not by words; leave it out, or use: "
                 "lexpix search --text-file FILE"
             )
-        if not len(self._index):
-            raise NothingIndexed(why_empty(self._catalog, self._encoder, self._settings))
 
     @cached_property
     def _is_for_texts(self) -> bool:

@@ -42,7 +42,7 @@ class KnownPicture:
         sha256: Of its bytes.
         vector: Its unit vector.
         ids: Its copies in the library.
-        viewed: The mean over several views of it, if its file is not there to make that from.
+        viewed: The mean over several views of it, where its file will not be there to make it from.
     """
 
     path: str
@@ -145,13 +145,16 @@ class Resolver:
         vector = self._encode(path) if vector is None else vector
         return KnownPicture(path, digest, vector, self._copies(digest))
 
-    def picture_in(self, file: BytesIO, name: str, encoder: Encoder) -> KnownPicture:
+    def picture_in(
+        self, file: BytesIO, name: str, encoder: Encoder, *, in_views: bool = False
+    ) -> KnownPicture:
         """Return the vector of a picture that is given as bytes, and its copies in the library.
 
         Args:
             file: The bytes of a picture file; read from the beginning.
             name: What the picture is called in a query.
             encoder: The bare model, which says how its pictures are decoded.
+            in_views: It may ask for recipes, of a model that reads several views of a picture.
 
         Raises:
             ImageError: It is no picture.
@@ -168,7 +171,7 @@ class Resolver:
             prepare = getattr(encoder, "prepare", None)
             vector = encoder.encode_images([open_image(file, size=size, prepare=prepare)])[0]
         file.seek(0)
-        viewed = self._viewed(file, vector)
+        viewed = self._viewed(file, vector) if in_views else None
         return KnownPicture(name, digest, vector, self._copies(digest), viewed)
 
     def _copies(self, digest: str) -> set[int]:

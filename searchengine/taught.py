@@ -221,6 +221,10 @@ class _WithTaught:
     def calibration(self) -> Matcher | None:
         return matcher_of(self._encoder)
 
+    @property
+    def decode_size(self) -> int | None:
+        return getattr(self._encoder, "decode_size", None)
+
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         pieces = [self._taught.split(text) for text in texts]
         if all(isinstance(piece, str) for some in pieces for piece in some):

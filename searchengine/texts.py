@@ -94,6 +94,13 @@ class Texts:
             self._models[kind] = model
         return model
 
+    @property
+    def reads_views(self) -> bool:
+        """Whether a picture that asks for recipes is read in several views."""
+        if not self.store.counts()["recipe"]:
+            return False
+        return not isinstance(self.model("recipe"), GeneralTexts)
+
     # Texts as answers
 
     def for_picture(
@@ -126,6 +133,7 @@ class Texts:
         shown = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
         # A head reads a file in several views. What the library has of a picture is one vector.
         one_view = isinstance(picture, int) or isinstance(model, GeneralTexts)
+        one_view |= isinstance(picture, KnownPicture) and picture.viewed is None
         seen = shown.vector if one_view else self._resolver.viewed(shown)
         vector = model.project(seen[None])[0]
         only = self._passing(kind, having, lacking)
@@ -236,10 +244,11 @@ class Texts:
         model = self.model(document.kind)
         vector = model.encode_documents([document])[0]
         count = min(self._settings.limit if limit is None else limit, len(self._pictures))
+        left_out = False
         if isinstance(model, GeneralTexts):
             found, scores = (rows[0] for rows in self._pictures.search(vector[None], count, only))
         else:
-            found, scores = self._nearest_projected(model, vector, count, only, unlikely)
+            found, scores, left_out = self._nearest_projected(model, vector, count, only, unlikely)
         rows = self._catalog.get(int(one) for one in found if one > 0)
         hits = tuple(
             Hit(int(one), rows[int(one)].path, float(score))
@@ -247,13 +256,17 @@ class Texts:
             if int(one) in rows
         )
         took = (time.perf_counter() - started) * 1000
-        nothing = not hits and count > 0 and isinstance(model, Selective) and not unlikely
-        return Answer(title_of(document), hits, (), took, nothing)
+        return Answer(title_of(document), hits, (), took, nothing_like_that=left_out and not hits)
 
     def _nearest_projected(
         self, model: TextModel, vector: Vector, count: int, only: Ids | None, unlikely: bool
-    ) -> tuple[Any, Any]:
-        """Score every picture in the space of a model that has one of its own."""
+    ) -> tuple[Any, Any, bool]:
+        """Score every picture in the space of a model that has one of its own.
+
+        Returns:
+            Ids and scores, best first, and whether pictures were left out that show no such thing.
+        """
+        left_out = False
         ids, scores = np.empty(0, np.int64), np.empty(0, np.float32)
         for change in self._catalog.changes(self._encoder.fingerprint, 0):
             if not len(change.put_ids):
@@ -262,13 +275,15 @@ class Texts:
             if only is not None:
                 keep &= np.isin(change.put_ids, only)
             if isinstance(model, Selective) and not unlikely:
-                keep &= model.shows(change.put_vectors) >= PROBABLE
+                shows = model.shows(change.put_vectors) >= PROBABLE
+                left_out |= bool((keep & ~shows).any())
+                keep &= shows
             if not len(chosen := change.put_ids[keep]):
                 continue
             near = model.project(change.put_vectors[keep]) @ vector
             ids, scores = np.concatenate([ids, chosen]), np.concatenate([scores, near])
         found, best = top_k(ids, scores[None], max(count, 1))
-        return found[0], best[0]
+        return found[0], best[0], left_out
 
     # Keeping up
 

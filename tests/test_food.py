@@ -58,7 +58,9 @@ from searchengine.models.food import (
     join,
 )
 from searchengine.models.joint import JointEncoder
+from searchengine.records import PictureRecord
 from searchengine.sync import open_index
+from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 from searchengine.words import WordVectors, tokenize
 
@@ -384,6 +386,9 @@ def test_a_head_that_is_named_is_no_model_of_pictures(folder: Path, tmp_path: Pa
     refused = subprocess.run(search, check=False, capture_output=True, text=True)
     assert refused.returncode
     assert "answers by recipes, not by words" in refused.stderr
+    (tmp_path / "soup.txt").write_text("soup\n\ntomato", encoding="utf-8")
+    by_text = [*command, "search", "--text-file", str(tmp_path / "soup.txt"), *library]
+    subprocess.run([*by_text, "--model", "food"], check=True)
 
 
 def test_the_bundled_head_answers_for_recipes_and_nothing_else() -> None:
@@ -469,6 +474,15 @@ def test_what_shows_no_food_is_no_answer_to_a_recipe(tmp_path: Path) -> None:
         assert {os.path.basename(hit.path) for hit in everything.hits} == {
             *("coffee.png", "moon.png", "horse.png")
         }
+        (photos / "new").mkdir()
+        shutil.copy(photos / "coffee.png", photos / "new")
+        record = PictureRecord(
+            FileStat(str(photos / "new" / "coffee.png"), 1, 1, 99), str(photos), "ab" * 32
+        )
+        scan = engine.catalog.begin_scan(str(photos), None)
+        engine.catalog.write([record], fingerprint="cd" * 32, model_name="x", dim=2, scan=scan)
+        unknown = engine.pictures_for(recipe, within=photos / "new")  # has no vector yet
+        assert (unknown.hits, unknown.nothing_like_that) == ((), False)
         nothing = engine.pictures_for(recipe, within=photos / "sky")
         assert (nothing.hits, nothing.nothing_like_that) == ((), True)
         assert len(engine.pictures_for(Document("text", "Flat white")).hits) == 3

@@ -7,12 +7,15 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
@@ -108,6 +111,23 @@ def test_pages_end_and_are_complete(api: httpx.Client, engine: Engine) -> None:
         hits = all_pages(api, limit=5, **question)
         assert len(hits) == len({hit["id"] for hit in hits})
         assert {hit["id"] for hit in hits} == every
+
+
+def test_page_preloads_what_its_script_would_ask(api: httpx.Client) -> None:
+    for address, asked in (
+        ("/?q=red&q=blue&sort=oldest&open=3", {"q": ["red"], "sort": ["oldest"]}),
+        (
+            "/map?unlikely=&f.shape=square&f.year=&f.year=2020",
+            {"unlikely": ["1"], "shape": ["square"], "year": ["", "2020"]},
+        ),
+        ("/?q=%22%3E%3Cscript%3E&x=1", {"q": ['"><script>']}),
+    ):
+        html = api.get(urljoin(str(api.base_url), address)).text
+        found = re.search(r'<link rel="preload" as="fetch" crossorigin href="([^"]*)">', html)
+        assert found is not None, html
+        link = urlsplit(unescape(found.group(1)))
+        assert link.path == "/api/v1/search"
+        assert parse_qs(link.query, keep_blank_values=True) == asked | {"with": ["facets"]}
 
 
 def test_facets_of_an_address_are_those_of_a_body(api: httpx.Client) -> None:

@@ -307,6 +307,27 @@ def test_explanation_is_painted_over_the_picture(page: sync_api.Page, url: str) 
     assert page.evaluate(painted) == [0, 0]
 
 
+def test_a_filter_taken_back_before_its_answer_is_not_ticked(page: sync_api.Page, url: str) -> None:
+    open_at(page, url, "/")
+    held: list[sync_api.Route] = []
+
+    def hold(route: sync_api.Route) -> None:
+        held.append(route)
+
+    box = page.locator("[data-facet=shape][data-value=portrait]")
+    expect(box).to_be_visible()
+    page.route("**/api/v1/search", hold)
+    box.check()
+    page.go_back()
+    expect(page).to_have_url(f"{url}/")
+    page.unroute("**/api/v1/search")
+    for route in held:
+        route.continue_()
+    expect(box).not_to_be_checked()
+    box.check()
+    expect(page).to_have_url(f"{url}/?f.shape=portrait")
+
+
 def _most(explained: dict[str, Any]) -> float:
     return max(abs(v) for part in explained["parts"] for row in part["grid"] for v in row)
 

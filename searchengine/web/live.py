@@ -201,17 +201,21 @@ class Live:
             described, gone = self.engine.catalog.described(self._tags_version[1])
             ids = [*(one.id for one in described), *gone.tolist()]
             if len(ids) <= FEW:
+                tags = self._renewed(self._facets.tags, ids)
                 self._tags_version = version
-                return self._renewed(self._facets.tags, ids)
+                return tags
         if self._clock() < self._tags_due:
             return self._facets.tags
-        self._tags_version = version
         self._tagged.clear()
         if at_once or self._tags_took <= AT_ONCE:
-            return self._read_tags()
-        self._tags_reader = threading.Thread(target=self._replace_tags, name="tags")
-        self._tags_reader.start()
-        return self._facets.tags
+            tags = self._read_tags()
+        else:
+            tags = self._facets.tags
+            reader = threading.Thread(target=self._replace_tags, name="tags")
+            reader.start()  # it waits for the lock that is held here before it ends
+            self._tags_reader = reader
+        self._tags_version = version
+        return tags
 
     def _read_tags(self) -> TagTable:
         started = self._clock()
@@ -231,17 +235,20 @@ class Live:
                 with self._lock.writing():
                     self.engine.follow_taught()
                     self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+                self._tags_reader = None
         except Exception:  # of the database: the tags stay as they were until the next try
             log.exception("tags: cannot be read")
-            self._tags_version = (-1, -1)
-        finally:
-            self._tags_reader = None
+            with self._refreshing:
+                self._tags_version = (-1, -1)
+                self._tags_due = self._clock() + max(EVERY, self._tags_took / SHARE)
+                self._tags_reader = None
 
     def _renewed(self, tags: TagTable, ids: list[int]) -> TagTable:
         vocabulary, fingerprint = self._facets.vocabulary, self.engine.encoder.fingerprint
         return tags.renewed(self._store, vocabulary, fingerprint, ids)
 
     def _wait_for_tags(self) -> None:
-        reader = self._tags_reader
+        with self._refreshing:
+            reader = self._tags_reader
         if reader is not None:
             reader.join()

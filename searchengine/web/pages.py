@@ -32,7 +32,7 @@ FOREVER = "public, max-age=31536000, immutable"
 _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
     *("map.js", "recipes.js"),
-    *("detail.js", "drop.js", "heat.js", "help.js", "jobs.js", "tags.js"),
+    *("detail.js", "heat.js", "help.js", "jobs.js", "tags.js"),
 }
 
 
@@ -83,9 +83,12 @@ def first_search(params: QueryParams) -> str:
     Args:
         params: Of the page's address, as `static/state.js` writes them.
     """
-    asked = [(name, params[name]) for name in ("q", "sort", "unlikely") if params.get(name)]
+    # As the script reads them: the first of two, and whatever stands at "unlikely" is a yes.
+    asked = [(n, params.getlist(n)[0]) for n in ("q", "sort") if n in params]
+    asked += [("unlikely", "1")] if "unlikely" in params else []
     asked += [(f, value) for f in FACETS for value in params.getlist(f"f.{f}")]
-    return f"{API}/search?{urlencode([*asked, ('with', 'facets')])}"
+    filled = [(name, value) for name, value in asked if value or name in FACETS]
+    return f"{API}/search?{urlencode([*filled, ('with', 'facets')])}"
 
 
 def fingerprint(folder: Path) -> str:

@@ -3,6 +3,7 @@
 import { startBox } from "./box.js";
 import { startChips } from "./chips.js";
 import { byId, count, debounce, el, icon, isTyping, plural, toast } from "./dom.js";
+import { startDrop } from "./drop.js";
 import { startFacets } from "./facets.js";
 import { startGrid } from "./grid.js";
 import { found, run } from "./search.js";
@@ -13,7 +14,11 @@ const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes" };
 const TITLES = { "/": "Pictures", "/map": "Map", "/recipes": "Recipes" };
 let rest = null;
 /** What no answer waits for; loaded once, after the first answer or when it is needed. */
-const later = () => (rest ||= loadRest());
+const later = () => (rest ||= loadRest().catch((error) => {
+  rest = null; // the next click tries again
+  toast("A part of the page could not be loaded. Reload it.");
+  throw error;
+}));
 /** Where the reader was in the list, if the next answer is one seen before. */
 let place = history.state?.scroll || 0;
 let wanted = history.state?.count || 0;
@@ -151,6 +156,7 @@ startBox();
 startChips();
 startFacets();
 startGrid();
+startDrop();
 startSelection();
 document.addEventListener("click", onLink);
 addEventListener("keydown", onKey);
@@ -168,9 +174,8 @@ bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ at
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, drop, help, jobs] = await Promise.all([import("./detail.js"), import("./drop.js"), import("./help.js"), import("./jobs.js")]);
+  const [detail, help, jobs] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js")]);
   detail.startDetail();
-  drop.startDrop();
   jobs.startJobs();
   detail.syncDetail();
   return { ...detail, ...help, ...jobs };
@@ -184,4 +189,4 @@ fresh = !place;
 const first = run({ atLeast: wanted });
 showView();
 // It would only hold up what everybody waits for; but an answer that is late is not waited for.
-Promise.race([first, new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(later);
+Promise.race([first.catch(() => {}), new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(later);
