@@ -5,6 +5,7 @@ Needs Chromium, by the name `chromium` on the path or in CHROMIUM; CI installs i
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -320,9 +321,12 @@ def test_a_filter_taken_back_before_its_answer_is_not_ticked(page: sync_api.Page
     box.check()
     page.go_back()
     expect(page).to_have_url(f"{url}/")
-    page.unroute("**/api/v1/search")
     for route in held:
-        route.continue_()
+        with contextlib.suppress(
+            sync_api.Error
+        ):  # the first was given up
+            route.continue_()
+    page.unroute("**/api/v1/search")
     expect(box).not_to_be_checked()
     box.check()
     expect(page).to_have_url(f"{url}/?f.shape=portrait")
