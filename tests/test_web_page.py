@@ -322,9 +322,7 @@ def test_a_filter_taken_back_before_its_answer_is_not_ticked(page: sync_api.Page
     page.go_back()
     expect(page).to_have_url(f"{url}/")
     for route in held:
-        with contextlib.suppress(
-            sync_api.Error
-        ):  # the first was given up
+        with contextlib.suppress(sync_api.Error):  # the first was given up
             route.continue_()
     page.unroute("**/api/v1/search")
     expect(box).not_to_be_checked()
