@@ -14,8 +14,6 @@ path, or CHROMIUM names it.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
 import tempfile
 import time
@@ -25,22 +23,15 @@ from typing import Any
 import numpy as np
 from machine import describe, publish
 from PIL import Image
-from playwright.sync_api import CDPSession, sync_playwright
+from playwright.sync_api import CDPSession
 
 from indexer.maps.layout import centred, layout, spread
 from indexer.maps.output import render, write
 from indexer.maps.scene import LANDMARKS, THUMB, Scene, Thumb
+from tests.browser import launched
 
 DIM = 512
 THUMBS = 1000
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 PAN_AND_ZOOM = """async () => {
   const map = window.lexpixMap, home = map.home(), draws = [];
   const scales = [1, 1, 1.5, 4, 12, 40];
@@ -131,10 +122,8 @@ def small_picture(number: int) -> Image.Image:
 
 def browse(page: Path, shot: Path | None) -> dict[str, Any]:
     """Open a map in Chromium, move about in it, and return what that takes."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     problems: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with launched() as browser:
         tab = browser.new_page(viewport={"width": 1280, "height": 800})
         tab.on("console", lambda message: problems.append(message.text))
         tab.on("pageerror", lambda error: problems.append(str(error)))
@@ -154,7 +143,6 @@ def browse(page: Path, shot: Path | None) -> dict[str, Any]:
         cpu = (busy_seconds(session) - before) * 1000 / (2 * len(draws))
         frames = tab.evaluate(PAN)
         version = browser.version
-        browser.close()
     if problems:
         raise SystemExit(f"the page complains: {problems}")
     return {

@@ -14,8 +14,6 @@ query and Enter.
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -25,10 +23,11 @@ from typing import Any
 
 import numpy as np
 from machine import describe, publish
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from simulated import TAGS, make_library, save_photos
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+from tests.browser import launched
+
 WORDS = ("dog", "beach", "snow", "red car", "children", "sunset", "old house", "birds", "food")
 ROUNDS = 20
 ACT = """async ([kind, value]) => {
@@ -98,20 +97,17 @@ def measure(pictures: int, folder: Path) -> dict[str, Any]:
     make_library(folder / "library", pictures, str(folder / "photos"), TAGS)
     command = [sys.executable, "-m", "searchengine.cli", "serve", "--port", "0"]
     command += ["--library", str(folder / "library")]
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
-        sync_playwright() as playwright,
+        launched() as browser,
     ):
         try:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             times = {"first": [first(browser, url, word) for word in ("dog", "beach", "snow") * 4]}
             tab = browser.new_page(viewport={"width": 1280, "height": 800})
             times |= steps(tab, url)
             version = browser.version
-            browser.close()
         finally:
             server.terminate()
     return {

@@ -186,8 +186,6 @@ class Resolver:
         Raises:
             QueryError: The picture cannot be read.
         """
-        if picture.viewed is not None:
-            return picture.viewed
         try:
             return self._viewed(picture.path, picture.vector)
         except ImageError as error:

@@ -131,10 +131,13 @@ class Texts:
         started = time.perf_counter()
         model = self._model_of(kind)
         shown = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
-        # A head reads a file in several views. What the library has of a picture is one vector.
-        one_view = isinstance(picture, int) or isinstance(model, GeneralTexts)
-        one_view |= isinstance(picture, KnownPicture) and picture.viewed is None
-        seen = shown.vector if one_view else self._resolver.viewed(shown)
+        seen = shown.vector
+        if not isinstance(model, GeneralTexts):
+            # A head reads a file in several views. What the library has of a picture is one vector.
+            if shown.viewed is not None:
+                seen = shown.viewed
+            elif not isinstance(picture, int | KnownPicture):
+                seen = self._resolver.viewed(shown)
         vector = model.project(seen[None])[0]
         only = self._passing(kind, having, lacking)
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
@@ -192,8 +195,10 @@ class Texts:
         Raises:
             MissingPlugin, QuerySyntaxError: As `for_picture` does.
         """
-        only = self._passing(kind, having, lacking)
-        passing = self.store.ids() if only is None else only
+        if not having and not lacking:
+            return list(islice(self.store.all(kind, batch=limit), limit))
+        passing = self._passing(kind, having, lacking)
+        assert passing is not None, "something is filtered by"
         found: list[StoredText] = []
         for start in range(0, len(passing), BATCH):
             texts = self.store.get(passing[start : start + BATCH].tolist())

@@ -84,11 +84,10 @@ def first_search(params: QueryParams) -> str:
         params: Of the page's address, as `static/state.js` writes them.
     """
     # As the script reads them: the first of two, and whatever stands at "unlikely" is a yes.
-    asked = [(n, params.getlist(n)[0]) for n in ("q", "sort") if n in params]
+    asked = [(n, value) for n in ("q", "sort") for value in params.getlist(n)[:1] if value]
     asked += [("unlikely", "1")] if "unlikely" in params else []
     asked += [(f, value) for f in FACETS for value in params.getlist(f"f.{f}")]
-    filled = [(name, value) for name, value in asked if value or name in FACETS]
-    return f"{API}/search?{urlencode([*filled, ('with', 'facets')])}"
+    return f"{API}/search?{urlencode([*asked, ('with', 'facets')])}"
 
 
 def fingerprint(folder: Path) -> str:

@@ -130,13 +130,7 @@ def recipes(
 def _listed_entry(listed: Sequence[StoredText], started: float) -> dict[str, Any]:
     """Return the JSON form of texts that nobody has ranked."""
     hits = [
-        {
-            "id": one.id,
-            "kind": one.document.kind,
-            "title": title_of(one.document),
-            "score": None,
-            "source": one.source,
-        }
+        _text_entry(one.id, one.document.kind, title_of(one.document), None, one.source)
         for one in listed
     ]
     took = round((time.perf_counter() - started) * 1000, 3)
@@ -149,14 +143,14 @@ def texts_entry(answer: TextAnswer) -> dict[str, Any]:
         "query": os.path.basename(answer.query) if os.path.isabs(answer.query) else answer.query,
         "unknown_words": answers.unknown_entries(answer.unknown_words),
         "hits": [
-            {
-                "id": hit.id,
-                "kind": hit.kind,
-                "title": hit.title,
-                "score": round(hit.score, 6),
-                "source": hit.source,
-            }
+            _text_entry(hit.id, hit.kind, hit.title, round(hit.score, 6), hit.source)
             for hit in answer.hits
         ],
         "took_ms": round(answer.took_ms, 3),
     }
+
+
+def _text_entry(
+    id_: int, kind: Kind, title: str, score: float | None, source: str
+) -> dict[str, Any]:
+    return {"id": id_, "kind": kind, "title": title, "score": score, "source": source}

@@ -97,14 +97,16 @@ export function startFacets() {
   byId("main").addEventListener("pointerdown", (event) => {
     if (document.body.classList.contains("facets-open") && !event.target.closest("#facets, #open-facets")) fold();
   });
-  let drawn = "", filters = "{}";
+  let drawn = "";
   // A box that was ticked is not what was drawn any more, whatever the answer will be.
-  bus.addEventListener("state", () => { if (JSON.stringify(state.filters) !== filters) drawn = ""; });
+  bus.addEventListener("state", (event) => {
+    const { before } = /** @type {CustomEvent} */ (event).detail;
+    if (JSON.stringify(before.filters) !== JSON.stringify(state.filters)) drawn = "";
+  });
   bus.addEventListener("answer", () => {
     const next = found.answer.facets || {}, text = JSON.stringify([next, state.filters]);
     if (text === drawn) return; // another weight changes the order, not the counts
     drawn = text;
-    filters = JSON.stringify(state.filters);
     facets = next;
     requestAnimationFrame(() => setTimeout(draw)); // the pictures come first
   });
