@@ -79,6 +79,17 @@ def average_precisions(
     return averages
 
 
+def chance_precision(relevant: npt.NDArray[np.int64], items: int) -> npt.NDArray[np.float64]:
+    """Return the mean average precision of random rankings, for each number of relevant items.
+
+    Above a relevant item at rank k, each of k - 1 items is relevant with the same probability.
+    """
+    harmonic = float((1 / np.arange(1, items + 1)).sum())
+    others = (relevant - 1) / max(items - 1, 1)
+    chance: npt.NDArray[np.float64] = (harmonic + others * (items - harmonic)) / items
+    return chance
+
+
 def overlap(found: Ids, expected: Ids) -> float:
     """Return the share of expected ids that were found, both (queries, k); -1 pads short rows."""
     wanted = expected >= 0

@@ -22,6 +22,7 @@ from PIL import Image
 
 import searchengine
 from searchengine.models.files import ASSETS
+from tests.small_wordnet import write_wordnet
 
 LEXPIX = str(Path(sys.executable).with_name("lexpix"))
 SKIMAGE = Path(skimage.data.__file__).parent
@@ -659,6 +660,7 @@ def test_eval_measures_pairs_labels_and_the_library(
     scores = answer("eval", "labels", "--labels", labels, library=library)
     assert scores["n2p"] == perfect
     assert scores["top1"] == scores["mean_average_precision"] == 100.0
+    assert "hypernyms" not in scores
     queries = tmp_path / "queries.txt"
     queries.write_text("cat zzxqvk\n")
     scores = answer("eval", "library", "--queries", queries, library=library)
@@ -675,6 +677,41 @@ def test_eval_measures_pairs_labels_and_the_library(
             "eval", "retrieval", "--pairs", pairs, "--split", "test", library=library, code=1
         ).stderr
     )
+
+
+def test_eval_measures_broader_words_and_says_which_pictures_it_left_out(
+    photos: Path, tmp_path: Path
+) -> None:
+    nouns = {
+        "00000001": (["kitten"], []),
+        "00000002": (["cat"], ["00000001"]),
+        "00000003": (["food"], []),
+    }
+    wordnet = write_wordnet(tmp_path / "wordnet", nouns)
+    pictures = [("animals/chelsea.png", "n00000002")] * 3 + [("food/coffee.png", "n00000003")] * 9
+    pictures += [("moon.png", "n00000009"), ("plants/grass.png", None)]
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(
+        "\n".join(
+            json.dumps({"image": str(photos / image), "labels": ["cat"], "synset": synset})
+            for image, synset in pictures
+        )
+    )
+    asked = ("eval", "labels", "--labels", labels, "--hypernyms", "--wordnet", wordnet)
+    found = answer(*asked, library=tmp_path)["hypernyms"]
+    assert [(each["name"], each["average_precision"]) for each in found["each"]] == [
+        ("cat", 100.0),
+        ("kitten", 100.0),
+    ]
+    assert found["mean_average_precision"] == 100.0 > found["chance"]
+    assert (found["without_synset"], found["unknown_synsets"]) == (1, ["n00000009"])
+    table = lexpix(*asked, library=tmp_path)
+    assert "2 hypernyms over 12 pictures: mean average precision 100.0" in table.stdout
+    assert "pictures without a synset, left out: 1" in table.stderr
+    assert "not in WordNet, their pictures left out: 1 (n00000009)" in table.stderr
+    missing = lexpix(*asked[:-1], tmp_path / "none", library=tmp_path, code=1)
+    assert "data.noun: cannot be read as WordNet" in missing.stderr
+    assert "apt install wordnet-base" in missing.stderr
 
 
 def test_a_picture_may_have_the_at_sign_of_the_grammar(library: Path, photos: Path) -> None:

@@ -15,6 +15,8 @@ from searchengine.terminal import printable
 if TYPE_CHECKING:
     from searchengine.types import Encoder
 
+WORDNET = Path("/usr/share/wordnet")
+
 
 def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of all that read captioned pictures."""
@@ -43,11 +45,33 @@ def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-labels_option = click.option(
-    "--labels",
-    required=True,
+def labels_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of all that read labelled pictures."""
+    for option in reversed(
+        (
+            click.option(
+                "--labels",
+                required=True,
+                type=click.Path(path_type=Path),
+                help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+            ),
+            click.option(
+                "--split",
+                help="Which pictures: train, dev, test; all of a file that names no splits.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+wordnet_option = click.option(
+    "--wordnet",
+    default=WORDNET,
+    show_default=True,
     type=click.Path(path_type=Path),
-    help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+    metavar="FOLDER",
+    help="The files of WordNet; Debian has them in wordnet-base.",
 )
 composites_option = click.option(
     "--pairs",
@@ -104,3 +128,16 @@ def warn_of_unknown(names: Sequence[str]) -> None:
     """Say on standard error which names could not be asked."""
     if names:
         click.echo(f"lexpix: no word is known of: {printable(', '.join(names))}", err=True)
+
+
+def warn_of_synsets(without: int, unknown: Sequence[str]) -> None:
+    """Say on standard error how many pictures name no synset, and which synsets are unknown."""
+    if without:
+        click.echo(f"lexpix: pictures without a synset, left out: {without}", err=True)
+    if unknown:
+        shown = printable(", ".join(unknown))
+        click.echo(
+            f"lexpix: synsets that are not in WordNet, their pictures left out: {len(unknown)}"
+            f" ({shown})",
+            err=True,
+        )

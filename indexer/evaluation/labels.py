@@ -6,16 +6,15 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences, is_known
-from indexer.jsonl import parsed_lines, read_text
+from indexer.labelled import read_labelled
 from indexer.metrics import Recall, average_precisions, best_ranks, recall
 from searchengine.errors import TrainingDataError
-from searchengine.types import Encoder
+from searchengine.types import Encoder, Vectors
 
 ROUNDED = 6
 """Decimals of a cosine; what differs behind them is the same."""
@@ -43,25 +42,9 @@ class LabelScores:
     unknown: tuple[str, ...]
 
 
-def read_labels(path: Path) -> list[tuple[Path, tuple[str, ...]]]:
-    """Read JSON lines `{"image": path relative to the file, "labels": [..]}`.
-
-    Raises:
-        TrainingDataError: A line is malformed, or there is none; the message names the line.
-    """
-    form = '{"image": path, "labels": [..]}'
-    found = parsed_lines(path, read_text(path), _labelled, form)
-    entries = [(path.parent / image, labels) for image, labels in found if labels]
-    if not entries:
-        raise TrainingDataError(f"{path}: no labelled pictures in it")
-    return entries
-
-
-def _labelled(entry: Any) -> tuple[str, tuple[str, ...]]:
-    image, labels = entry["image"], entry["labels"]
-    if not isinstance(image, str) or not all(isinstance(name, str) for name in labels):
-        raise TypeError("image is a path, labels are names")
-    return image, tuple(labels)
+def read_labels(path: Path, split: str | None = None) -> list[tuple[Path, tuple[str, ...]]]:
+    """Return labelled pictures and their names, as `read_labelled` reads them."""
+    return [(entry.image, entry.names) for entry in read_labelled(path, split)]
 
 
 def evaluate_labels(
@@ -80,28 +63,42 @@ def evaluate_labels(
         TrainingDataError: The model knows no word of any name.
     """
     every = sorted({name for _, names in labelled for name in names})
-    unknown = tuple(name for name in every if not is_known(name, encoder))
-    if len(unknown) == len(every):
-        raise TrainingDataError(f"the model knows none of the names {', '.join(every[:5])} ...")
-    known = np.array([name not in unknown for name in every])
     pictures = encode_pictures([path for path, _ in labelled], encoder)
-    scores = np.full((len(every), len(pictures)), -np.inf, dtype=np.float32)
-    named = encode_sentences(list(itertools.compress(every, known)), encoder)
-    # Copies of a picture must tie, but a product of matrices rounds by where a column stands.
-    scores[known] = np.round(named @ pictures.T, ROUNDED)
+    scores, unknown = score_names(every, pictures, encoder)
     shown = [set(names) for _, names in labelled]
     relevant = np.array([[name in names for names in shown] for name in every])
     ranks = best_ranks(scores.T, relevant.T)
     return LabelScores(
         n2p=recall(best_ranks(scores, relevant)),
-        top1=_percent(ranks <= 1),
-        top5=_percent(ranks <= 5),
-        mean_average_precision=_percent(average_precisions(scores, relevant)),
+        top1=percent(ranks <= 1),
+        top5=percent(ranks <= 5),
+        mean_average_precision=percent(average_precisions(scores, relevant)),
         images=len(pictures),
         names=len(every),
         unknown=unknown,
     )
 
 
-def _percent(shares: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float:
+def score_names(
+    names: Sequence[str], pictures: Vectors, encoder: Encoder
+) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    """Return the cosines of names and pictures, shape (names, pictures), and the unknown names.
+
+    A name of which the model knows no word is infinitely far from every picture.
+
+    Raises:
+        TrainingDataError: The model knows no word of any name.
+    """
+    known = np.array([is_known(name, encoder) for name in names])
+    if not known.any():
+        raise TrainingDataError(f"the model knows none of the names {', '.join(names[:5])} ...")
+    scores = np.full((len(names), len(pictures)), -np.inf, dtype=np.float32)
+    named = encode_sentences(list(itertools.compress(names, known)), encoder)
+    # Copies of a picture must tie, but a product of matrices rounds by where a column stands.
+    scores[known] = np.round(named @ pictures.T, ROUNDED)
+    return scores, tuple(itertools.compress(names, ~known))
+
+
+def percent(shares: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float:
+    """Return the mean of shares, or of flags, in percent."""
     return round(100 * float(shares.mean()), 2)

@@ -27,7 +27,7 @@ LEXNAMES = {
     20: "plant",
     27: "substance",
 }
-"""The files of nouns that can be seen (lexnames(5WN)); all others are left out."""
+"""The files of nouns that can be seen (lexnames(5WN)); `WordNet.synsets` leaves out all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Synset:
 
 
 class WordNet:
-    """The nouns of WordNet that can be seen.
+    """The nouns of WordNet by offset: `nouns` are all of them, `synsets` those that can be seen.
 
     Raises:
         TrainingDataError: A file is missing or not WordNet's.
@@ -53,11 +53,16 @@ class WordNet:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.synsets: dict[str, Synset] = {}
+        self.nouns: dict[str, Synset] = {}
         for line in self._lines("data.noun"):
-            synset = _read_synset(line)
-            if synset.lexname:
-                self.synsets[synset.offset] = synset
+            try:
+                synset = _read_synset(line)
+            except (ValueError, IndexError) as error:
+                raise TrainingDataError(
+                    f"{folder / 'data.noun'}: not a synset of WordNet: {line[:60]!r} ({error})"
+                ) from error
+            self.nouns[synset.offset] = synset
+        self.synsets = {offset: found for offset, found in self.nouns.items() if found.lexname}
 
     @cached_property
     def senses(self) -> dict[str, tuple[str, ...]]:
@@ -67,6 +72,16 @@ class WordNet:
             fields = line.split()
             found[fields[0].replace("_", " ")] = tuple(fields[-int(fields[2]) :])
         return found
+
+    def ancestors(self, offset: str) -> frozenset[str]:
+        """Return the offsets of all meanings that a noun is a kind of, directly or not."""
+        found: set[str] = set()
+        ahead = [offset]
+        while ahead:
+            broader = set(self.nouns[ahead.pop()].hypernyms) - found
+            found |= broader
+            ahead += broader
+        return frozenset(found)
 
     @cached_property
     def plurals(self) -> dict[str, list[str]]:

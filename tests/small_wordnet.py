@@ -1,0 +1,23 @@
+"""A WordNet of a few nouns, in the files of its own format (wndb(5WN))."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+LICENCE = "  1 This software and database is being provided to you, the LICENSEE, by ...\n"
+
+Nouns = Mapping[str, tuple[Sequence[str], Sequence[str]]]
+
+
+def write_wordnet(folder: Path, nouns: Nouns) -> Path:
+    """Write nouns: offset -> words, the usual first, and the offsets of what they are a kind of."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [LICENCE]
+    for offset, (words, hypernyms) in nouns.items():
+        written = " ".join(f"{word.replace(' ', '_')} 0" for word in words)
+        pointers = " ".join(f"@ {other} n 0000" for other in hypernyms)
+        counts = f"{len(hypernyms):03d} {pointers}".strip()
+        lines.append(f"{offset} 03 n {len(words):02x} {written} {counts} | a gloss; it may say @\n")
+    (folder / "data.noun").write_text("".join(lines), encoding="utf-8")
+    return folder
