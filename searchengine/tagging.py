@@ -160,7 +160,8 @@ _SHARPNESS = 4.0
 
 def _is_known(name: str, encoder: Encoder) -> bool:
     if isinstance(encoder, Linear):  # cheap: it looks for no other spelling
-        return len(encoder.encode_words(name)[0]) >= len(name.split())
+        found = encoder.encode_words(name)[0]  # a phrase is one word of several
+        return sum(len(word.split()) for word in found) >= len(name.split())
     return not (isinstance(encoder, Words) and encoder.unknown_words(name))
 
 

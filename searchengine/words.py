@@ -303,4 +303,14 @@ class WordVectors:
                 if not unicodedata.combining(letter)
             )
             row = self.row(plain) if plain != word else None
+        if row is None and " " in word:  # "golden retrievers"; a single word's plural has a row
+            rows = map(self.row, _singulars(word))
+            row = next((found for found in rows if found is not None), None)
         return row
+
+
+def _singulars(name: str) -> Iterator[str]:
+    """Yield what a name of several words may be the plural of."""
+    for ending, singular in (("ies", "y"), ("es", ""), ("s", "")):
+        if name.endswith(ending):
+            yield name.removesuffix(ending) + singular

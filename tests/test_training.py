@@ -18,8 +18,12 @@ from PIL import Image
 from torchvision import models
 
 from indexer.train.backbones import load_backbone
+from indexer.train.classes import Class, read_classes
 from indexer.train.contrastive import Recipe
-from indexer.train.joint import Progress, Sources, read_classes, train_joint
+from indexer.train.joint import Progress, Sources, train_joint
+from indexer.train.lexicon import directions
+from indexer.train.rebind import require_same_cnn
+from indexer.train.start import read_weights
 from searchengine.errors import ConfigError, ImageError, LexpixError, ModelError, TrainingDataError
 from searchengine.models import files
 from searchengine.models.joint import JointEncoder
@@ -353,10 +357,10 @@ def test_a_network_without_a_map_of_features_is_refused() -> None:
 def test_classes_are_read_with_their_names_three_times(tmp_path: Path) -> None:
     path = tmp_path / "classes.tsv"
     path.write_text('0\tn1\tdog\thound, "cur"\tan animal\n1\tn2\tcat\t\tanother\n')
-    assert read_classes(path) == [
-        ["dog", "dog", "dog", "hound", '"cur"', "an animal"],
-        ["cat", "cat", "cat", "", "another"],
-    ]
+    dog, cat = read_classes(path)
+    assert dog == Class("n1", "dog", ("hound", '"cur"'), "an animal")
+    assert dog.texts == ("dog", "dog", "dog", "hound", '"cur"', "an animal")
+    assert cat == Class("n2", "cat", ("",), "another")
 
 
 @pytest.mark.parametrize("line", ["2\tn2\tcat\tpuss\ta pet", "1\tn2\tcat", "", "x\ty\tz\ta\tb"])
@@ -372,3 +376,81 @@ def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path:
     for device in [kind for kind, is_there in kinds.items() if not is_there]:
         with pytest.raises(ConfigError, match=f"'{device}'"):
             train_joint(Sources(tmp_path / "none.jsonl"), tmp_path / "out", SHORT, device=device)
+
+
+@pytest.fixture(scope="module")
+def begun(drawn: Sources, efficient: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name a thousand classes in a model that has been trained, without training it on."""
+    folder = tmp_path_factory.mktemp("begun")
+    names = {3: "crimson", 5: "crimson wall", 7: "red"}
+    rows = ((n, f"n{n:08d}", names.get(n, f"thing{n}")) for n in range(1000))
+    lines = (f"{n}\t{synset}\t{name}\t{name}\tsomething\n" for n, synset, name in rows)
+    (folder / "classes.tsv").write_text("".join(lines))
+    sources = dataclasses.replace(
+        drawn,
+        backbone="efficientnet_lite0",
+        classes=folder / "classes.tsv",
+        start=efficient,
+        words=None,
+    )
+    train_joint(sources, folder / "out", Recipe(dim=32, epochs=0, finetune=0))
+    return folder / "out"
+
+
+def test_a_model_that_is_named_keeps_its_pictures_and_what_captions_say(
+    drawn: Sources, efficient: Path, begun: Path
+) -> None:
+    old, new = JointEncoder(efficient), JointEncoder(begun)
+    pictures = sorted(drawn.pairs.parent.glob("*.png"))[:4]
+    np.testing.assert_allclose(old.encode_images(pictures), new.encode_images(pictures), atol=2e-3)
+    said = ["blue", "something", "a green square"]
+    np.testing.assert_allclose(old.encode_texts(said), new.encode_texts(said), atol=2e-2)
+
+
+def test_names_of_classes_point_to_what_the_classifier_sees(begun: Path) -> None:
+    encoder = JointEncoder(begun)
+    classifier = load_backbone("efficientnet_lite0").classifier
+    assert classifier is not None
+    head = read_weights(encoder)["head.weight"]
+    places = directions(head, classifier.numpy())
+    for name, number in {"crimson": 3, "crimson wall": 5, "crimson walls": 5}.items():
+        assert encoder.encode_texts([name])[0] @ places[number] > 0.99, name
+    assert encoder.words.find("a crimson wall")[1] == []
+    assert [encoder.words.word(row) for row in encoder.words.find("a crimson wall")[0]] == [
+        "a",
+        "crimson wall",
+    ]
+
+
+def test_a_start_of_another_size_or_cnn_is_refused(
+    drawn: Sources, efficient: Path, whole: Path, tmp_path: Path
+) -> None:
+    sources = dataclasses.replace(drawn, backbone="efficientnet_lite0", start=efficient)
+    with pytest.raises(TrainingDataError, match=r"maps 1280 features to 32 dimensions .* 16 and"):
+        train_joint(sources, tmp_path / "out", dataclasses.replace(SHORT, epochs=0, finetune=0))
+    sources = dataclasses.replace(sources, start=whole)
+    with pytest.raises(TrainingDataError, match="its CNN is not 'efficientnet_lite0'"):
+        train_joint(sources, tmp_path / "out", dataclasses.replace(SHORT, epochs=0, finetune=0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_captioner_moves_to_a_model_of_the_same_cnn_only(
+    efficient: Path, begun: Path, whole: Path
+) -> None:
+    old, new = JointEncoder(efficient), JointEncoder(begun)
+    require_same_cnn(old, new)
+    with pytest.raises(ModelError, match="has another CNN than"):
+        require_same_cnn(old, JointEncoder(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("resnet18", "fc"), ("mobilenet_v2", "classifier.1"), ("vgg11", None)]
+)
+def test_a_classifier_of_one_layer_brings_its_rows(name: str, rows: str | None) -> None:
+    network = put_weights(name)
+    found = load_backbone(name).classifier
+    if rows is None:
+        assert found is None
+        return
+    assert found is not None
+    torch.testing.assert_close(found, network.get_submodule(rows).weight)

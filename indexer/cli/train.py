@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,13 @@ from indexer.cli.train_options import (
 )
 from indexer.cli.train_words import train_word_vectors
 from searchengine.errors import MissingPlugin
+from searchengine.models.files import resolve
 
 DISTIL = 192
 """With GloVe's 50, as much as a table of 100,000 words of 8 bits may hold below 25 MB."""
+
+GENTLE = 0.3
+"""Share of the learning rate of the linear layers where a training goes on from another model."""
 
 if TYPE_CHECKING:
     from indexer.train.loop import Metrics
@@ -82,6 +87,24 @@ train.add_command(train_word_vectors)
     help="Names of the backbone's classes, tab-separated: index, id, name, synonyms, gloss.",
 )
 @click.option(
+    "--wordnet",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of WordNet 3.0 (Debian: wordnet-base), to name kinds of the classes too.",
+)
+@click.option(
+    "--start",
+    metavar="MODEL",
+    help="Go on from a joint model, with its CNN and its words; without epochs, only name what "
+    "the CNN knows.",
+)
+@click.option(
+    "--leave-out",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Keep every N-th class from the training, to measure how well the others place it.",
+)
+@click.option(
     "--dim",
     default=512,
     show_default=True,
@@ -92,8 +115,8 @@ train.add_command(train_word_vectors)
     "--epochs",
     default=40,
     show_default=True,
-    type=click.IntRange(min=1),
-    help="Epochs with the CNN frozen.",
+    type=click.IntRange(min=0),
+    help="Epochs with the CNN frozen; 0 only with --start.",
 )
 @click.option(
     "--finetune",
@@ -121,6 +144,9 @@ def joint(
     words: Path | None,
     distil: int | None,
     classes: Path | None,
+    wordnet: Path | None,
+    start: str | None,
+    leave_out: int,
     dim: int,
     epochs: int,
     finetune: int,
@@ -143,11 +169,34 @@ def joint(
         shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
         click.echo(f"{phase} {epoch + 1}: {shown}", err=True)
 
+    if start and words:
+        raise click.UsageError("--start brings its own words; leave --words out")
+    if not start and not epochs:
+        raise click.UsageError("a new model needs --epochs; 0 goes with --start")
+    if (wordnet or leave_out) and not classes:
+        raise click.UsageError("--wordnet and --leave-out need --classes: what the CNN can tell")
+    if leave_out == 1:
+        raise click.UsageError("--leave-out 1 would leave out every class")
     given = noted(notes)
     if distil is None:
-        distil = 0 if words else DISTIL
-    sources = Sources(pairs, also, images, backbone, words, distil, classes=classes, notes=given)
+        distil = 0 if words or start else DISTIL
+    begun = resolve(start) if start else None
+    sources = Sources(
+        pairs,
+        also,
+        images,
+        backbone,
+        words,
+        distil,
+        classes=classes,
+        wordnet=wordnet,
+        start=begun,
+        leave_out=leave_out,
+        notes=given,
+    )
     recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
+    if begun:  # what is learned already shall not be shaken
+        recipe = dataclasses.replace(recipe, rate=recipe.rate * GENTLE)
     from indexer.progress import meter
 
     with meter("steps") as progress:
@@ -188,7 +237,6 @@ def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: 
     """
     from indexer.train.match import train_match
     from searchengine.engine import load_model
-    from searchengine.models.files import resolve
 
     folder = resolve(model)
     scores = train_match(folder, load_model(str(folder)), pairs, images, seed=seed)

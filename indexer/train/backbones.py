@@ -180,7 +180,17 @@ def _torchvision(name: str) -> Backbone:
     mean, std = tuple(transform.mean), tuple(transform.std)
     if getattr(network, "transform_input", False):  # GoogLeNet and Inception: -1..1, made inside
         mean = std = (0.5,) * 3
-    return Backbone(name, features, int(channels), size, size, mean, std, None)
+    classifier = _classifier(network, int(channels))
+    return Backbone(name, features, int(channels), size, size, mean, std, classifier)
+
+
+def _classifier(network: nn.Module, channels: int) -> Tensor | None:
+    """Return the rows that tell classes apart on pooled features, if one layer does it alone."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    # MobileNetV3 and VGG have hidden layers behind the pooling; a vision transformer many.
+    if len(layers) != 1 or layers[0].in_features != channels:
+        return None
+    return layers[0].weight.detach().clone()
 
 
 def _before_pooling(name: str, network: nn.Module) -> nn.Module:

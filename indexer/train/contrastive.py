@@ -27,6 +27,7 @@ from indexer.metrics import retrieval
 from indexer.train.backbones import Backbone
 from indexer.train.data import Pair
 from indexer.train.features import squash
+from indexer.train.naming import Naming
 from indexer.train.precision import autocast
 from searchengine.images import open_image
 from searchengine.vectors import unit_rows
@@ -58,6 +59,9 @@ class Recipe:
         dropout, word_dropout, residual_dropout: Shares of features, of words, and of word residuals
             that are left out; the last makes the projection carry words that training never sees.
         distillation: Weight of the loss that holds the CNN to its classifier.
+        pull: Weight of the pull of names to where the classifier says they are.
+        naming: Weight of the distillation of the classifier into the joint space.
+        heard: A name that so many captions have is half theirs, half the classifier's.
     """
 
     dim: int = 512
@@ -76,6 +80,9 @@ class Recipe:
     word_dropout: float = 0.1
     residual_dropout: float = 0.1
     distillation: float = 0.5
+    pull: float = 3.0
+    naming: float = 0.3
+    heard: float = 10.0
 
 
 def info_nce(
@@ -118,13 +125,18 @@ class JointModel(nn.Module):
         """Map pooled features (n, channels) to unit rows (n, dim)."""
         return functional.normalize(self.head(self.dropout(features)), dim=1)
 
-    def embed_texts(self, bags: Sequence[Tensor]) -> Tensor:
-        """Map bags of vocabulary rows to unit rows (len(bags), dim)."""
+    def word_vectors(self, rows: Tensor) -> Tensor:
+        """Return v(word) of vocabulary rows (n,), shape (n, dim), not normalised."""
+        vectors: Tensor = self.projection(self.table[rows]) + self.residual(rows)
+        return vectors
+
+    def embed_texts(self, bags: Sequence[Tensor], *, whole: bool = False) -> Tensor:
+        """Map bags of vocabulary rows to unit rows (len(bags), dim); `whole` leaves nothing out."""
         lengths = torch.tensor([len(bag) for bag in bags])
         words, places = torch.unique(torch.cat(list(bags)), return_inverse=True)
         residual = self.residual(words)
         weights = torch.ones(len(places))
-        if self.training:
+        if self.training and not whole:
             kept = torch.rand(len(words), 1) >= self.recipe.residual_dropout
             residual = residual * kept
             weights = (torch.rand(len(places)) >= self.recipe.word_dropout).float()
@@ -149,6 +161,7 @@ class Data:
         groups: For each picture its group; pictures of one are no negatives of each other's texts.
         class_bags: For each class, for each of its texts, vocabulary rows.
         class_means, class_spread: (classes, channels) and (channels,), see `pseudo_pictures`.
+        naming: Holds names to what the CNN knows of them.
     """
 
     pairs: Sequence[Pair]
@@ -159,6 +172,7 @@ class Data:
     class_bags: Sequence[Sequence[Tensor]] = ()
     class_means: Tensor | None = None
     class_spread: Tensor | None = None
+    naming: Naming | None = None
 
     def rows(self, split: str) -> list[int]:
         """Return the numbers of the pictures of a split, those of further sources left out."""
@@ -373,17 +387,24 @@ def contrast(
         owner: (t,), the place in `rows` of the picture that each text describes.
     """
     group = data.groups_of(rows)
-    if data.class_means is not None and data.class_spread is not None:
-        count = min(model.recipe.classes, len(data.class_means))
-        chosen = torch.randperm(len(data.class_means))[:count]
-        noise = torch.randn(count, features.shape[1]) * data.class_spread
-        pseudo = (data.class_means[chosen] + NOISE * noise).clamp_min(0)
-        owner = torch.cat([owner, len(features) + torch.arange(count)])
-        group = torch.cat([group, len(data.pairs) + chosen])  # a class is its own group
-        features = torch.cat([features, pseudo])
-        bags = [*bags, *(_choose(data.class_bags[row]) for row in chosen.tolist())]
-    pictures, texts = model.embed_pictures(features), model.embed_texts(bags)
-    return info_nce(pictures, texts, owner, group, model.recipe.temperature)
+    temperature = model.recipe.temperature
+    if data.class_means is None or data.class_spread is None:
+        pictures, texts = model.embed_pictures(features), model.embed_texts(bags)
+        return info_nce(pictures, texts, owner, group, temperature)
+    count = min(model.recipe.classes, len(data.class_means))
+    chosen = torch.randperm(len(data.class_means))[:count]
+    noise = torch.randn(count, features.shape[1]) * data.class_spread
+    pseudo = (data.class_means[chosen] + NOISE * noise).clamp_min(0)
+    everything = torch.cat([features, pseudo])
+    pictures = model.embed_pictures(everything)
+    if data.naming is not None:  # names have places: what stands in for pictures would move them
+        texts = model.embed_texts(bags)
+        loss = info_nce(pictures[: len(features)], texts, owner, group, temperature)
+        return loss + data.naming.loss(model, everything, pictures)
+    owner = torch.cat([owner, len(features) + torch.arange(count)])
+    group = torch.cat([group, len(data.pairs) + chosen])  # a class is its own group
+    bags = [*bags, *(_choose(data.class_bags[row]) for row in chosen.tolist())]
+    return info_nce(pictures, model.embed_texts(bags), owner, group, temperature)
 
 
 def evaluate_dev(model: JointModel, data: Data, features: Tensor) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """Read captioned pictures in the formats the field publishes them in.
 
 =============  ===============================================================================
-JSON lines     `{"image": path relative to the file, "captions": [..], "split": "train"}`
+JSON lines     `{"image": path relative to the file, "captions": [..], "split": "train"}`; pictures
+               with names have "labels" instead
 Karpathy       `dataset_coco.json`: `{"images": [{"filename", "sentences", "split", "filepath"}]}`
 COCO           `captions_train2014.json`: `{"images": [{"id", "file_name"}], "annotations": [..]}`
 Flickr token   `Flickr8k.token.txt`: `1000268201_693b08cb0e.jpg#0<TAB>A child in a pink ...`
@@ -77,7 +78,8 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[str, tuple[str, ...], s
 
 
 def _pair(entry: Any) -> tuple[str, tuple[str, ...], str | None]:
-    captions = entry["captions"]
+    # A picture with names is described by them.
+    captions = entry["captions"] if "captions" in entry else entry["labels"]
     if not isinstance(captions, list):
         raise TypeError("captions must be a list of strings")
     return (

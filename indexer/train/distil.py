@@ -57,7 +57,7 @@ def beside(
         raise ConfigError(
             f"{dim} dimensions of the sentence model; it has {FULL}: take 1 to {FULL}"
         )
-    encoded = _encoded(words, work, on_step)
+    encoded = sentence_vectors(words, work, on_step)
     return np.hstack([_scaled(vectors), _scaled(shorten(encoded, dim))])
 
 
@@ -81,15 +81,19 @@ def _scaled(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(vectors * (LENGTH / length), dtype=np.float32)
 
 
-def _encoded(
-    words: Sequence[str], work: Path, on_step: Callable[[int, int], None] | None
+def sentence_vectors(
+    texts: Sequence[str], work: Path, on_step: Callable[[int, int], None] | None = None
 ) -> npt.NDArray[np.float32]:
-    """Return the sentence model's vector of each word, (words, FULL), from the cache if it has."""
-    digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
+    """Return the sentence model's vector of each text, (texts, FULL), from the cache if it has.
+
+    Raises:
+        MissingPlugin: The sentence model is not installed.
+    """
+    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     cache = work / f"sentence-vectors-{digest[:16]}.npy"
     if not cache.exists():
         fresh = cache.with_suffix(".new.npy")
-        np.save(fresh, _encode(words, on_step), allow_pickle=False)
+        np.save(fresh, _encode(texts, on_step), allow_pickle=False)
         os.replace(fresh, cache)
     cached: npt.NDArray[np.float16] = np.load(cache, allow_pickle=False)
     return cached.astype(np.float32)

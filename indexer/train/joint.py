@@ -6,11 +6,10 @@ epoch. The same command resumes where it was interrupted and ends with the same 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,18 @@ from torch import Tensor, nn
 
 from indexer.metrics import retrieval
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
+from indexer.train.classes import Class, read_classes
 from indexer.train.contrastive import Data, FinetunePhase, FrozenPhase, JointModel, Recipe
 from indexer.train.data import Pair, read_pairs
-from indexer.train.distil import beside
+from indexer.train.distil import beside, sentence_vectors
 from indexer.train.export import cells, export_image_branch
 from indexer.train.features import extract, pseudo_pictures
+from indexer.train.lexicon import Lexicon, build_lexicon
 from indexer.train.loop import Metrics, Task, fit
+from indexer.train.naming import Naming
+from indexer.train.start import read_weights, start_backbone, start_layers
 from indexer.train.vocabulary import build_table, read_words
+from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import ConfigError, TrainingDataError
 from searchengine.models import files
 from searchengine.models.joint import IMAGE_MODEL, TEXT_FILES, JointEncoder
@@ -53,7 +57,11 @@ class Sources:
             `indexer.train.distil`; 0 for none.
         vocabulary: How many words to keep.
         classes: Names of the classes that the CNN was trained on, tab-separated: index, id, name,
-            synonyms, gloss. They become pseudo pictures.
+            synonyms, gloss. They become pseudo pictures, and words (`indexer.train.lexicon`).
+        wordnet: Folder of WordNet, which names kinds of the classes and places other words.
+        start: Folder of a joint model to go on from, with its words; None for a new one.
+        leave_out: Every so many-th class is kept from the training, to measure how well the others
+            place it; 0 for none.
         notes: Put into the model's notes, such as licences.
     """
 
@@ -65,6 +73,9 @@ class Sources:
     distil: int = 0
     vocabulary: int = 100_000
     classes: Path | None = None
+    wordnet: Path | None = None
+    start: Path | None = None
+    leave_out: int = 0
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -97,11 +108,23 @@ def train_joint(
     own = len(pairs)
     pairs += [p for path in sources.also for p in read_pairs(path) if p.split == "train"]
     classes = read_classes(sources.classes) if sources.classes else []
+    left_out = range(1, len(classes), sources.leave_out) if sources.leave_out else range(0)
+    told = [() if number in left_out else each.texts for number, each in enumerate(classes)]
     texts = [c for p in pairs for c in p.captions if p.split == "train"]
-    texts += [text for options in classes for text in options]
+    texts += [text for options in told for text in options]
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
-    table = build_table(*_word_vectors(sources, work, progress), texts)
+    torch.manual_seed(recipe.seed)
+    backbone = load_backbone(sources.backbone)
+    if classes:
+        _require_classes(backbone, len(classes), sources)
+    begun = JointEncoder(sources.start) if sources.start else None
+    weights = read_weights(begun) if begun else {}
+    if begun:
+        start_backbone(backbone, weights, begun.name)
+    words, vectors = _word_vectors(sources, begun, work, progress)
+    lexicon = _lexicon(sources, classes, words, work, left_out, progress)
+    table = build_table(words, vectors, texts, lexicon.texts if lexicon else ())
     bags = [_bags(table, pair.captions) for pair in pairs]
     kept = [row for row, bag in enumerate(bags) if bag]
     also = [place for place, row in enumerate(kept) if row >= own]
@@ -110,18 +133,24 @@ def train_joint(
         raise TrainingDataError(
             f"{sources.pairs}: fewer than two training pictures with a caption of known words"
         )
-    torch.manual_seed(recipe.seed)
-    backbone = load_backbone(sources.backbone)
-    if classes:
-        _require_classes(backbone, len(classes))
     features = extract(
         backbone,
         [pair.image for pair in pairs],
         work,
         lambda done, total: progress("features", done, total, ""),
     )
-    class_bags = [_bags(table, options) for options in classes]
-    used = np.unique(np.concatenate([rows for bag in (*bags, *class_bags) for rows in bag]))
+    class_bags = [_bags(table, options) for options in told]
+    own_rows = [table.row(text) for text in lexicon.texts] if lexicon else []
+    used = np.unique(
+        np.concatenate(
+            [rows for bag in (*bags, *class_bags) for rows in bag]
+            + [np.array([row for row in own_rows if row is not None], dtype=np.int64)]
+        )
+    )
+    spoken = _spoken(bags[: min(also, default=len(bags))], pairs, used)
+    naming = None
+    if lexicon and backbone.classifier is not None:
+        naming = _naming(lexicon, classes, left_out, table, used, spoken, backbone.classifier)
     data = Data(
         pairs,
         _rows_of(bags, used),
@@ -129,9 +158,16 @@ def train_joint(
         also,
         _groups(pairs),
         *_class_data(backbone, class_bags, used, pairs, features),
+        naming,
     )
     model = JointModel(table.vectors(used), backbone.channels, recipe)
+    if begun:
+        start_layers(model, begun, weights, table, used)
+    if naming and begun:
+        naming.place(model, named=True)
     scores = _train(model, data, backbone, sources, recipe, work, device, progress, on_epoch)
+    if naming:
+        naming.place(model, named=False)
     notes = {
         "sources": {
             key: _noted(value)
@@ -149,8 +185,12 @@ def train_joint(
 
 
 def _word_vectors(
-    sources: Sources, work: Path, progress: Progress
+    sources: Sources, begun: JointEncoder | None, work: Path, progress: Progress
 ) -> tuple[list[str], npt.NDArray[np.float32]]:
+    if begun is not None:
+        table = begun.words
+        rows = sorted(range(len(table)), key=table.rank)
+        return [table.word(row) for row in rows], table.vectors(rows)
     words, vectors = read_words(sources.words, sources.vocabulary)
     if sources.distil:
         vectors = beside(
@@ -188,27 +228,61 @@ def _require_device(device: str) -> None:
         )
 
 
-def read_classes(path: Path) -> list[list[str]]:
-    """Return, for each class in order, what it is called and how it is explained.
+def _lexicon(
+    sources: Sources,
+    classes: Sequence[Class],
+    words: Sequence[str],
+    work: Path,
+    left_out: Collection[int],
+    progress: Progress,
+) -> Lexicon | None:
+    """Return what the classes have to say about words; None without names of classes."""
+    if not classes:
+        return None
+    wordnet = WordNet(sources.wordnet) if sources.wordnet else None
 
-    Raises:
-        TrainingDataError: The file is not the expected table.
+    def read(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return sentence_vectors(
+            texts, work, lambda done, total: progress("glosses", done, total, "")
+        )
+
+    return build_lexicon(classes, wordnet, words, read if wordnet else None, left_out)
+
+
+def _naming(
+    lexicon: Lexicon,
+    classes: Sequence[Class],
+    left_out: Collection[int],
+    table: WordVectors,
+    used: npt.NDArray[np.int64],
+    spoken: npt.NDArray[np.int64],
+    classifier: Tensor,
+) -> Naming:
+    rows = np.array([table.row(text) for text in lexicon.texts], dtype=np.int64)
+    rows = np.searchsorted(used, rows)
+    first = [_bags(table, [each.name])[:1] for each in classes]
+    bags = [
+        torch.from_numpy(np.searchsorted(used, bag[0])) if bag else torch.empty(0, dtype=torch.long)
+        for bag in first
+    ]
+    known = [number for number in range(len(classes)) if number not in left_out]
+    return Naming(lexicon, rows, spoken[rows], spoken, classifier, bags, known)
+
+
+def _spoken(
+    bags: Sequence[Sequence[Any]], pairs: Sequence[Pair], used: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return how many captions of training pictures have each vocabulary row.
+
+    Captions of further sources do not count: a drawing of a fish says little of photos of fish.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"{path}: cannot be read ({error})") from error
-    classes = []
-    for number, row in enumerate(rows):
-        if len(row) != 5 or row[0] != str(number):
-            raise TrainingDataError(
-                f"{path}:{number + 1}: expected class {number} as INDEX, ID, NAME, SYNONYMS, GLOSS"
-            )
-        _, _, name, synonyms, gloss = row
-        # The name three times: it is what people type, the gloss is only there to place it.
-        classes.append([name, name, name, *synonyms.split(", "), gloss])
-    return classes
+    said = [
+        np.unique(rows)
+        for pair, bag in zip(pairs, bags, strict=False)
+        if pair.split == "train"
+        for rows in bag
+    ]
+    return np.bincount(np.searchsorted(used, np.concatenate(said)), minlength=len(used))
 
 
 def _bags(table: WordVectors, texts: Sequence[str]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
@@ -220,11 +294,13 @@ def _rows_of(bags: Sequence[Sequence[Any]], used: Any) -> list[list[Tensor]]:
     return [[torch.from_numpy(np.searchsorted(used, rows)) for rows in bag] for bag in bags]
 
 
-def _require_classes(backbone: Backbone, count: int) -> None:
-    if backbone.classifier is None or len(backbone.classifier) != count:
+def _require_classes(backbone: Backbone, count: int, sources: Sources) -> None:
+    rows = 0 if backbone.classifier is None else len(backbone.classifier)
+    if rows != count:
+        has = f"{rows} classes" if rows else "no classifier on its pooled features"
         raise TrainingDataError(
-            f"{count} class names do not fit backbone {backbone.name!r}; "
-            f"class names work with {DEFAULT!r}, which has 1000"
+            f"{sources.classes}: {count} class names do not fit backbone {backbone.name!r}, "
+            f"which has {has}; class names work with {DEFAULT!r}, which has 1000"
         )
 
 
@@ -255,10 +331,10 @@ def _train(
     on_epoch: Callable[[str, int, Metrics], None],
 ) -> dict[str, list[Metrics]]:
     # What is read decides, not where it lies; notes decide nothing.
-    files_read = (sources.pairs, sources.words, sources.classes, *sources.also)
-    inputs = [_digest(path) for path in files_read]
+    files_read = (sources.pairs, sources.words, sources.classes, sources.wordnet, sources.start)
+    inputs = [_digest(path) for path in (*files_read, *sources.also)]
     inputs += [str(sources.images), sources.backbone, device]
-    inputs += [str(sources.vocabulary), str(sources.distil)]
+    inputs += [str(sources.vocabulary), str(sources.distil), str(sources.leave_out)]
     scores = {}
 
     def run(name: str, task: Task, epochs: int, decisive: Recipe) -> None:
@@ -277,7 +353,8 @@ def _train(
 
     # What the second phase does is nothing to the first: its checkpoint serves any of them.
     first = dataclasses.replace(recipe, finetune=0)
-    run("frozen", FrozenPhase(model, data), recipe.epochs, first)
+    if recipe.epochs:
+        run("frozen", FrozenPhase(model, data), recipe.epochs, first)
     if recipe.finetune:
         run("finetune", FinetunePhase(model, data, backbone, device), recipe.finetune, recipe)
     return scores

@@ -47,11 +47,15 @@ def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np
 
 
 def build_table(
-    words: list[str], vectors: npt.NDArray[np.float32], texts: Iterable[str]
+    words: list[str],
+    vectors: npt.NDArray[np.float32],
+    texts: Iterable[str],
+    names: Iterable[str] = (),
 ) -> WordVectors:
-    """Return a table of the words and of what the texts say often and the words lack.
+    """Return a table of the words, of what the texts say often and the words lack, and of names.
 
-    Words that are added start with a zero vector: all they mean is learned.
+    Words that are added start with a zero vector: all they mean is learned. A name of several
+    words, which are then no longer looked up one by one, starts as their sum.
     """
     known = set(words)
     counts = Counter(word for text in texts for word in tokenize(text))
@@ -61,7 +65,14 @@ def build_table(
         if count >= RARE and word not in known and not _composed(word, known)
     ]
     zeros = np.zeros((len(lacking), vectors.shape[1]), dtype=np.float32)
-    return WordVectors.build([*words, *lacking], np.concatenate([vectors, zeros]))
+    table = WordVectors.build([*words, *lacking], np.concatenate([vectors, zeros]))
+    phrases = [name for name in dict.fromkeys(names) if name not in table]
+    if not phrases:
+        return table
+    sums = np.stack([table.vectors(table.find(phrase)[0]).sum(axis=0) for phrase in phrases])
+    return WordVectors.build(
+        [*words, *lacking, *phrases], np.concatenate([vectors, zeros, sums]).astype(np.float32)
+    )
 
 
 def _composed(word: str, known: set[str]) -> bool:

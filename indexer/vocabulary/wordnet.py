@@ -34,7 +34,7 @@ LEXNAMES = {
 class Synset:
     """Words of one meaning, the most usual first; `instance`: it is one thing, such as a river.
 
-    `hypernyms` are the offsets of the meanings of which it is a kind.
+    `hypernyms` are the offsets of the meanings of which it is a kind, `gloss` says what it is.
     """
 
     offset: str
@@ -42,6 +42,7 @@ class Synset:
     lemmas: tuple[str, ...]
     instance: bool
     hypernyms: tuple[str, ...] = ()
+    gloss: str = ""
 
 
 class WordNet:
@@ -149,7 +150,8 @@ class WordNet:
 
 
 def _read_synset(line: str) -> Synset:
-    fields = line.partition(" | ")[0].split()
+    entry, _, gloss = line.partition(" | ")
+    fields = entry.split()
     count = int(fields[3], 16)
     words = [fields[4 + 2 * place] for place in range(count)]
     start = 4 + 2 * count
@@ -163,4 +165,5 @@ def _read_synset(line: str) -> Synset:
         tuple(word.replace("_", " ") for word in words),
         "@i" in pointers,
         tuple(target for mark, target in zip(pointers, targets, strict=True) if mark == "@"),
+        gloss.partition('; "')[0].strip(),  # without the examples
     )

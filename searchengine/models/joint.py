@@ -97,14 +97,27 @@ class JointEncoder(StoredModel):
 
     def word_vectors(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return v(word) for rows of the word table, shape (n, dim), not normalised."""
-        projection, trained, codes, scales = self._text
+        projection = self._text[0]
+        vectors: npt.NDArray[np.float32] = self.words.vectors(rows) @ projection
+        vectors += self.residuals(rows)
+        return vectors
+
+    def residuals(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return what training has added to the projected words, shape (n, dim); mostly zero."""
+        _, trained, codes, scales = self._text
         index = np.asarray(rows, dtype=np.int64)
-        vectors: npt.NDArray[np.float32] = self.words.vectors(index) @ projection
+        added = np.zeros((len(index), self.dim), dtype=np.float32)
         places = np.searchsorted(trained, index)  # np.isin would sort thousands of rows each time
         hit = trained[places.clip(max=len(trained) - 1)] == index if len(trained) else index < 0
         places = places[hit]
-        vectors[hit] += codes[places] * scales[places][:, None]
-        return vectors
+        added[hit] = codes[places] * scales[places][:, None]
+        return added
+
+    @property
+    def projection(self) -> npt.NDArray[np.float32]:
+        """What maps the vectors of the word table into the joint space, shape (word dim, dim)."""
+        matrix: npt.NDArray[np.float32] = np.asarray(self._text[0])
+        return matrix
 
     def unknown_words(self, text: str) -> list[UnknownWord]:
         """Return the words of the text that have no vector, each with the nearest spelling."""

@@ -26,6 +26,11 @@ class StoredModel:
         return self._config.fingerprint
 
     @property
+    def folder(self) -> Path:
+        """Where the model lies."""
+        return self._folder
+
+    @property
     def name(self) -> str:
         """What people call the model."""
         return self._config.name
