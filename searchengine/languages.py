@@ -157,20 +157,20 @@ class Reader:
 
         Those of preferred languages come first, then short ones.
         """
-        first = [self._language, *preferred()]
+        first = [*filter(None, [self._language]), *preferred()]
+        is_latin = script(begun) in ("LATIN", "")
         found: list[tuple[tuple[int, int, int, str], str, str]] = []
         for alias, meanings in self.table.beginning(fold(begun)):
-            told = [one for one in meanings if one.english and one.language != EMOJI]
-            if self._language is None and not preferred() and alias.isascii():
-                continue  # whoever writes in Latin letters and says nothing writes English
-            if not told or self._is_english(alias, meanings):
-                continue
+            # Whoever writes in Latin letters and says nothing writes English.
+            told = [
+                one
+                for one in meanings
+                if one.english and one.level > PLAIN and (not is_latin or one.language in first)
+            ]
             best = self._best(told, Counter())
-            if best is None or best.level == PLAIN:
+            if best is None or self._is_english(alias, meanings):
                 continue
-            place = min(first.index(m.language) if m.language in first else 99 for m in told)
-            if place == 99 and alias.isascii():
-                continue
+            place = first.index(best.language) if best.language in first else len(first)
             found.append(((place, -best.level, len(alias), alias), alias, best.english))
         return [(alias, english) for _, alias, english in sorted(found)[:limit]]
 
@@ -185,17 +185,18 @@ class Reader:
         languages = {*preferred(), self._language}
         if not limit or not kind or (kind == "LATIN" and not languages - {None, ENGLISH}):
             return None
-        choices = {
-            alias: _letters(alias)
-            for alias, meanings in self.table.beginning(word[0])
-            if any(
-                one.english and one.level > PLAIN and (kind != "LATIN" or one.language in languages)
-                for one in meanings
-            )
-        }
+        levels: dict[str, int] = {}
+        for alias, meanings in self.table.beginning(word[0]):
+            for one in meanings:
+                if one.english and (kind != "LATIN" or one.language in languages):
+                    levels[alias] = max(one.level, levels.get(alias, PLAIN))
+        choices = {alias: _letters(alias) for alias, level in levels.items() if level > PLAIN}
         found = process.extract(plain, choices, scorer=OSA.distance, score_cutoff=limit, limit=None)
-        near = [(edits, abs(len(letters) - len(plain)), alias) for letters, edits, alias in found]
-        return min(near)[2] if near else None
+        near = [
+            (edits, -levels[alias], abs(len(letters) - len(plain)), alias)
+            for letters, edits, alias in found
+        ]
+        return min(near)[3] if near else None
 
     def _votes(self, found: Sequence[_Token]) -> Counter[str]:
         """Count the words of a text that each language has."""
@@ -428,7 +429,8 @@ def _is_near(word: str, bare: str) -> bool:
     if "'" in word:  # l'arbre
         return word.endswith(bare)
     plain, short = unmarked(word), unmarked(bare)
-    return plain.startswith(short[:-1]) and -1 <= len(plain) - len(short) <= 2
+    longest = 2 if word.isascii() else 3
+    return plain.startswith(short[:-1]) and -1 <= len(plain) - len(short) <= longest
 
 
 def _letters(word: str) -> str:

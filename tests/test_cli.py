@@ -131,7 +131,14 @@ def test_arithmetic_finds_what_was_added(
 
 def test_answer_has_the_promised_form_and_the_cosine_of_the_model(library: Path) -> None:
     entries = answer("search", "cat", "-k", "3", "--all", library=library)
-    assert list(entries) == ["query", "unknown_words", "hits", "nothing_like_that", "took_ms"]
+    assert list(entries) == [
+        "query",
+        "unknown_words",
+        "translated",
+        "hits",
+        "nothing_like_that",
+        "took_ms",
+    ]
     assert entries["query"] == "cat"
     assert entries["unknown_words"] == []
     assert [list(hit) for hit in entries["hits"]] == [["id", "path", "score", "match", "band"]] * 3
