@@ -110,7 +110,12 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     assert settings.model == "mine"
     assert settings.yielding == {"model", "index", "executor", "lang"}
     assert load_settings({**flags, "model": "x"}, environ).yielding == {"index", "executor", "lang"}
-    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {"index", "executor", "workers"}
+    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
+        "index",
+        "executor",
+        "workers",
+        "lang",
+    }
     assert Settings(library=library).yielding == set()
 
 
