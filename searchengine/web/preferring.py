@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Header, Request
 
 from searchengine.languages import prefer
 
+COOKIE = "lexpix_language"
+"""The language that the reader has chosen for the page; set by `static/main.js`."""
 MOST = 8
 """Languages that are looked at."""
 
@@ -27,9 +29,12 @@ def languages_of(header: str) -> list[str]:
     return list(dict.fromkeys(language for _, _, language in sorted(found)))
 
 
-async def prefer_languages(accept_language: Annotated[str, Header()] = "") -> None:
-    """Let the languages of a request break ties while it is answered.
+async def prefer_languages(
+    request: Request, accept_language: Annotated[str, Header()] = ""
+) -> None:
+    """Let the languages of a request break ties while it is answered, the page's own first.
 
     Not in a thread, so that the context of the request is changed and not a copy.
     """
-    prefer(languages_of(accept_language))
+    chosen = languages_of(request.cookies.get(COOKIE, ""))
+    prefer([*chosen, *languages_of(accept_language)])
