@@ -23,7 +23,7 @@ from searchengine.spelling import fold, plain_emoji, script, tokens, unmarked
 
 SMALL = "zxx"
 """The language, as BCP 47 calls none, of words that say nothing of a picture."""
-PHRASE = 4
+PHRASE = 5
 """Words of the longest alias that is looked for."""
 UNSPACED = 16
 """Characters of the longest alias in a script without spaces."""

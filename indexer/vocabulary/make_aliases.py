@@ -89,6 +89,10 @@ WORDS = 3
 """Most words of an alias."""
 MARKED = frozenset("café crêpe éclair façade fiancé fiancée jalapeño naïve piñata purée".split())  # noqa: SIM905
 """English words that keep a mark."""
+NAME_WORDS = 5
+"""Most words of an alias that is the name of an emoji."""
+FEW = 2
+"""At so many emoji at most a name stands, to be that of one."""
 LEAST = 0.4
 """Likeness below which an alias is left out."""
 CLEAR = 0.6
@@ -278,15 +282,21 @@ def _english_words(ranks: Mapping[str, int], met: set[str], words: WordVectors) 
 
 def _align(found: Found, language: str, read: Emoji, english: English) -> None:
     """Add the words of a language that are like an English one."""
-    named = {name for name, _ in read.values()}
+    named = Counter(name for name, _ in read.values())
+    emoji_of = {name: emoji for emoji, (name, _) in read.items()}
     for alias, row in weights(read).items():
-        if not _usable(alias) or language in found[alias]:
+        if not _usable(alias, NAME_WORDS if named[alias] else WORDS) or language in found[alias]:
+            continue
+        if named[alias] == 1 and len(row) <= FEW and emoji_of[alias] in english.emoji:
+            # A name of one emoji is what its English name is ("beach with umbrella").
+            name = english.emoji[emoji_of[alias]][0]
+            found[alias][language] = Meaning(language, name.replace(":", ""), SURE)
             continue
         best = english.nearest(row)
         if best is None or best[1] < LEAST:
             continue
         level = STRONG if best[1] >= CLEAR else WEAK
-        if alias in named and english.usual[best[0]] >= 1 and best[1] >= NAMED:
+        if named[alias] and english.usual[best[0]] >= 1 and best[1] >= NAMED:
             level = SURE
         found[alias][language] = Meaning(language, best[0], level)
 
@@ -300,10 +310,10 @@ def _add_plain(found: Found) -> None:
                 found[plain].setdefault(language, Meaning(language, meaning.english, PLAIN))
 
 
-def _usable(alias: str) -> bool:
+def _usable(alias: str, most: int) -> bool:
     """Tell whether people would type that: words, few of them, with a letter in each."""
     parts = alias.split()
-    return 0 < len(parts) <= WORDS and all(any(map(str.isalpha, part)) for part in parts)
+    return 0 < len(parts) <= most and all(any(map(str.isalpha, part)) for part in parts)
 
 
 def main() -> None:
