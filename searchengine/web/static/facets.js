@@ -25,7 +25,7 @@ function line(facet, one) {
   const value = keyOf(one.value);
   const id = `f-${facet}-${value}`;
   const checked = (state.filters[facet] || []).includes(value);
-  return el("li", {}, el("label", { title: one.value === null ? "" : String(one.value) },
+  return el("li", {}, el("label", { title: facet === "folder" && one.value !== null ? String(one.value) : "" },
     el("input", { type: "checkbox", checked, data: { facet, value }, id, on: { change: () => toggleFilter(facet, value) } }),
     el("span", { class: "name" }, labelOf(facet, one)), el("span", { class: "count" }, count(one.count))));
 }
