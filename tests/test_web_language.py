@@ -82,7 +82,8 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 DATA = (
     "script, noscript, #language, #q, #mirror, .caption, .taglist .name, .part, .landmark, .card, "
-    ".recipe, .texts a, .chip .word, dd .path, code, kbd, #facets .name, h2, .strip, .dish, .help dt"
+    ".recipe, .texts a, .chip .word, dd .path, code, kbd, #facets .name, h2, .strip, "
+    ".dish, .help dt"
 )
 """Where the page shows what is in the library, or what anybody has typed."""
 SAME = re.compile(
