@@ -17,7 +17,7 @@ _LETTERS = str.maketrans(
         **{"ё": "е", "أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي"},
     }
 )
-_MARKED_LETTER = re.compile(
+_MARKED_LETTER = (
     "([A-Za-z\u0370-\u03ff])[\u0300-\u036f]+|([\u05d0-\u05ea])[\u0591-\u05c7]+"
     "|([\u0621-\u064a])[\u064b-\u0652\u0670]+"
 )
@@ -35,7 +35,8 @@ _TINT = "\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\u20e3\U000e0020-\U000e007f"
 _EMOJI = f"[\U0001f1e6-\U0001f1ff]{{2}}|[{_SYMBOL}][{_TINT}]*(?:\u200d[{_SYMBOL}][{_TINT}]*)*"
 _LETTER = rf"(?:(?![{UNSPACED}])[^\W_]|[{MARKS}{INDIC}])"
 _WORD = rf"{_LETTER}+(?:[-'\u200c\u200d]{_LETTER}+)*"
-_TOKEN = re.compile(rf"(?P<emoji>{_EMOJI})|(?P<run>[{UNSPACED}]+)|(?P<word>{_WORD})")
+_TOKEN = rf"(?P<emoji>{_EMOJI})|(?P<run>[{UNSPACED}]+)|(?P<word>{_WORD})"
+_ASCII_TOKEN = re.compile("(?P<word>[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*)")
 
 
 def fold(text: str) -> str:
@@ -56,7 +57,7 @@ def unmarked(word: str) -> str:
     if word.isascii():
         return word
     apart = unicodedata.normalize("NFD", word.translate(_LETTERS))
-    bare = _MARKED_LETTER.sub(lambda found: found[1] or found[2] or found[3], apart)
+    bare = re.sub(_MARKED_LETTER, lambda found: found[1] or found[2] or found[3], apart)
     return unicodedata.normalize("NFC", bare)
 
 
@@ -75,7 +76,9 @@ def tokens(folded: str) -> Iterator[tuple[str, str, int, int]]:
 
     The kinds are `word`, `run` (of a script without spaces, so maybe several words), and `emoji`.
     """
-    for found in _TOKEN.finditer(folded):
+    # Compiling the whole takes longer than reading a query, and most are plain letters.
+    pattern = _ASCII_TOKEN if folded.isascii() else re.compile(_TOKEN)
+    for found in pattern.finditer(folded):
         assert found.lastgroup is not None, "every way to match is named"
         yield found.lastgroup, found[0], found.start(), found.end()
 

@@ -51,7 +51,7 @@ SHORTEST = 3
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 # A mark is no letter to Python, but a vowel of Hindi is one.
 _LETTERS = rf"(?:[^\W_][{MARKS}{INDIC}]*)+"
-_MARKED_WORD = re.compile(rf"{_LETTERS}(?:[-']{_LETTERS})*")
+_MARKED_WORD = rf"{_LETTERS}(?:[-']{_LETTERS})*"
 _POSSESSIVE = re.compile(r"(?<=.)'s$")
 
 
@@ -67,7 +67,7 @@ def tokenize(text: str) -> list[str]:
 
 def word_spans(folded: str) -> list[tuple[int, int]]:
     """Return where the words of a folded text begin and end; the ending of "dog's" is left out."""
-    found = (_WORD if folded.isascii() else _MARKED_WORD).finditer(folded)
+    found = (_WORD if folded.isascii() else re.compile(_MARKED_WORD)).finditer(folded)
     return [(word.start(), word.end() - 2 * bool(_POSSESSIVE.search(word[0]))) for word in found]
 
 
