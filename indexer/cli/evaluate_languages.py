@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from indexer.cli.evaluate_options import labels_option, load_encoder, naming
+from indexer.cli.evaluate_options import labels_options, load_encoder, naming
 from indexer.cli.output import json_option, model_option, print_json
 
 
 @click.command("languages")
-@labels_option
+@labels_options
 @click.option(
     "--annotations",
     type=click.Path(path_type=Path),
@@ -21,7 +21,7 @@ from indexer.cli.output import json_option, model_option, print_json
 @model_option
 @json_option
 def evaluate_reading(
-    labels: Path, annotations: Path | None, model: str | None, as_json: bool
+    labels: Path, split: str | None, annotations: Path | None, model: str | None, as_json: bool
 ) -> None:
     """Measure whether words of other languages find what the English ones find.
 
@@ -40,7 +40,7 @@ def evaluate_reading(
     )
     from searchengine.spelling import fold
 
-    labelled = read_labels(labels)
+    labelled = read_labels(labels, split)
     names = {fold(name) for _, found in labelled for name in found}
     asked = (
         questions_of_table(names) if annotations is None else questions_of_cldr(names, annotations)
