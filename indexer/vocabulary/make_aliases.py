@@ -89,6 +89,8 @@ WORDS = 3
 """Most words of an alias."""
 MARKED = frozenset("café crêpe éclair façade fiancé fiancée jalapeño naïve piñata purée".split())  # noqa: SIM905
 """English words that keep a mark."""
+QUOTES = frozenset('"“”„«»')
+"""Signs of names of emoji that show a word, which nobody types."""
 NAME_WORDS = 5
 """Most words of an alias that is the name of an emoji."""
 FEW = 2
@@ -222,7 +224,9 @@ class English:
         parts = name.replace(":", " ").split()
         told = [word for word in parts if word in words and self.usual.get(word, 0) >= 1]
         # "dog face" is a dog, "woman astronaut" an astronaut: there are fewer of them.
-        return min(told, key=lambda word: self.lengths[word]) if told else name.replace(":", "")
+        return (
+            min(told, key=lambda word: len(self.weights[word])) if told else name.replace(":", "")
+        )
 
 
 def translations(path: Path = HERE / "translations.tsv") -> Iterator[tuple[str, str, str]]:
@@ -303,7 +307,7 @@ def _align(found: Found, language: str, read: Emoji, english: English) -> None:
 
 def _add_plain(found: Found) -> None:
     """Add the spellings without marks, where they mean nothing else in a language."""
-    for alias, meanings in [*found.items()]:
+    for alias, meanings in sorted(found.items()):
         plain = unmarked(alias)
         for language, meaning in meanings.items() if plain != alias else ():
             if meaning.english:
@@ -313,7 +317,11 @@ def _add_plain(found: Found) -> None:
 def _usable(alias: str, most: int) -> bool:
     """Tell whether people would type that: words, few of them, with a letter in each."""
     parts = alias.split()
-    return 0 < len(parts) <= most and all(any(map(str.isalpha, part)) for part in parts)
+    return (
+        not QUOTES & {*alias}
+        and 0 < len(parts) <= most
+        and all(any(map(str.isalpha, part)) for part in parts)
+    )
 
 
 def main() -> None:
