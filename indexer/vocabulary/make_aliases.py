@@ -221,7 +221,8 @@ class English:
             return f"{name.removeprefix('flag: ')} flag"
         if self.usual.get(name, 0) >= 1:
             return name
-        parts = name.replace(":", " ").split()
+        # "beach with umbrella" is a beach.
+        parts = name.partition(" with ")[0].replace(":", " ").split()
         told = [word for word in parts if word in words and self.usual.get(word, 0) >= 1]
         # "dog face" is a dog, "woman astronaut" an astronaut: there are fewer of them.
         return (
