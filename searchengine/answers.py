@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from searchengine.types import Answer, Hit
+from searchengine.types import Answer, Hit, Translated
 
 
 def entries_of(answer: Answer) -> dict[str, Any]:
@@ -12,10 +13,16 @@ def entries_of(answer: Answer) -> dict[str, Any]:
     return {
         "query": answer.query,
         "unknown_words": [unknown.word for unknown in answer.unknown_words],
+        "translated": translated_entries(answer.translated),
         "hits": [hit_entry(hit) for hit in answer.hits],
         "nothing_like_that": answer.nothing_like_that,
         "took_ms": round(answer.took_ms, 3),
     }
+
+
+def translated_entries(words: Sequence[Translated]) -> list[dict[str, str]]:
+    """Return the JSON form of words that were read in another language than English."""
+    return [{"word": one.word, "english": one.english, "language": one.language} for one in words]
 
 
 def hit_entry(hit: Hit) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from searchengine.terminal import printable, printable_lines
 
 if TYPE_CHECKING:
     from searchengine.engine import Engine
-    from searchengine.types import Answer, Failure, UnknownWord
+    from searchengine.types import Answer, Failure, Translated, UnknownWord
 
 COMMANDS = "lexpix.commands"
 ORDER = (
@@ -136,6 +136,13 @@ def _shared_options() -> list[click.Parameter]:
             expose_value=False,
             callback=remember,
             help="A bundled model by name, or the folder of a model.",
+        ),
+        click.Option(
+            ["--lang"],
+            metavar="CODE",
+            expose_value=False,
+            callback=remember,
+            help="Language that words are read in first, such as de or ko; else English.",
         ),
     ]
 
@@ -281,11 +288,22 @@ def explain(
         found = engine.explain(query, _picture(picture))
         if out is not None:
             engine.explainer.draw(found, _picture(picture), out)
+    tell_of(found.translated)
     warn_of(found.unknown_words)
     if as_json:
+        from searchengine.answers import translated_entries
+
         parts = [{"part": p.label, "share": p.share, "grid": p.grid.tolist()} for p in found.parts]
         unknown = [word.word for word in found.unknown_words]
-        print_json({"query": query, "unknown_words": unknown, "score": found.score, "parts": parts})
+        print_json(
+            {
+                "query": query,
+                "unknown_words": unknown,
+                "translated": translated_entries(found.translated),
+                "score": found.score,
+                "parts": parts,
+            }
+        )
         return
     click.echo(f"{found.score:7.3f}  score")
     for part in sorted(found.parts, key=lambda part: -part.share):
@@ -379,6 +397,7 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
     """
     from searchengine.answers import entries_of
 
+    tell_of(answer.translated)
     warn_of(answer.unknown_words)
     if answer.nothing_like_that:
         hint = "" if answer.hits else "; --all shows what comes nearest"
@@ -404,6 +423,12 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
             match = "-" if hit.match is None else f"{hit.match:4.0%} {hit.band}"
             number = f"#{hit.id}"
             click.echo(f"{hit.score:6.3f}  {match:<12}  {number:>8}  {printable(hit.path)}")
+
+
+def tell_of(translated: Iterable[Translated]) -> None:
+    """Say on standard error how words of other languages, and emoji, were read."""
+    for one in translated:
+        click.echo(f"lexpix: {printable(one.word)} → {one.english}", err=True)
 
 
 def warn_of(unknown_words: Iterable[UnknownWord]) -> None:

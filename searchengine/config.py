@@ -9,6 +9,7 @@ here: `Settings.yielding` says whether that choice holds.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -37,6 +38,7 @@ class Settings:
         executor: Name of an executor plugin.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
+        lang: Language in which words are read first, as BCP 47 names it ("de"); English if empty.
         yielding: Names of settings that no flag and no variable gave; what the library itself has
             chosen comes before these. Settings made by hand do not yield.
     """
@@ -47,6 +49,7 @@ class Settings:
     executor: str = "threads"
     workers: int = field(default_factory=_cpu_count)
     limit: int = 20
+    lang: str = ""
     yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
 
@@ -145,9 +148,19 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
         raise ConfigError(f"{where}: {value!r} is not a text")
     if key == "library":
         return _absolute(value, folder)
+    if key == "lang":
+        return _language(value, where)
     if key == "model" and (value.startswith("~") or {"/", os.sep} & set(value)):
         return str(_absolute(value, folder))
     return value
+
+
+def _language(value: str, where: str) -> str:
+    """Return the language of a tag such as de-AT or de_DE.UTF-8."""
+    language = re.split(r"[-_.]", value.lower(), maxsplit=1)[0]
+    if not re.fullmatch("[a-z]{2,3}", language):
+        raise ConfigError(f"{where}: {value!r} names no language; give its code, such as de or ko")
+    return language
 
 
 def _absolute(path: str, folder: Path) -> Path:

@@ -37,6 +37,7 @@ from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.texts import Texts
+from searchengine.translating import with_languages
 from searchengine.types import (
     Answer,
     Caption,
@@ -48,6 +49,7 @@ from searchengine.types import (
     Tag,
     Term,
     TextAnswer,
+    Translated,
     UnknownWord,
     VectorIndex,
     Vocabulary,
@@ -78,9 +80,10 @@ class Engine:
         self.catalog, self.encoder, self.index = catalog, encoder, index
         store = TagCatalog(catalog.database)
         self.taught = TaughtWords(store, catalog, encoder)
-        self.labels = Labels(catalog, store, encoder, self.taught)
-        self._reader = with_taught(encoder, self.taught)
+        self.reading = with_languages(encoder, settings.lang or None)
+        self._reader = with_taught(self.reading, self.taught)
         self._resolver = Resolver(catalog, self._reader)
+        self.labels = Labels(catalog, store, encoder, self.taught, self.reading)
         self.ranker = Ranker(settings, catalog, encoder, index, self.labels, self._resolver)
         self.explainer = Explainer(catalog, self._reader, self._resolver)
         self._captioners: dict[str, Captioner] = {}
@@ -174,6 +177,7 @@ class Engine:
             took,
             ranked.nothing_like_that,
             calibrated=not asked.terms or self.is_calibrated,
+            translated=self._resolver.translated(asked),
         )
 
     @property
@@ -206,6 +210,10 @@ class Engine:
     def unknown_words(self, asked: Query) -> tuple[UnknownWord, ...]:
         """Return the words of a query that the model does not know, each once."""
         return self._resolver.unknown_words(asked)
+
+    def translated(self, asked: Query) -> tuple[Translated, ...]:
+        """Return the words of a query that are of other languages, and how they are read."""
+        return self._resolver.translated(asked)
 
     def say(
         self,
@@ -304,7 +312,15 @@ class Engine:
     def texts(self) -> Texts:
         """The texts of the library."""
         folder = self._settings.library / INDEX_FOLDER
-        return Texts(self._settings, self.catalog, self.encoder, self._resolver, self.index, folder)
+        return Texts(
+            self._settings,
+            self.catalog,
+            self.encoder,
+            self._resolver,
+            self.index,
+            folder,
+            self.reading,
+        )
 
     def texts_for(
         self, picture: PathLike | int, *, limit: int | None = None, kind: Kind | None = None

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import ModelError
+from searchengine.spelling import script
 from searchengine.types import Caption, Explanation, Part, Vectors
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ PANEL = 320
 _MARGIN = 12
 _WARM, _COLD = (214, 39, 40), (31, 119, 180)  # speaks for, speaks against
 _COLUMNS = 3
+_FONTS = (
+    *("NotoSansCJK-Regular.ttc", "NotoSansKR-Regular.otf", "NanumGothic.ttf", "UnDotum.ttf"),
+    *("AppleSDGothicNeo.ttc", "malgun.ttf", "YuGothM.ttc", "msyh.ttc", "wqy-microhei.ttc"),
+    *("Arial Unicode.ttf", "DejaVuSans.ttf", "NotoSansDevanagari-Regular.ttf", "arial.ttf"),
+)
+"""Files of fonts of Linux, macOS and Windows that have other letters than Latin ones."""
 
 
 def split(
@@ -74,8 +81,14 @@ def draw(picture: Image, explanation: Explanation) -> Image:
     All panels share one scale, which the legend at the bottom names, so that a faint panel is a
     part that hardly counted.
     """
+    english = {one.word: one.english for one in explanation.translated}
+    can_be_drawn = _font([part.label for part in explanation.parts]) is not None
+    names = [p.label if can_be_drawn else english.get(p.label, p.label) for p in explanation.parts]
     peak = max((float(np.abs(part.grid).max()) for part in explanation.parts), default=0.0) or 1.0
-    panels = [(f"{p.label}  {p.share:+.3f}", p.grid / peak) for p in explanation.parts]
+    panels = [
+        (f"{name}  {part.share:+.3f}", part.grid / peak)
+        for name, part in zip(names, explanation.parts, strict=True)
+    ]
     legend = f"{-peak:+.3f} against     for {peak:+.3f}     score {explanation.score:.3f}"
     return _sheet(picture, panels, legend, -1.0)
 
@@ -117,7 +130,7 @@ def _sheet(
     small = picture.convert("RGB").resize(
         (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     )
-    font = ImageFont.load_default(15)
+    font = _font([label for label, _ in panels]) or ImageFont.load_default(15)
     line = 24
     columns = max(1, min(_COLUMNS, len(panels)))
     rows = -(-len(panels) // columns)
@@ -137,6 +150,29 @@ def _sheet(
         sheet.paste(_heated(small, grid), (left, top + line))
     _draw_legend(sheet, legend, least, font)
     return sheet
+
+
+def _font(labels: Sequence[str]) -> ImageFont.FreeTypeFont | ImageFont.ImageFont | None:
+    """Return a font that has the letters of labels, None if this machine has none.
+
+    Pillow brings one for Latin letters along, and finds those of the system by their names.
+    """
+    from PIL import ImageFont
+
+    if all(script(label) in ("LATIN", "") for label in labels):
+        return ImageFont.load_default(15)
+    for name in _FONTS:
+        try:
+            font = ImageFont.truetype(name, 15)
+        except OSError:
+            continue
+        missing = font.getmask("\uffff")
+        # A font draws all letters that it lacks alike.
+        if all(
+            bytes(font.getmask(c)) != bytes(missing) for c in set("".join(labels)) if c.isalpha()
+        ):
+            return font
+    return None
 
 
 def _heated(picture: Image, heat: npt.NDArray[np.float32]) -> Image:

@@ -62,7 +62,9 @@ class Explainer:
         query_vector(terms)  # raises what a search would raise
         labels, parts = parts_of(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
-        return replace(explanation, unknown_words=unknown)
+        return replace(
+            explanation, unknown_words=unknown, translated=self._resolver.translated(asked)
+        )
 
     def shares(self, terms: Resolved, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
         """Return what each part of a query gave to the scores of pictures, by id.

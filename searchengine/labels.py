@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from searchengine.errors import ModelError, QueryError
 from searchengine.tagcatalog import TagCatalog, TagCount
 from searchengine.tagging import Tagger, matcher_of
 from searchengine.taught import TaughtWords
-from searchengine.types import Encoder, Ids, Tag, TagFilter, Vector
+from searchengine.types import Encoder, Ids, Polyglot, Tag, TagFilter, Vector
 from searchengine.vocabulary import TagVocabulary, tag_name
 
 STORED = 20
@@ -26,9 +26,15 @@ class Labels:
     """Tag pictures, take the user's word on tags, and find pictures by them."""
 
     def __init__(
-        self, catalog: Catalog, store: TagCatalog, encoder: Encoder, taught: TaughtWords
+        self,
+        catalog: Catalog,
+        store: TagCatalog,
+        encoder: Encoder,
+        taught: TaughtWords,
+        polyglot: Polyglot,
     ) -> None:
         self._catalog, self._store, self._encoder, self._taught = catalog, store, encoder, taught
+        self._polyglot = polyglot
         self._captions = CaptionCatalog(catalog.database)
 
     @cached_property
@@ -148,16 +154,27 @@ class Labels:
         present = self._catalog.present() if within is None else within
         sure = dict.fromkeys(present.tolist(), 1.0)
         for one in filters:
-            if one.kind == "caption":
-                holders = self._captions.holders(one.name)
-            else:
-                names = self.vocabulary.same(one.name)
-                holders = self._store.holders(names, self._encoder.fingerprint)
+            holders = self._holders(one)
             if one.excluded:
                 sure = {id_: least for id_, least in sure.items() if id_ not in holders}
             else:
                 sure = {i: min(least, holders[i]) for i, least in sure.items() if i in holders}
         return sure
+
+    def _holders(self, one: TagFilter) -> Mapping[int, float]:
+        """Return the pictures with a tag or words of a caption, and how sure that is.
+
+        The user's own tags may be in any language, so a name counts as it stands and in English.
+        """
+        names = dict.fromkeys([one.name, self._polyglot.english(one.name)])
+        if one.kind == "tag":
+            same = dict.fromkeys(word for name in names for word in self.vocabulary.same(name))
+            return self._store.holders(tuple(same), self._encoder.fingerprint)
+        found: dict[int, float] = {}
+        for name in names:
+            for id_, sure in self._captions.holders(name).items():
+                found[id_] = max(sure, found.get(id_, 0.0))
+        return found
 
     def outdate(self) -> None:
         """Take note that the taught words have changed."""

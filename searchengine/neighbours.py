@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import QueryError, UnknownWords
+from searchengine.languages import Reader
 from searchengine.vectors import unit_or_zero
 from searchengine.words import WordVectors, tokenize
 
@@ -31,10 +32,15 @@ class WordScore:
 
 
 class Neighbours:
-    """Ask a table which words are alike."""
+    """Ask a table which words are alike.
 
-    def __init__(self, table: WordVectors) -> None:
-        self._table = table
+    Args:
+        table: The words.
+        reader: Puts words of other languages into English; nobody does if None.
+    """
+
+    def __init__(self, table: WordVectors, reader: Reader | None = None) -> None:
+        self._table, self._reader = table, reader
 
     def near(self, word: str, limit: int = 10) -> list[WordScore]:
         """Return the words most like a word or phrase, the nearest first.
@@ -100,6 +106,8 @@ class Neighbours:
         return np.asarray(mean / length if length > 0 else mean, dtype=np.float32)
 
     def _rows(self, word: str) -> list[int]:
+        if self._reader is not None:
+            word = self._reader.translate(word) or word
         rows, unknown = self._table.find(word)
         if unknown and rows:
             near = [self._table.spelling(each) for each in unknown]

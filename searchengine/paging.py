@@ -125,6 +125,7 @@ def page_of(engine: Engine, facets: Facets, wanted: Wanted) -> Page:
         (time.perf_counter() - started) * 1000,
         ranked.nothing_like_that,
         calibrated=engine.is_calibrated,
+        translated=() if asked is None else engine.translated(asked),
     )
     counts = facets.counts(base, wanted.chosen) if wanted.count else None
     return Page(answer, pictures, ranked.after, total, scored, counts, shares)

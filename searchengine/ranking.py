@@ -198,7 +198,9 @@ class Ranker:
         if matcher is None or not hits:
             return hits
         stored = self._catalog.vectors([hit.id for hit in hits], self._encoder.fingerprint)
-        return judged(hits, stored, vector, kind_of(asked), matcher, searched)
+        return judged(
+            hits, stored, vector, kind_of(self._resolver.in_english(asked)), matcher, searched
+        )
 
 
 def nearest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from types import MappingProxyType
 from typing import TypeAlias
@@ -20,8 +20,10 @@ from searchengine.types import (
     Linear,
     PathLike,
     Picture,
+    Polyglot,
     Query,
     Term,
+    Translated,
     UnknownWord,
     Vector,
     Vectors,
@@ -117,6 +119,26 @@ class Resolver:
         texts = [term.value for term in asked.terms if term.kind == "words"]
         found = {word.word: word for text in texts for word in self._unknown_words(text)}
         return tuple(found.values())
+
+    def translated(self, asked: Query) -> tuple[Translated, ...]:
+        """Return the words of a query that were put into English, each once."""
+        if not isinstance(self._encoder, Polyglot):
+            return ()
+        texts = [term.value for term in asked.terms if term.kind == "words"]
+        texts += [one.name for one in asked.filters]
+        found = {one.word: one for text in texts for one in self._encoder.translated(text)}
+        return tuple(found.values())
+
+    def in_english(self, asked: Query) -> Query:
+        """Return a query with its words in English."""
+        encoder = self._encoder
+        if not isinstance(encoder, Polyglot):
+            return asked
+        terms = (
+            replace(term, value=encoder.english(term.value)) if term.kind == "words" else term
+            for term in asked.terms
+        )
+        return replace(asked, terms=tuple(terms))
 
     def _unknown_words(self, text: str) -> list[UnknownWord]:
         return self._encoder.unknown_words(text) if isinstance(self._encoder, Vocabulary) else []

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownWords
+from searchengine.spelling import fold, tokens
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import Tagger, matcher_of, taught_vector
 from searchengine.types import (
@@ -26,7 +27,9 @@ from searchengine.types import (
     Linear,
     Matcher,
     PathLike,
+    Polyglot,
     TaughtWord,
+    Translated,
     UnknownWord,
     Vector,
     Vectors,
@@ -34,7 +37,7 @@ from searchengine.types import (
 )
 from searchengine.vectors import unit_rows
 from searchengine.vocabulary import TagVocabulary
-from searchengine.words import tokenize
+from searchengine.words import tokenize, word_spans
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,24 +76,23 @@ class TaughtWords:
         """
         if not self._by_tokens:
             return [text]
-        tokens = tokenize(text)
+        folded = fold(text)
+        spans = word_spans(folded)
+        tokens = [folded[start:end] for start, end in spans]
         pieces: list[Piece] = []
-        plain: list[str] = []
-        at = 0
+        at = done = 0
         while at < len(tokens):
             name, length = self._longest(tokens, at)
             if name is None:
-                plain.append(tokens[at])
                 at += 1
                 continue
-            if plain:
-                pieces.append(" ".join(plain))
-                plain = []
+            pieces += _said(folded[done : spans[at][0]])
             pieces.append((name, self._vector(name)))
             at += length
+            done = spans[at - 1][1]
         if not pieces:
             return [text]
-        return [*pieces, " ".join(plain)] if plain else pieces
+        return [*pieces, *_said(folded[done:].removeprefix("'s"))]
 
     def teach(self, name: str, pictures: Mapping[str, tuple[str, Vector]]) -> None:
         """Make a word of pictures, given as path and vector by sha256.
@@ -203,6 +205,12 @@ class TaughtWords:
             self.__dict__.pop(name, None)
 
 
+def _said(folded: str) -> list[str]:
+    """Return a part of a text from its first word or emoji to its last, nothing if it has none."""
+    found = list(tokens(folded))
+    return [folded[found[0][2] : found[-1][3]]] if found else []
+
+
 def with_taught(encoder: Encoder, taught: TaughtWords) -> Encoder:
     """Return an encoder that understands the taught words as well."""
     if isinstance(encoder, Linear):
@@ -239,6 +247,22 @@ class _WithTaught:
             return []
         plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
         return self._encoder.unknown_words(" ".join(plain)) if plain else []
+
+    def translated(self, text: str) -> list[Translated]:
+        if not isinstance(self._encoder, Polyglot):
+            return []
+        plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
+        return self._encoder.translated(" ".join(plain))
+
+    def english(self, text: str) -> str:
+        if not isinstance(self._encoder, Polyglot):
+            return text
+        pieces = self._taught.split(text)
+        if all(isinstance(piece, str) for piece in pieces):
+            return self._encoder.english(text)
+        return " ".join(
+            self._encoder.english(piece) if isinstance(piece, str) else piece[0] for piece in pieces
+        )
 
     def _row(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float32]:
         taught = [piece[1] for piece in pieces if not isinstance(piece, str)]

@@ -28,6 +28,7 @@ from searchengine.recipes import ingredient_names, is_without, needs
 from searchengine.resolve import KnownPicture, Resolver
 from searchengine.sync import open_index, remove_index, synchronise
 from searchengine.textcatalog import StoredText, TextCatalog
+from searchengine.translating import Translating
 from searchengine.types import (
     Answer,
     Encoder,
@@ -37,10 +38,10 @@ from searchengine.types import (
     PathLike,
     TextAnswer,
     TextHit,
+    Translated,
     UnknownWord,
     Vector,
     VectorIndex,
-    Vocabulary,
 )
 from searchengine.vectors import top_k
 
@@ -78,9 +79,11 @@ class Texts:
         resolver: Resolver,
         pictures: VectorIndex,
         folder: Path,
+        reading: Translating,
     ) -> None:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
         self._resolver, self._pictures, self._folder = resolver, pictures, folder / FOLDER
+        self._reading = reading
         self.store = TextCatalog(catalog.database)
         self._models: dict[Kind, TextModel] = {}
         self.general = self.model("text")
@@ -139,6 +142,9 @@ class Texts:
             elif not isinstance(picture, int | KnownPicture):
                 seen = self._resolver.viewed(shown)
         vector = model.project(seen[None])[0]
+        having, lacking = (
+            [self._reading.english(one) for one in food] for food in (having, lacking)
+        )
         only = self._passing(kind, having, lacking)
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
         return _answer(shown.path, hits, (), started)
@@ -163,24 +169,22 @@ class Texts:
         """
         started = time.perf_counter()
         model = self._model_of(kind)
-        unknown: tuple[UnknownWord, ...] = ()
-        if isinstance(model, GeneralTexts):
-            vocabulary: object = self._encoder
-        else:
-            vocabulary = model
-        if isinstance(vocabulary, Vocabulary):
-            unknown = tuple(vocabulary.unknown_words(words))
+        unknown = tuple(self._reading.unknown_words(words))
         try:
             own: Kind = "text" if model is self.general else "recipe"
-            vector = model.encode_documents([Document(own, words)])[0]
+            vector = model.encode_documents([Document(own, self._reading.english(words))])[0]
         except UnknownWords as error:
             if not unknown:
                 raise
             named = [word.word for word in unknown]
             raise UnknownWords(named, [word.suggestion for word in unknown]) from error
+        having, lacking = (
+            [self._reading.english(one) for one in food] for food in (having, lacking)
+        )
         only = self._passing(kind, having, lacking)
         hits = self._nearest(model, vector, limit, only, lambda one: is_without(one, lacking))
-        return _answer(words, hits, unknown, started)
+        translated = tuple(self._reading.translated(words))
+        return _answer(words, hits, unknown, started, translated)
 
     def first(
         self,
@@ -453,10 +457,14 @@ def document_in(path: PathLike) -> Document:
 
 
 def _answer(
-    query: str, hits: Sequence[TextHit], unknown: tuple[UnknownWord, ...], started: float
+    query: str,
+    hits: Sequence[TextHit],
+    unknown: tuple[UnknownWord, ...],
+    started: float,
+    translated: tuple[Translated, ...] = (),
 ) -> TextAnswer:
     took = (time.perf_counter() - started) * 1000
-    return TextAnswer(query, tuple(hits), unknown, took)
+    return TextAnswer(query, tuple(hits), unknown, took, translated)
 
 
 def _hit(text: StoredText, score: float) -> TextHit:

@@ -113,12 +113,25 @@ class UnknownWord:
 
 
 @dataclass(frozen=True, slots=True)
+class Translated:
+    """A word of the query, as the user wrote it, and what it was read as in English.
+
+    `language` is the one it was taken from, as BCP 47 names it; "und" for emoji.
+    """
+
+    word: str
+    english: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a search found: hits in falling order of score, and what could not be understood.
 
     Attributes:
         nothing_like_that: Every picture was an unlikely match, whether or not they are shown.
         calibrated: The model knows what its scores are worth, so hits have a match and a band.
+        translated: Words of other languages, and emoji, as they were read.
     """
 
     query: str
@@ -127,6 +140,7 @@ class Answer:
     took_ms: float
     nothing_like_that: bool = False
     calibrated: bool = False
+    translated: tuple[Translated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +162,7 @@ class TextAnswer:
     hits: tuple[TextHit, ...]
     unknown_words: tuple[UnknownWord, ...]
     took_ms: float
+    translated: tuple[Translated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +187,7 @@ class Explanation:
     score: float
     parts: tuple[Part, ...]
     unknown_words: tuple[UnknownWord, ...] = ()
+    translated: tuple[Translated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +330,19 @@ class Vocabulary(Protocol):
 
     def unknown_words(self, text: str) -> list[UnknownWord]:
         """Return the words of the text that have no vector, in order, each once."""
+        ...
+
+
+@runtime_checkable
+class Polyglot(Protocol):
+    """What an encoder can say that reads words of other languages."""
+
+    def translated(self, text: str) -> list[Translated]:
+        """Return the words of the text that were put into English, in order, each once."""
+        ...
+
+    def english(self, text: str) -> str:
+        """Return the text in English, as it is if it is English."""
         ...
 
 

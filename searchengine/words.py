@@ -18,7 +18,6 @@ one that begins at a word is found first.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import ModelError
+from searchengine.spelling import INDIC, MARKS, fold, script, unmarked
 from searchengine.types import UnknownWord
 
 _KINDS = {
@@ -45,9 +45,13 @@ JOINT = "_"
 SMOOTHING = 1e-3
 """`a` of the weight a / (a + p(word)) of a word in a sum (Arora et al., ICLR 2017)."""
 
+SHORTEST = 3
+"""Letters of a word that another may be near to."""
+
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
-# Typographic marks; and lower() leaves the dot of "İ" behind as a character of its own.
-_PLAIN = {"’": "'", "\u2010": "-", "i\u0307": "i"}
+# A mark is no letter to Python, but a vowel of Hindi is one.
+_LETTERS = rf"(?:[^\W_][{MARKS}{INDIC}]*)+"
+_MARKED_WORD = rf"{_LETTERS}(?:[-']{_LETTERS})*"
 _POSSESSIVE = re.compile(r"(?<=.)'s$")
 
 
@@ -57,10 +61,14 @@ def tokenize(text: str) -> list[str]:
     Hyphens and apostrophes inside a word stay ("t-shirt"), a possessive ending goes ("dog's"),
     everything that is neither letter nor digit separates.
     """
-    folded = unicodedata.normalize("NFKC", text).lower()
-    for mark, plain in _PLAIN.items():
-        folded = folded.replace(mark, plain)
-    return [_POSSESSIVE.sub("", word) for word in _WORD.findall(folded)]
+    folded = fold(text)
+    return [folded[start:end] for start, end in word_spans(folded)]
+
+
+def word_spans(folded: str) -> list[tuple[int, int]]:
+    """Return where the words of a folded text begin and end; the ending of "dog's" is left out."""
+    found = (_WORD if folded.isascii() else re.compile(_MARKED_WORD)).finditer(folded)
+    return [(word.start(), word.end() - 2 * bool(_POSSESSIVE.search(word[0]))) for word in found]
 
 
 def quantize(
@@ -238,20 +246,24 @@ class WordVectors:
     def spelling(self, word: str) -> str | None:
         """Return the nearest word by edit distance, or None.
 
-        One edit is allowed in words of up to four letters, two in longer ones; a swap of
-        neighbours is one edit. Of equals, a word of the same letters comes first ("dgo" is rather
-        "dog" than "ago"), then one of the same length, then the more frequent one.
+        One edit is allowed in words of three or four letters, two in longer ones; a swap of
+        neighbours is one edit. Only words of the same script are near. Of equals, a word of the
+        same letters comes first ("dgo" is rather "dog" than "ago"), then one of the same length,
+        then the more frequent one.
         """
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
+        if len(word) < SHORTEST:
+            return None
+        kind = script(word)
         limit = 1 if len(word) <= 4 else 2
         scored = process.extract(
             word, self._spellings, scorer=OSA.distance, score_cutoff=limit, limit=None
         )
         # Misspellings are words of a large table too; a rare neighbour must be nearer to win.
         nearest = min(
-            scored,
+            (item for item in scored if script(item[0]) == kind),
             key=lambda item: (
                 item[1],
                 sorted(item[0]) != sorted(word),
@@ -295,18 +307,28 @@ class WordVectors:
         return bytes(self._text[int(self._offsets[row]) : int(self._offsets[row + 1])])
 
     def _row_of_variant(self, word: str) -> int | None:
-        row = self.row(word)
+        """Return the row of a word, however its marks are written: café and cafe are one word.
+
+        The spelling without marks has the row if it is in the table, else the most frequent one.
+        """
+        plain = unmarked(word)
+        row = self.row(plain)
+        if row is None and plain != word:
+            row = self.row(word)
         if row is None:
-            plain = "".join(
-                letter
-                for letter in unicodedata.normalize("NFKD", word)
-                if not unicodedata.combining(letter)
-            )
-            row = self.row(plain) if plain != word else None
+            row = self._unmarked.get(plain)
         if row is None and " " in word:  # "golden retrievers"; a single word's plural has a row
-            rows = map(self.row, _singulars(word))
+            rows = map(self.row, _singulars(plain))
             row = next((found for found in rows if found is not None), None)
         return row
+
+    @cached_property
+    def _unmarked(self) -> dict[str, int]:
+        """The rows of words with marks, by the spelling without."""
+        marked = np.flatnonzero(np.frombuffer(self._text, dtype=np.uint8) >= 0x80)
+        rows = np.unique(np.searchsorted(self._offsets, marked, side="right") - 1)
+        frequent = rows[np.argsort(self._ranks[rows], kind="stable")].tolist()
+        return {unmarked(self.word(row)): row for row in reversed(frequent)}
 
 
 def _singulars(name: str) -> Iterator[str]:

@@ -131,7 +131,14 @@ def test_arithmetic_finds_what_was_added(
 
 def test_answer_has_the_promised_form_and_the_cosine_of_the_model(library: Path) -> None:
     entries = answer("search", "cat", "-k", "3", "--all", library=library)
-    assert list(entries) == ["query", "unknown_words", "hits", "nothing_like_that", "took_ms"]
+    assert list(entries) == [
+        "query",
+        "unknown_words",
+        "translated",
+        "hits",
+        "nothing_like_that",
+        "took_ms",
+    ]
     assert entries["query"] == "cat"
     assert entries["unknown_words"] == []
     assert [list(hit) for hit in entries["hits"]] == [["id", "path", "score", "match", "band"]] * 3
@@ -745,3 +752,16 @@ def test_the_public_open_makes_a_library_only_if_asked_to(photos: Path, tmp_path
     lexpix("index", photos, library=tmp_path / "library")
     with searchengine.open(tmp_path / "library") as engine:
         assert engine.search("cat").hits[0].path.endswith("chelsea.png")
+
+
+def test_another_language_is_told_of_and_finds_what_english_finds(library: Path) -> None:
+    found = lexpix("search", "고양이", "--json", "--all", library=library)
+    assert "lexpix: 고양이 → cat" in found.stderr
+    korean = json.loads(found.stdout)
+    assert korean["translated"] == [{"word": "고양이", "english": "cat", "language": "ko"}]
+    english = answer("search", "cat", "--all", library=library)
+    assert korean["hits"] == english["hits"]
+    assert "→" not in lexpix("search", "Kind", library=library).stderr
+    assert (
+        "lexpix: Kind → child" in lexpix("search", "Kind", "--lang", "de", library=library).stderr
+    )

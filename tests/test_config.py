@@ -108,9 +108,14 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     flags, environ = {"limit": 5, "library": library}, {"LEXPIX_WORKERS": "4"}
     settings = load_settings(flags, environ)
     assert settings.model == "mine"
-    assert settings.yielding == {"model", "index", "executor"}
-    assert load_settings({**flags, "model": "x"}, environ).yielding == {"index", "executor"}
-    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {"index", "executor", "workers"}
+    assert settings.yielding == {"model", "index", "executor", "lang"}
+    assert load_settings({**flags, "model": "x"}, environ).yielding == {"index", "executor", "lang"}
+    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
+        "index",
+        "executor",
+        "workers",
+        "lang",
+    }
     assert Settings(library=library).yielding == set()
 
 

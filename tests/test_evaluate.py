@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from indexer.evaluation.labels import evaluate_labels, read_labels
+from indexer.evaluation.languages import evaluate_languages, questions_of_cldr, questions_of_table
 from indexer.evaluation.library import evaluate_library
 from indexer.evaluation.retrieval import evaluate_retrieval
 from indexer.executors import Serial
@@ -19,6 +20,7 @@ from searchengine.database import open_database
 from searchengine.errors import NothingIndexed, TrainingDataError
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
+from searchengine.languages import aliases
 from searchengine.sync import synchronise
 from searchengine.types import VectorIndex
 from tests.colour_encoder import COLOURS, ColourEncoder
@@ -158,3 +160,33 @@ def test_an_empty_library_says_so(tmp_path: Path) -> None:
     catalog = Catalog(open_database(tmp_path / "empty", create=True))
     with pytest.raises(NothingIndexed):
         evaluate_library(catalog, ENCODER, ExactIndex(None))
+
+
+def test_languages_find_what_the_english_words_find(paintings: dict[str, Path]) -> None:
+    labelled = [(path, (colour,)) for colour, path in paintings.items()]
+    labelled *= 2  # more than ten pictures, so that the first ten can be wrong
+    table = questions_of_table({"red", "blue"})
+    assert ("빨강", "red") in table["ko"]
+    assert ("rot", "red") in table["de"]
+    [german, nonsense] = evaluate_languages(
+        ENCODER, labelled, {"de": [("rot", "red"), ("blau", "blue")], "fr": [("zorblax", "red")]}
+    )
+    assert (german.words, german.found, german.english) == (2, 100.0, 100.0)
+    assert (nonsense.found, nonsense.english) == (0.0, 100.0)
+    with pytest.raises(TrainingDataError, match="no word of any language"):
+        evaluate_languages(ENCODER, labelled, {"de": []})
+
+
+def test_names_of_emoji_are_read_from_cldr(tmp_path: Path) -> None:
+    for language in aliases().languages:
+        folder = tmp_path / "annotations" / language
+        folder.mkdir(parents=True)
+        names = {"en": "red circle", "de": "Roter Kreis"}
+        said = {"🔴": {"tts": [names.get(language, language)]}, "❤": {"default": ["love"]}}
+        (folder / "annotations.json").write_text(json.dumps({"annotations": {"annotations": said}}))
+    asked = questions_of_cldr({"red circle"}, tmp_path)
+    assert asked["und"] == [("🔴", "red circle")]
+    assert asked["de"] == [("roter kreis", "red circle")]
+    (tmp_path / "annotations" / "de" / "annotations.json").write_text("[]")
+    with pytest.raises(TrainingDataError, match=r"de/annotations\.json"):
+        questions_of_cldr({"red circle"}, tmp_path)

@@ -174,11 +174,33 @@ def test_cursor_of_another_order_is_refused(api: httpx.Client) -> None:
 
 
 def test_parse_tells_what_a_query_is_and_where_it_ends(api: httpx.Client) -> None:
-    found = api.get("parse", params={"q": "2*red blau - #1 tag:dog"}).json()
+    found = api.get("parse", params={"q": "2*red zorblax - #1 tag:dog"}).json()
     assert schemas.ParseAnswer.model_validate(found)
-    assert [term.get("text") for term in found["terms"]] == ["red blau", None]
+    assert [term.get("text") for term in found["terms"]] == ["red zorblax", None]
     assert found["filters"] == [{"kind": "tag", "name": "dog", "excluded": False}]
-    assert [word["word"] for word in found["unknown_words"]] == ["blau"]
+    assert [word["word"] for word in found["unknown_words"]] == ["zorblax"]
+    assert found["translated"] == []
+
+
+def test_words_of_other_languages_are_told_and_asked_in_english(api: httpx.Client) -> None:
+    told = [{"word": "빨강", "english": "red", "language": "ko"}]
+    assert api.get("parse", params={"q": "빨강"}).json()["translated"] == told
+    found = api.get("search", params={"q": "빨강", "unlikely": True}).json()
+    assert found["translated"] == told
+    english = api.get("search", params={"q": "red", "unlikely": True}).json()
+    assert english["translated"] == []
+    assert [hit["id"] for hit in found["hits"]] == [hit["id"] for hit in english["hits"]]
+
+
+def test_suggestions_follow_the_languages_of_the_browser(api: httpx.Client) -> None:
+    def words(letters: str, languages: str) -> list[str]:
+        headers = {"Accept-Language": languages}
+        found = api.get("suggest", params={"q": letters}, headers=headers).json()["suggestions"]
+        return [one["text"] for one in found if one["kind"] == "word" and "english" in one]
+
+    assert "빨강" in words("빨", "en")
+    assert words("schmett", "en") == []
+    assert "schmetterling" in words("schmett", "de-DE,de;q=0.9")
     assert api.get("parse", params={"q": "red - - blue"}).json()["position"] == 6
 
 

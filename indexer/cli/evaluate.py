@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from indexer.cli.evaluate_labels import evaluate_looking, evaluate_names, evaluate_places
+from indexer.cli.evaluate_languages import evaluate_reading
 from indexer.cli.evaluate_options import naming
 from indexer.cli.evaluate_pairs import (
     evaluate_arithmetic,
@@ -34,6 +35,7 @@ for _command in (
     evaluate_places,
     evaluate_looking,
     evaluate_words,
+    evaluate_reading,
 ):
     evaluate.add_command(_command)
 

@@ -180,6 +180,8 @@ def search(
         answer = engine.search_texts(
             " ".join(words), limit=limit, kind=kind, having=having, lacking=lacking
         )
+    for one in answer.translated:
+        click.echo(f"lexpix: {printable(one.word)} → {one.english}", err=True)
     for unknown in answer.unknown_words:
         near = f"; did you mean {unknown.suggestion!r}?" if unknown.suggestion else ""
         click.echo(f"lexpix: {unknown.word!r} is not known and did not count{near}", err=True)
@@ -299,11 +301,14 @@ def opened(library: str | None, model: str | None = None, *, create: bool = Fals
 def show_answer(answer: TextAnswer, as_json: bool) -> None:
     """Print texts as a table or as JSON."""
     if as_json:
+        from searchengine.answers import translated_entries
+
         hits = [entries_of(hit) | {"score": round(hit.score, 6)} for hit in answer.hits]
         print_json(
             {
                 "query": answer.query,
                 "unknown_words": [unknown.word for unknown in answer.unknown_words],
+                "translated": translated_entries(answer.translated),
                 "hits": hits,
                 "took_ms": round(answer.took_ms, 3),
             }

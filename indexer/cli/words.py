@@ -194,9 +194,12 @@ def _described(section: Analogies) -> str:
 
 def _open(source: str | None, limit: int | None) -> Neighbours:
     from indexer.wordsource import open_words
+    from searchengine.config import load_settings
+    from searchengine.languages import Reader, knowing
     from searchengine.neighbours import Neighbours
 
-    return Neighbours(open_words(source, limit))
+    table = open_words(source, limit)
+    return Neighbours(table, Reader(knowing(table.find), load_settings().lang or None))
 
 
 def _format_of(path: Path) -> Format:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from searchengine import plugins
 from searchengine.config import Settings
@@ -16,6 +16,7 @@ from searchengine.web.decoding import Decoding
 from searchengine.web.live import Live
 from searchengine.web.metrics import install_metrics
 from searchengine.web.pages import install_pages
+from searchengine.web.preferring import prefer_languages
 from searchengine.web.problems import install_problems
 from searchengine.web.safety import Safety, install_safety
 from searchengine.web.thumbs import Thumbs
@@ -66,7 +67,7 @@ def create_app(
     app.state.uploads = Uploads(decoding)
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
     for router in (search, pictures, texts, words, library):
-        app.include_router(router.router, prefix=API)
+        app.include_router(router.router, prefix=API, dependencies=[Depends(prefer_languages)])
     install_pages(app)
     for name in plugins.names(EXTENSIONS):
         plugins.load(EXTENSIONS, name)(app, live, settings)

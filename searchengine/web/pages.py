@@ -20,6 +20,7 @@ from starlette.datastructures import QueryParams
 
 from searchengine.facets import FACETS
 from searchengine.web.answers import API
+from searchengine.web.locale import ENGLISH, NAMES, language_of, texts
 from searchengine.web.safety import is_local
 
 _HERE = Path(__file__).parent
@@ -43,8 +44,17 @@ def install_pages(app: FastAPI) -> None:
     modules = sorted(p.name for p in STATIC.glob("*.js") if p.name not in _LAZY)
     templates = Jinja2Templates(_HERE / "templates")
 
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language, Cookie"}
+
     def shell(request: Request) -> Response:
+        language = language_of(request)
+        told = texts(language)
         context = {
+            "language": language,
+            "languages": NAMES,
+            "t": lambda text: told[text],
+            # English stands in the scripts themselves.
+            "texts": {} if language == ENGLISH else told,
             "base": base,
             "modules": modules,
             "views": VIEWS,
@@ -52,9 +62,7 @@ def install_pages(app: FastAPI) -> None:
             "local": is_local(request.scope),
             "first": first_search(request.query_params),
         }
-        return templates.TemplateResponse(
-            request, "page.html", context, headers={"Cache-Control": "no-cache"}
-        )
+        return templates.TemplateResponse(request, "page.html", context, headers=headers)
 
     for path in VIEWS:
         app.add_api_route(path, shell, methods=["GET"], include_in_schema=False)

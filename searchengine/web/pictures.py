@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from starlette.responses import FileResponse
 
+from searchengine.answers import translated_entries
 from searchengine.captioncatalog import CaptionCatalog
 from searchengine.columns import format_of
 from searchengine.duplicates import copies, near_duplicates
@@ -180,6 +181,7 @@ def explain(
                 for part in found.parts
             ],
             "unknown_words": answers.unknown_entries(found.unknown_words),
+            "translated": translated_entries(found.translated),
         }
     )
 

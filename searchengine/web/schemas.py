@@ -201,6 +201,14 @@ class FacetsOut(BaseModel):
     format: list[CountOut]
 
 
+class TranslatedOut(BaseModel):
+    """A word of another language, or an emoji, as the query was read."""
+
+    word: str = Field(description="as the user wrote it, in lower case")
+    english: str
+    language: str = Field(description='code such as "ko"; "und" for an emoji')
+
+
 class SearchAnswer(BaseModel):
     """A page of pictures."""
 
@@ -211,6 +219,7 @@ class SearchAnswer(BaseModel):
     facets: FacetsOut | None = None
     total: int | None = Field(description="pictures on all pages, if that is known")
     unknown_words: list[UnknownWordOut]
+    translated: list[TranslatedOut]
     nothing_like_that: bool
     next_cursor: str | None
     took_ms: float
@@ -223,6 +232,7 @@ class ParseAnswer(BaseModel):
     terms: list[TermOut]
     filters: list[FilterOut]
     unknown_words: list[UnknownWordOut]
+    translated: list[TranslatedOut]
 
 
 class UploadAnswer(BaseModel):
@@ -304,6 +314,7 @@ class ExplainAnswer(BaseModel):
     columns: int
     parts: list[PartOut]
     unknown_words: list[UnknownWordOut]
+    translated: list[TranslatedOut]
 
 
 class CaptionWord(BaseModel):
@@ -331,6 +342,7 @@ class Suggestion(BaseModel):
     text: str
     insert: str = Field(description="takes the place of that word; of a folder its path")
     count: int | None = Field(default=None, description="pictures, of tags and folders")
+    english: str | None = Field(default=None, description="of words of other languages")
 
 
 class Suggestions(BaseModel):
@@ -354,6 +366,7 @@ class TextsAnswer(BaseModel):
 
     query: str
     unknown_words: list[UnknownWordOut]
+    translated: list[TranslatedOut]
     hits: list[TextHitOut]
     took_ms: float
 

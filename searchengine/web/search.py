@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response, UploadFile
 from pydantic import StringConstraints
 
 from searchengine import query as grammar
-from searchengine.answers import hit_entry
+from searchengine.answers import hit_entry, translated_entries
 from searchengine.errors import QueryError
 from searchengine.facets import Count, Facet
 from searchengine.paging import Page, Wanted, page_of
@@ -145,6 +145,7 @@ def parse_query(
         named = [int(term.value) for term in asked.terms if term.kind == "id"]
         pictures = view.engine.catalog.get(named)
         unknown = view.engine.unknown_words(asked)
+        translated = view.engine.translated(asked)
     parts = parts_entry(asked, pictures)
     return AsciiJSON(
         {
@@ -152,6 +153,7 @@ def parse_query(
             "terms": parts["terms"],
             "filters": parts["filters_in_query"],
             "unknown_words": answers.unknown_entries(unknown),
+            "translated": translated_entries(translated),
         }
     )
 
@@ -200,6 +202,7 @@ def page_entry(page: Page) -> dict[str, Any]:
     return found | {
         "total": page.total,
         "unknown_words": answers.unknown_entries(page.answer.unknown_words),
+        "translated": translated_entries(page.answer.translated),
         "nothing_like_that": page.answer.nothing_like_that,
     }
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
-from searchengine.answers import hit_entry
+from searchengine.answers import hit_entry, translated_entries
 from searchengine.documents import Kind
 from searchengine.errors import QueryError
 from searchengine.textcatalog import StoredText
@@ -134,7 +134,7 @@ def _listed_entry(listed: Sequence[StoredText], started: float) -> dict[str, Any
         for one in listed
     ]
     took = round((time.perf_counter() - started) * 1000, 3)
-    return {"query": "", "unknown_words": [], "hits": hits, "took_ms": took}
+    return {"query": "", "unknown_words": [], "translated": [], "hits": hits, "took_ms": took}
 
 
 def texts_entry(answer: TextAnswer) -> dict[str, Any]:
@@ -142,6 +142,7 @@ def texts_entry(answer: TextAnswer) -> dict[str, Any]:
     return {
         "query": os.path.basename(answer.query) if os.path.isabs(answer.query) else answer.query,
         "unknown_words": answers.unknown_entries(answer.unknown_words),
+        "translated": translated_entries(answer.translated),
         "hits": [
             _text_entry(hit.id, hit.kind, hit.title, round(hit.score, 6), hit.source)
             for hit in answer.hits

@@ -14,7 +14,7 @@ from searchengine.types import Encoder, TagFilter
 from searchengine.types import Query as Asked
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary
-from searchengine.web.live import View
+from searchengine.web.live import Live, View
 from searchengine.words import WordVectors
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -29,7 +29,7 @@ _LAST = re.compile(r'(?:(tag):"?([^"]*)|(\S*))\Z')
 @router.get("/words/near", response_model=list[schemas.WordOut])
 def near(live: TheLibrary, word: Annotated[str, Query(max_length=200)], k: Count = 10) -> Response:
     """Find the words most like a word or phrase."""
-    return _scores(Neighbours(table_of(live.engine.encoder)).near(word, k))
+    return _scores(_neighbours(live).near(word, k))
 
 
 @router.get("/words/analogy", response_model=list[schemas.WordOut])
@@ -41,7 +41,7 @@ def analogy(
     if len(asked) != 3 or not all(asked):
         raise QueryError("give three words with commas between, such as man,king,woman")
     one, other, third = asked
-    return _scores(Neighbours(table_of(live.engine.encoder)).analogy(one, other, third, k))
+    return _scores(_neighbours(live).analogy(one, other, third, k))
 
 
 @router.get("/suggest", response_model=schemas.Suggestions, response_model_exclude_unset=True)
@@ -68,6 +68,11 @@ def table_of(encoder: Encoder) -> WordVectors:
     if not isinstance(table, WordVectors):
         raise ModelError(f"model {encoder.name!r}: has no table of words; use a joint model")
     return table
+
+
+def _neighbours(live: Live) -> Neighbours:
+    engine = live.engine
+    return Neighbours(table_of(engine.encoder), engine.reading.reader)
 
 
 def _scores(found: list[WordScore]) -> Response:
@@ -98,7 +103,11 @@ def _words(view: View, begun: str) -> list[dict[str, Any]]:
     encoder = view.engine.encoder
     if isinstance(getattr(encoder, "words", None), WordVectors):
         fitting += table_of(encoder).beginning(begun, MOST)
-    found = [{"kind": "word", "text": word, "insert": word} for word in dict.fromkeys(fitting)]
+    found: list[dict[str, Any]] = [
+        {"kind": "word", "text": alias, "insert": alias, "english": english}
+        for alias, english in view.engine.reading.reader.completions(begun, MOST)
+    ]
+    found += [{"kind": "word", "text": word, "insert": word} for word in dict.fromkeys(fitting)]
     return found[:MOST]
 
 

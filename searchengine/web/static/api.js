@@ -1,12 +1,14 @@
 // The server, as functions. Every refusal becomes a Problem with the words of the server.
 
+import { t } from "./language.js";
+
 const ROOT = "/api/v1";
 
 /** What a server says when it does not answer: RFC 9457. */
 export class Problem extends Error {
   /** @param {number} status @param {any} body */
   constructor(status, body, retryAfter = 0) {
-    super(body.detail || body.title || `the server answered ${status}`);
+    super(body.detail || body.title || t("the server answered {status}", { status }));
     this.status = status;
     this.body = body;
     this.retryAfter = retryAfter;
@@ -32,7 +34,7 @@ async function request(method, path, { json, body, signal } = {}) {
     response = await fetch(ROOT + path, { method, headers, body, signal, credentials: "same-origin" });
   } catch (error) {
     if (isAborted(error)) throw error;
-    throw new Problem(0, { detail: "The server does not answer. Is lexpix serve still running?" });
+    throw new Problem(0, { detail: t("The server does not answer. Is lexpix serve still running?") });
   }
   if (response.ok) return response;
   const told = await response.json().catch(() => ({}));

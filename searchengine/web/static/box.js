@@ -2,12 +2,14 @@
 
 import { api, isAborted, Problem } from "./api.js";
 import { byId, count, debounce, el, icon } from "./dom.js";
+import { filled, t } from "./language.js";
 import { found } from "./search.js";
 import { bus, go, state, toggleFilter } from "./state.js";
 
 const ASK_AFTER = 140; // ms of quiet before a half-typed query is asked
 const SUGGEST_AFTER = 40;
 const MOST = 10; // suggestions that are shown
+const KINDS = { tag: t("tag"), folder: t("folder") };
 const ICONS = { word: "word", tag: "tag", folder: "folder" };
 
 const input = /** @type {HTMLInputElement} */ (byId("q"));
@@ -93,7 +95,7 @@ const suggest = debounce(async () => {
         role: "option", id: `suggestion-${index}`, class: "option", "aria-selected": "false",
         on: { pointerdown: (event) => { event.preventDefault(); accept(index); } },
       }, icon(ICONS[one.kind] || "word"), el("span", { class: "text" }, one.text),
-      el("span", { class: "kind" }, one.kind === "word" ? "" : one.kind, one.count ? ` ${count(one.count)}` : ""))));
+      el("span", { class: "kind" }, KINDS[one.kind] || one.english || "", one.count ? ` ${count(one.count)}` : ""))));
     chosen = -1;
     list.hidden = !suggestions.length;
     input.setAttribute("aria-expanded", String(!list.hidden));
@@ -122,8 +124,9 @@ function notes(problem = null) {
     return box.replaceChildren(el("p", { class: "problem" }, line.replace(/:$/, "")), where.length ? el("pre", {}, where.join("\n")) : "");
   }
   return box.replaceChildren(...unknown.map(({ word, suggestion }) =>
-    el("p", {}, "The model does not know ", el("em", {}, word), suggestion ? ". Did you mean " : ".",
-      suggestion && el("button", { type: "button", class: "link", on: { click: () => replaceWord(word, suggestion) } }, suggestion), suggestion && "?")));
+    el("p", {}, suggestion
+      ? filled("The model does not know {word}. Did you mean {suggestion}?", { word: el("em", {}, word), suggestion: el("button", { type: "button", class: "link", on: { click: () => replaceWord(word, suggestion) } }, suggestion) })
+      : filled("The model does not know {word}.", { word: el("em", {}, word) }))));
 }
 
 function replaceWord(word, by) {

@@ -3,6 +3,7 @@
 
 import { thumbOf } from "./api.js";
 import { byId, el, icon, iconButton, nameOf } from "./dom.js";
+import { t } from "./language.js";
 import { found } from "./search.js";
 import { bus, go, questionOf, state } from "./state.js";
 
@@ -11,6 +12,7 @@ import { bus, go, questionOf, state } from "./state.js";
  * @typedef {{kind: string, name: string, excluded: boolean}} Filter
  */
 
+const KINDS = { tag: t("tag"), caption: t("caption") };
 const LEAST = 0.1, MOST = 3;
 /** The weight of "more like this" beside a query: a hint, not a question of its own. */
 export const HINT = 0.5;
@@ -28,7 +30,7 @@ export const keyOf = (term) =>
 
 /** What a term is called. @param {Term} term */
 function labelOf(term) {
-  return term.text || labels.get(keyOf(term)) || (term.upload ? "your picture" : `picture ${term.image_id}`);
+  return term.text || labels.get(keyOf(term)) || (term.upload ? t("your picture") : t("picture {id}", { id: term.image_id || 0 }));
 }
 
 const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&")}"`;
@@ -96,17 +98,24 @@ export function makeDraggable(node, term) {
 const put = (terms, how = "push") => set(terms, model.filters, how);
 const changed = (index, term) => model.terms.map((one, at) => (at === index ? term : one));
 
+/** How words of other languages were read, for whoever points at them. @param {string} text */
+function readAs(text) {
+  const words = text.toLowerCase();
+  const told = (found.answer?.translated || []).filter((one) => words.includes(one.word.toLowerCase()));
+  return told.map((one) => `${one.word} → ${one.english}`).join("\n");
+}
+
 function chip(term, index) {
   const label = labelOf(term);
   const sign = el("button", { type: "button", class: "sign", on: { click: () => { put(changed(index, { ...model.terms[index], weight: -model.terms[index].weight })); refocus(index, ".sign"); } } });
   const value = term.text
-    ? el("span", { class: "word" }, term.text)
+    ? el("span", { class: "word", title: readAs(term.text) }, term.text)
     : el("span", { class: "word" }, el("img", { src: term.thumb || (term.image_id ? thumbOf(term.image_id, 160) : `/api/v1/uploads/${encodeURIComponent(term.upload || "")}/thumb`), alt: "", width: 30, height: 30, draggable: false }), el("span", { class: "picture" }, nameOf(label)));
   makeDraggable(value, () => ({ text: term.text, image_id: term.image_id, upload: term.upload, label }));
   const amount = el("output", {});
   let fresh = true; // the first step of a drag is worth an entry in the history, the others are not
   const slider = el("input", {
-    type: "range", min: LEAST, max: MOST, step: 0.1, "aria-label": `Weight of ${label}`,
+    type: "range", min: LEAST, max: MOST, step: 0.1, "aria-label": t("Weight of {label}", { label }),
     on: {
       pointerdown: () => { fresh = true; },
       focus: () => { fresh = true; },
@@ -120,11 +129,11 @@ function chip(term, index) {
   const words = (term.text || "").split(" ").filter(Boolean);
   return el("li", { class: "chip", data: { key: keyOf(term) } },
     sign, value, slider, amount,
-    words.length > 1 && iconButton("split", `Split ${label} into words`, () => {
+    words.length > 1 && iconButton("split", t("Split {label} into words", { label }), () => {
       put(model.terms.flatMap((one, at) => (at === index ? words.map((text) => ({ text, weight: one.weight })) : [one])));
       refocus(index, ".sign");
     }),
-    iconButton("close", `Remove ${label}`, () => {
+    iconButton("close", t("Remove {label}", { label }), () => {
       put(model.terms.filter((_, at) => at !== index));
       refocus(Math.min(index, model.terms.length - 1), ".remove");
     }, { class: "quiet remove" }),
@@ -137,27 +146,28 @@ function update(node, term) {
   node.classList.toggle("minus", minus);
   const sign = node.querySelector(".sign");
   sign.replaceChildren(icon(minus ? "minus" : "plus"));
-  sign.setAttribute("aria-label", minus ? `${label} counts against; change to for` : `${label} counts for; change to against`);
-  sign.title = minus ? "Counts against. Click to count for" : "Counts for. Click to count against";
+  sign.setAttribute("aria-label", minus ? t("{label} counts against; change to for", { label }) : t("{label} counts for; change to against", { label }));
+  sign.title = minus ? t("Counts against. Click to count for") : t("Counts for. Click to count against");
   const size = Math.round(100 * Math.abs(term.weight)) / 100;
   const slider = node.querySelector("input");
+  if (term.text) node.querySelector(".word").title = readAs(term.text);
   if (Number(slider.value) !== size && document.activeElement !== slider) slider.value = String(size);
   if (!slider.dataset.drawn) { slider.value = String(size); slider.dataset.drawn = "yes"; }
-  slider.setAttribute("aria-valuetext", `${size} times`);
+  slider.setAttribute("aria-valuetext", t("{n} times", { n: size }));
   node.querySelector("output").textContent = `${size}×`;
 }
 
 function filterChip(filter, index) {
-  const name = `${filter.kind}: ${filter.name}`;
+  const name = `${KINDS[filter.kind] || filter.kind}: ${filter.name}`;
   const others = () => model.filters.filter((_, at) => at !== index);
   return el("li", { class: `chip filter${filter.excluded ? " minus" : ""}`, data: { key: `${filter.kind}:${filter.name}${filter.excluded}` } },
     el("button", {
       type: "button", class: "sign",
-      "aria-label": filter.excluded ? `without ${name}; change to with` : `only with ${name}; change to without`,
+      "aria-label": filter.excluded ? t("without {name}; change to with", { name }) : t("only with {name}; change to without", { name }),
       on: { click: () => set(model.terms, model.filters.map((one, at) => (at === index ? { ...one, excluded: !one.excluded } : one))) },
     }, icon(filter.excluded ? "minus" : "check")),
     el("span", { class: "word" }, name),
-    iconButton("close", `Remove ${name}`, () => set(model.terms, others()), { class: "quiet remove" }),
+    iconButton("close", t("Remove {label}", { label: name }), () => set(model.terms, others()), { class: "quiet remove" }),
   );
 }
 

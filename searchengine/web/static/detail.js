@@ -2,9 +2,10 @@
 
 import { api, fileOf, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, HINT, makeDraggable } from "./chips.js";
-import { byId, copyText, el, icon, iconButton, isTyping, nameOf, plural, size } from "./dom.js";
+import { byId, copyText, el, icon, iconButton, isTyping, nameOf, size } from "./dom.js";
 import { focusPicture, neighbours } from "./grid.js";
 import { greatest, paint, wipe } from "./heat.js";
+import { LANGUAGE, plural, t } from "./language.js";
 import { bus, go, href, state } from "./state.js";
 import { tagEditor } from "./tags.js";
 
@@ -13,7 +14,7 @@ const dialog = /** @type {HTMLDialogElement} */ (byId("detail"));
 let shown = 0;
 let asking = new AbortController();
 
-const dates = new Intl.DateTimeFormat("en", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
 const dateOf = (text) => {
   const date = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`); // cameras know no time zones
   return Number.isNaN(date.getTime()) ? text : dates.format(date);
@@ -40,7 +41,7 @@ const awaited = (title, name) => el("section", { class: name, "aria-busy": "true
 
 function strip(pictures) {
   return el("ul", { class: "strip" }, pictures.map((one) => {
-    const name = one.path ? nameOf(one.path) : `picture ${one.id}`;
+    const name = one.path ? nameOf(one.path) : t("picture {id}", { id: one.id });
     const link = el("a", { href: href({ page: "/", open: one.id }), title: one.path || "", on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: one.id }, "replace"); } } },
       el("img", { src: thumbOf(one.id, 160), alt: name, loading: "lazy", width: 96, height: 72, draggable: false }));
     makeDraggable(link, () => ({ image_id: one.id, label: name }));
@@ -51,14 +52,14 @@ function strip(pictures) {
 function facts(image) {
   const rows = [];
   const row = (term, ...value) => rows.push(el("div", {}, el("dt", {}, term), el("dd", {}, ...value)));
-  if (image.taken_at) row("Taken", dateOf(image.taken_at));
-  if (image.camera) row("Camera", image.camera);
-  if (image.lens) row("Lens", image.lens);
-  if (image.lat !== null && image.lat !== undefined) row("Place", `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}`);
-  if (image.width) row("Size", `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
-  if (image.format) row("Format", image.format.toUpperCase());
-  const copy = iconButton("copy", "Copy the path", () => copyText(image.path, "Path"));
-  row("Path", el("span", { class: "path" }, image.path), copy);
+  if (image.taken_at) row(t("Taken"), dateOf(image.taken_at));
+  if (image.camera) row(t("Camera"), image.camera);
+  if (image.lens) row(t("Lens"), image.lens);
+  if (image.lat !== null && image.lat !== undefined) row(t("Place"), `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}`);
+  if (image.width) row(t("Size"), `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
+  if (image.format) row(t("Format"), image.format.toUpperCase());
+  const copy = iconButton("copy", t("Copy the path"), () => copyText(image.path, t("Path")));
+  row(t("Path"), el("span", { class: "path" }, image.path), copy);
   return el("dl", {}, rows);
 }
 
@@ -86,12 +87,12 @@ function explanation(answer, canvas) {
   if (!parts.length) return null;
   const most = greatest(parts.map((part) => part.grid));
   const sum = parts[0].grid.map((row, y) => row.map((_, x) => parts.reduce((all, part) => all + part.grid[y][x], 0)));
-  const all = parts.length > 1 ? [{ label: "all", share: answer.score, grid: sum }, ...parts] : parts;
-  const legend = el("p", { class: "legend", hidden: true }, "against ", el("span", { class: "ramp", "aria-hidden": "true" }), " for");
+  const all = parts.length > 1 ? [{ label: t("all"), share: answer.score, grid: sum }, ...parts] : parts;
+  const legend = el("p", { class: "legend", hidden: true }, t("against"), " ", el("span", { class: "ramp", "aria-hidden": "true" }), " ", t("for"));
   let held = -1;
   const buttons = all.map((part, index) => el("button", {
     type: "button", class: "part", "aria-pressed": "false",
-    "aria-label": `Show where ${part.label} was found; share ${part.share.toFixed(2)} of the score`,
+    "aria-label": t("Show where {label} was found; share {share} of the score", { label: part.label, share: part.share.toFixed(2) }),
     on: { click: () => { held = held === index ? -1 : index; draw(); } },
   }, part.label, el("span", { class: "share" }, part.share.toFixed(2))));
   const draw = () => {
@@ -118,21 +119,21 @@ function captionOf(answer, canvas) {
   const hide = () => { wipe(canvas); canvas.dataset.shows = ""; };
   const text = el("p", { class: "caption" }, answer.words.flatMap((word, index) => {
     const node = word.attention
-      ? el("button", { type: "button", class: "seen", "aria-label": `${word.word}: show where the model looked`, on: { pointerenter: show(word), focus: show(word), pointerleave: hide, blur: hide } }, word.word)
+      ? el("button", { type: "button", class: "seen", "aria-label": t("{word}: show where the model looked", { word: word.word }), on: { pointerenter: show(word), focus: show(word), pointerleave: hide, blur: hide } }, word.word)
       : el("span", {}, word.word);
     return index ? [" ", node] : [node];
   }));
-  const hint = grids.length ? "Point at a word to see where the model looked." : "";
-  return [text, el("p", { class: "quiet-text" }, answer.sure ? hint : `Not sure. ${hint}`)];
+  const hint = grids.length ? t("Point at a word to see where the model looked.") : "";
+  return [text, el("p", { class: "quiet-text" }, answer.sure ? hint : `${t("Not sure.")} ${hint}`)];
 }
 
 function textList(answer, id) {
   if (!answer.hits.length) return null;
   const all = { page: "/recipes", dish: id, text: 0, open: 0 };
   return [el("ul", { class: "texts" }, answer.hits.map((text) =>
-    el("li", {}, el("a", { href: href({ page: "/recipes", text: text.id, open: 0 }), on: { click: (event) => { event.preventDefault(); go({ page: "/recipes", text: text.id, open: 0 }); } } }, text.title || "without a title"),
-      el("span", { class: "quiet-text" }, ` ${text.kind}`)))),
-  answer.hits.some((text) => text.kind === "recipe") && el("a", { href: href(all), on: { click: (event) => { event.preventDefault(); go(all); } } }, "More recipes for this dish")].filter(Boolean);
+    el("li", {}, el("a", { href: href({ page: "/recipes", text: text.id, open: 0 }), on: { click: (event) => { event.preventDefault(); go({ page: "/recipes", text: text.id, open: 0 }); } } }, text.title || t("without a title")),
+      el("span", { class: "quiet-text" }, " ", text.kind === "recipe" ? t("recipe") : t("text"))))),
+  answer.hits.some((text) => text.kind === "recipe") && el("a", { href: href(all), on: { click: (event) => { event.preventDefault(); go(all); } } }, t("More recipes for this dish"))].filter(Boolean);
 }
 
 async function show(id) {
@@ -144,11 +145,11 @@ async function show(id) {
   const step = (to, name, label) => iconButton(name, label, () => go({ open: to }, "replace"), { disabled: to === undefined, class: `quiet turn ${name}` });
   const panel = el("div", { class: "panel" });
   const place = el("div", { class: "stage" });
-  const head = el("header", {}, el("h2", {}, `Picture ${id}`), iconButton("close", "Close", () => dialog.close(), { class: "quiet close" }));
+  const head = el("header", {}, el("h2", {}, t("Picture {id}", { id })), iconButton("close", t("Close"), () => dialog.close(), { class: "quiet close" }));
   const held = document.activeElement?.closest?.("#detail .turn")?.getAttribute("aria-label");
   dialog.replaceChildren(place, el("div", { class: "side" }, head, panel));
   if (!dialog.open) dialog.showModal();
-  place.append(step(before, "left", "Picture before"), step(after, "right", "Next picture"));
+  place.append(step(before, "left", t("Picture before")), step(after, "right", t("Next picture")));
   if (held) dialog.querySelector(`[aria-label="${held}"]`)?.focus();
   let image;
   try {
@@ -166,18 +167,18 @@ async function show(id) {
   place.prepend(frame);
   const term = { image_id: id, label: name };
   const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
-  const caption = awaited("Caption", "captions"), why = awaited("Why it was found", "why");
-  const similar = section("Similar pictures", "similar"), texts = section("Recipes and texts", "matching");
+  const caption = awaited(t("Caption"), "captions"), why = awaited(t("Why it was found"), "why");
+  const similar = section(t("Similar pictures"), "similar"), texts = section(t("Recipes and texts"), "matching");
   panel.append(
-    el("div", { class: "actions" }, like("plus", "More like this", HINT), like("minus", "Less like this", -HINT),
-      el("a", { class: "plain", href: fileOf(id), download: name }, icon("down"), el("span", {}, "Original"))),
+    el("div", { class: "actions" }, like("plus", t("More like this"), HINT), like("minus", t("Less like this"), -HINT),
+      el("a", { class: "plain", href: fileOf(id), download: name }, icon("down"), el("span", {}, t("Original")))),
     caption, why,
-    el("section", { class: "tags" }, el("h3", {}, "Tags"), tagEditor(id, image.tags)),
-    el("section", { class: "facts" }, el("h3", {}, "About"), facts(image)),
+    el("section", { class: "tags" }, el("h3", {}, t("Tags")), tagEditor(id, image.tags)),
+    el("section", { class: "facts" }, el("h3", {}, t("About")), facts(image)),
   );
   const twins = image.near_duplicates || [], copies = image.copies || [];
-  if (twins.length) panel.append(el("section", { class: "twins" }, el("h3", {}, "Nearly the same"), strip(twins)));
-  if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "exact copy", "exact copies")), strip(copies.map((one) => ({ id: one })))));
+  if (twins.length) panel.append(el("section", { class: "twins" }, el("h3", {}, t("Nearly the same")), strip(twins)));
+  if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "{n} exact copy", "{n} exact copies")), strip(copies.map((one) => ({ id: one })))));
   panel.append(similar, texts);
   if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas));
   else why.remove();

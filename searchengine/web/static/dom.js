@@ -1,6 +1,8 @@
 // Small things of the DOM. Text of others (file names, captions, tags) only ever enters through
 // `el`, as text nodes or properties, never as markup.
 
+import { LANGUAGE, t } from "./language.js";
+
 /**
  * Make an element.
  * @param {string} tag
@@ -47,14 +49,12 @@ export function iconButton(name, label, onClick, extra = {}) {
 /** @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
-const counts = new Intl.NumberFormat("en");
+const counts = new Intl.NumberFormat(LANGUAGE);
 /** Write a number with separators. @param {number} value */
 export const count = (value) => counts.format(value);
-/** @param {number} value @param {string} one @param {string} [many] */
-export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 /** Write bytes for people. @param {number} bytes */
 export function size(bytes) {
-  const units = ["bytes", "kB", "MB", "GB"];
+  const units = [t("bytes"), "kB", "MB", "GB"];
   let unit = 0;
   for (; bytes >= 1000 && unit < 3; unit++) bytes /= 1000;
   return `${unit && bytes < 10 ? bytes.toFixed(1) : Math.round(bytes)} ${units[unit]}`;
@@ -76,10 +76,10 @@ export function toast(text, action = null) {
 export async function copyText(text, what) {
   try {
     await navigator.clipboard.writeText(text);
-    toast(`${what} copied`);
+    toast(t("{what} copied", { what }));
   } catch {
     const area = el("textarea", { value: text, readOnly: true, rows: 10, "aria-label": what });
-    openSheet(what, el("p", {}, "This browser lets a page copy on secure addresses only. Press Ctrl+C."), area);
+    openSheet(what, el("p", {}, t("This browser lets a page copy on secure addresses only. Press Ctrl+C.")), area);
     area.select();
   }
 }
@@ -89,7 +89,7 @@ export function openSheet(title, ...content) {
   const sheet = byId("sheet");
   sheet.setAttribute("aria-label", title);
   sheet.replaceChildren(
-    el("header", {}, el("h2", {}, title), iconButton("close", "Close", () => sheet.close())),
+    el("header", {}, el("h2", {}, title), iconButton("close", t("Close"), () => sheet.close())),
     ...content,
   );
   if (!sheet.open) sheet.showModal();

@@ -3,6 +3,7 @@
 import { api, Problem } from "./api.js";
 import { addTerm, DRAGGED } from "./chips.js";
 import { byId, toast } from "./dom.js";
+import { t } from "./language.js";
 import { bus, state } from "./state.js";
 
 const zones = byId("drop");
@@ -11,11 +12,11 @@ let depth = 0; // dragenter and dragleave come for every element on the way
 /** @param {File} file @param {number} weight */
 export async function searchWith(file, weight = 1) {
   if (state.page === "/recipes" && !state.open) return void bus.dispatchEvent(new CustomEvent("dish", { detail: file }));
-  if (file.type && !file.type.startsWith("image/")) return toast(`${file.name} is not a picture`);
+  if (file.type && !file.type.startsWith("image/")) return toast(t("{name} is not a picture", { name: file.name }));
   document.body.classList.add("uploading");
   try {
     const { upload } = await api.upload(file);
-    addTerm({ upload, label: file.name || "your picture" }, weight);
+    addTerm({ upload, label: file.name || t("your picture") }, weight);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     toast(error.message);

@@ -1,11 +1,12 @@
 // Filters with counts beside the pictures; a drawer where the window is narrow.
 
 import { byId, count, el, icon, iconButton } from "./dom.js";
+import { t } from "./language.js";
 import { found } from "./search.js";
 import { bus, FACETS, go, state, toggleFilter } from "./state.js";
 
-const NAMES = { folder: "Folder", year: "Year", month: "Month", camera: "Camera", tag: "Tag", shape: "Shape", format: "Format" };
-const NONE = { year: "No date", month: "No date", camera: "No camera", tag: "No tag", folder: "No folder", shape: "Unknown", format: "Unknown" };
+const NAMES = { folder: t("Folder"), year: t("Year"), month: t("Month"), camera: t("Camera"), tag: t("Tag"), shape: t("Shape"), format: t("Format") };
+const NONE = { year: t("No date"), month: t("No date"), camera: t("No camera"), tag: t("No tag"), folder: t("No folder"), shape: t("Unknown"), format: t("Unknown") };
 const OPEN_AT_FIRST = new Set(["folder", "year", "tag", "shape"]);
 const FEW = 7;
 
@@ -16,14 +17,15 @@ const unfolded = new Map();
 let facets = {};
 
 const keyOf = (value) => (value === null ? "" : String(value));
-const LOOKS = { shape: (text) => text[0].toUpperCase() + text.slice(1), format: (text) => text.toUpperCase() };
+const SHAPES = { landscape: t("Landscape"), portrait: t("Portrait"), square: t("Square"), panorama: t("Panorama") };
+const LOOKS = { shape: (text) => SHAPES[text] || text, format: (text) => text.toUpperCase() };
 const labelOf = (facet, one) => (one.value === null ? NONE[facet] : (LOOKS[facet] || String)(one.label || String(one.value)));
 
 function line(facet, one) {
   const value = keyOf(one.value);
   const id = `f-${facet}-${value}`;
   const checked = (state.filters[facet] || []).includes(value);
-  return el("li", {}, el("label", { title: one.value === null ? "" : String(one.value) },
+  return el("li", {}, el("label", { title: facet === "folder" && one.value !== null ? String(one.value) : "" },
     el("input", { type: "checkbox", checked, data: { facet, value }, id, on: { change: () => toggleFilter(facet, value) } }),
     el("span", { class: "name" }, labelOf(facet, one)), el("span", { class: "count" }, count(one.count))));
 }
@@ -39,7 +41,7 @@ function section(facet) {
     shown.length < values.length && el("button", {
       type: "button", class: "link", data: { more: facet },
       on: { click: () => { whole.add(facet); draw(); byId("facets").querySelectorAll(`[data-facet="${facet}"]`)[FEW]?.focus(); } },
-    }, `All ${count(values.length)}`),
+    }, t("All {n}", { n: count(values.length) })),
   );
   details.addEventListener("toggle", () => unfolded.set(facet, details.open));
   return details;
@@ -50,11 +52,11 @@ function draw() {
   const held = document.activeElement?.id, inside = panel.contains(document.activeElement);
   const place = panel.scrollTop;
   panel.replaceChildren(
-    el("header", {}, el("h2", {}, "Filters"), iconButton("close", "Close the filters", () => fold())),
+    el("header", {}, el("h2", {}, t("Filters")), iconButton("close", t("Close the filters"), () => fold())),
     ...FACETS.map(section).filter((node) => node !== null),
   );
   const local = document.body.dataset.local === "yes";
-  if (local) panel.append(el("button", { type: "button", class: "plain wide", id: "add-folder", on: { click: () => bus.dispatchEvent(new CustomEvent("add-folder")) } }, icon("folder"), el("span", {}, "Index a folder")));
+  if (local) panel.append(el("button", { type: "button", class: "plain wide", id: "add-folder", on: { click: () => bus.dispatchEvent(new CustomEvent("add-folder")) } }, icon("folder"), el("span", {}, t("Index a folder"))));
   panel.scrollTop = place;
   if (inside && held) byId(held)?.focus({ preventScroll: true });
   drawChosen();
@@ -67,10 +69,10 @@ function drawChosen() {
     for (const value of state.filters[facet] || []) {
       const one = (facets[facet] || []).find((other) => keyOf(other.value) === value) || { value: value === "" ? null : value, label: value, count: 0 };
       const label = labelOf(facet, one);
-      chips.push(el("button", { type: "button", class: "chosen", "aria-label": `Remove the filter ${NAMES[facet]}: ${label}`, on: { click: () => toggleFilter(facet, value) } }, el("span", {}, label), icon("close")));
+      chips.push(el("button", { type: "button", class: "chosen", "aria-label": t("Remove the filter {facet}: {label}", { facet: NAMES[facet], label }), on: { click: () => toggleFilter(facet, value) } }, el("span", {}, label), icon("close")));
     }
   }
-  if (chips.length > 1) chips.push(el("button", { type: "button", class: "link", on: { click: () => go({ filters: {} }) } }, "Clear filters"));
+  if (chips.length > 1) chips.push(el("button", { type: "button", class: "link", on: { click: () => go({ filters: {} }) } }, t("Clear filters")));
   byId("chosen").replaceChildren(...chips);
   byId("open-facets").classList.toggle("on", chips.length > 0);
 }

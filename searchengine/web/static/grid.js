@@ -3,6 +3,7 @@
 
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
+import { LANGUAGE, t } from "./language.js";
 import { GAP, Layout } from "./layout.js";
 import { found, loadMore } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
@@ -20,8 +21,8 @@ let asked = false;
 
 const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
 const BANDS = ["likely", "maybe", "unlikely"];
-const HEADINGS = ["Likely", "Maybe", "Unlikely", ""];
-const months = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
+const HEADINGS = [t("Likely"), t("Maybe"), t("Unlikely"), ""];
+const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric", timeZone: "UTC" });
 
 /**
  * Sort new hits into bands. Matches need not fall with the scores: one that is better than those
@@ -43,9 +44,9 @@ function grade(from) {
 function groupOf(hit) {
   const sort = state.sort || (state.q.trim() ? "match" : "newest");
   if (sort === "match") return HEADINGS[hit.grade];
-  if (!hit.taken_at) return "Without a date";
+  if (!hit.taken_at) return t("Without a date");
   const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
-  return Number.isNaN(date.getTime()) ? "Without a date" : months.format(date);
+  return Number.isNaN(date.getTime()) ? t("Without a date") : months.format(date);
 }
 
 function cell(hit, index, width, height, left) {
@@ -65,14 +66,14 @@ function cell(hit, index, width, height, left) {
   }, el("img", { src: width * devicePixelRatio > 480 ? hit.thumb.replace("size=320", "size=640") : hit.thumb, alt: name, width: Math.round(width), height: Math.round(height), decoding: "async", draggable: false }));
   makeDraggable(link, term);
   const box = el("input", {
-    type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": `Select ${name}`,
+    type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
     on: { click: (event) => { active = index; pick(index, event.shiftKey); } },
   });
   const node = el("div", { class: "cell", role: "gridcell", data: { id: hit.id, index } },
     link, box,
     el("span", { class: "likes" },
-      iconButton("plus", `More like ${name}`, () => addTerm(term(), HINT)),
-      iconButton("minus", `Less like ${name}`, () => addTerm(term(), -HINT))),
+      iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
+      iconButton("minus", t("Less like {name}", { name }), () => addTerm(term(), -HINT))),
   );
   Object.assign(node.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
   return node;

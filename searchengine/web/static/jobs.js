@@ -1,7 +1,8 @@
 // Index runs: a strip with the progress of the one that is running, and a form to start one.
 
 import { api, Problem } from "./api.js";
-import { byId, count, el, openSheet, plural, toast } from "./dom.js";
+import { byId, count, el, openSheet, toast } from "./dom.js";
+import { plural, t } from "./language.js";
 import { bus } from "./state.js";
 
 const EVERY = 20000; // ms between questions whether somebody else started one
@@ -12,13 +13,13 @@ const RUNNING = new Set(["running", "starting", "queued", "waiting"]);
 
 function draw(job) {
   const { done = 0, total = 0 } = job;
-  const bar = el("progress", { max: total || 1, "aria-label": `Indexing ${job.folder}` });
+  const bar = el("progress", { max: total || 1, "aria-label": t("Indexing {folder}", { folder: job.folder }) });
   if (total) bar.value = done;
   else bar.removeAttribute("value");
   strip.replaceChildren(
-    el("span", { class: "folder" }, `Indexing ${job.folder}`), bar,
-    el("span", { class: "amount" }, total ? `${count(done)} of ${count(total)}` : "looking for pictures"),
-    isLocal ? el("button", { type: "button", class: "link", on: { click: () => cancel(job.id) } }, "Stop") : "",
+    el("span", { class: "folder" }, t("Indexing {folder}", { folder: job.folder })), bar,
+    el("span", { class: "amount" }, total ? t("{done} of {total}", { done: count(done), total: count(total) }) : t("looking for pictures")),
+    isLocal ? el("button", { type: "button", class: "link", on: { click: () => cancel(job.id) } }, t("Stop")) : "",
   );
   strip.hidden = false;
 }
@@ -50,7 +51,7 @@ function follow(job) {
     draw({ ...job, ...now });
   });
   for (const end of ["report", "done", "end", "finished"]) events.addEventListener(end, (event) => finish(said(job, JSON.parse(event.data || "{}"))));
-  for (const end of ["failed", "cancelled"]) events.addEventListener(end, (event) => finish(JSON.parse(event.data || "{}").detail || `Indexing ${job.folder}: ${end}`));
+  for (const end of ["failed", "cancelled"]) events.addEventListener(end, (event) => finish(JSON.parse(event.data || "{}").detail || t("Indexing of {folder} has ended early", { folder: job.folder })));
   events.onerror = async () => { // the stream ended: ask how
     events.close();
     const now = (await api.jobs().catch(() => ({ jobs: [] }))).jobs?.find((one) => one.id === job.id);
@@ -62,10 +63,10 @@ function follow(job) {
 
 function said(job, end) {
   const report = end.report || end;
-  if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || `Indexing ${job.folder}: ${end.state}`;
-  const parts = [["added", "new"], ["updated", "changed"], ["moved", "moved"], ["missing", "gone"], ["failed", "not readable"]];
-  const told = parts.filter(([key]) => report[key]).map(([key, word]) => `${count(report[key])} ${word}`);
-  return `${job.folder}: ${told.join(", ") || plural(report.unchanged || 0, "picture") + ", nothing new"}`;
+  if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || t("Indexing of {folder} has ended early", { folder: job.folder });
+  const parts = { added: t("{n} new"), updated: t("{n} changed"), moved: t("{n} moved"), missing: t("{n} gone"), failed: t("{n} not readable") };
+  const told = Object.entries(parts).filter(([key]) => report[key]).map(([key, text]) => text.replace("{n}", count(report[key])));
+  return `${job.folder}: ${told.join(", ") || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
 }
 
 async function look() {
@@ -84,11 +85,11 @@ let timer = 0;
 /** Ask for a folder and index it. */
 export function askFolder() {
   if (!isLocal) return;
-  const input = el("input", { type: "text", required: true, "aria-label": "Folder", placeholder: "/home/me/Pictures", spellcheck: false });
+  const input = el("input", { type: "text", required: true, "aria-label": t("Folder"), placeholder: "/home/me/Pictures", spellcheck: false });
   const problem = el("p", { class: "problem", role: "alert" });
-  const form = el("form", {}, el("p", {}, "The whole path of a folder on this computer. Its pictures are read, nothing is changed in it."),
-    el("div", { class: "line" }, input, el("button", { type: "submit", class: "main" }, "Index")), problem);
-  const sheet = openSheet("Index a folder", form);
+  const form = el("form", {}, el("p", {}, t("The whole path of a folder on this computer. Its pictures are read, nothing is changed in it.")),
+    el("div", { class: "line" }, input, el("button", { type: "submit", class: "main" }, t("Index"))), problem);
+  const sheet = openSheet(t("Index a folder"), form);
   input.focus();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

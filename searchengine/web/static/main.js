@@ -2,21 +2,22 @@
 
 import { startBox } from "./box.js";
 import { startChips } from "./chips.js";
-import { byId, count, debounce, el, icon, isTyping, plural, toast } from "./dom.js";
+import { byId, count, debounce, el, icon, isTyping, toast } from "./dom.js";
 import { startDrop } from "./drop.js";
 import { startFacets } from "./facets.js";
 import { startGrid } from "./grid.js";
+import { filled, plural, t } from "./language.js";
 import { found, run } from "./search.js";
 import { clearSelection, selectedCount, startSelection } from "./selection.js";
 import { bus, go, href, questionOf, state } from "./state.js";
 
 const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes" };
-const TITLES = { "/": "Pictures", "/map": "Map", "/recipes": "Recipes" };
+const TITLES = { "/": t("Pictures"), "/map": t("Map"), "/recipes": t("Recipes") };
 let rest = null;
 /** What no answer waits for; loaded once, after the first answer or when it is needed. */
 const later = () => (rest ||= loadRest().catch((error) => {
   rest = null; // the next click tries again
-  toast("A part of the page could not be loaded. Reload it.");
+  toast(t("A part of the page could not be loaded. Reload it."));
   throw error;
 }));
 /** Where the reader was in the list, if the next answer is one seen before. */
@@ -49,7 +50,7 @@ function showStatus() {
   byId("sort").querySelector("[value=match]").disabled = !state.q.trim();
   const total = typeof answer.total === "number" ? answer.total : null;
   const shown = total !== null && !found.cursor && total < hits.length ? hits.length : total;
-  const number = shown !== null && sorted !== "match" ? plural(shown, "picture") : found.cursor ? `${count(hits.length)}+ pictures` : plural(hits.length, "picture");
+  const number = shown !== null && sorted !== "match" ? plural(shown, "{n} picture", "{n} pictures") : found.cursor ? t("{n}+ pictures", { n: count(hits.length) }) : plural(hits.length, "{n} picture", "{n} pictures");
   byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
 }
 
@@ -63,14 +64,14 @@ function showEmpty() {
   const button = (text, run) => el("button", { type: "button", class: "main", on: { click: run } }, text);
   const filtered = Object.keys(state.filters).length > 0;
   if (answer.nothing_like_that) {
-    box.append(el("p", { class: "big" }, "Nothing here looks like that."));
-    box.append(hits.length ? el("p", {}, "These are the nearest all the same.") : button("Show the nearest all the same", () => go({ unlikely: true })));
-  } else if (filtered) box.append(el("p", { class: "big" }, "No picture passes these filters."), button("Clear filters", () => go({ filters: {} })));
-  else if (state.q.trim()) box.append(el("p", { class: "big" }, "No picture was found."));
+    box.append(el("p", { class: "big" }, t("Nothing here looks like that.")));
+    box.append(hits.length ? el("p", {}, t("These are the nearest all the same.")) : button(t("Show the nearest all the same"), () => go({ unlikely: true })));
+  } else if (filtered) box.append(el("p", { class: "big" }, t("No picture passes these filters.")), button(t("Clear filters"), () => go({ filters: {} })));
+  else if (state.q.trim()) box.append(el("p", { class: "big" }, t("No picture was found.")));
   else {
-    box.append(el("p", { class: "big" }, "No pictures here yet."));
-    if (document.body.dataset.local === "yes") box.append(button("Index a folder", () => bus.dispatchEvent(new CustomEvent("add-folder"))));
-    else box.append(el("p", {}, "Index a folder on the server: ", el("code", {}, "lexpix index FOLDER")));
+    box.append(el("p", { class: "big" }, t("No pictures here yet.")));
+    if (document.body.dataset.local === "yes") box.append(button(t("Index a folder"), () => bus.dispatchEvent(new CustomEvent("add-folder"))));
+    else box.append(el("p", {}, filled("Index a folder on the server: {command}", { command: el("code", {}, "lexpix index FOLDER") })));
   }
 }
 
@@ -88,7 +89,7 @@ function onProblem({ error }) {
   document.body.classList.remove("asking");
   if (error.status === 400) return; // the box says it
   if (error.status === 404) return void toast(error.message);
-  toast(error.message, { label: "Try again", run: () => run() });
+  toast(error.message, { label: t("Try again"), run: () => run() });
 }
 
 function onState({ before, how }) {
@@ -117,14 +118,14 @@ function onLink(event) {
 }
 
 const THEMES = ["auto", "light", "dark"];
-const LOOKS = { auto: ["auto", "as the system"], light: ["sun", "light"], dark: ["moon", "dark"] };
+const LOOKS = { auto: ["auto", t("Colours: as the system")], light: ["sun", t("Colours: light")], dark: ["moon", t("Colours: dark")] };
 function showTheme(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   const [symbol, name] = LOOKS[theme];
   byId("theme").replaceChildren(icon(symbol));
-  byId("theme").setAttribute("aria-label", `Colours: ${name}`);
-  byId("theme").title = `Colours: ${name}`;
+  byId("theme").setAttribute("aria-label", name);
+  byId("theme").title = name;
   bus.dispatchEvent(new CustomEvent("theme"));
 }
 
@@ -137,6 +138,15 @@ function startTheme() {
     showTheme(theme);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => bus.dispatchEvent(new CustomEvent("theme")));
+}
+
+/** The choice of a language is kept by a cookie, for the server writes the shell. */
+function startLanguage() {
+  const select = byId("language");
+  select.addEventListener("change", () => {
+    document.cookie = `lexpix_language=${select.value}; path=/; max-age=31536000; samesite=strict`;
+    location.reload();
+  });
 }
 
 function onKey(event) {
@@ -152,6 +162,7 @@ function onKey(event) {
 const keepPlace = debounce(() => history.replaceState({ ...history.state, scroll: scrollY, count: found.hits.length }, ""), 150);
 
 startTheme();
+startLanguage();
 startBox();
 startChips();
 startFacets();
@@ -169,7 +180,7 @@ bus.addEventListener("asking", () => document.body.classList.add("asking"));
 bus.addEventListener("answer", onAnswer);
 bus.addEventListener("problem", (event) => onProblem(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("more", showStatus);
-bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: "Try again", run: () => run({ atLeast: found.hits.length }) }));
+bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: t("Try again"), run: () => run({ atLeast: found.hits.length }) }));
 bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length }); });
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 

@@ -3,7 +3,8 @@
 
 import { api, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, makeDraggable } from "./chips.js";
-import { byId, count, el, iconButton, plural } from "./dom.js";
+import { byId, count, el, iconButton } from "./dom.js";
+import { plural, t } from "./language.js";
 import { found, run } from "./search.js";
 import { pickIds } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
@@ -20,16 +21,16 @@ let marked = new Set();
 let placedAt = 0; // the scale at which `boxes` were chosen
 
 function build() {
-  const canvas = el("canvas", { tabIndex: 0, role: "application", "aria-label": "Map of the library. Arrow keys move it, plus and minus zoom, 0 shows all, Enter opens the picture in the middle." });
+  const canvas = el("canvas", { tabIndex: 0, role: "application", "aria-label": t("Map of the library. Arrow keys move it, plus and minus zoom, 0 shows all, Enter opens the picture in the middle.") });
   const words = el("div", { class: "words" });
   const name = el("div", { class: "tip", hidden: true });
-  const note = el("p", { class: "map-note", role: "status" }, "Drawing the map");
-  const near = el("aside", { class: "near", "aria-label": "Pictures in view" });
+  const note = el("p", { class: "map-note", role: "status" }, t("Drawing the map"));
+  const near = el("aside", { class: "near", "aria-label": t("Pictures in view") });
   const tools = el("div", { class: "tools" },
-    iconButton("plus", "Zoom in", () => zoom(1.5)), iconButton("minus", "Zoom out", () => zoom(1 / 1.5)),
-    el("button", { type: "button", class: "quiet", on: { click: fit } }, "All"));
+    iconButton("plus", t("Zoom in"), () => zoom(1.5)), iconButton("minus", t("Zoom out"), () => zoom(1 / 1.5)),
+    el("button", { type: "button", class: "quiet", on: { click: fit } }, t("All")));
   const board = el("div", { class: "board" }, canvas, words, tools, name, note);
-  view.replaceChildren(el("h1", { class: "sr" }, "Map"), board, near);
+  view.replaceChildren(el("h1", { class: "sr" }, t("Map")), board, near);
   parts = { canvas, words, name, note, near, board, pen: canvas.getContext("2d", { alpha: false }) };
   new ResizeObserver(resize).observe(board);
   bus.addEventListener("theme", () => { colours = null; ask(); });
@@ -44,7 +45,7 @@ async function load() {
   } catch (error) {
     if (isAborted(error)) return;
     if (!(error instanceof Problem)) throw error;
-    parts.note.textContent = error.status === 404 && !error.body.detail ? "This server has no map." : error.message;
+    parts.note.textContent = error.status === 404 && !error.body.detail ? t("This server has no map.") : error.message;
     return;
   }
   const { points, words } = data;
@@ -52,7 +53,7 @@ async function load() {
   bounds = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
   points.forEach(([, x, y], i) => { places[2 * i] = x; places[2 * i + 1] = y; stretch(x, y); });
   words.forEach(({ x, y }) => stretch(x, y));
-  parts.note.textContent = points.length ? "" : "No pictures here yet.";
+  parts.note.textContent = points.length ? "" : t("No pictures here yet.");
   mark();
   resize();
 }
@@ -224,7 +225,7 @@ function drawWords(spots) {
   for (const { word, middle, line } of spots) {
     let node = old.get(word);
     if (!node) {
-      node = el("button", { type: "button", class: "landmark", data: { word }, "aria-label": `${word}: add it to the query`, on: { click: () => addTerm({ text: word }, 1) } }, word);
+      node = el("button", { type: "button", class: "landmark", data: { word }, "aria-label": t("{word}: add it to the query", { word }), on: { click: () => addTerm({ text: word }, 1) } }, word);
       makeDraggable(node, () => ({ text: word }));
       words.append(node);
     }
@@ -247,15 +248,15 @@ function listNear() {
     inside.sort((a, b) => a[0] - b[0]);
     const { near } = parts;
     near.replaceChildren(
-      el("header", {}, el("h2", {}, `${plural(inside.length, "picture")} in view`),
-        el("button", { type: "button", class: "link", on: { click: () => pickIds(inside.map(([, id]) => id)) } }, "Select them")),
+      el("header", {}, el("h2", {}, plural(inside.length, "{n} picture in view", "{n} pictures in view")),
+        el("button", { type: "button", class: "link", on: { click: () => pickIds(inside.map(([, id]) => id)) } }, t("Select them"))),
       el("ul", {}, inside.slice(0, IN_VIEW).map(([, id]) => {
         const link = el("a", { href: href({ page: "/", open: id }), on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: id }); } } },
-          el("img", { src: thumbOf(id, 160), alt: `picture ${id}`, loading: "lazy", draggable: false }));
+          el("img", { src: thumbOf(id, 160), alt: t("picture {id}", { id }), loading: "lazy", draggable: false }));
         makeDraggable(link, () => ({ image_id: id }));
         return el("li", {}, link);
       })),
-      inside.length > IN_VIEW ? el("p", { class: "quiet-text" }, `and ${count(inside.length - IN_VIEW)} more; zoom in`) : "",
+      inside.length > IN_VIEW ? el("p", { class: "quiet-text" }, t("and {n} more; zoom in", { n: count(inside.length - IN_VIEW) })) : "",
     );
   }, 200);
 }

@@ -3,6 +3,7 @@
 import { api, isAborted, Problem, thumbOf } from "./api.js";
 import { makeDraggable } from "./chips.js";
 import { byId, debounce, el, icon, iconButton, nameOf, toast } from "./dom.js";
+import { t } from "./language.js";
 import { bus, go, href, state } from "./state.js";
 
 const view = byId("view-recipes");
@@ -16,18 +17,18 @@ const isOfDish = () => Boolean(asked.upload || state.dish);
 function build() {
   const field = (name, label, placeholder) => el("label", { class: "field" }, el("span", {}, label),
     el("input", { type: "search", placeholder, value: asked[name], name, on: { input: (event) => { asked[name] = event.target.value; later(); } } }));
-  const file = el("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "A picture of the dish", on: { change: () => { if (file.files[0]) useFile(file.files[0]); file.value = ""; } } });
+  const file = el("input", { type: "file", accept: "image/*", hidden: true, "aria-label": t("A picture of the dish"), on: { change: () => { if (file.files[0]) useFile(file.files[0]); file.value = ""; } } });
   const dish = el("div", { class: "dish" });
-  const list = el("ul", { class: "cards", "aria-label": "Recipes found" });
+  const list = el("ul", { class: "cards", "aria-label": t("Recipes found") });
   const status = el("p", { role: "status", class: "quiet-text" });
   const text = el("article", { class: "recipe", hidden: true, tabIndex: -1 });
-  const words = field("q", "Recipe", "lentil soup"), by = el("span", {});
+  const words = field("q", t("Recipe"), t("lentil soup")), by = el("span", {});
   view.replaceChildren(
-    el("h1", { class: "sr" }, "Recipes"),
+    el("h1", { class: "sr" }, t("Recipes")),
     el("div", { class: "finder" },
-      el("form", { class: "fields", role: "search", "aria-label": "Search recipes", on: { submit: (event) => { event.preventDefault(); find(); } } },
+      el("form", { class: "fields", role: "search", "aria-label": t("Search recipes"), on: { submit: (event) => { event.preventDefault(); find(); } } },
         words, el("div", { class: "field" }, by, dish, file),
-        field("with", "With", "rice, lemon"), field("without", "Without", "nuts")),
+        field("with", t("With"), t("rice, lemon")), field("without", t("Without"), t("nuts"))),
       status, list),
     text,
   );
@@ -38,17 +39,17 @@ function build() {
 function drawDish() {
   const { dish, file, words, by } = parts, has = isOfDish();
   words.hidden = has;
-  by.textContent = has ? "Dish" : "or by a dish";
+  by.textContent = has ? t("Dish") : t("or by a dish");
   dish.replaceChildren(...(has
-    ? [el("img", { src: asked.upload ? asked.thumb : thumbOf(state.dish, 160), alt: "", width: 44, height: 44 }), el("span", { class: "name" }, asked.upload ? asked.name : `picture ${state.dish}`),
-      iconButton("close", "Remove the dish", () => { Object.assign(asked, { upload: "", thumb: "", name: "" }); if (state.dish) go({ dish: 0 }); else { drawDish(); find(); } })]
-    : [el("button", { type: "button", class: "plain", on: { click: () => file.click() } }, icon("picture"), el("span", {}, "A picture of it"))]));
+    ? [el("img", { src: asked.upload ? asked.thumb : thumbOf(state.dish, 160), alt: "", width: 44, height: 44 }), el("span", { class: "name" }, asked.upload ? asked.name : t("picture {id}", { id: state.dish })),
+      iconButton("close", t("Remove the dish"), () => { Object.assign(asked, { upload: "", thumb: "", name: "" }); if (state.dish) go({ dish: 0 }); else { drawDish(); find(); } })]
+    : [el("button", { type: "button", class: "plain", on: { click: () => file.click() } }, icon("picture"), el("span", {}, t("A picture of it")))]));
 }
 
 async function useFile(file) {
   try {
     const { upload, thumb } = await api.upload(file);
-    Object.assign(asked, { upload, thumb, name: file.name || "your picture" });
+    Object.assign(asked, { upload, thumb, name: file.name || t("your picture") });
     if (state.dish) go({ dish: 0 });
     drawDish();
     find();
@@ -85,8 +86,8 @@ function draw(answer) {
     }, el("strong", {}, hit.title), el("span", { class: "quiet-text" }, nameOf(hit.source || ""))))));
   const unknown = (answer.unknown_words || []).map((one) => one.word);
   const isAll = !isOfDish() && !["q", "with", "without"].some((name) => asked[name].trim());
-  parts.status.textContent = unknown.length ? `Not known: ${unknown.join(", ")}`
-    : answer.hits.length ? "" : isAll ? "No recipes here yet. Add some: lexpix texts add FILE" : "No recipe was found.";
+  parts.status.textContent = unknown.length ? t("Not known: {words}", { words: unknown.join(", ") })
+    : answer.hits.length ? "" : isAll ? t("No recipes here yet. Add some: {command}", { command: "lexpix texts add FILE" }) : t("No recipe was found.");
 }
 
 /** Show a recipe, and the pictures of dishes that are near it. */
@@ -101,16 +102,16 @@ async function read(id) {
   if (!id) return;
   try {
     const recipe = await api.text(id, signal);
-    const dishes = el("section", { hidden: true }, el("h3", {}, "Dishes like it"));
+    const dishes = el("section", { hidden: true }, el("h3", {}, t("Dishes like it")));
     text.replaceChildren(
-      el("button", { type: "button", class: "plain back", on: { click: () => go({ text: 0 }) } }, icon("left"), el("span", {}, "All recipes")),
-      el("h2", {}, recipe.title || "without a title"), ...body(recipe),
+      el("button", { type: "button", class: "plain back", on: { click: () => go({ text: 0 }) } }, icon("left"), el("span", {}, t("All recipes"))),
+      el("h2", {}, recipe.title || t("without a title")), ...body(recipe),
       dishes, el("p", { class: "quiet-text source" }, recipe.source || ""),
     );
     text.scrollTop = 0;
     const pictures = await api.picturesOf(id, signal);
     if (!pictures.hits.length) {
-      if (pictures.nothing_like_that) dishes.append(el("p", { class: "quiet-text" }, "No picture here looks like a dish."));
+      if (pictures.nothing_like_that) dishes.append(el("p", { class: "quiet-text" }, t("No picture here looks like a dish.")));
       dishes.hidden = !pictures.nothing_like_that;
       return;
     }
@@ -133,9 +134,9 @@ async function read(id) {
 function body(text) {
   const isRecipe = text.ingredients.length > 0;
   return [
-    isRecipe && el("h3", {}, "Ingredients"),
+    isRecipe && el("h3", {}, t("Ingredients")),
     isRecipe && el("ul", { class: "ingredients" }, text.ingredients.map((line) => el("li", {}, line))),
-    isRecipe && text.body.length > 0 && el("h3", {}, "Method"),
+    isRecipe && text.body.length > 0 && el("h3", {}, t("Method")),
     isRecipe ? el("ol", {}, text.body.map((step) => el("li", {}, step))) : el("div", { class: "body" }, text.body.map((part) => el("p", {}, part))),
   ].filter(Boolean);
 }

@@ -1,7 +1,8 @@
 // Pictures that are selected, and what can be done with them.
 
 import { api, Problem } from "./api.js";
-import { byId, copyText, count, el, icon, openSheet, plural, save, toast } from "./dom.js";
+import { byId, copyText, count, el, icon, openSheet, save, toast } from "./dom.js";
+import { plural, t } from "./language.js";
 import { found, loadAll } from "./search.js";
 import { bus } from "./state.js";
 
@@ -74,9 +75,9 @@ async function paths() {
 }
 
 function askForTag() {
-  const input = el("input", { type: "text", required: true, "aria-label": "Tag", placeholder: "holiday" });
-  const form = el("form", { class: "line" }, input, el("button", { type: "submit", class: "main" }, "Add"));
-  const sheet = openSheet(`Tag ${plural(selected.size, "picture")}`, form);
+  const input = el("input", { type: "text", required: true, "aria-label": t("Tag"), placeholder: t("holiday") });
+  const form = el("form", { class: "line" }, input, el("button", { type: "submit", class: "main" }, t("Add")));
+  const sheet = openSheet(plural(selected.size, "Tag {n} picture", "Tag {n} pictures"), form);
   input.focus();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -85,10 +86,10 @@ function askForTag() {
       let done = 0;
       for (const id of ids) { // one after the other: the server is somebody's laptop
         await api.tag(id, { add: [name] });
-        form.querySelector("button").textContent = `${++done} of ${ids.length}`;
+        form.querySelector("button").textContent = t("{done} of {total}", { done: ++done, total: ids.length });
       }
       sheet.close();
-      toast(`${plural(ids.length, "picture")} tagged ${name}`);
+      toast(t("{pictures} tagged {name}", { pictures: plural(ids.length, "{n} picture", "{n} pictures"), name }));
       bus.dispatchEvent(new CustomEvent("tagged"));
     });
   });
@@ -107,14 +108,14 @@ function draw() {
   };
   const exportAs = (form) => async () => save(await api.exported([...selected.keys()], form), NAMES[form]);
   return bar.replaceChildren(...[
-    el("p", { role: "status" }, `${count(selected.size)} selected`),
-    found.cursor && selected.size >= found.hits.length && action("Select the rest", "check", async () => { await loadAll(); pickAll(); }),
-    action("Copy paths", "copy", async () => copyText((await paths()).join("\n"), plural(selected.size, "path"))),
-    action("Tag", "tag", async () => askForTag()),
+    el("p", { role: "status" }, t("{n} selected", { n: count(selected.size) })),
+    found.cursor && selected.size >= found.hits.length && action(t("Select the rest"), "check", async () => { await loadAll(); pickAll(); }),
+    action(t("Copy paths"), "copy", async () => copyText((await paths()).join("\n"), plural(selected.size, "{n} path", "{n} paths"))),
+    action(t("Tag"), "tag", async () => askForTag()),
     action("JSON", "down", exportAs("json")),
     action("CSV", "down", exportAs("csv")),
     action("Zip", "down", exportAs("zip")),
-    action("Clear", "close", async () => clearSelection()),
+    action(t("Clear"), "close", async () => clearSelection()),
   ].filter((node) => node instanceof Node));
 }
 

@@ -3,6 +3,7 @@
 import { api, Problem } from "./api.js";
 import { makeDraggable } from "./chips.js";
 import { el, iconButton, toast } from "./dom.js";
+import { t } from "./language.js";
 import { bus, go } from "./state.js";
 
 /**
@@ -11,8 +12,8 @@ import { bus, go } from "./state.js";
  */
 export function tagEditor(id, tags) {
   const list = el("ul", { class: "taglist" });
-  const input = el("input", { type: "text", "aria-label": "New tag", placeholder: "Add a tag", maxLength: 100 });
-  const form = el("form", { class: "line" }, input, el("button", { type: "submit", class: "plain" }, "Add"));
+  const input = el("input", { type: "text", "aria-label": t("New tag"), placeholder: t("Add a tag"), maxLength: 100 });
+  const form = el("form", { class: "line" }, input, el("button", { type: "submit", class: "plain" }, t("Add")));
 
   async function change(what, focus) {
     try {
@@ -30,11 +31,11 @@ export function tagEditor(id, tags) {
     list.replaceChildren(...now.map((tag) => {
       const isGuess = tag.source === "guess";
       const sure = isGuess && tag.confidence !== null && tag.confidence !== undefined ? `${Math.round(100 * tag.confidence)} %` : "";
-      const word = el("button", { type: "button", class: "name", title: isGuess ? `A guess${sure && `, ${sure} sure`}. Click to search` : "Click to search", on: { click: () => go({ page: "/", q: `tag:${/^[^\s"]+$/.test(tag.name) ? tag.name : `"${tag.name.replace(/["\\]/g, "\\$&")}"`}`, open: 0, filters: {} }) } }, tag.name, sure && el("span", { class: "sure" }, ` ${sure}`));
+      const word = el("button", { type: "button", class: "name", title: isGuess ? (sure ? t("A guess, {sure} sure. Click to search", { sure }) : t("A guess. Click to search")) : t("Click to search"), on: { click: () => go({ page: "/", q: `tag:${/^[^\s"]+$/.test(tag.name) ? tag.name : `"${tag.name.replace(/["\\]/g, "\\$&")}"`}`, open: 0, filters: {} }) } }, tag.name, sure && el("span", { class: "sure" }, ` ${sure}`));
       makeDraggable(word, () => ({ text: tag.name }));
       return el("li", { class: isGuess ? "guess" : "user" }, word,
-        isGuess && iconButton("check", `Accept the tag ${tag.name}`, () => change({ accept: [tag.name] }, back)),
-        iconButton("close", `Remove the tag ${tag.name}`, () => change({ remove: [tag.name] }, back)));
+        isGuess && iconButton("check", t("Accept the tag {name}", { name: tag.name }), () => change({ accept: [tag.name] }, back)),
+        iconButton("close", t("Remove the tag {name}", { name: tag.name }), () => change({ remove: [tag.name] }, back)));
     }));
     list.hidden = !now.length;
   }
