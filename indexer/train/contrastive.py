@@ -80,9 +80,9 @@ class Recipe:
     word_dropout: float = 0.1
     residual_dropout: float = 0.1
     distillation: float = 0.5
-    pull: float = 3.0
+    pull: float = 6.0
     naming: float = 0.3
-    heard: float = 10.0
+    heard: float = 20.0
 
 
 def info_nce(
