@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from searchengine.errors import QueryError, UnknownWords
 from searchengine.vectors import unit_or_zero
-from searchengine.words import WordVectors, tokenize
+from searchengine.words import WordVectors
 
 Vector = npt.NDArray[np.float32]
 BLOCK = 8192
@@ -100,15 +100,16 @@ class Neighbours:
         return np.asarray(mean / length if length > 0 else mean, dtype=np.float32)
 
     def _rows(self, word: str) -> list[int]:
-        rows, unknown = self._table.find(word)
+        rows, missing = self._table.find(word)
+        unknown = self._table.unknown(word) if missing else []
         if unknown and rows:
-            near = [self._table.spelling(each) for each in unknown]
             named = ", ".join(
-                f"{each!r} (did you mean {found!r}?)" if found else repr(each)
-                for each, found in zip(unknown, near, strict=True)
+                f"{each.word!r} (did you mean {each.suggestion!r}?)"
+                if each.suggestion
+                else repr(each.word)
+                for each in unknown
             )
             raise QueryError(f"{word!r}: a part of it is not known: {named}; use other words")
         if not rows:
-            unknown = unknown or tokenize(word)
-            raise UnknownWords(unknown, [self._table.spelling(each) for each in unknown])
+            raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
         return rows

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +22,7 @@ from searchengine.errors import ImageError, QueryError, UnknownWords
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import Tagger, matcher_of, taught_vector
 from searchengine.types import (
+    MOST_SUGGESTIONS,
     Encoder,
     Linear,
     Matcher,
@@ -225,6 +226,10 @@ class _WithTaught:
     def decode_size(self) -> int | None:
         return getattr(self._encoder, "decode_size", None)
 
+    @property
+    def prepare(self) -> Callable[[Image], Image] | None:
+        return getattr(self._encoder, "prepare", None)
+
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         pieces = [self._taught.split(text) for text in texts]
         if all(isinstance(piece, str) for some in pieces for piece in some):
@@ -234,11 +239,11 @@ class _WithTaught:
     def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
         return self._encoder.encode_images(images)
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
+    def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         if not isinstance(self._encoder, Vocabulary):
             return []
         plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
-        return self._encoder.unknown_words(" ".join(plain)) if plain else []
+        return self._encoder.unknown_words(" ".join(plain), suggestions) if plain else []
 
     def _row(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float32]:
         taught = [piece[1] for piece in pieces if not isinstance(piece, str)]

@@ -29,7 +29,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.terminal",
         "searchengine.calibration",
     ),
-    ("searchengine.query", "searchengine.words", "searchengine.tables", "searchengine.vocabulary"),
+    (
+        "searchengine.query",
+        "searchengine.words",
+        "searchengine.tables",
+        "searchengine.vocabulary",
+        "searchengine.originals",
+    ),
     (
         "searchengine.records",
         "searchengine.tagging",
