@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from types import TracebackType
 
@@ -45,6 +45,7 @@ from searchengine.types import (
     Explanation,
     Ids,
     PathLike,
+    Picture,
     Query,
     Tag,
     Term,
@@ -193,6 +194,14 @@ class Engine:
         """
         in_views = self.texts.reads_views
         return self._resolver.picture_in(file, name, self.encoder, in_views=in_views)
+
+    def original(self, picture: Picture) -> BufferedReader:
+        """Open the file of a picture of the library.
+
+        Raises:
+            ImageError, ChangedFile: It cannot be read, or is not what was indexed.
+        """
+        return self._resolver.original(picture)
 
     def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
         """Return what a picture shows: the user's tags, then the model's guesses, surest first.
@@ -394,16 +403,17 @@ class Engine:
             width: Of the beam; 1 is greedy.
 
         Raises:
-            ImageError: The picture cannot be read.
+            ImageError, ChangedFile: The picture cannot be read, or is not what was indexed.
             ModelError: There is no such captioner, or it belongs to another joint model.
         """
-        path = self._resolver.path_of(picture)
         with self._captioning:  # threads that ask at once share one captioner
             writer = self._captioners.get(captioner)
             if writer is None:
                 writer = load_captioner(captioner, loaded=self.encoder)
                 self._captioners[captioner] = writer
-        return writer.caption([path], width=width)[0]
+        size, prepare = writer.decode_size, writer.prepare
+        pixels = self._resolver.pixels_of(picture, size=size, prepare=prepare)
+        return writer.caption([pixels], width=width)[0]
 
     def forget(self, path: PathLike) -> int:
         """Drop a folder or file from the library, not from the disk; return how many pictures.

@@ -15,6 +15,7 @@ in one place. A message says what, where, why, and what to do.
     ├── NothingIndexed              the library has no picture to answer with
     ├── ConfigError                 a setting that cannot be used
     ├── ImageError                  a file that is no readable picture
+    ├── ChangedFile                 a file that is not the picture that was indexed
     ├── RootError                   a folder that is absent, empty or not the volume it was
     ├── LibraryError                the catalog cannot be opened, read or upgraded
     ├── IndexFileError              an index file that cannot be read; it will be rebuilt
@@ -93,6 +94,10 @@ class ConfigError(LexpixError):
 
 class ImageError(LexpixError):
     """Reject a file that is no readable picture; the message starts with its path."""
+
+
+class ChangedFile(LexpixError):
+    """Refuse a file that is not the picture that was indexed; the message starts with its path."""
 
 
 class RootError(LexpixError):

@@ -17,6 +17,7 @@ from searchengine.resolve import (
     Resolver,
     parts_of,
     query_vector,
+    refuse_excess,
 )
 from searchengine.types import Encoder, Explanation, Linear, PathLike, Query
 
@@ -48,16 +49,20 @@ class Explainer:
 
         Raises:
             QueryError: As `Engine.search` does; or the picture cannot be read.
+            ChangedFile: A picture of the library is not what was indexed.
             ModelError: The scores of this model cannot be split exactly.
         """
         encoder = self._linear
-        try:
-            regions = encoder.encode_regions([self._resolver.path_of(picture)])[0]
-        except ImageError as error:
-            raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
         asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
+        refuse_excess(asked)
         if not asked.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
+        size, prepare = getattr(encoder, "decode_size", None), getattr(encoder, "prepare", None)
+        try:
+            pixels = self._resolver.pixels_of(picture, size=size, prepare=prepare)
+            regions = encoder.encode_regions([pixels])[0]
+        except ImageError as error:
+            raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
         terms, _, unknown = self._resolver.resolve(asked, given)
         query_vector(terms)  # raises what a search would raise
         labels, parts = parts_of(encoder, terms)
@@ -85,12 +90,10 @@ class Explainer:
         """Draw an explanation of a picture, a heat map for each part, to an image file.
 
         Raises:
-            ImageError: The picture cannot be read.
+            ImageError, ChangedFile: The picture cannot be read, or is not what was indexed.
             ConfigError: The file cannot be written; the suffix decides on the format.
         """
-        from searchengine.images import open_image
-
-        sheet = draw(open_image(self._resolver.path_of(picture), size=PANEL), explanation)
+        sheet = draw(self._resolver.pixels_of(picture, size=PANEL), explanation)
         try:
             sheet.save(os.fspath(out))
         except (OSError, ValueError) as error:

@@ -39,6 +39,9 @@ CENTRE = 0.8
 # (MPO, what some cameras write, is opened as a JPEG.)
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM")
 
+_SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm"}
+"""What Pillow calls differently from `columns.FORMATS`."""
+
 # A JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves this many times the size asked for. A
 # 12 MP picture then takes 1/8 on its way to 224 pixels; after the final resampling it differs from
 # one decoded in full by 0.4 of 255 grey levels, for a third of the time.
@@ -82,13 +85,18 @@ class Photo:
     pixels: Image.Image | None
 
 
-def open_file(path: PathLike) -> BufferedReader:
+def open_file(path: PathLike, opener: Callable[[str, int], int] | None = None) -> BufferedReader:
     """Open a regular file for reading.
+
+    Args:
+        path: The file.
+        opener: As of `open`; it may wait for nothing.
 
     Raises:
         OSError: It cannot be opened, or it is a FIFO or a device; nothing is waited for.
     """
-    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
+    opener = opener or _open_without_waiting
+    file = open(path, "rb", opener=opener)  # noqa: SIM115 - the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
@@ -141,6 +149,20 @@ def read_photo(
             return _read(file, path, max_pixels, pixels)
     except OSError as error:
         raise ImageError(_message(path, _reason(error))) from error
+
+
+def format_in(file: BinaryIO) -> str | None:
+    """Return the format of an open picture by its content, in lower case; None if it is of none.
+
+    The file is at its beginning before and after.
+    """
+    try:
+        with Image.open(file, formats=_FORMATS) as image:
+            found = image.format
+    except Exception:  # as in `_read`
+        found = None
+    file.seek(0)
+    return None if found is None else _SAME_FORMAT.get(found, found.lower())
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from searchengine.errors import QueryError, UnknownWords
 from searchengine.languages import Reader
 from searchengine.vectors import unit_or_zero
-from searchengine.words import WordVectors, tokenize
+from searchengine.words import WordVectors
 
 Vector = npt.NDArray[np.float32]
 BLOCK = 8192
@@ -108,15 +108,16 @@ class Neighbours:
     def _rows(self, word: str) -> list[int]:
         if self._reader is not None:
             word = self._reader.translate(word) or word
-        rows, unknown = self._table.find(word)
+        rows, missing = self._table.find(word)
+        unknown = self._table.unknown(word) if missing else []
         if unknown and rows:
-            near = [self._table.spelling(each) for each in unknown]
             named = ", ".join(
-                f"{each!r} (did you mean {found!r}?)" if found else repr(each)
-                for each, found in zip(unknown, near, strict=True)
+                f"{each.word!r} (did you mean {each.suggestion!r}?)"
+                if each.suggestion
+                else repr(each.word)
+                for each in unknown
             )
             raise QueryError(f"{word!r}: a part of it is not known: {named}; use other words")
         if not rows:
-            unknown = unknown or tokenize(word)
-            raise UnknownWords(unknown, [self._table.spelling(each) for each in unknown])
+            raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
         return rows

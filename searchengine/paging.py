@@ -19,7 +19,7 @@ from searchengine.columns import Mask
 from searchengine.engine import Engine
 from searchengine.facets import Chosen, Count, Facet, Facets
 from searchengine.ranking import Place, Ranked
-from searchengine.resolve import KnownPicture
+from searchengine.resolve import KnownPicture, refuse_excess
 from searchengine.types import Answer, Hit, Ids, Picture, Query
 
 Sort = Literal["match", "newest", "oldest"]
@@ -91,6 +91,7 @@ def page_of(engine: Engine, facets: Facets, wanted: Wanted) -> Page:
     passing = None
     base: Mask | None = None
     if asked is not None and asked.filters:
+        refuse_excess(asked)
         passing = engine.labels.passing(asked.filters, facets.ids)
         base = np.isin(facets.ids, np.fromiter(passing, dtype=np.int64))
     allowed = base

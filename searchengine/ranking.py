@@ -15,7 +15,14 @@ from searchengine.config import Settings
 from searchengine.errors import ModelError, NothingIndexed
 from searchengine.labels import Labels
 from searchengine.loading import names_head
-from searchengine.resolve import NONE_GIVEN, KnownPicture, Resolved, Resolver, query_vector
+from searchengine.resolve import (
+    NONE_GIVEN,
+    KnownPicture,
+    Resolved,
+    Resolver,
+    query_vector,
+    refuse_excess,
+)
 from searchengine.status import why_empty
 from searchengine.tagging import matcher_of
 from searchengine.types import (
@@ -121,6 +128,7 @@ class Ranker:
         """
         self.require_model_of_pictures()
         self.require_pictures()
+        refuse_excess(asked)
         passing = self._labels.passing(asked.filters, only) if asked.filters else None
         count = self._settings.limit if limit is None else limit
         if not asked.terms:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownWords
 from searchengine.types import (
+    MOST_SUGGESTIONS,
     Encoder,
     Linear,
     PathLike,
@@ -30,6 +31,17 @@ from searchengine.types import (
     Vocabulary,
 )
 from searchengine.vectors import compose, unit_rows
+from searchengine.words import tokenize
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PARTS = 100
+"""Most terms, and most filters, of a query."""
+MAX_WORDS = 200
+"""Most words of a query, all terms and filters together."""
+MAX_LETTERS = 200
+"""Most letters of a word."""
 
 Resolved: TypeAlias = list[tuple[Term, Vector]]
 """The terms of a query that have a vector, with their unit vectors."""
@@ -73,16 +85,16 @@ class Resolver:
             given: Pictures by the values of the terms that stand for them; others are files.
 
         Raises:
+            QueryError: The query is over the limits.
             UnknownWords: No word of the query is known.
             UnknownPicture: A picture of the query cannot be read, or the library has no such id.
         """
         terms: Resolved = []
         used: set[int] = set()
-        unknown: dict[str, UnknownWord] = {}
+        unknown = self.unknown_words(asked)
         nothing_known: UnknownWords | None = None
         for term in asked.terms:
             if term.kind == "words":
-                unknown.update((word.word, word) for word in self._unknown_words(term.value))
                 try:
                     vector = self._encoder.encode_texts([term.value])[0]
                 except UnknownWords as error:
@@ -96,17 +108,39 @@ class Resolver:
             terms.append((term, vector))
         understood = any(term.kind == "words" for term, _ in terms)
         if nothing_known is not None and not understood:
-            words = tuple(unknown.values())
-            if not words:
+            if not unknown:
                 raise nothing_known
-            raise UnknownWords([w.word for w in words], [w.suggestion for w in words])
-        return terms, used, tuple(unknown.values())
+            raise UnknownWords([w.word for w in unknown], [w.suggestion for w in unknown])
+        return terms, used, unknown
 
-    def path_of(self, picture: PathLike | int) -> str:
-        """Return the file of a picture given as a path or a library id."""
-        if isinstance(picture, int):
-            return self._row(picture).path
-        return os.path.expanduser(os.fspath(picture))
+    def original(self, picture: Picture) -> BufferedReader:
+        """Open the file of a picture of the library, as `open_original` does."""
+        from searchengine.originals import open_original
+
+        return open_original(picture, (root.path for root in self._catalog.roots()))
+
+    def pixels_of(
+        self,
+        picture: PathLike | int,
+        *,
+        size: int | None = None,
+        prepare: Callable[[Image], Image] | None = None,
+    ) -> Image:
+        """Decode a picture given as a path or a library id, as `open_image` does.
+
+        A number stands for the picture that was indexed, whatever lies at its path by now.
+
+        Raises:
+            UnknownPicture: The library has no such id.
+            ImageError: It cannot be read.
+            ChangedFile: It has a number, and its file is not what was indexed.
+        """
+        from searchengine.images import open_image
+
+        if not isinstance(picture, int):
+            return open_image(_expanded(picture), size=size, prepare=prepare)
+        with self.original(self._row(picture)) as file:
+            return open_image(file, size=size, prepare=prepare)
 
     def _row(self, id_: int) -> Picture:
         row = self._catalog.get([id_]).get(id_)
@@ -115,9 +149,19 @@ class Resolver:
         return row
 
     def unknown_words(self, asked: Query) -> tuple[UnknownWord, ...]:
-        """Return the words of a query that the model does not know, each once."""
-        texts = [term.value for term in asked.terms if term.kind == "words"]
-        found = {word.word: word for text in texts for word in self._unknown_words(text)}
+        """Return the words of a query that the model does not know, each once.
+
+        Raises:
+            QueryError: The query is over the limits.
+        """
+        refuse_excess(asked)
+        found: dict[str, UnknownWord] = {}
+        if isinstance(self._encoder, Vocabulary):
+            for term in asked.terms:
+                if term.kind == "words":
+                    left = MOST_SUGGESTIONS - len(found)
+                    for word in self._encoder.unknown_words(term.value, left):
+                        found.setdefault(word.word, word)
         return tuple(found.values())
 
     def translated(self, asked: Query) -> tuple[Translated, ...]:
@@ -140,9 +184,6 @@ class Resolver:
         )
         return replace(asked, terms=tuple(terms))
 
-    def _unknown_words(self, text: str) -> list[UnknownWord]:
-        return self._encoder.unknown_words(text) if isinstance(self._encoder, Vocabulary) else []
-
     def picture(self, picture: PathLike | int) -> KnownPicture:
         """Return the vector of a picture, given as a file or a library id, and where it is.
 
@@ -154,7 +195,7 @@ class Resolver:
 
         if isinstance(picture, int):
             return self._stored_picture(picture)
-        path = os.path.abspath(self.path_of(picture))
+        path = os.path.abspath(_expanded(picture))
         try:
             with open_file(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -239,6 +280,33 @@ class Resolver:
             raise QueryError(f"{error}; a query needs a picture that can be read") from error
         vector: Vector = vectors[0]
         return vector
+
+
+def refuse_excess(asked: Query) -> None:
+    """Raise QueryError if a query has more parts, words or letters than can be meant seriously."""
+    for what, parts in (("terms", asked.terms), ("filters", asked.filters)):
+        if len(parts) > MAX_PARTS:
+            raise QueryError(
+                f"the query has {len(parts)} {what}, the limit is {MAX_PARTS}; leave some out"
+            )
+    texts = [term.value for term in asked.terms if term.kind == "words"]
+    texts += [one.name for one in asked.filters]
+    words = [word for text in texts for word in tokenize(text)]
+    if len(words) > MAX_WORDS:
+        raise QueryError(
+            f"the query has {len(words)} words, the limit is {MAX_WORDS}; leave some out, or "
+            "search by a whole text: lexpix search --text-file FILE"
+        )
+    longest = max(words, key=len, default="")
+    if len(longest) > MAX_LETTERS:
+        raise QueryError(
+            f"a word of the query has {len(longest)} letters ({longest[:20]}...), the limit is "
+            f"{MAX_LETTERS}; leave it out"
+        )
+
+
+def _expanded(path: PathLike) -> str:
+    return os.path.expanduser(os.fspath(path))
 
 
 def query_vector(terms: Resolved) -> Vector:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,6 +23,7 @@ from searchengine.spelling import fold, tokens
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import Tagger, matcher_of, taught_vector
 from searchengine.types import (
+    MOST_SUGGESTIONS,
     Encoder,
     Linear,
     Matcher,
@@ -233,6 +234,10 @@ class _WithTaught:
     def decode_size(self) -> int | None:
         return getattr(self._encoder, "decode_size", None)
 
+    @property
+    def prepare(self) -> Callable[[Image], Image] | None:
+        return getattr(self._encoder, "prepare", None)
+
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         pieces = [self._taught.split(text) for text in texts]
         if all(isinstance(piece, str) for some in pieces for piece in some):
@@ -242,11 +247,11 @@ class _WithTaught:
     def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
         return self._encoder.encode_images(images)
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
+    def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         if not isinstance(self._encoder, Vocabulary):
             return []
         plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
-        return self._encoder.unknown_words(" ".join(plain)) if plain else []
+        return self._encoder.unknown_words(" ".join(plain), suggestions) if plain else []
 
     def translated(self, text: str) -> list[Translated]:
         if not isinstance(self._encoder, Polyglot):

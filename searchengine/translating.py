@@ -14,6 +14,7 @@ from searchengine.languages import Piece, Reader, knowing
 from searchengine.spelling import script
 from searchengine.tagging import matcher_of
 from searchengine.types import (
+    MOST_SUGGESTIONS,
     Encoder,
     Linear,
     Matcher,
@@ -92,22 +93,27 @@ class Translating:
         """As the encoder does."""
         return self._encoder.encode_images(images)
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
-        """Return the words that are not known in any language, each with the nearest spelling."""
+    def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
+        """Return the words that are not known in any language, the first with near spellings."""
         if not isinstance(self._encoder, Vocabulary):
             return []
         found: dict[str, UnknownWord] = {}
         for piece in self.reader.read(text):
+            left = max(0, suggestions - len(found))
             if piece.language != ENGLISH:
                 continue
             if script(piece.source) in ("LATIN", ""):
-                for one in self._encoder.unknown_words(piece.source):
-                    near = one.suggestion or self.reader.nearest(one.word)
+                for place, one in enumerate(self._encoder.unknown_words(piece.source, left)):
+                    near = one.suggestion or self._nearest(one.word, left - place)
                     found.setdefault(one.word, UnknownWord(one.word, near))
             elif not piece.known:
-                near = self.reader.nearest(piece.source)
+                near = self._nearest(piece.source, left)
                 found.setdefault(piece.source, UnknownWord(piece.source, near))
         return list(found.values())
+
+    def _nearest(self, word: str, left: int) -> str | None:
+        """Return a near spelling in another language while any may still be looked for."""
+        return self.reader.nearest(word) if left > 0 and len(word) <= _LONGEST else None
 
     def translated(self, text: str) -> list[Translated]:
         """Return the words of a text that were put into English, in order, each once."""
@@ -173,3 +179,7 @@ def _is_changed(pieces: Sequence[Piece]) -> bool:
 
 def _english(pieces: Sequence[Piece]) -> str:
     return " ".join(piece.english for piece in pieces if piece.english)
+
+
+_LONGEST = 40
+"""Letters of a word; nothing that is longer is the misspelling of another."""

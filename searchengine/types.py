@@ -104,6 +104,10 @@ class Hit:
     band: Band | None = None
 
 
+MOST_SUGGESTIONS = 5
+"""Most unknown words for which spellings are looked for: each takes milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownWord:
     """A word of the query that the model does not know, with the nearest known spelling if any."""
@@ -328,8 +332,11 @@ class Encoder(Protocol):
 class Vocabulary(Protocol):
     """What an encoder that works word by word can say about words it does not know."""
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
-        """Return the words of the text that have no vector, in order, each once."""
+    def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
+        """Return the words of the text that have no vector, in order, each once.
+
+        At most the first `suggestions` of them come with a spelling, which is looked for at length.
+        """
         ...
 
 

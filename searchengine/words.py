@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from searchengine.errors import ModelError
 from searchengine.spelling import INDIC, MARKS, fold, script, unmarked
-from searchengine.types import UnknownWord
+from searchengine.types import MOST_SUGGESTIONS, UnknownWord
 
 _KINDS = {
     "words-text.npy": (np.uint8, 1),
@@ -231,7 +231,7 @@ class WordVectors:
         without accents, then in its parts ("sheep-dog"), which may be a phrase too ("ice-cream").
         """
         rows: list[int] = []
-        unknown: list[str] = []
+        unknown: dict[str, None] = {}
         for word, row in self._matched(tokenize(text)):
             if row is not None:
                 rows.append(row)
@@ -239,9 +239,9 @@ class WordVectors:
             for part, row_of_part in self._matched(re.split(r"[-']", word)):
                 if row_of_part is not None:
                     rows.append(row_of_part)
-                elif part not in unknown:
-                    unknown.append(part)
-        return rows, unknown
+                else:
+                    unknown[part] = None
+        return rows, list(unknown)
 
     def spelling(self, word: str) -> str | None:
         """Return the nearest word by edit distance, or None.
@@ -258,6 +258,8 @@ class WordVectors:
             return None
         kind = script(word)
         limit = 1 if len(word) <= 4 else 2
+        if len(word) > self._most_letters + limit:
+            return None
         scored = process.extract(
             word, self._spellings, scorer=OSA.distance, score_cutoff=limit, limit=None
         )
@@ -274,14 +276,21 @@ class WordVectors:
         )
         return nearest[0] if nearest else None
 
-    def unknown(self, text: str) -> list[UnknownWord]:
-        """Return the words of a text that have no vector, each with the nearest spelling."""
-        return [UnknownWord(word, self.spelling(word)) for word in self.find(text)[1]]
+    def unknown(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
+        """Return the words of a text that have no vector, the first with the nearest spelling."""
+        return [
+            UnknownWord(word, self.spelling(word) if at < suggestions else None)
+            for at, word in enumerate(self.find(text)[1])
+        ]
 
     @cached_property
     def _spellings(self) -> list[str]:
         """All words, read once: a server is asked for spellings again and again."""
         return list(self)
+
+    @cached_property
+    def _most_letters(self) -> int:
+        return max(map(len, self._spellings), default=0)
 
     @cached_property
     def _longest(self) -> int:

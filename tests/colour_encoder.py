@@ -48,7 +48,7 @@ class ColourEncoder:
         self.batches.append(len(images))
         return unit_rows(np.stack([self._picture(image) for image in images]), self.dim)
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
+    def unknown_words(self, text: str, suggestions: int = 0) -> list[UnknownWord]:
         words = dict.fromkeys(text.lower().split())
         return [UnknownWord(word) for word in words if word not in COLOURS]
 

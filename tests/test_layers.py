@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.languages",
         "searchengine.tables",
         "searchengine.vocabulary",
+        "searchengine.originals",
     ),
     (
         "searchengine.records",

@@ -26,6 +26,7 @@ from searchengine.config import Settings
 from searchengine.database import open_database
 from searchengine.duplicates import NEARLY_THE_SAME
 from searchengine.engine import Engine
+from searchengine.errors import ChangedFile
 from searchengine.web import schemas, uploads
 from searchengine.web.app import create_app
 from searchengine.web.decoding import Decoding
@@ -340,7 +341,7 @@ def test_thumbnails_keep_to_their_limit_and_the_latest(engine: Engine, tmp_path:
     thumbs = Thumbs(tmp_path / "thumbs", Decoding(1), limit=4000)
     made = {}
     for age, picture in enumerate(rows.values()):
-        made[picture.id] = thumbs.of(picture, 160)
+        made[picture.id] = thumbs.of(picture, 160, engine.original)
         for file in (tmp_path / "thumbs").rglob("*.jpg"):  # older than those to come
             os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 1000 * (12 - age)))
         kept = list((tmp_path / "thumbs").rglob("*.jpg"))
@@ -348,10 +349,10 @@ def test_thumbnails_keep_to_their_limit_and_the_latest(engine: Engine, tmp_path:
     last = list(rows.values())[-1]
     assert any(file.name.startswith(last.sha256) for file in kept)
     assert 0 < len(kept) < len(rows)
-    assert {one: thumbs.of(rows[one], 160) for one in made} == made
+    assert {one: thumbs.of(rows[one], 160, engine.original) for one in made} == made
 
 
-def test_thumbnail_of_an_edited_file_is_not_kept_as_that_of_the_old(tmp_path: Path) -> None:
+def test_thumbnail_of_an_edited_file_is_not_made_for_that_of_the_old(tmp_path: Path) -> None:
     path = photograph(tmp_path / "photos" / "x.png", "red", "red")
     with open_engine(tmp_path / "library") as engine:
         scan(engine, tmp_path / "photos")
@@ -359,9 +360,13 @@ def test_thumbnail_of_an_edited_file_is_not_kept_as_that_of_the_old(tmp_path: Pa
         photograph(path, "blue", "blue")
         os.utime(path, (1, 1))
         thumbs = Thumbs(tmp_path / "thumbs", Decoding(1))
-        shown = Image.open(io.BytesIO(thumbs.of(picture, 160))).getpixel((5, 5))
-        assert shown[2] > 200 > shown[0]
+        with pytest.raises(ChangedFile, match="index it again"):
+            thumbs.of(picture, 160, engine.original)
         assert list((tmp_path / "thumbs").rglob("*.jpg")) == []
+        scan(engine, tmp_path / "photos")
+        renewed = thumbs.of(engine.catalog.get([1])[1], 160, engine.original)
+        shown = Image.open(io.BytesIO(renewed)).getpixel((5, 5))
+        assert shown[2] > 200 > shown[0]
 
 
 def test_tags_are_taken_and_found_at_once(api: httpx.Client) -> None:

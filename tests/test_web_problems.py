@@ -81,6 +81,7 @@ def _get(server: Served, path: str) -> tuple[int, dict[str, object]]:
         ("NothingIndexed", 409),
         ("ConfigError", 400),
         ("ImageError", 422),
+        ("ChangedFile", 409),
         ("RootError", 400),
         ("LibraryError", 503),
         ("ModelError", 409),

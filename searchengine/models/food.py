@@ -42,7 +42,7 @@ from searchengine.errors import ModelError, UnknownWords
 from searchengine.models import files
 from searchengine.models.joint import JointEncoder
 from searchengine.models.stored import StoredModel
-from searchengine.types import UnknownWord, Vectors
+from searchengine.types import MOST_SUGGESTIONS, UnknownWord, Vectors
 from searchengine.vectors import unit_or_zero, unit_rows
 from searchengine.words import tokenize
 
@@ -132,9 +132,9 @@ class FoodHead(StoredModel):
         """
         return self.encode_documents([Document("text", text) for text in texts])
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
+    def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         """Return the words of the text that have no vector, each with the nearest spelling."""
-        return self._general.unknown_words(text)
+        return self._general.unknown_words(text, suggestions)
 
     def _count(self, fields: Mapping[str, Sequence[str]]) -> tuple[Rows, Numbers]:
         counts: dict[int, float] = {}

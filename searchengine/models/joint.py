@@ -24,7 +24,7 @@ import numpy.typing as npt
 from searchengine.errors import ModelError, UnknownWords
 from searchengine.models import files
 from searchengine.models.stored import StoredModel
-from searchengine.types import PathLike, UnknownWord, Vectors
+from searchengine.types import MOST_SUGGESTIONS, PathLike, UnknownWord, Vectors
 from searchengine.vectors import unit_rows
 from searchengine.words import FILES as WORD_FILES
 from searchengine.words import WordVectors, tokenize
@@ -68,15 +68,14 @@ class JointEncoder(StoredModel):
         """Return one unit row per text, shape (n, dim).
 
         Raises:
-            UnknownWords: A text has no known word.
+            UnknownWords: A text has no known word; for spellings ask `unknown_words`.
         """
         sums = np.empty((len(texts), self.dim), dtype=np.float32)
         for line, text in enumerate(texts):
             sums[line] = self.text_sum(text)
             # A word of the table that training never reached has no vector either.
             if not sums[line].any():
-                unknown = self.words.unknown(text) or [UnknownWord(w) for w in tokenize(text)]
-                raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
+                raise UnknownWords(self.words.find(text)[1] or tokenize(text))
         return unit_rows(sums, self.dim)
 
     @property
@@ -119,9 +118,9 @@ class JointEncoder(StoredModel):
         matrix: npt.NDArray[np.float32] = np.asarray(self._text[0])
         return matrix
 
-    def unknown_words(self, text: str) -> list[UnknownWord]:
-        """Return the words of the text that have no vector, each with the nearest spelling."""
-        return self.words.unknown(text)
+    def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
+        """Return the words of the text that have no vector, the first with the nearest spelling."""
+        return self.words.unknown(text, suggestions)
 
     def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
         """Return one unit row per picture, shape (n, dim).

@@ -8,14 +8,13 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.responses import StreamingResponse
 
-from searchengine.errors import UnknownPicture
-from searchengine.images import open_file
+from searchengine.errors import ChangedFile, ImageError, UnknownPicture
 from searchengine.types import Picture
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary
@@ -80,7 +79,8 @@ def export(asked: schemas.ExportRequest, live: TheLibrary) -> Response:
             f"these pictures have {total / 2**30:.1f} GB, a zip may have {MAX_ZIP // 2**30}; "
             "select fewer, or export a list of paths",
         )
-    return StreamingResponse(_zip(pictures), media_type="application/zip", headers=headers)
+    packed = _zip(pictures, live.engine.original)
+    return StreamingResponse(packed, media_type="application/zip", headers=headers)
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:
@@ -152,7 +152,7 @@ class _Pipe(io.RawIOBase):
         return data
 
 
-def _zip(pictures: Sequence[Picture]) -> Iterator[bytes]:
+def _zip(pictures: Sequence[Picture], original: Callable[[Picture], BinaryIO]) -> Iterator[bytes]:
     """Yield a zip piece by piece; a file that cannot be read is named in one of its own."""
     pipe = _Pipe()
     unread: list[str] = []
@@ -160,13 +160,15 @@ def _zip(pictures: Sequence[Picture]) -> Iterator[bytes]:
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for picture, name in zip(pictures, names, strict=True):
             try:
-                file = open_file(picture.path)
-            except OSError as error:
-                unread.append(f"{picture.path}: {error.strerror}")
+                file = original(picture)
+            except (ImageError, ChangedFile) as error:
+                unread.append(str(error))
                 continue
             with file, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
-                while block := file.read(BLOCK):
+                left = picture.size  # what was appended since it was opened is not of the picture
+                while block := file.read(min(BLOCK, left)):
                     entry.write(block)
+                    left -= len(block)
                     yield pipe.taken()
         if unread:
             told = "\n".join(unread).encode("utf-8", "surrogateescape")

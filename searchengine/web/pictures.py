@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from starlette.responses import FileResponse
 
 from searchengine.answers import translated_entries
 from searchengine.captioncatalog import CaptionCatalog
@@ -15,11 +14,12 @@ from searchengine.columns import format_of
 from searchengine.duplicates import copies, near_duplicates
 from searchengine.engine import Engine
 from searchengine.errors import ImageError, ModelError, UnknownPicture
-from searchengine.images import open_file
+from searchengine.images import format_in
 from searchengine.query import parse
 from searchengine.types import Picture, Tag, Vector
 from searchengine.web import answers, schemas
 from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs, TheUploads
+from searchengine.web.originals import OpenFile
 from searchengine.web.search import search
 
 router = APIRouter(prefix="/images", default_response_class=AsciiJSON)
@@ -37,7 +37,7 @@ MEDIA_TYPES = {
     "jpeg2000": "image/jp2",
     "pnm": "image/x-portable-anymap",
 }
-"""What a file is sent as. Nothing here is a page that a browser would run."""
+"""What a file is sent as, by its content. Nothing here is a page that a browser would run."""
 
 FOR_EVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
@@ -93,17 +93,17 @@ def image(id: PictureId, live: TheLibrary) -> Response:
 
 @router.get("/{id}/file", response_class=Response)
 def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
-    """Return the file of a picture as it is; ranges of bytes may be asked for."""
+    """Return the file of a picture as it was indexed; a range of its bytes may be asked for."""
     picture = known(live.engine, id)
-    media_type = MEDIA_TYPES.get(format_of(picture.path) or "")
-    if media_type is None:
-        raise HTTPException(415, f"{picture.path}: not of a format that is shown")
     try:
-        with open_file(picture.path) as opened:
-            status = os.fstat(opened.fileno())
-    except OSError as error:
-        raise HTTPException(404, f"{picture.path}: cannot be read ({error.strerror})") from error
-    tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        opened = live.engine.original(picture)
+    except ImageError as error:
+        raise HTTPException(404, str(error)) from error
+    media_type = MEDIA_TYPES.get(format_in(opened) or "")
+    if media_type is None:
+        opened.close()
+        raise HTTPException(415, f"{picture.path}: not of a format that is shown")
+    tag = f'"{picture.sha256}"'
     headers = {
         "ETag": tag,
         "Cache-Control": ASK_AGAIN,
@@ -112,8 +112,9 @@ def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
         "Content-Disposition": _disposition(picture.path),
     }
     if _is_known(request, tag):
+        opened.close()
         return Response(status_code=304, headers=headers)
-    return FileResponse(picture.path, media_type=media_type, headers=headers, stat_result=status)
+    return OpenFile(opened, picture.size, request, media_type, headers)
 
 
 @router.get("/{id}/thumb", response_class=Response)
@@ -135,7 +136,7 @@ def thumb(
         if _is_known(request, tag):
             return Response(status_code=304, headers=headers)
     try:
-        made = thumbs.of(picture, int(size))
+        made = thumbs.of(picture, int(size), live.engine.original)
     except ImageError as error:
         raise HTTPException(404, str(error)) from error
     return Response(made, media_type="image/jpeg", headers=headers)

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searchengine.errors import (
     CancelledQuery,
+    ChangedFile,
     ConfigError,
     ImageError,
     IndexFileError,
@@ -55,6 +56,7 @@ STATUSES: tuple[tuple[type[LexpixError], int, str, str], ...] = (
     (NothingIndexed, 409, "nothing-indexed", "Nothing is indexed"),
     (ConfigError, 400, "setting", "A value cannot be used"),
     (ImageError, 422, "image", "Not a readable picture"),
+    (ChangedFile, 409, "changed-file", "The file is not what was indexed"),
     (RootError, 400, "folder", "The folder cannot be used"),
     (MissingPlugin, 503, "missing-plugin", "Something is not installed"),
     (ModelError, 409, "model", "The model cannot do that"),

@@ -13,8 +13,9 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from searchengine.images import open_image
 from searchengine.types import Picture
@@ -56,19 +57,23 @@ class Thumbs:
         self._lock = threading.Lock()
         self._total: int | None = None  # nobody has looked yet
 
-    def of(self, picture: Picture, size: int) -> bytes:
+    def of(self, picture: Picture, size: int, original: Callable[[Picture], BinaryIO]) -> bytes:
         """Return a thumbnail, made now if there is none.
 
+        Args:
+            picture: Of the library.
+            size: One of `SIZES`.
+            original: Opens the file of a picture, as `Engine.original` does.
+
         Raises:
-            ImageError: The file cannot be read, and there is no thumbnail of it.
+            ImageError, ChangedFile: What `original` raises, and there is no thumbnail of it.
         """
         path = None if picture.sha256 is None else self._path(picture.sha256, size)
         if path is not None and (stored := _read(path)) is not None:
             return stored
-        with self._decoding.turn():
-            made = thumbnail(open_image(picture.path, size=size), size)
-        # Of a file that was edited since it was indexed nobody knows the name of its bytes.
-        if path is not None and _is_unchanged(picture):
+        with self._decoding.turn(), original(picture) as file:
+            made = thumbnail(open_image(file, size=size), size)
+        if path is not None:
             self._keep(path, made)
         return made
 
@@ -139,11 +144,3 @@ def _read(path: Path) -> bytes | None:
     except OSError:
         return None
     return stored
-
-
-def _is_unchanged(picture: Picture) -> bool:
-    try:
-        status = os.stat(picture.path)
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (picture.size, picture.mtime_ns)

@@ -23,7 +23,8 @@ Count = Annotated[int, Query(ge=1, le=200)]
 MOST = 8
 """Most suggestions of a kind."""
 
-_LAST = re.compile(r'(?:(tag):"?([^"]*)|(\S*))\Z')
+# Without the lookbehind and what never backs off, a long word would be tried from each letter on.
+_LAST = re.compile(r'(?:(tag):"?([^"]*+)|(?<!\S)(\S*+))\Z')
 
 
 @router.get("/words/near", response_model=list[schemas.WordOut])
