@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,18 +47,24 @@ class Kinds:
         pictures are right. It is worth asking for if it has `least` pictures, and no more than the
         share `most` of those with a synset.
         """
-        broader = sorted({kind for kinds in self._kinds.values() for kind in kinds})
-        named: dict[str, Flags] = {}
-        for meaning in broader:
-            name = self._wordnet.nouns[meaning].lemmas[0].lower()
-            showing = self.showing(meaning)
-            named[name] = named[name] | showing if name in named else showing
         limit = most * self.known.sum()
-        return {
-            name: showing
-            for name, showing in sorted(named.items())
-            if least <= showing.sum() <= limit
+        found = {
+            name: np.logical_or.reduce([self.showing(meaning) for meaning in meanings])
+            for name, meanings in self._called.items()
         }
+        return {n: showing for n, showing in found.items() if least <= showing.sum() <= limit}
+
+    def called(self, name: str) -> frozenset[str]:
+        """Return the offsets of the meanings that a name from `hypernyms` stands for."""
+        return frozenset(self._called[name])
+
+    @cached_property
+    def _called(self) -> dict[str, list[str]]:
+        """What pictures are kinds of, by the first of its words, in alphabetical order."""
+        named: dict[str, list[str]] = {}
+        for meaning in sorted({kind for kinds in self._kinds.values() for kind in kinds}):
+            named.setdefault(self._wordnet.nouns[meaning].lemmas[0].lower(), []).append(meaning)
+        return dict(sorted(named.items()))
 
 
 def _offset_of(synset: str | None, wordnet: WordNet) -> str | None:

@@ -20,8 +20,10 @@ is at times right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,10 @@ TOP = 10
 """Hits that are looked at: what a user sees."""
 SAMPLE = 500
 """Most queries of a kind; drawn by the seed."""
+SHARES = (4, 16)
+"""A library is also asked in parts of one in so many of its pictures."""
+PARTS = 4
+"""Parts of each size that are asked."""
 LEFT = 0.5
 """Share of the library that must be left after what may show the concept was taken out."""
 
@@ -129,6 +135,80 @@ def _asked(
     rows = np.flatnonzero(library)
     hits = rows[np.argsort(-scores[rows], kind="stable")[:TOP]]
     return Asked(question, present, len(rows), hits, question.right[hits])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Questions about pictures of one sort, and how they are divided for a fit and a measurement.
+
+    Attributes:
+        name: For people.
+        pictures: Unit rows, shape (n, dim).
+        questions: Over all these pictures.
+        divided: What the halves have for themselves. Captions ask hundreds of questions over and
+            over, so their halves have the pictures; where a picture answers one question or two,
+            halves of the questions leave the library as large as it is.
+    """
+
+    name: str
+    pictures: Vectors
+    questions: Mapping[QueryKind, Sequence[Question]]
+    divided: Literal["pictures", "questions"]
+
+    def whole(self) -> Part:
+        """Return all questions about all pictures."""
+        return Part(self, np.ones(len(self.pictures), dtype=bool), self.questions)
+
+    def halves(self, random: np.random.Generator) -> tuple[Part, Part]:
+        """Divide the source into halves, drawn at random."""
+        whole = self.whole()
+        if self.divided == "pictures":
+            half = _half(len(self.pictures), random)
+            return Part(self, half, self.questions), Part(self, ~half, self.questions)
+        one: dict[QueryKind, list[Question]] = {}
+        other: dict[QueryKind, list[Question]] = {}
+        for kind, questions in self.questions.items():
+            chosen = _half(len(questions), random)
+            one[kind] = list(compress(questions, chosen))
+            other[kind] = list(compress(questions, ~chosen))
+        return Part(self, whole.library, one), Part(self, whole.library, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Questions of a source about some of its pictures, the library, shape (n,)."""
+
+    source: Source
+    library: Flags
+    questions: Mapping[QueryKind, Sequence[Question]]
+
+    @property
+    def pictures(self) -> Vectors:
+        """All pictures of the source, in the library or not."""
+        return self.source.pictures
+
+    def ask(self, kind: QueryKind) -> list[Asked]:
+        """Ask the questions of a kind."""
+        return ask(self.questions.get(kind, ()), self.pictures, self.library)
+
+    def ask_smaller(self, kind: QueryKind) -> list[Asked]:
+        """Ask in parts of the library, for what the size of a library does to its first hits."""
+        questions = self.questions.get(kind, ())
+        random = np.random.default_rng(len(self.pictures))
+        rows = random.permutation(np.flatnonzero(self.library))
+        asked: list[Asked] = []
+        for share in SHARES:
+            for part in np.array_split(rows, share)[:PARTS]:
+                smaller = np.zeros(len(self.pictures), dtype=bool)
+                smaller[part] = True
+                asked += ask(questions, self.pictures, smaller, least=1)
+        return asked
+
+
+def _half(count: int, random: np.random.Generator) -> Flags:
+    half = np.zeros(count, dtype=bool)
+    half[random.permutation(count)[: count // 2]] = True
+    return half
 
 
 class Writer:

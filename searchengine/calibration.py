@@ -34,6 +34,10 @@ FORMAT = 1
 GROUP = "match"
 """What the files of a calibration are called in the folder of a model."""
 
+NAMED = "named pictures"
+"""The background of pictures for queries by words: they are asked of more sorts of pictures than
+have captions. A calibration may do without it."""
+
 KINDS: tuple[QueryKind, ...] = ("words", "sentence", "picture", "mixture")
 FEATURES = ("one", "score", "z_query", "z_picture", "spread", "size")
 """What the regression looks at.
@@ -105,8 +109,9 @@ class Calibration:
     ) -> None:
         """Take backgrounds by name, weights and the least match of bands by kind, and notes.
 
-        The background "pictures" is what queries are compared with; what pictures are compared
-        with is named by `background_of`.
+        The background "pictures" is what queries are compared with, except that those by words
+        are compared with `NAMED` if there is any; what pictures are compared with is named by
+        `background_of`.
         """
         self.backgrounds, self.curves = dict(backgrounds), dict(curves)
         self.notes = dict(notes or {})
@@ -139,13 +144,12 @@ class Calibration:
             raise ValueError(f"{len(kinds)} kinds for {len(queries)} queries")
         scores = queries @ pictures.T
         result = np.empty(scores.shape, dtype=np.float32)
-        mean_q, deviation_q = self.backgrounds["pictures"].moments(queries)
         sizes = np.broadcast_to(np.asarray(searched), len(queries))
         for kind in dict.fromkeys(kinds):
             rows = np.array([each == kind for each in kinds])
             features = features_of(
                 scores[rows],
-                (mean_q[rows], deviation_q[rows]),
+                pictures_for(kind, self.backgrounds).moments(queries[rows]),
                 self.backgrounds[background_of(kind)].moments(pictures),
                 sizes[rows],
             )
@@ -215,6 +219,12 @@ class Calibration:
 def background_of(kind: QueryKind) -> str:
     """Return the name of the background that stands for queries of a kind."""
     return "pictures" if kind == "picture" else kind
+
+
+def pictures_for(kind: QueryKind, backgrounds: Mapping[str, Background]) -> Background:
+    """Return the background that queries of a kind are compared with."""
+    name = NAMED if kind == "words" and NAMED in backgrounds else "pictures"
+    return backgrounds[name]
 
 
 def kind_of(query: Query) -> QueryKind:

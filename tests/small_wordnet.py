@@ -14,10 +14,15 @@ def write_wordnet(folder: Path, nouns: Nouns) -> Path:
     """Write nouns: offset -> words, the usual first, and the offsets of what they are a kind of."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [LICENCE]
+    senses: dict[str, list[str]] = {}
     for offset, (words, hypernyms) in nouns.items():
+        for word in words:
+            senses.setdefault(word.lower().replace(" ", "_"), []).append(offset)
         written = " ".join(f"{word.replace(' ', '_')} 0" for word in words)
         pointers = " ".join(f"@ {other} n 0000" for other in hypernyms)
         counts = f"{len(hypernyms):03d} {pointers}".strip()
         lines.append(f"{offset} 03 n {len(words):02x} {written} {counts} | a gloss; it may say @\n")
     (folder / "data.noun").write_text("".join(lines), encoding="utf-8")
+    index = (f"{w} n {len(o)} 0 {len(o)} 0 {' '.join(o)}\n" for w, o in sorted(senses.items()))
+    (folder / "index.noun").write_text(LICENCE + "".join(index), encoding="utf-8")
     return folder

@@ -714,8 +714,8 @@ def test_eval_measures_broader_words_and_says_which_pictures_it_left_out(
     assert (found["without_synset"], found["unknown_synsets"]) == (1, ["n00000009"])
     table = lexpix(*asked, library=tmp_path)
     assert "2 hypernyms over 12 pictures: mean average precision 100.0" in table.stdout
-    assert "pictures without a synset, left out: 1" in table.stderr
-    assert "not in WordNet, their pictures left out: 1 (n00000009)" in table.stderr
+    assert "pictures without a synset, no hypernym is theirs: 1" in table.stderr
+    assert "not in WordNet, no hypernym is theirs: 1 (n00000009)" in table.stderr
     missing = lexpix(*asked[:-1], tmp_path / "none", library=tmp_path, code=1)
     assert "data.noun: cannot be read as WordNet" in missing.stderr
     assert "apt install wordnet-base" in missing.stderr

@@ -14,7 +14,8 @@ from PIL import Image
 from indexer.concepts import Concepts, named, stem
 from indexer.evaluation.match import Judged, measure
 from indexer.questions import TOP, Question, ask
-from indexer.train.match import prepare, train_match
+from indexer.train.match import train_match
+from indexer.train.match_data import prepare
 from searchengine.calibration import GROUP, KINDS, Calibration
 from searchengine.errors import ModelError, TrainingDataError
 from searchengine.models import files
@@ -133,6 +134,14 @@ def test_figures_are_those_of_naive_counting() -> None:
         100 * right / (right + wrong + wrong_absent), abs=0.01
     )
     assert scores.present_found == pytest.approx(100 * found / 50, abs=0.01)
+    firsts = [
+        [(match >= 0.3, flag) for match, flag in zip(*both, strict=True)][:5]
+        for both in zip(judged.present, judged.right, strict=True)
+    ]
+    maybe_right = sum((True, True) in first for first in firsts)
+    right_at_all = sum(any(flag for _, flag in first) for first in firsts)
+    assert scores.first_found == pytest.approx(100 * maybe_right / 50, abs=0.01)
+    assert scores.first_reachable == pytest.approx(100 * right_at_all / 50, abs=0.01)
     assert scores.absent_silent == pytest.approx(100 * silent / 70, abs=0.01)
     assert scores.absent_nothing == pytest.approx(100 * nothing / 70, abs=0.01)
     assert (scores.present, scores.absent) == (50, 70)
@@ -181,7 +190,7 @@ def test_a_calibration_is_fitted_and_written_without_a_new_fingerprint(
     pairs: Path, model: Path
 ) -> None:
     before = files.read_config(model)
-    figures = train_match(model, ENCODER, pairs)
+    figures = train_match(model, prepare(ENCODER, pairs)).captions
     after = files.read_config(model)
     assert after.fingerprint == before.fingerprint
     assert dataclasses.replace(after, attachments={}) == before
@@ -195,7 +204,7 @@ def test_a_calibration_is_fitted_and_written_without_a_new_fingerprint(
     assert words.present >= 10
     assert words.precision_likely > 80  # colours are easy for who sees colours
     assert words.absent_silent > 60
-    train_match(model, ENCODER, pairs)  # the same again gives the same files, and no others
+    train_match(model, prepare(ENCODER, pairs))  # again gives the same files, and no others
     assert files.read_config(model) == after
     assert sorted(p.name for p in model.iterdir()) == sorted(
         ["config.json", "w.npy", *(part.name for part in parts.values())]
@@ -203,7 +212,7 @@ def test_a_calibration_is_fitted_and_written_without_a_new_fingerprint(
 
 
 def test_a_changed_calibration_is_named_and_the_model_still_there(pairs: Path, model: Path) -> None:
-    train_match(model, ENCODER, pairs)
+    train_match(model, prepare(ENCODER, pairs))
     config = files.read_config(model)
     path = files.attached(model, config, GROUP)[".npy"]
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -213,7 +222,7 @@ def test_a_changed_calibration_is_named_and_the_model_still_there(pairs: Path, m
 
 
 def test_a_failing_fit_leaves_the_old_calibration(pairs: Path, model: Path, tmp_path: Path) -> None:
-    train_match(model, ENCODER, pairs)
+    train_match(model, prepare(ENCODER, pairs))
     before = {path.name: path.read_bytes() for path in model.iterdir()}
 
     def fail(folder: Path) -> None:
@@ -229,12 +238,13 @@ def test_right_answers_are_those_whose_captions_name_the_colour(pairs: Path) -> 
     material = prepare(ENCODER, pairs)
     entries = [json.loads(line) for line in pairs.read_text().splitlines()]
     captions = [entry["captions"] for entry in entries if entry["split"] == "dev"]
-    single = {q.text: q for q in material.questions["words"] if q.text in COLOURS}
+    questions = material.captions.questions
+    single = {q.text: q for q in questions["words"] if q.text in COLOURS}
     assert set(single) == set(COLOURS)
     for text, one in single.items():
         assert one.right.tolist() == [any(text in c.split() for c in five) for five in captions]
         assert (one.maybe | ~one.right).all()
-    assert all(material.questions[kind] for kind in KINDS)
+    assert all(questions[kind] for kind in KINDS)
 
 
 def test_pairs_without_a_split_or_without_concepts_are_refused(tmp_path: Path) -> None:
@@ -252,7 +262,7 @@ def test_pairs_without_a_split_or_without_concepts_are_refused(tmp_path: Path) -
 
 
 def test_writer_draws_the_same_questions_from_the_same_seed(pairs: Path) -> None:
-    one, other = (prepare(ENCODER, pairs, seed=3).questions for _ in range(2))
+    one, other = (prepare(ENCODER, pairs, seed=3).captions.questions for _ in range(2))
     for kind in KINDS:
         assert [q.text for q in one[kind]] == [q.text for q in other[kind]]
         assert np.array_equal([q.vector for q in one[kind]], [q.vector for q in other[kind]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
+    from indexer.train.match_data import LeftOut
     from searchengine.types import Encoder
 
 WORDNET = Path("/usr/share/wordnet")
@@ -73,6 +74,14 @@ wordnet_option = click.option(
     metavar="FOLDER",
     help="The files of WordNet; Debian has them in wordnet-base.",
 )
+also_labels_option = click.option(
+    "--labels",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='Labelled pictures too, JSON lines {"image", "labels"}, with or without "synset" and '
+    '"split"; all of a file that names no splits. May be given several times.',
+)
 composites_option = click.option(
     "--pairs",
     metavar="N",
@@ -131,13 +140,20 @@ def warn_of_unknown(names: Sequence[str]) -> None:
 
 
 def warn_of_synsets(without: int, unknown: Sequence[str]) -> None:
-    """Say on standard error how many pictures name no synset, and which synsets are unknown."""
+    """Say on standard error which pictures no hypernym finds, for want of a synset."""
     if without:
-        click.echo(f"lexpix: pictures without a synset, left out: {without}", err=True)
+        click.echo(f"lexpix: pictures without a synset, no hypernym is theirs: {without}", err=True)
     if unknown:
         shown = printable(", ".join(unknown))
         click.echo(
-            f"lexpix: synsets that are not in WordNet, their pictures left out: {len(unknown)}"
-            f" ({shown})",
+            "lexpix: synsets that are not in WordNet, no hypernym is theirs:"
+            f" {len(unknown)} ({shown})",
             err=True,
         )
+
+
+def warn_of_left_out(left_out: Mapping[Path, LeftOut]) -> None:
+    """Say on standard error what of files of labels could not be asked."""
+    for left in left_out.values():
+        warn_of_unknown(left.names)
+        warn_of_synsets(left.without_synset, left.synsets)

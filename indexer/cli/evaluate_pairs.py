@@ -9,12 +9,15 @@ from pathlib import Path
 import click
 
 from indexer.cli.evaluate_options import (
+    also_labels_option,
     captioner_option,
     load_encoder,
     naming,
     pairs_options,
     read_split,
     seed_option,
+    warn_of_left_out,
+    wordnet_option,
 )
 from indexer.cli.output import (
     entries_of,
@@ -22,7 +25,7 @@ from indexer.cli.output import (
     model_option,
     print_json,
     show_captions,
-    show_match,
+    show_figures,
     show_recall,
 )
 
@@ -55,6 +58,8 @@ def evaluate_pairs(
 
 @click.command("match")
 @pairs_options
+@also_labels_option
+@wordnet_option
 @click.option(
     "--as-shipped",
     is_flag=True,
@@ -66,6 +71,8 @@ def evaluate_bands(
     pairs: Path,
     images: Path | None,
     split: str,
+    labels: tuple[Path, ...],
+    wordnet: Path,
     as_shipped: bool,
     model: str | None,
     as_json: bool,
@@ -75,21 +82,27 @@ def evaluate_bands(
     Words are asked that captions name, in a library that shows them and in one without: a hit is
     right if its captions name the word. Captions name only part of a picture, so the truth is
     better than the figures, which are in percent. Without --as-shipped, a calibration is fitted on
-    one half of the pictures and measured on the other, both ways. JSON has the other kinds of query
-    under "kinds".
+    one half of the pictures and measured on the other, both ways.
+
+    With --labels, the names of labelled pictures are asked as well, and the hypernyms of those with
+    a synset, each file by itself; halves then have half of the names each. JSON has the other kinds
+    of query under "kinds", names and hypernyms under "labels".
     """
-    from indexer.train.match import cross_fit, measure_shipped, prepare
+    from indexer.train.match import cross_fit, measure_shipped
+    from indexer.train.match_data import prepare
 
     encoder = load_encoder(model)
-    material = prepare(encoder, pairs, images, split=split)
-    scores = measure_shipped(encoder, material) if as_shipped else cross_fit(material)
-    entries = {str(kind): entries_of(each) for kind, each in scores.items()}
+    material = prepare(encoder, pairs, images, labels=labels, wordnet=wordnet, split=split)
+    figures = measure_shipped(encoder, material) if as_shipped else cross_fit(material)
     if as_json:
-        words = entries.pop("words")
-        print_json({**words, "cross_fitted": not as_shipped, "kinds": entries})
+        entries = entries_of(figures)
+        kinds = entries["captions"]
+        words = kinds.pop("words")
+        labelled = {"labels": entries["labels"]} if labels else {}
+        print_json({**words, "cross_fitted": not as_shipped, "kinds": kinds, **labelled})
         return
-    for kind, each in entries.items():
-        show_match(kind, each)
+    warn_of_left_out(material.left_out)
+    show_figures(figures)
 
 
 @click.command("analogies")

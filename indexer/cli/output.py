@@ -12,6 +12,7 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from indexer.executors import Executor
+    from indexer.train.match import Figures
     from searchengine.config import Settings
     from searchengine.types import Failure
 
@@ -78,18 +79,19 @@ def show_recall(name: str, scores: Mapping[str, float]) -> None:
     )
 
 
-def show_match(kind: str, scores: Mapping[str, float]) -> None:
-    """Print what the bands of a kind of query are worth, in three lines."""
-    click.echo(f"{kind}: {scores['present']} questions with an answer, {scores['absent']} without")
-    click.echo(
-        f"  likely hits that are right {scores['precision_likely']:.1f}"
-        f"  no likely hit where no answer is {scores['absent_silent']:.1f}"
-        f"  a right likely hit where one is {scores['present_found']:.1f}"
-    )
-    click.echo(
-        f"  told that nothing looks like that: {scores['absent_nothing']:.1f} without an answer,"
-        f" {scores['present_nothing']:.1f} with one; calibration error {scores['error']:.1f}"
-    )
+def show_figures(figures: Figures) -> None:
+    """Print what the bands are worth, for each kind of query and each source of names."""
+    for name, scores in (*figures.captions.items(), *figures.labels.items()):
+        click.echo(
+            f"{name}: {scores.present} questions with an answer, {scores.absent} without\n"
+            f"  likely hits that are right {scores.precision_likely:.1f}"
+            f"  no likely hit where no answer is {scores.absent_silent:.1f}"
+            f"  a right likely hit where one is {scores.present_found:.1f}\n"
+            f"  a right hit in the first five, at least maybe {scores.first_found:.1f}"
+            f" of {scores.first_reachable:.1f}\n"
+            f"  told that nothing looks like that: {scores.absent_nothing:.1f} without an answer,"
+            f" {scores.present_nothing:.1f} with one; calibration error {scores.error:.1f}"
+        )
 
 
 def show_captions(scores: Mapping[str, float]) -> None:

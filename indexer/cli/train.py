@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from indexer.cli.evaluate_options import also_labels_option, warn_of_left_out, wordnet_option
 from indexer.cli.output import (
     entries_of,
     json_option,
     model_option,
     print_json,
-    show_match,
+    show_figures,
     show_recall,
 )
 from indexer.cli.train_captioner import captioner
@@ -226,26 +227,43 @@ def joint(
     help="Captioned pictures with the splits train and dev, as for training.",
 )
 @images_option
+@also_labels_option
+@wordnet_option
 @click.option("--seed", default=1, show_default=True, help="Decides which questions are asked.")
 @json_option
-def fit_match(model: str, pairs: Path, images: Path | None, seed: int, as_json: bool) -> None:
+def fit_match(
+    model: str,
+    pairs: Path,
+    images: Path | None,
+    labels: tuple[Path, ...],
+    wordnet: Path,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Fit what the scores of a model are worth, so that hits are likely, maybe or unlikely.
 
     It is fitted on the dev split, which the model must not have been trained on. The figures, in
     percent, are of halves of it that the fit did not see. Vectors do not change: libraries stay as
     they are.
+
+    Captions judge words over pictures like those that have captions. With --labels, names and
+    hypernyms of labelled pictures are judged too, and count as much, file by file.
     """
     from indexer.train.match import train_match
+    from indexer.train.match_data import prepare
     from searchengine.engine import load_model
 
     folder = resolve(model)
-    scores = train_match(folder, load_model(str(folder)), pairs, images, seed=seed)
-    entries = {str(kind): entries_of(each) for kind, each in scores.items()}
+    encoder = load_model(str(folder))
+    material = prepare(encoder, pairs, images, labels=labels, wordnet=wordnet, seed=seed)
+    figures = train_match(folder, material, seed=seed)
     if as_json:
-        print_json({"model": str(folder), **entries})
+        entries = entries_of(figures)
+        labelled = {"labels": entries["labels"]} if labels else {}
+        print_json({"model": str(folder), **entries["captions"], **labelled})
         return
-    for kind, each in entries.items():
-        show_match(kind, each)
+    warn_of_left_out(material.left_out)
+    show_figures(figures)
     click.echo(f"wrote the calibration into {folder}", err=True)
 
 

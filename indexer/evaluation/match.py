@@ -13,6 +13,8 @@ from searchengine.types import Matcher, Vectors
 
 BINS = 10
 """Bins of equal width for the calibration error."""
+FIRST = 5
+"""Hits that are seen at a glance."""
 CHUNK = 256
 """Questions that are matched with all pictures at once; it bounds the memory."""
 
@@ -30,6 +32,9 @@ class MatchScores:
         present_nothing: Questions with an answer that are told so, wrongly.
         reachable: Questions with an answer that have a right one among their hits; no band can
             find more.
+        first_found: Questions with an answer of which a right hit among the first `FIRST` is at
+            least maybe.
+        first_reachable: As reachable, among the first `FIRST`.
         error: Expected calibration error: mean distance of match and share of right hits (Guo et
             al., arXiv 1706.04599), both sorts of questions weighted equally.
         present, absent: Questions with and without an answer.
@@ -42,6 +47,8 @@ class MatchScores:
     absent_nothing: float
     present_nothing: float
     reachable: float
+    first_found: float
+    first_reachable: float
     error: float
     present: int
     absent: int
@@ -97,6 +104,8 @@ def measure(*parts: tuple[Judged, float, float]) -> MatchScores:
         absent_nothing=_percent((~kept_wrongly.any(axis=1)).sum(), len(wrongly)),
         present_nothing=_percent((~kept.any(axis=1)).sum(), len(called)),
         reachable=_percent(right.any(axis=1).sum(), len(called)),
+        first_found=_percent((kept & right)[:, :FIRST].any(axis=1).sum(), len(called)),
+        first_reachable=_percent(right[:, :FIRST].any(axis=1).sum(), len(called)),
         error=round(100 * calibration_error(*(judged for judged, _, _ in parts)), 2),
         present=len(called),
         absent=len(wrongly),
