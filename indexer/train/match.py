@@ -237,11 +237,14 @@ def _likely(captions: Judged, names: Sequence[Judged]) -> float:
 
 
 def _maybe(captions: Judged, *names: Judged) -> float:
-    """Choose where the band begins: see WRONGLY_NOTHING and LOST."""
+    """Choose where the band begins, between what each source would have: WRONGLY_NOTHING and LOST.
+
+    The least of them would call nearly anything maybe, for the sake of the hardest names.
+    """
     best = captions.present.max(axis=1)
     begins = [np.quantile(best, WRONGLY_NOTHING / 100, method="lower")]
     for one in names:
         right = np.where(one.right, one.present, -1.0)[:, :FIRST].max(axis=1)
         if (right >= 0).any():
             begins.append(np.quantile(right[right >= 0], LOST / 100, method="lower"))
-    return float(min(begins))
+    return float(np.median(begins))
