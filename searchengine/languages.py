@@ -121,6 +121,7 @@ class Reader:
     ) -> None:
         self._knows, self._language, self._given = knows, language, table
         # A query is read for its vector, its unknown words, what was translated, and its match.
+        # What is preferred is an argument because it changes the answer.
         self._read = lru_cache(maxsize=64)(self._pieces_of)
 
     @property
