@@ -73,6 +73,7 @@ class Aliases:
             raise ModelError(f"{name}: not complete; install lexpix again")
         # Words of a query are asked for more than once: as themselves, in phrases, for suggestions.
         self.find = lru_cache(maxsize=4096)(self._find)
+        self.begins = lru_cache(maxsize=4096)(self._begins)
 
     @classmethod
     def open(cls, path: Path = FILE) -> Aliases:
@@ -94,7 +95,7 @@ class Aliases:
                 break
         return ()
 
-    def begins(self, letters: str) -> bool:
+    def _begins(self, letters: str) -> bool:
         """Tell whether any alias begins with some letters."""
         return next(self.beginning(letters), None) is not None
 

@@ -88,6 +88,8 @@ def bare(word: str, language: str, table: Aliases) -> str | None:
 
 
 def _with_stem(stem: str, language: str, table: Aliases, letters: str) -> str | None:
+    if not table.begins(letters):  # most languages ask for the same stem of a word that none has
+        return None
     near = [
         alias
         for alias, meanings in _first(table.beginning(letters))

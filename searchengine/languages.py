@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from searchengine import inflections
 from searchengine.aliases import EMOJI, ENGLISH, PLAIN, SURE, WEAK, Aliases, Meaning, Meanings
@@ -120,6 +120,9 @@ class Reader:
         table: Aliases | None = None,
     ) -> None:
         self._knows, self._language, self._given = knows, language, table
+        # A query is read for its vector, its unknown words, what was translated, and its match.
+        # What is preferred is an argument because it changes the answer.
+        self._read = lru_cache(maxsize=64)(self._pieces_of)
 
     @property
     def table(self) -> Aliases:
@@ -128,6 +131,9 @@ class Reader:
 
     def read(self, text: str) -> list[Piece]:
         """Return the words of a text in order, neighbours that are English as one piece."""
+        return list(self._read(text, preferred()))
+
+    def _pieces_of(self, text: str, _preferred: tuple[str, ...]) -> tuple[Piece, ...]:
         folded, written = fold(text), " ".join(unicodedata.normalize("NFKC", text).split())
         if len(folded) != len(written):  # a letter in lower case may be two
             written = folded
@@ -143,7 +149,7 @@ class Reader:
             Piece(piece.source, "", SMALL) if is_small else piece
             for piece, is_small in zip(pieces, small, strict=True)
         ]
-        return list(_joined(read))
+        return tuple(_joined(read))
 
     def translate(self, word: str) -> str | None:
         """Return what a word or phrase is in English, None if it is not of another language."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import BufferedReader, BytesIO
 from types import MappingProxyType
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 
 MAX_PARTS = 100
 """Most terms, and most filters, of a query."""
-MAX_WORDS = 200
+MAX_WORDS = 100
 """Most words of a query, all terms and filters together."""
 MAX_LETTERS = 200
-"""Most letters of a word."""
+"""Most letters of a word; a sentence that is written without spaces is one."""
+ALL_LETTERS = 2000
+"""Most letters of all words."""
 
 Resolved: TypeAlias = list[tuple[Term, Vector]]
 """The terms of a query that have a vector, with their unit vectors."""
@@ -283,26 +285,35 @@ class Resolver:
 
 
 def refuse_excess(asked: Query) -> None:
-    """Raise QueryError if a query has more parts, words or letters than can be meant seriously."""
+    """Raise QueryError if a query has more parts, words or letters than anybody needs."""
     for what, parts in (("terms", asked.terms), ("filters", asked.filters)):
         if len(parts) > MAX_PARTS:
             raise QueryError(
                 f"the query has {len(parts)} {what}, the limit is {MAX_PARTS}; leave some out"
             )
     texts = [term.value for term in asked.terms if term.kind == "words"]
-    texts += [one.name for one in asked.filters]
+    refuse_long([*texts, *(one.name for one in asked.filters)])
+
+
+def refuse_long(texts: Iterable[str]) -> None:
+    """Raise QueryError if the texts of a question have too many words or letters.
+
+    A word that no language has takes milliseconds, because it is looked for in all of them.
+    """
     words = [word for text in texts for word in tokenize(text)]
-    if len(words) > MAX_WORDS:
-        raise QueryError(
-            f"the query has {len(words)} words, the limit is {MAX_WORDS}; leave some out, or "
-            "search by a whole text: lexpix search --text-file FILE"
-        )
     longest = max(words, key=len, default="")
     if len(longest) > MAX_LETTERS:
         raise QueryError(
             f"a word of the query has {len(longest)} letters ({longest[:20]}...), the limit is "
             f"{MAX_LETTERS}; leave it out"
         )
+    counted = (("words", len(words), MAX_WORDS), ("letters", sum(map(len, words)), ALL_LETTERS))
+    for what, count, limit in counted:
+        if count > limit:
+            raise QueryError(
+                f"the query has {count} {what}, the limit is {limit}; leave some out, or search by "
+                "a whole text: lexpix search --text-file FILE"
+            )
 
 
 def _expanded(path: PathLike) -> str:

@@ -25,7 +25,7 @@ from searchengine.errors import NothingIndexed, QueryError, UnknownText, Unknown
 from searchengine.loading import heads_on, text_model
 from searchengine.models.documents import GeneralTexts, Selective, TextModel, fingerprint_of
 from searchengine.recipes import ingredient_names, is_without, needs
-from searchengine.resolve import KnownPicture, Resolver
+from searchengine.resolve import KnownPicture, Resolver, refuse_long
 from searchengine.sync import open_index, remove_index, synchronise
 from searchengine.textcatalog import StoredText, TextCatalog
 from searchengine.translating import Translating
@@ -132,6 +132,7 @@ class Texts:
             QuerySyntaxError: A food has no word.
         """
         started = time.perf_counter()
+        refuse_long([*having, *lacking])
         model = self._model_of(kind)
         shown = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
         seen = shown.vector
@@ -163,11 +164,13 @@ class Texts:
         The arguments are those of `for_picture`.
 
         Raises:
+            QueryError: The words or foods are over the limits.
             UnknownWords: No word is known.
             NothingIndexed: The library has no such text.
             MissingPlugin, QuerySyntaxError: As `for_picture` does.
         """
         started = time.perf_counter()
+        refuse_long([words, *having, *lacking])
         model = self._model_of(kind)
         unknown = tuple(self._reading.unknown_words(words))
         try:

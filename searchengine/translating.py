@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,6 +92,11 @@ class Translating:
     def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
         """As the encoder does."""
         return self._encoder.encode_images(images)
+
+    @property
+    def prepare(self) -> Callable[[Image], Image] | None:
+        """As that of the encoder."""
+        return getattr(self._encoder, "prepare", None)
 
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         """Return the words that are not known in any language, the first with near spellings."""

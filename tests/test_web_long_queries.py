@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from searchengine.resolve import MAX_LETTERS, MAX_PARTS, MAX_WORDS
+from searchengine.resolve import ALL_LETTERS, MAX_LETTERS, MAX_PARTS, MAX_WORDS
 from searchengine.types import MOST_SUGGESTIONS
 from tests.served import environment, run, serving
 from tests.test_web_originals import draw
@@ -82,6 +82,7 @@ def test_only_the_first_unknown_words_come_with_a_spelling(api: httpx.Client, jo
         (" ".join(nonsense(MAX_WORDS + 1)), f"has {MAX_WORDS + 1} words, the limit is {MAX_WORDS}"),
         ("red," * 2400, f"has 2400 words, the limit is {MAX_WORDS}"),
         ("red + caption:" + '"' + "a " * 300 + '"', f"the limit is {MAX_WORDS}"),
+        ("猫" * 199 + ("," + "猫" * 199) * 10, f"has 2189 letters, the limit is {ALL_LETTERS}"),
         ("x" * 9990, f"9990 letters (xxxxxxxxxxxxxxxxxxxx...), the limit is {MAX_LETTERS}"),
         (" + ".join(["red"] * 101), f"has 101 terms, the limit is {MAX_PARTS}"),
         (" ".join(["tag:red"] * 101), f"has 101 filters, the limit is {MAX_PARTS}"),
@@ -119,9 +120,25 @@ def test_whole_text_is_no_query_and_may_be_long(
     text.write_text(RECIPE * 300 + " ".join(words), encoding="utf-8")
     found = json.loads(run(library, "search", "--text-file", str(text), "--all", "--json"))
     assert [hit["id"] for hit in found["hits"]] == [1]
-    long = (RECIPE * 100 + " ".join(words))[:9990]
-    answer = api.get("texts", params={"q": long}).raise_for_status().json()
+    answer = api.get("texts", params={"q": RECIPE * 6}).raise_for_status().json()
     assert [hit["title"] for hit in answer["hits"]] == ["Bread"]
+
+
+@pytest.mark.parametrize(
+    ("route", "asked"),
+    [
+        ("texts", {"q": " ".join(nonsense(1000))}),
+        ("recipes", {"q": " ".join(nonsense(1000))}),
+        ("recipes", {"q": "red", "with": [" ".join(nonsense(11))] * 10}),
+        ("recipes", {"image_id": 1, "without": [" ".join(nonsense(11))] * 10}),
+    ],
+)
+def test_questions_for_texts_have_the_same_limits(
+    api: httpx.Client, route: str, asked: dict[str, object]
+) -> None:
+    answer = api.get(route, params=asked)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:lexpix:query")
+    assert f"the limit is {MAX_WORDS}" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("begun", ["a" * 9999 + " ", "tag:" * 2499, '"tag:' * 1900 + "b c "])

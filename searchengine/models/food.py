@@ -133,7 +133,7 @@ class FoodHead(StoredModel):
         return self.encode_documents([Document("text", text) for text in texts])
 
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
-        """Return the words of the text that have no vector, each with the nearest spelling."""
+        """Return the words of the text that have no vector, the first with the nearest spelling."""
         return self._general.unknown_words(text, suggestions)
 
     def _count(self, fields: Mapping[str, Sequence[str]]) -> tuple[Rows, Numbers]:
