@@ -237,7 +237,7 @@ def _likely(captions: Judged, names: Sequence[Judged]) -> float:
 
 
 def _maybe(captions: Judged, *names: Judged) -> float:
-    """Choose where the band begins, between what each source would have: WRONGLY_NOTHING and LOST.
+    """Choose where the band begins: the median of what each source would have, by the two limits.
 
     The least of them would call nearly anything maybe, for the sake of the hardest names.
     """
