@@ -237,14 +237,11 @@ def _likely(captions: Judged, names: Sequence[Judged]) -> float:
 
 
 def _maybe(captions: Judged, *names: Judged) -> float:
-    """Choose where the band begins: the median of what each source would have, by the two limits.
-
-    The least of them would call nearly anything maybe, for the sake of the hardest names.
-    """
+    """Choose where the band begins: see WRONGLY_NOTHING and LOST."""
     best = captions.present.max(axis=1)
     begins = [np.quantile(best, WRONGLY_NOTHING / 100, method="lower")]
     for one in names:
         right = np.where(one.right, one.present, -1.0)[:, :FIRST].max(axis=1)
         if (right >= 0).any():
             begins.append(np.quantile(right[right >= 0], LOST / 100, method="lower"))
-    return float(np.median(begins))
+    return float(min(begins))
