@@ -172,7 +172,7 @@ def naming_of(
     rows = np.arange(texts)
     first = [torch.tensor([lexicon.texts.index(each.names[0])]) for each in CLASSES]
     counts = np.array(heard)
-    naming = Naming(lexicon, rows, counts, counts, classifier, first, range(len(CLASSES)))
+    naming = Naming(lexicon, rows, counts, classifier, first, range(len(CLASSES)))
     places = lexicon.vectors(directions(model.head.weight.detach().numpy(), classifier.numpy()))
     return naming, model, places
 

@@ -140,17 +140,17 @@ def train_joint(
         lambda done, total: progress("features", done, total, ""),
     )
     class_bags = [_bags(table, options) for options in told]
-    own_rows = [table.row(text) for text in lexicon.texts] if lexicon else []
+    # Every text of the lexicon has a row: the table was built with them.
+    named = np.array([table.row(text) for text in lexicon.texts] if lexicon else [], dtype=np.int64)
     used = np.unique(
-        np.concatenate(
-            [rows for bag in (*bags, *class_bags) for rows in bag]
-            + [np.array([row for row in own_rows if row is not None], dtype=np.int64)]
-        )
+        np.concatenate([rows for bag in (*bags, *class_bags) for rows in bag] + [named])
     )
     spoken = _spoken(bags[: min(also, default=len(bags))], pairs, used)
     naming = None
     if lexicon and backbone.classifier is not None:
-        naming = _naming(lexicon, classes, left_out, table, used, spoken, backbone.classifier)
+        naming = _naming(
+            lexicon, classes, left_out, table, named, used, spoken, backbone.classifier
+        )
     data = Data(
         pairs,
         _rows_of(bags, used),
@@ -254,19 +254,19 @@ def _naming(
     classes: Sequence[Class],
     left_out: Collection[int],
     table: WordVectors,
+    named: npt.NDArray[np.int64],
     used: npt.NDArray[np.int64],
     spoken: npt.NDArray[np.int64],
     classifier: Tensor,
 ) -> Naming:
-    rows = np.array([table.row(text) for text in lexicon.texts], dtype=np.int64)
-    rows = np.searchsorted(used, rows)
+    rows = np.searchsorted(used, named)
     first = [_bags(table, [each.name])[:1] for each in classes]
     bags = [
         torch.from_numpy(np.searchsorted(used, bag[0])) if bag else torch.empty(0, dtype=torch.long)
         for bag in first
     ]
     known = [number for number in range(len(classes)) if number not in left_out]
-    return Naming(lexicon, rows, spoken[rows], spoken, classifier, bags, known)
+    return Naming(lexicon, rows, spoken, classifier, bags, known)
 
 
 def _spoken(

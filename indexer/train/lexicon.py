@@ -324,12 +324,5 @@ def _plain(name: str) -> str:
 
 
 def _plurals(text: str, wordnet: WordNet) -> list[str]:
-    if " " in text or text.endswith("s"):
-        return []
-    if text in wordnet.plurals:
-        return wordnet.plurals[text]
-    if text.endswith(("x", "z", "ch", "sh")):
-        return [f"{text}es"]
-    if text.endswith("y") and text[-2:-1] not in "aeiou":
-        return [f"{text[:-1]}ies"]
-    return [f"{text}s"]
+    """Return the plurals of a single word; the table finds those of phrases by itself."""
+    return [] if " " in text or text.endswith("s") else wordnet.plurals_of(text)

@@ -41,7 +41,6 @@ class Naming:
     Args:
         lexicon: Texts and what they mean.
         rows: The vocabulary row of each text.
-        heard: For each text, how many captions have it.
         spoken: For each vocabulary row, how many captions have it.
         classifier: The CNN's, (classes, channels).
         class_bags: Vocabulary rows of the first name of each class; empty if it has none.
@@ -52,7 +51,6 @@ class Naming:
         self,
         lexicon: Lexicon,
         rows: npt.NDArray[np.int64],
-        heard: npt.NDArray[np.int64],
         spoken: npt.NDArray[np.int64],
         classifier: Tensor,
         class_bags: Sequence[Tensor],
@@ -61,7 +59,7 @@ class Naming:
         self.lexicon = lexicon
         self.classifier = classifier
         self._rows = torch.from_numpy(rows)
-        self._heard = torch.from_numpy(heard).float()
+        self._heard = torch.from_numpy(spoken[rows]).float()
         self._spoken = torch.from_numpy(spoken)
         self._named = torch.from_numpy(lexicon.named)
         self._known = torch.tensor([n for n in known if len(class_bags[n])])

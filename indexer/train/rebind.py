@@ -7,7 +7,6 @@ linear layers were trained on, with its CNN as it was, need not train another.
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from indexer.train.start import read_weights
 from searchengine.errors import ModelError
 from searchengine.models import files
-from searchengine.models.captioner import Captioner
+from searchengine.models.captioner import SURENESS, Captioner
 from searchengine.models.joint import JointEncoder
 
 TOLERANCE = 2e-3
@@ -37,7 +36,7 @@ def rebind_captioner(captioner: Path, old: JointEncoder, new: JointEncoder, out:
     Captioner(captioner, old)  # refuses what is not its own
     require_same_cnn(old, new)
     config = files.read_config(captioner)
-    sureness = files.attached(captioner, config, "sureness")
+    sureness = files.attached(captioner, config, SURENESS)
     kept = {name: (captioner / name).read_bytes() for name in config.files}
     judged = {suffix: path.read_bytes() for suffix, path in sureness.items()}
 
@@ -52,10 +51,9 @@ def rebind_captioner(captioner: Path, old: JointEncoder, new: JointEncoder, out:
 
         def judge(folder: Path) -> None:
             for suffix, content in judged.items():
-                (folder / f"sureness{suffix}").write_bytes(content)
+                (folder / f"{SURENESS}{suffix}").write_bytes(content)
 
-        files.attach(out, "sureness", judge)
-    shutil.rmtree(out.with_name(out.name + ".old"), ignore_errors=True)
+        files.attach(out, SURENESS, judge)
     return Captioner(out, new)
 
 

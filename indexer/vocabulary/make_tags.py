@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.vocabulary.wordnet import Synset, WordNet
+from indexer.vocabulary.wordnet import VOWELS, Synset, WordNet
 from searchengine.words import WordVectors
 
 HERE = Path(__file__).parent
@@ -30,7 +30,6 @@ FREQUENT = 60_000
 USUAL = 0.25
 """A word belongs to a meaning that at least this share of its uses has, of all parts of speech."""
 KINDS = {"thing": "noun", "people": "noun"}  # of lists whose name is not their kind
-VOWELS = "aeiou"
 
 
 @dataclass
@@ -149,18 +148,7 @@ def inflections(word: str, kind: str, wordnet: WordNet) -> list[str]:
     if kind == "colour":
         return spaced
     head, space, last = word.rpartition(" ")
-    return spaced + [f"{head}{space}{one}" for one in _plurals(last, wordnet)]
-
-
-def _plurals(word: str, wordnet: WordNet) -> list[str]:
-    if word in wordnet.plurals:
-        return wordnet.plurals[word]
-    if word.endswith(("s", "x", "z", "ch", "sh")):
-        known_as_plural = word.endswith("s") and not word.endswith("ss")
-        return [] if known_as_plural else [f"{word}es"]
-    if word.endswith("y") and word[-2:-1] not in VOWELS:
-        return [f"{word[:-1]}ies"]
-    return [f"{word}s"]
+    return spaced + [f"{head}{space}{one}" for one in wordnet.plurals_of(last)]
 
 
 def _verbs(word: str, wordnet: WordNet) -> Iterator[str]:

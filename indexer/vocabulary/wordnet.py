@@ -16,6 +16,7 @@ from pathlib import Path
 
 from searchengine.errors import TrainingDataError
 
+VOWELS = "aeiou"
 LEXNAMES = {
     5: "animal",
     6: "artifact",
@@ -88,6 +89,17 @@ class WordNet:
     def plurals(self) -> dict[str, list[str]]:
         """Irregular plurals by singular."""
         return self._exceptions("noun.exc")
+
+    def plurals_of(self, word: str) -> list[str]:
+        """Return the plurals of a noun of one word, none if it looks like one itself."""
+        if word in self.plurals:
+            return self.plurals[word]
+        if word.endswith(("s", "x", "z", "ch", "sh")):
+            known_as_plural = word.endswith("s") and not word.endswith("ss")
+            return [] if known_as_plural else [f"{word}es"]
+        if word.endswith("y") and word[-2:-1] not in VOWELS:
+            return [f"{word[:-1]}ies"]
+        return [f"{word}s"]
 
     @cached_property
     def pasts(self) -> dict[str, list[str]]:
