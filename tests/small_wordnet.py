@@ -25,4 +25,8 @@ def write_wordnet(folder: Path, nouns: Nouns) -> Path:
     (folder / "data.noun").write_text("".join(lines), encoding="utf-8")
     index = (f"{w} n {len(o)} 0 {len(o)} 0 {' '.join(o)}\n" for w, o in sorted(senses.items()))
     (folder / "index.noun").write_text(LICENCE + "".join(index), encoding="utf-8")
+    for part in ("verb", "adj", "adv"):
+        (folder / f"index.{part}").write_text(LICENCE, encoding="utf-8")
+    for part in ("noun", "verb", "adj", "adv"):
+        (folder / f"{part}.exc").write_text("", encoding="utf-8")
     return folder

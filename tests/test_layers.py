@@ -104,7 +104,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pydantic": ("searchengine.web.*", "indexer.web.*"),
     "pycocoevalcap": ("indexer.evaluation.captions",),
     "pymilvus": ("searchengine.indexes.milvus",),
-    "rapidfuzz": ("searchengine.words", "searchengine.languages"),
+    "rapidfuzz": ("searchengine.words", "searchengine.languages", "indexer.train.vocabulary"),
     "ray": ("indexer.ray",),
     "rich": ("indexer.progress",),
     "scipy": ("indexer.train.*",),
@@ -114,7 +114,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "sklearn": ("indexer.demo",),
     "sse_starlette": ("indexer.web.jobs",),
     "starlette": ("searchengine.web.*", "indexer.web.*"),
-    "snowballstemmer": ("indexer.concepts", "searchengine.inflections"),
+    "snowballstemmer": (
+        "indexer.concepts",
+        "indexer.train.vocabulary",
+        "searchengine.inflections",
+    ),
     "sqlalchemy": (
         "searchengine.captioncatalog",
         "searchengine.catalog",

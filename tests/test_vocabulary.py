@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.train.vocabulary import RARE, build_table, read_words
+from indexer.train.vocabulary import RARE, build_table, misspelt, read_words
 from searchengine.errors import ModelError, TrainingDataError
 from searchengine.words import WordVectors
 
@@ -115,3 +115,14 @@ def test_the_table_gains_what_texts_say_often_and_words_lack() -> None:
     for word in ("zorb", "quux"):
         assert not table.vectors(table.find(word)[0]).any()
     np.testing.assert_allclose(table.vectors(table.find("the sheep dog")[0]), np.eye(3), atol=1e-6)
+
+
+def test_rare_words_that_mean_another_are_misspelt() -> None:
+    texts = ["a dog, a cat and a boy", "the dogs run past a dog and a cat with a boy"] * 2
+    dictionary = {"dog", "cat", "boy", "run", "cats-eye", "cap", "bog"}
+    words = ["the", "dogg", "catt", "boyd", "dogging", "bog", "doggs", "cap", "dogs", "katt", "ca"]
+    wrong = misspelt(words, texts, dictionary, frequent=1)
+    # Not what a dictionary has, or texts say, or an inflection is; nor what begins otherwise.
+    assert wrong == {"dogg", "catt", "boyd"}
+    assert misspelt(words, texts, dictionary, frequent=3) == {"boyd"}
+    assert misspelt(words, ["a catt " * 3, *texts], dictionary, frequent=3) == {"boyd"}

@@ -31,7 +31,7 @@ from indexer.train.lexicon import Lexicon, build_lexicon
 from indexer.train.loop import Metrics, Task, fit
 from indexer.train.naming import Naming
 from indexer.train.start import read_weights, start_backbone, start_layers
-from indexer.train.vocabulary import build_table, read_words
+from indexer.train.vocabulary import build_table, misspelt, read_words
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import ConfigError, TrainingDataError
 from searchengine.models import files
@@ -180,7 +180,7 @@ def train_joint(
         "epochs": scores,
         **sources.notes,
     }
-    save_model(out, model, backbone, table, used, notes)
+    save_model(out, model, backbone, *_without_misspelt(table, used, texts, sources.wordnet), notes)
     return _measure(out, data)
 
 
@@ -201,6 +201,21 @@ def _word_vectors(
             lambda done, total: progress("words", done, total, ""),
         )
     return words, vectors
+
+
+def _without_misspelt(
+    table: WordVectors, used: npt.NDArray[np.int64], texts: Sequence[str], wordnet: Path | None
+) -> tuple[WordVectors, npt.NDArray[np.int64]]:
+    """Leave out what a dictionary takes for misspelt, and number the used rows anew."""
+    if wordnet is None:
+        return table, used
+    rows = sorted(range(len(table)), key=table.rank)
+    wrong = misspelt([table.word(row) for row in rows], texts, WordNet(wordnet).words)
+    kept = np.array([table.word(row) not in wrong for row in range(len(table))])
+    kept[used] = True
+    rows = [row for row in rows if kept[row]]
+    fewer = WordVectors.build([table.word(row) for row in rows], table.vectors(rows))
+    return fewer, (np.cumsum(kept) - 1)[used]  # both tables are in the same order
 
 
 def _groups(pairs: Sequence[Pair]) -> list[int]:

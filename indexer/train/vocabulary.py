@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import snowballstemmer
 
 from indexer.wordfiles import read_vectors
 from searchengine.errors import MissingPlugin, TrainingDataError
@@ -15,6 +16,10 @@ from searchengine.words import WordVectors, tokenize
 
 RARE = 3
 """A word without a vector joins the table if the captions have it at least this often."""
+FREQUENT = 10_000
+"""Words of a table of news that are known for what they are."""
+SHORTEST = 3
+"""Letters of the shortest word that another may be a misspelling of."""
 
 
 def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np.float32]]:
@@ -73,6 +78,44 @@ def build_table(
     return WordVectors.build(
         [*words, *lacking, *phrases], np.concatenate([vectors, zeros, sums]).astype(np.float32)
     )
+
+
+def misspelt(
+    words: Sequence[str],
+    texts: Iterable[str],
+    right: Collection[str],
+    frequent: int = FREQUENT,
+) -> set[str]:
+    """Return the rare words that most likely mean another one: "dogg" is typed for "dog".
+
+    A table of vectors has them because news has: rappers, towns, errors. A picture search that
+    knows them answers with noise where it could ask whether the other word was meant.
+
+    Args:
+        words: The most frequent first.
+        texts: What pictures are described by; no word of theirs is misspelt.
+        right: Words that are spelled rightly, as a dictionary has them; so are their inflections.
+        frequent: So many of the first words are known for what they are.
+    """
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    counts = Counter(word for text in texts for word in set(tokenize(text)))
+    usual: dict[str, list[str]] = {}
+    for word, count in counts.items():
+        if count >= RARE and len(word) >= SHORTEST and word in right:
+            usual.setdefault(word[0], []).append(word)
+    near = [
+        word
+        for word in words[frequent:]
+        if len(word) > SHORTEST and word.isascii() and word.isalpha()
+        if word not in counts and word not in right
+        if process.extractOne(word, usual.get(word[0], ()), scorer=OSA.distance, score_cutoff=1)
+    ]
+    stem = snowballstemmer.stemmer("english").stemWord
+    begins = {word[:SHORTEST] for word in near}
+    stems = {stem(word) for word in right if word[:SHORTEST] in begins and "_" not in word}
+    return {word for word in near if stem(word) not in stems}
 
 
 def _composed(word: str, known: set[str]) -> bool:

@@ -117,6 +117,15 @@ class WordNet:
         return frozenset(line.split(" ", 1)[0] for line in self._lines("index.verb"))
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """All words of all parts of speech, names and irregular forms too, in lower case."""
+        found: set[str] = set()
+        for part in ("noun", "verb", "adj", "adv"):
+            found.update(line.split(" ", 1)[0] for line in self._lines(f"index.{part}"))
+            found.update(word for form in self._lines(f"{part}.exc") for word in form.split())
+        return frozenset(found)
+
+    @cached_property
     def counts(self) -> dict[tuple[str, str], int]:
         """How often a noun was met in a sense, by word and number of the sense."""
         return {(word, number): n for word, kind, number, n in self._met() if kind == "1"}
