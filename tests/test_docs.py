@@ -83,6 +83,16 @@ def test_every_command_and_option_has_help(lexpix: click.Group) -> None:
     assert list(_without_help(lexpix, "lexpix")) == []
 
 
+def test_every_group_lists_each_command_once(lexpix: click.Group) -> None:
+    listed = {
+        context.command_path: context.command.list_commands(context)
+        for context in generator.walk(lexpix, "lexpix")
+        if isinstance(context.command, click.Group)
+    }
+    assert {"lexpix", "lexpix train"} <= set(listed)
+    assert listed == {group: list(dict.fromkeys(names)) for group, names in listed.items()}
+
+
 @pytest.mark.parametrize("make", [click.Option, click.Argument])
 def test_missing_help_is_noticed(make: Callable[[list[str]], click.Parameter]) -> None:
     name = "--size" if make is click.Option else "size"
