@@ -19,8 +19,8 @@ import searchengine
 ROOT = Path(__file__).parent.parent
 
 
-def _load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_cli", ROOT / "docs" / "generate_cli.py")
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -28,7 +28,8 @@ def _load_generator() -> ModuleType:
     return module
 
 
-generator = _load_generator()
+generator = _load("generate_cli")
+layers = _load("generate_layers")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,23 @@ def zoo() -> click.Group:
 def test_page_of_commands_is_what_the_commands_say(lexpix: click.Group) -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert page == generator.render(lexpix), "run: python docs/generate_cli.py"
+
+
+def test_drawing_of_layers_is_what_the_imports_are_held_to() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert page == layers.render(page), "run: python docs/generate_layers.py"
+
+
+def test_drawing_shows_each_layer_below_the_other() -> None:
+    drawn = layers.drawing([("searchengine.errors",), ("searchengine.web", "indexer.cli")])
+    assert drawn.splitlines() == ["errors", "  < web/*  indexer/cli/*"]
+
+
+def test_drawing_breaks_long_layers_between_names() -> None:
+    names = [f"searchengine.{letter * 30}" for letter in "abcd"]
+    first, second = layers.drawing([("searchengine",), names]).splitlines()[1:]
+    assert first == f"  < {'a' * 30}  {'b' * 30}  {'c' * 30}"
+    assert second == f"    {'d' * 30}"
 
 
 def test_page_holds_groups_and_their_commands_in_order(zoo: click.Group) -> None:
