@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import inspect
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def _load(name: str) -> ModuleType:
 
 generator = _load("generate_cli")
 layers = _load("generate_layers")
+site = _load("site_pages")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,23 @@ def test_drawing_breaks_long_layers_between_names() -> None:
     first, second = layers.drawing([("searchengine",), names]).splitlines()[1:]
     assert first == f"  < {'a' * 30}  {'b' * 30}  {'c' * 30}"
     assert second == f"    {'d' * 30}"
+
+
+def test_site_has_links_between_its_own_pages() -> None:
+    text = (
+        "[a](docs/web.md#x) ![b](docs/screenshots/map.webp) [c](NOTICE) [d](https://e.org/docs/f)"
+    )
+    assert site.page("README.md", text) == (
+        "[a](web.md#x) ![b](screenshots/map.webp) [c](NOTICE.md) [d](https://e.org/docs/f)"
+    )
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name
+)
+def test_links_of_a_page_lead_to_files_of_the_repository(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_page_holds_groups_and_their_commands_in_order(zoo: click.Group) -> None:
