@@ -64,6 +64,15 @@ def is_under(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
+def device_of(stat: os.stat_result) -> int:
+    """Return the number of the volume that a file is on, as a database can hold it.
+
+    Windows numbers volumes with 64 bits, and a signed column has 63; the last one tells no two
+    disks apart.
+    """
+    return stat.st_dev & (2**63 - 1)
+
+
 def _walk(root: str) -> Iterator[os.DirEntry[str] | Failure | Volume]:
     real_root = os.path.realpath(root)
     entered: set[tuple[int, int]] = set()
@@ -72,20 +81,21 @@ def _walk(root: str) -> Iterator[os.DirEntry[str] | Failure | Volume]:
         folder, parent_device = pending.pop()
         try:
             stat = os.stat(folder)
-            if (stat.st_dev, stat.st_ino) in entered:
+            device = device_of(stat)
+            if (device, stat.st_ino) in entered:
                 continue
-            entered.add((stat.st_dev, stat.st_ino))
+            entered.add((device, stat.st_ino))
             files, folders = _listing(folder)
         except OSError as error:
             yield _failure(folder, error)
             continue
-        if stat.st_dev != parent_device:
-            yield Volume(folder, stat.st_dev)
+        if device != parent_device:
+            yield Volume(folder, device)
         yield from files
         for entry in reversed(folders):
             # What lies inside the root is found at its own place, under its own name.
             if not (entry.is_symlink() and is_under(os.path.realpath(entry.path), real_root)):
-                pending.append((entry.path, stat.st_dev))
+                pending.append((entry.path, device))
 
 
 def _listing(

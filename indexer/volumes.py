@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 
-from indexer.scan import Volume, is_under
+from indexer.scan import Volume, device_of, is_under
 from searchengine.catalog import Catalog
 from searchengine.types import Picture
 
@@ -123,6 +123,6 @@ def _read(catalog: Catalog, key: str) -> dict[str, int]:
 
 def _device(path: str) -> int | None:
     try:
-        return os.stat(path).st_dev
+        return device_of(os.stat(path))
     except OSError:
         return None

@@ -36,7 +36,6 @@ ORDER = (
     "tag",
     "caption",
     "teach",
-    "words",
     "map",
     "serve",
     "status",

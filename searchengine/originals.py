@@ -16,6 +16,10 @@ from searchengine.errors import ChangedFile, ImageError
 from searchengine.images import open_file
 from searchengine.types import Picture
 
+CHANGES_ARE_TIMED = os.name != "nt"
+"""Whether `st_ctime` is the time of the last change, which nobody can set. Windows has there the
+time of creation, which anybody can."""
+
 
 def open_original(picture: Picture, roots: Iterable[str]) -> BufferedReader:
     """Open the file of a picture of the library.
@@ -91,13 +95,14 @@ def _open_below(root: str, real: str, _: str, flags: int) -> int:
 def _is_as_indexed(file: BufferedReader, picture: Picture) -> bool:
     """Tell whether an open file has the bytes of a row.
 
-    The times say so at no cost. Nobody can set the time of change (`ctime`); other times, as after
-    a file was touched or came back from a backup, have the bytes compared.
+    The times say so at no cost where they can be trusted. Elsewhere, and if they are others, as
+    after a file was touched or came back from a backup, the bytes are compared.
     """
     status = os.fstat(file.fileno())
     if status.st_size != picture.size:
         return False
-    if (status.st_mtime_ns, status.st_ctime_ns) == (picture.mtime_ns, picture.ctime_ns):
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    if CHANGES_ARE_TIMED and times == (picture.mtime_ns, picture.ctime_ns):
         return True
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)

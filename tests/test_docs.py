@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import inspect
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ import searchengine
 ROOT = Path(__file__).parent.parent
 
 
-def _load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_cli", ROOT / "docs" / "generate_cli.py")
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -28,7 +29,9 @@ def _load_generator() -> ModuleType:
     return module
 
 
-generator = _load_generator()
+generator = _load("generate_cli")
+layers = _load("generate_layers")
+site = _load("site_pages")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,40 @@ def test_page_of_commands_is_what_the_commands_say(lexpix: click.Group) -> None:
     assert page == generator.render(lexpix), "run: python docs/generate_cli.py"
 
 
+def test_drawing_of_layers_is_what_the_imports_are_held_to() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert page == layers.render(page), "run: python docs/generate_layers.py"
+
+
+def test_drawing_shows_each_layer_below_the_other() -> None:
+    drawn = layers.drawing([("searchengine.errors",), ("searchengine.web", "indexer.cli")])
+    assert drawn.splitlines() == ["errors", "  < web/*  indexer/cli/*"]
+
+
+def test_drawing_breaks_long_layers_between_names() -> None:
+    names = [f"searchengine.{letter * 30}" for letter in "abcd"]
+    first, second = layers.drawing([("searchengine",), names]).splitlines()[1:]
+    assert first == f"  < {'a' * 30}  {'b' * 30}  {'c' * 30}"
+    assert second == f"    {'d' * 30}"
+
+
+def test_site_has_links_between_its_own_pages() -> None:
+    text = (
+        "[a](docs/web.md#x) ![b](docs/screenshots/map.webp) [c](NOTICE) [d](https://e.org/docs/f)"
+    )
+    assert site.page("README.md", text) == (
+        "[a](web.md#x) ![b](screenshots/map.webp) [c](NOTICE.md) [d](https://e.org/docs/f)"
+    )
+
+
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name
+)
+def test_links_of_a_page_lead_to_files_of_the_repository(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 def test_page_holds_groups_and_their_commands_in_order(zoo: click.Group) -> None:
     page = generator.render(zoo, "zoo")
     headings = [line for line in page.splitlines() if line.startswith("## ")]
@@ -81,6 +118,16 @@ def test_page_does_not_depend_on_the_terminal(
 
 def test_every_command_and_option_has_help(lexpix: click.Group) -> None:
     assert list(_without_help(lexpix, "lexpix")) == []
+
+
+def test_every_group_lists_each_command_once(lexpix: click.Group) -> None:
+    listed = {
+        context.command_path: context.command.list_commands(context)
+        for context in generator.walk(lexpix, "lexpix")
+        if isinstance(context.command, click.Group)
+    }
+    assert {"lexpix", "lexpix train"} <= set(listed)
+    assert listed == {group: list(dict.fromkeys(names)) for group, names in listed.items()}
 
 
 @pytest.mark.parametrize("make", [click.Option, click.Argument])

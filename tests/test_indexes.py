@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from searchengine.indexes import faiss
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.files import Generation, Generations
@@ -396,6 +397,21 @@ def test_odd_folder_names(backend: Backend, tmp_path: Path, name: str) -> None:
     index = backend(tmp_path / name / "stem")
     assert index.stamp() == STAMP
     check_answer(index, {1: 1}, seed=1, k=1)
+
+
+def test_name_that_faiss_cannot_take_needs_no_folder_of_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss, "DESCRIPTORS", str(tmp_path / "nowhere"))  # such as on Windows
+    stem = tmp_path / os.fsdecode(b"odd\xff") / "pictures"
+    model = dict(enumerate(range(20), start=1))
+    index = filled(FaissIndex, model, stem)
+    index.flush(STAMP)
+    again = FaissIndex(stem)
+    assert again.stamp() == STAMP
+    check_answer(again, model, 3, 5)
+    again.put(array([21]), rows_of([7]))
+    check_answer(again, model | {21: 7}, 7, 5)
 
 
 def test_failed_flush_keeps_what_was_there(

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from indexer.scan import Volume, count, is_under, scan
+from indexer.scan import Volume, count, device_of, is_under, scan
+from searchengine.catalog import Catalog
+from searchengine.database import open_database
 from searchengine.types import Failure, FileStat
 
 
@@ -139,6 +142,14 @@ def test_a_folder_on_another_device_is_reported_before_its_files(
     disk = str(tmp_path / "disk")
     assert [one for one in found if isinstance(one, Volume)][1:] == [Volume(disk, device)]
     assert [one.path for one in found[3:]] == [disk, f"{disk}/b.jpg", f"{disk}/sub/c.jpg"]
+
+
+@pytest.mark.parametrize("number", [0, 2049, 2**63 + 5, 2**64 - 1])  # Windows uses all 64 bits
+def test_number_of_any_volume_can_be_stored(tmp_path: Path, number: int) -> None:
+    status = os.stat_result((0, 0, number, *[0] * 7))
+    with closing(Catalog(open_database(tmp_path, create=True))) as catalog:
+        catalog.begin_scan("/photos", device_of(status))
+        assert [root.device for root in catalog.roots()] == [number % 2**63]
 
 
 def test_a_root_that_is_not_there_is_a_failure(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 import os
 import zipfile
@@ -13,8 +15,12 @@ import httpx
 import pytest
 from PIL import Image
 
+from searchengine import originals
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
+from searchengine.errors import ChangedFile
+from searchengine.originals import open_original
+from searchengine.types import Picture
 from tests.served import run, serving
 
 SECRET = b"the secret of this machine\n" * 40
@@ -212,3 +218,27 @@ def test_zip_names_what_it_leaves_out(scene: Scene) -> None:
         assert archive.read("plain.jpg") == (scene.root / "plain.jpg").read_bytes()
         told = archive.read("not-readable.txt").decode().splitlines()
     assert [line.partition(": ")[0] for line in told] == [str(scene.root / n) for n in left_out]
+
+
+def test_times_that_anybody_can_set_vouch_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw(tmp_path / "photo.bmp", "navy", "BMP")
+    seen, before = path.stat(), hashlib.sha256(path.read_bytes()).hexdigest()
+    row = Picture(
+        id=1,
+        path=str(path),
+        root=str(tmp_path),
+        sha256=before,
+        size=seen.st_size,
+        mtime_ns=seen.st_mtime_ns,
+        ctime_ns=seen.st_ctime_ns,
+        state="ok",
+    )
+    monkeypatch.setattr(originals, "CHANGES_ARE_TIMED", False)
+    open_original(row, [str(tmp_path)]).close()
+    after = draw(path, "gold", "BMP").stat()
+    assert after.st_size == seen.st_size
+    forged = dataclasses.replace(row, mtime_ns=after.st_mtime_ns, ctime_ns=after.st_ctime_ns)
+    with pytest.raises(ChangedFile):
+        open_original(forged, [str(tmp_path)])

@@ -65,7 +65,7 @@ class Recipe:
     """
 
     dim: int = 512
-    epochs: int = 15
+    epochs: int = 40
     finetune: int = 0
     seed: int = 1
     batch: int = 512

@@ -8,6 +8,7 @@ and kills the process when a mapped index grows or a header is damaged: all of t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,9 @@ from searchengine.indexes.rows import (
     padding,
 )
 from searchengine.types import Ids, Scores, Stamp, Vectors
+
+DESCRIPTORS = "/dev/fd"
+"""Where a system shows the open files of a process; Windows does not."""
 
 
 class FaissIndex:
@@ -176,10 +180,8 @@ def _read(path: str, generation: Generation) -> Any:
         IndexFileError: It does not hold what its stamp says.
     """
     with open(path, "rb") as file:
-        # FAISS takes names in UTF-8 only; an open file is reached without its name.
-        name = path if _is_utf8(path) else f"/dev/fd/{file.fileno()}"
         try:
-            index = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(_source(path, file), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise IndexFileError(str(error)) from error
     if not isinstance(index, faiss.IndexIDMap) or (index.d, index.ntotal) != (
@@ -190,9 +192,12 @@ def _read(path: str, generation: Generation) -> Any:
     return index
 
 
-def _is_utf8(path: str) -> bool:
+def _source(path: str, file: BinaryIO) -> Any:
+    """Return what FAISS opens a file by: its name, so that it is mapped, or what has opened it."""
     try:
-        path.encode()
+        # FAISS takes names in UTF-8, but on Windows hands them on as names in some code page.
+        path.encode("ascii" if os.name == "nt" else "utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        descriptor = f"{DESCRIPTORS}/{file.fileno()}"  # reached without its name
+        return descriptor if os.path.exists(descriptor) else faiss.PyCallbackIOReader(file.read)
+    return path

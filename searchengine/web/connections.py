@@ -5,6 +5,9 @@ nor that in which an answer is read, and an open connection counts whatever it d
 opens many and sends a byte now and then ("slowloris") shuts all others out. Here heads and reading
 have time limits, and where there are too many connections, the one that has waited longest makes
 room.
+
+uvicorn offers no such limits, so this extends a class that it does not promise to keep. Therefore
+pyproject.toml allows no version that the tests have not seen (`tests/test_web_safety.py`).
 """
 
 from __future__ import annotations
