@@ -131,14 +131,18 @@ def build_lexicon(
     is_named: list[bool] = []
     for text, own in _texts(named, others):
         used = usage.shares(text) if usage else {}
-        weights = {m: used.get(m, _UNUSED) for m in own if trust[place[m]] > FAR}
+        # A sense counts as often as people mean it, and as far as classes say where it lies.
+        weights = {
+            place[m]: used.get(m, _UNUSED) * float(trust[place[m]])
+            for m in own
+            if trust[place[m]] > FAR
+        }
         if not weights:
             continue
         is_class = bool(named.classes_of.get(text))
-        said = sum(share * float(trust[place[m]]) for m, share in weights.items())
         texts.append(text)
-        shares.append({place[m]: share for m, share in weights.items()})
-        support.append(1.0 if is_class else float(np.sqrt(min(1.0, said))))
+        shares.append(weights)
+        support.append(1.0 if is_class else float(np.sqrt(min(1.0, sum(weights.values())))))
         is_named.append(text in named.texts)
     matrix = sparse.lil_matrix((len(texts), len(meanings)), dtype=np.float32)
     for row, weights_of in enumerate(shares):
