@@ -10,8 +10,8 @@ from PIL.Image import Image
 
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError, MissingPlugin, ModelError
-from searchengine.images import Photo, Prepare, open_file, read_photo
-from searchengine.types import Encoder, FileStat, Picture, Vector
+from searchengine.images import Photo, open_file, read_photo
+from searchengine.types import Encoder, FileStat, Picture, Prepare, Vector
 from searchengine.vectors import unit_rows
 
 

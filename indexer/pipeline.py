@@ -189,8 +189,8 @@ class _Run:
             decode,
             catalog=self.catalog,
             fingerprint=self.encoder.fingerprint,
-            size=getattr(self.encoder, "decode_size", 224),
-            prepare=getattr(self.encoder, "prepare", None),
+            size=self.encoder.decode_size,
+            prepare=self.encoder.prepare,
         )
         with closing(executor.imap(job, jobs)) as results:
             for result in results:

@@ -16,9 +16,8 @@ from indexer.executors import Executor
 from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decode, embed
 from searchengine.catalog import Catalog
 from searchengine.embeddings import Content
-from searchengine.images import Prepare
 from searchengine.records import StoredEncoder
-from searchengine.types import Encoder, Failure, FileStat, Picture
+from searchengine.types import Encoder, Failure, FileStat, Picture, Prepare
 
 CHUNK = 1000
 """Rows that are read from the catalog at a time."""
@@ -82,8 +81,8 @@ def reembed(
         _look,
         catalog=catalog,
         fingerprint=encoder.fingerprint,
-        size=getattr(encoder, "decode_size", 224),
-        prepare=getattr(encoder, "prepare", None),
+        size=encoder.decode_size,
+        prepare=encoder.prepare,
     )
     run = _Run(catalog, encoder, on_failure)
     with closing(executor.imap(look, _rows(catalog, ids.tolist()))) as results:
