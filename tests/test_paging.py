@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import indexer
 from searchengine import query
 from searchengine.columns import Columns, TagTable
 from searchengine.engine import Engine
@@ -191,11 +192,7 @@ def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
     from searchengine.config import Settings
 
     with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
-        from indexer.executors import Serial
-        from indexer.pipeline import index_images
-
-        index_images(str(photos / "red"), engine.catalog, engine.encoder, executor=Serial())
-        engine.refresh()
+        indexer.index(engine, photos / "red")
         asked = query.parse("a red sunset - 0.5*water + #2")
         page = page_of(engine, facets_of(engine), Wanted(asked, unlikely=True, explain=True))
         assert len(page.answer.hits) == 4

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from indexer.executors import Serial
-from indexer.pipeline import index_images
+import indexer
 from searchengine import plugins
 from searchengine.config import Settings
 from searchengine.engine import Engine
@@ -202,8 +201,7 @@ def test_encoder_gets_its_pictures_alike_on_every_way(
     Image.new("RGB", (300, 200), "blue").save(other)
     settings = Settings(tmp_path / "library", str(model), "exact")
     with Engine.open(settings, create=True) as engine:
-        index_images(str(photos), engine.catalog, engine.encoder, executor=Serial())
-        engine.refresh()
+        indexer.index(engine, photos)
         engine.search(str(other))
         resolver = Resolver(engine.catalog, engine.encoder)
         resolver.picture_in(BytesIO(other.read_bytes()), "upload", engine.encoder)

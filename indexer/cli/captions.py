@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.cli.output import executor_of, json_option, picture_of, print_json, warn
+from indexer.cli.output import json_option, picture_of, print_json, warn
 from searchengine.errors import ConfigError, ImageError, UnknownPicture
 from searchengine.terminal import printable
 
@@ -228,6 +228,7 @@ def _caption_all(
     embed: bool,
 ) -> None:
     from indexer.captions import caption_library
+    from indexer.executors import executor_of
     from indexer.progress import meter
     from searchengine.captioncatalog import CaptionCatalog
     from searchengine.config import load_settings
