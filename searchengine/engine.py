@@ -33,7 +33,6 @@ from searchengine.resolve import (
 )
 from searchengine.status import ModelStatus, Status, status_of
 from searchengine.sync import open_index, synchronise
-from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.texts import Texts
@@ -79,7 +78,7 @@ class Engine:
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self.settings = settings
         self.catalog, self.encoder, self.index = catalog, encoder, index
-        store = TagCatalog(catalog.database)
+        store = catalog.tags
         self.taught = TaughtWords(store, catalog, encoder)
         self.reading = with_languages(encoder, settings.lang or None)
         self._reader = with_taught(self.reading, self.taught)

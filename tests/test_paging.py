@@ -17,7 +17,6 @@ from searchengine.columns import Columns, TagTable
 from searchengine.engine import Engine
 from searchengine.facets import Facets
 from searchengine.paging import Page, Wanted, page_of
-from searchengine.tagcatalog import TagCatalog
 from tests.colour_encoder import COLOURS
 from tests.test_engine import open_engine, scan
 
@@ -59,7 +58,7 @@ def engine(tmp_path: Path, photos: Path) -> Iterator[Engine]:
 
 def facets_of(engine: Engine) -> Facets:
     catalog = engine.catalog
-    store = TagCatalog(catalog.database)
+    store = catalog.tags
     tags = TagTable.of(store, engine.labels.vocabulary, engine.encoder.fingerprint)
     roots = tuple(root.path for root in catalog.roots())
     return Facets(Columns.of(catalog), tags, roots, engine.labels.vocabulary)
