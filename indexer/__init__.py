@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexer.indexing import index, retry
-    from indexer.pipeline import Progress
+    from indexer.tally import Progress
 
-_HOMES = {"Progress": "pipeline", "index": "indexing", "retry": "indexing"}
+_HOMES = {"Progress": "tally", "index": "indexing", "retry": "indexing"}
 
 __all__ = ["Progress", "index", "retry"]
 

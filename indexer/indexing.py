@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from indexer.executors import Executor, executor_of
-from indexer.pipeline import Progress, index_images, retry_failures
+from indexer.pipeline import index_images, retry_failures
+from indexer.tally import Progress
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.types import Encoder, Failure, IndexReport, PathLike
