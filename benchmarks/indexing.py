@@ -37,8 +37,9 @@ from machine import describe, publish
 from PIL import Image
 from skimage import data
 
+from indexer.embedding import BATCH
 from indexer.executors import Threads
-from indexer.pipeline import BATCH, index_images
+from indexer.pipeline import index_images
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
 from searchengine.engine import load_model

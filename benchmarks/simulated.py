@@ -13,7 +13,6 @@ from searchengine.config import Settings
 from searchengine.database import open_database
 from searchengine.engine import Engine, load_model
 from searchengine.records import PictureRecord
-from searchengine.tagcatalog import TagCatalog
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 from searchengine.vocabulary import TagVocabulary
@@ -85,7 +84,7 @@ def make_library(folder: Path, pictures: int, root: str = "/photos", tags: int =
 def guess_tags(catalog: Catalog, fingerprint: str, count: int) -> None:
     """Store guesses for all pictures of a library."""
     rng = np.random.default_rng(0)
-    store = TagCatalog(catalog.database)
+    store = catalog.tags
     names = [entry.name for entry in TagVocabulary.load().entries]
     ranks = 1 / np.arange(10, len(names) + 10)
     ids = catalog.present().tolist()

@@ -1,1 +1,30 @@
-"""Everything that produces what is searched: scans, embeddings, models."""
+"""Everything that produces what is searched: scans, embeddings, models.
+
+>>> import indexer, searchengine
+>>> with searchengine.open("~/library", create=True) as engine:    # doctest: +SKIP
+...     report = indexer.index(engine, "~/Pictures")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from indexer.indexing import index, retry
+    from indexer.tally import Progress
+
+_HOMES = {"Progress": "tally", "index": "indexing", "retry": "indexing"}
+
+__all__ = ["Progress", "index", "retry"]
+
+
+def __getattr__(name: str) -> Any:
+    # A public name loads its module when it is used: commands of other parts do not need it.
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"indexer.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,9 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from searchengine.config import Settings
+from searchengine.plugins import load
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -25,6 +28,16 @@ class Executor(Protocol):
     def imap(self, function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
         """Yield function(item) for each item; memory is bounded however many items there are."""
         ...
+
+
+def executor_of(settings: Settings) -> Executor:
+    """Return the executor that the settings name.
+
+    Raises:
+        MissingPlugin: There is none of that name, or it cannot be loaded.
+    """
+    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
+    return executor
 
 
 class Serial:

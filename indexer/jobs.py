@@ -1,18 +1,14 @@
-"""What is done to a single file before anything is written: hash, decode, embed."""
+"""What is done to a single file before anything is embedded or written: hash, decode."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from PIL.Image import Image
-
 from searchengine.catalog import Catalog
-from searchengine.errors import ImageError, MissingPlugin, ModelError
-from searchengine.images import Photo, Prepare, open_file, read_photo
-from searchengine.types import Encoder, FileStat, Picture, Vector
-from searchengine.vectors import unit_rows
+from searchengine.errors import ImageError
+from searchengine.images import Photo, open_file, read_photo
+from searchengine.types import FileStat, Picture, Prepare, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +80,3 @@ def decode(
     except ImageError as error:
         return Unreadable(stat, row, digest, str(error).removeprefix(f"{stat.path}: "))
     return Decoded(stat, row, digest, photo, vector)
-
-
-def embed(
-    encoder: Encoder, pictures: Mapping[str, Image]
-) -> tuple[dict[str, Vector], dict[str, str]]:
-    """Return the unit vectors of pictures by their keys, and of those that have none, the reasons.
-
-    Pictures that fail together are tried one by one.
-
-    Raises:
-        ModelError, MissingPlugin, ImportError: The model cannot run at all; no picture is to blame.
-    """
-    if not pictures:
-        return {}, {}
-    try:
-        rows = unit_rows(encoder.encode_images(list(pictures.values())), encoder.dim)
-        return dict(zip(pictures, rows, strict=True)), {}
-    except (ModelError, MissingPlugin, ImportError):
-        raise
-    except Exception as error:  # whatever a model does, the other pictures must not pay for it
-        if len(pictures) == 1:
-            return {}, dict.fromkeys(pictures, f"the model cannot encode it ({error})")
-    vectors: dict[str, Vector] = {}
-    reasons: dict[str, str] = {}
-    for key, picture in pictures.items():
-        vector, reason = embed(encoder, {key: picture})
-        vectors |= vector
-        reasons |= reason
-    return vectors, reasons

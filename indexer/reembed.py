@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
+from indexer.embedding import Embedder
 from indexer.executors import Executor
-from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decode, embed
+from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decode
 from searchengine.catalog import Catalog
 from searchengine.embeddings import Content
-from searchengine.images import Prepare
 from searchengine.records import StoredEncoder
-from searchengine.types import Encoder, Failure, FileStat, Picture
+from searchengine.types import Encoder, Failure, FileStat, Picture, Prepare
 
 CHUNK = 1000
 """Rows that are read from the catalog at a time."""
@@ -82,17 +82,20 @@ def reembed(
         _look,
         catalog=catalog,
         fingerprint=encoder.fingerprint,
-        size=getattr(encoder, "decode_size", 224),
-        prepare=getattr(encoder, "prepare", None),
+        size=encoder.decode_size,
+        prepare=encoder.prepare,
     )
-    run = _Run(catalog, encoder, on_failure)
+    tally = _Tally(on_failure)
+    writer = _Writer(catalog, encoder, tally)
     with closing(executor.imap(look, _rows(catalog, ids.tolist()))) as results:
-        for done, (row, result) in enumerate(results, 1):
-            run.take(row, result)
+        for done, (row, found) in enumerate(results, 1):
+            usable = tally.sift(row, found)
+            if usable is not None:
+                writer.take(row, usable)
             progress(done, len(ids))
-    run.write()
+    writer.write()
     gone = catalog.embeddings.lacking(encoder.fingerprint, "missing")
-    return ReembedReport(had, run.added, run.bad, run.left, len(gone))
+    return ReembedReport(had, tally.added, tally.bad, tally.left, len(gone))
 
 
 def _rows(catalog: Catalog, ids: Sequence[int]) -> Iterator[Picture]:
@@ -113,55 +116,62 @@ def _look(
 
 
 @dataclass
-class _Run:
-    """What was counted, and what waits for the model."""
+class _Tally:
+    """Count pictures by what became of them, and tell of those that got no vector."""
 
-    catalog: Catalog
-    encoder: Encoder
     on_failure: Callable[[Failure], None]
     added: int = 0
     bad: int = 0
     left: int = 0
-    _pending: dict[int, tuple[Picture, Decoded]] = field(default_factory=dict)
 
-    def take(self, row: Picture, found: Decoded | Unreadable | None) -> None:
-        """Note what a file holds."""
+    def sift(self, row: Picture, found: Decoded | Unreadable | None) -> Decoded | None:
+        """Return what can be embedded; count anything else."""
         if found is None:
-            self._leave(row, _ABSENT)
+            self.leave(row, _ABSENT)
         elif isinstance(found, Unreadable) and found.sha256 is None:
-            self._leave(row, found.reason)
+            self.leave(row, found.reason)
         elif found.sha256 != row.sha256:
-            self._leave(row, _CHANGED)
+            self.leave(row, _CHANGED)
         elif isinstance(found, Unreadable):
             self.bad += 1
             self.on_failure(Failure(row.path, found.reason))
         else:
-            self._pending[row.id] = row, found
+            return found
+        return None
+
+    def leave(self, row: Picture, reason: str) -> None:
+        """Count a picture that may get a vector another time."""
+        self.left += 1
+        self.on_failure(Failure(row.path, reason))
+
+
+class _Writer:
+    """Collect pictures until they fill a batch; embed and store it."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder, tally: _Tally) -> None:
+        self._catalog, self._tally = catalog, tally
+        self._embedder = Embedder(catalog, encoder)
+        self._encoder = StoredEncoder(encoder.fingerprint, encoder.name, encoder.dim)
+        self._pending: dict[int, tuple[Picture, Decoded]] = {}
+
+    def take(self, row: Picture, found: Decoded) -> None:
+        """Note what the file of a row holds."""
+        self._pending[row.id] = row, found
         if len(self._pending) >= BATCH:
             self.write()
 
     def write(self) -> None:
         """Embed and store what waits."""
         pending, self._pending = self._pending, {}
-        pictures = {
-            one.sha256: one.photo.pixels
-            for _, one in pending.values()
-            if one.vector is None and one.photo.pixels is not None
-        }
-        vectors, reasons = embed(self.encoder, pictures)
-        found: dict[int, Content] = {}
-        for id_, (row, one) in pending.items():
-            vector = vectors.get(one.sha256) if one.vector is None else one.vector
-            if vector is None:
-                self._leave(row, reasons[one.sha256])
+        filled = self._embedder.fill([found for _, found in pending.values()])
+        contents: dict[int, Content] = {}
+        for (row, _), one in zip(pending.values(), filled, strict=True):
+            if isinstance(one, Unreadable):
+                self._tally.leave(row, one.reason)
             else:
-                found[id_] = Content(one.sha256, vector)
-        encoder = StoredEncoder(self.encoder.fingerprint, self.encoder.name, self.encoder.dim)
-        written = self.catalog.embeddings.add(encoder, found)
-        self.added += len(written)
-        for id_ in found.keys() - written:
-            self._leave(pending[id_][0], _CHANGED)
-
-    def _leave(self, row: Picture, reason: str) -> None:
-        self.left += 1
-        self.on_failure(Failure(row.path, reason))
+                assert one.vector is not None, "the embedder fills every vector in"
+                contents[row.id] = Content(one.sha256, one.vector)
+        written = self._catalog.embeddings.add(self._encoder, contents)
+        self._tally.added += len(written)
+        for id_ in contents.keys() - written:
+            self._tally.leave(pending[id_][0], _CHANGED)

@@ -46,15 +46,15 @@ def caption_keys(text: str) -> tuple[str, ...]:
 
 
 class CaptionCatalog:
-    """Read and write captions.
+    """Read and write captions; `Catalog.captions` is one.
 
     Args:
-        database: An engine of `database.open_database`.
+        reader: The engine of the library's database.
+        writer: The same, whose transactions take the write lock when they begin.
     """
 
-    def __init__(self, database: Engine) -> None:
-        self._reader = database
-        self._writer = database.execution_options(writes=True)
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader, self._writer = reader, writer
 
     def of(self, ids: Iterable[int]) -> dict[int, StoredCaption]:
         """Return the captions of pictures; ids without one are absent."""

@@ -1,4 +1,4 @@
-"""`Catalog`, the one store of everything that is known about the pictures of a library.
+"""`Catalog`, the one store of a library: its pictures, and their vectors, tags, captions and texts.
 
 Every write that an index must learn of is one transaction that takes the write lock first and then
 the next `seq`, so the order of seq is the order of commits, and "all rows above the seq I know" is
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, Select, delete, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from searchengine.captioncatalog import CaptionCatalog
 from searchengine.embeddings import Embeddings
 from searchengine.records import (
     AnyRow,
@@ -41,6 +42,8 @@ from searchengine.records import (
     write_rows,
 )
 from searchengine.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow, RootRow, TombstoneRow
+from searchengine.tagcatalog import TagCatalog
+from searchengine.textcatalog import TextCatalog
 from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector
 
 
@@ -74,21 +77,22 @@ class Catalog:
 
     Attributes:
         embeddings: The vectors by model, and the choice of one.
+        tags: The tags of pictures, and the words that were taught.
+        captions: The captions of pictures.
+        texts: The texts, which have vectors and numbers of writes of their own.
     """
 
     def __init__(self, database: Engine) -> None:
         self._reader = database
         self._writer = database.execution_options(writes=True)
         self.embeddings = Embeddings(self._reader, self._writer)
+        self.tags = TagCatalog(self._reader, self._writer)
+        self.captions = CaptionCatalog(self._reader, self._writer)
+        self.texts = TextCatalog(self._reader, self._writer)
 
     def close(self) -> None:
         """Close every connection."""
         self._reader.dispose()
-
-    @property
-    def database(self) -> Engine:
-        """The engine, for other stores of the same library."""
-        return self._reader
 
     # Reading
 

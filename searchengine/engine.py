@@ -33,7 +33,6 @@ from searchengine.resolve import (
 )
 from searchengine.status import ModelStatus, Status, status_of
 from searchengine.sync import open_index, synchronise
-from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.texts import Texts
@@ -77,9 +76,9 @@ class Engine:
     """Answer queries over one library with one model."""
 
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
-        self._settings = settings
+        self.settings = settings
         self.catalog, self.encoder, self.index = catalog, encoder, index
-        store = TagCatalog(catalog.database)
+        store = catalog.tags
         self.taught = TaughtWords(store, catalog, encoder)
         self.reading = with_languages(encoder, settings.lang or None)
         self._reader = with_taught(self.reading, self.taught)
@@ -320,9 +319,9 @@ class Engine:
     @cached_property
     def texts(self) -> Texts:
         """The texts of the library."""
-        folder = self._settings.library / INDEX_FOLDER
+        folder = self.settings.library / INDEX_FOLDER
         return Texts(
-            self._settings,
+            self.settings,
             self.catalog,
             self.encoder,
             self._resolver,
@@ -440,7 +439,7 @@ class Engine:
 
     def status(self) -> Status:
         """Describe the library."""
-        return status_of(self.catalog, self.encoder, self._settings, len(self.index))
+        return status_of(self.catalog, self.encoder, self.settings, len(self.index))
 
     def _rows_of(self, known: KnownPicture) -> list[int]:
         """Return the row of a picture's file, or those of its copies if the file has none."""

@@ -121,4 +121,4 @@ class TrainingDataError(LexpixError):
 
 
 class MissingPlugin(LexpixError):
-    """Name the command that installs what is missing, or the names that exist."""
+    """Name what installs or completes a plugin, the names that exist, or the rivals for one."""

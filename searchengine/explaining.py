@@ -57,7 +57,7 @@ class Explainer:
         refuse_excess(asked)
         if not asked.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
-        size, prepare = getattr(encoder, "decode_size", None), getattr(encoder, "prepare", None)
+        size, prepare = self._encoder.decode_size, self._encoder.prepare
         try:
             pixels = self._resolver.pixels_of(picture, size=size, prepare=prepare)
             regions = encoder.encode_regions([pixels])[0]

@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from searchengine.errors import ImageError
-from searchengine.types import Exif, PathLike
+from searchengine.types import Encoder, Exif, PathLike, Prepare
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"}
@@ -62,10 +62,6 @@ _TURNED_ON_ITS_SIDE = frozenset({5, 6, 7, 8})
 # threshold moves to our limit; the refusal of larger ones stays in force for the whole process.
 if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
-
-
-Prepare: TypeAlias = Callable[[Image.Image], Image.Image]
-"""How a model wants its pictures: from an upright RGB picture to what the model takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +122,14 @@ def open_image(
     pixels = read_photo(source, size=size, prepare=prepare, max_pixels=max_pixels).pixels
     assert pixels is not None
     return pixels
+
+
+def open_for(
+    encoder: Encoder, source: PathLike | BinaryIO, *, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Decode a picture as an encoder wants it; arguments and errors are those of `open_image`."""
+    size, prepare = encoder.decode_size, encoder.prepare
+    return open_image(source, size=size, prepare=prepare, max_pixels=max_pixels)
 
 
 def read_photo(

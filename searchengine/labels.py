@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from searchengine.captioncatalog import CaptionCatalog
 from searchengine.catalog import Catalog
 from searchengine.errors import ModelError, QueryError
 from searchengine.tagcatalog import TagCatalog, TagCount
@@ -35,7 +34,7 @@ class Labels:
     ) -> None:
         self._catalog, self._store, self._encoder, self._taught = catalog, store, encoder, taught
         self._polyglot = polyglot
-        self._captions = CaptionCatalog(catalog.database)
+        self._captions = catalog.captions
 
     @cached_property
     def vocabulary(self) -> TagVocabulary:

@@ -17,6 +17,7 @@ from searchengine.types import Encoder
 
 FOOD = "food"
 """Kind of a food head, and name of the bundled one."""
+_ENCODERS = "lexpix.encoders"
 
 
 def load_model(name: str = "default") -> Encoder:
@@ -24,7 +25,7 @@ def load_model(name: str = "default") -> Encoder:
 
     Raises:
         ModelError: There is none, it is incomplete or changed, or it has no pictures of its own.
-        MissingPlugin: Nothing installed can run its kind of model.
+        MissingPlugin: Nothing installed can run its kind of model, or what does is incomplete.
     """
     folder = resolve(name)
     if _is_head(folder):
@@ -32,8 +33,9 @@ def load_model(name: str = "default") -> Encoder:
             f"{name}: a model of recipes, which stands on a model of pictures; it answers: lexpix "
             f"texts, lexpix recipes, lexpix search --text-file FILE"
         )
-    make = plugins.load("lexpix.encoders", read_config(folder).kind)
-    encoder: Encoder = make(folder)
+    kind = read_config(folder).kind
+    encoder: Encoder = plugins.load(_ENCODERS, kind)(folder)
+    plugins.require(_ENCODERS, kind, encoder, Encoder)
     return encoder
 
 

@@ -6,6 +6,7 @@ needs it, so a missing import turns into the command that installs it.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -35,18 +36,62 @@ def load(group: str, name: str) -> Any:
     """Import a plugin and return the object that its entry point names.
 
     Raises:
-        MissingPlugin: Nobody provides the name, or it cannot be imported.
+        MissingPlugin: Nobody provides the name, several do, or it cannot be imported.
     """
     kind = GROUPS[group]
-    found = _installed(group, tuple(sys.path)).select(name=name)
-    if not found:
-        known = ", ".join(names(group)) or "none"
-        raise MissingPlugin(f"no {kind} is called {name!r}; installed are: {known}")
-    (plugin, *_) = found
+    plugin = _find(group, name)
     try:
         return plugin.load()
     except Exception as error:  # a plugin's import runs any code
         raise MissingPlugin(f"{kind} {name!r} {_remedy(plugin, error)}") from error
+
+
+def require(group: str, name: str, made: object, protocol: type) -> None:
+    """Refuse what a plugin has made if a member of its Protocol is missing.
+
+    Raises:
+        MissingPlugin: The members that are missing, and what they are, by the Protocol.
+    """
+    lacking = {
+        member: (inspect.getdoc(declared) or "").partition("\n")[0]
+        for member, declared in vars(protocol).items()
+        if not member.startswith("_") and not _has(made, member)
+    }
+    if lacking:
+        members = "\n".join(f"  {member}: {what}" for member, what in lacking.items())
+        raise MissingPlugin(
+            f"{GROUPS[group]} {name!r}{_origin(_find(group, name))} is incomplete; give "
+            f"{type(made).__name__} what {protocol.__module__}.{protocol.__name__} asks for:\n"
+            f"{members}"
+        )
+
+
+def _find(group: str, name: str) -> EntryPoint:
+    found = tuple(_installed(group, tuple(sys.path)).select(name=name))
+    if not found:
+        known = ", ".join(names(group)) or "none"
+        raise MissingPlugin(f"no {GROUPS[group]} is called {name!r}; installed are: {known}")
+    if len(found) > 1:
+        raise MissingPlugin(
+            f"{len(found)} plugins are the {GROUPS[group]} {name!r}: "
+            + "; ".join(f"{plugin.value}{_origin(plugin)}" for plugin in found)
+            + "; keep one of them, by pip uninstall PACKAGE"
+        )
+    return found[0]
+
+
+def _has(made: object, member: str) -> bool:
+    """Tell whether an object has a member, without computing it: that may import a framework."""
+    try:
+        inspect.getattr_static(made, member)
+    except AttributeError:
+        return False
+    return True
+
+
+def _origin(plugin: EntryPoint) -> str:
+    package = plugin.dist
+    return "" if package is None else f" of {package.name} {package.version}"
 
 
 @cache
@@ -65,4 +110,4 @@ def _remedy(plugin: EntryPoint, error: Exception) -> str:
     extras = package.metadata.get_all("Provides-Extra") or []
     if isinstance(error, ModuleNotFoundError) and plugin.name in extras:
         return f"needs: pip install '{package.name}[{plugin.name}]'"
-    return f"of {package.name} {package.version} cannot be loaded: {error}"
+    return f"{_origin(plugin).strip()} cannot be loaded: {error}"

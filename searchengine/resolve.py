@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import BufferedReader, BytesIO
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from searchengine.types import (
     PathLike,
     Picture,
     Polyglot,
+    Prepare,
     Query,
     Term,
     Translated,
@@ -126,7 +127,7 @@ class Resolver:
         picture: PathLike | int,
         *,
         size: int | None = None,
-        prepare: Callable[[Image], Image] | None = None,
+        prepare: Prepare | None = None,
     ) -> Image:
         """Decode a picture given as a path or a library id, as `open_image` does.
 
@@ -224,7 +225,7 @@ class Resolver:
         Raises:
             ImageError: It is no picture.
         """
-        from searchengine.images import open_image
+        from searchengine.images import open_for
 
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -232,9 +233,7 @@ class Resolver:
         if vector is None:
             file.seek(0)
             # As the file itself would be decoded, so that it has the same vector.
-            size = getattr(encoder, "decode_size", None)
-            prepare = getattr(encoder, "prepare", None)
-            vector = encoder.encode_images([open_image(file, size=size, prepare=prepare)])[0]
+            vector = encoder.encode_images([open_for(encoder, file)])[0]
         file.seek(0)
         viewed = self._viewed(file, vector) if in_views else None
         return KnownPicture(name, digest, vector, self._copies(digest), viewed)
@@ -259,7 +258,7 @@ class Resolver:
     def _viewed(self, file: str | BytesIO, vector: Vector) -> Vector:
         from searchengine.images import open_image, views
 
-        image = open_image(file, size=getattr(self._encoder, "decode_size", None))
+        image = open_image(file, size=self._encoder.decode_size)
         others: Vectors = self._encoder.encode_images(views(image)[1:])
         mean: Vector = unit_rows((vector + others.sum(axis=0))[None])[0]
         return mean
@@ -276,8 +275,10 @@ class Resolver:
         return KnownPicture(picture.path, picture.sha256, vector, ids)
 
     def _encode(self, path: str) -> Vector:
+        from searchengine.images import open_for
+
         try:
-            vectors: Vectors = self._encoder.encode_images([path])
+            vectors: Vectors = self._encoder.encode_images([open_for(self._encoder, path)])
         except ImageError as error:
             raise QueryError(f"{error}; a query needs a picture that can be read") from error
         vector: Vector = vectors[0]

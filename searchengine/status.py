@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Kind
-from searchengine.textcatalog import TextCatalog
 from searchengine.types import Encoder, State
 
 
@@ -66,7 +65,7 @@ def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: i
             )
             for one, count in catalog.embeddings.counts()
         ),
-        texts=TextCatalog(catalog.database).counts(),
+        texts=catalog.texts.counts(),
     )
 
 

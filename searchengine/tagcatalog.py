@@ -48,15 +48,15 @@ class TagCount:
 
 
 class TagCatalog:
-    """Read and write tags and taught words.
+    """Read and write tags and taught words; `Catalog.tags` is one.
 
     Args:
-        database: An engine of `database.open_database`.
+        reader: The engine of the library's database.
+        writer: The same, whose transactions take the write lock when they begin.
     """
 
-    def __init__(self, database: Engine) -> None:
-        self._reader = database
-        self._writer = database.execution_options(writes=True)
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader, self._writer = reader, writer
 
     def of(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
         """Return the tags of pictures, of guesses those of one model, by picture and name."""

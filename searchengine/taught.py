@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,6 +29,7 @@ from searchengine.types import (
     Matcher,
     PathLike,
     Polyglot,
+    Prepare,
     TaughtWord,
     Translated,
     UnknownWord,
@@ -180,7 +181,7 @@ class TaughtWords:
 
     def _picture(self, digest: str, path: str) -> Vector | None:
         """Return the vector of a remembered picture, None if its bytes cannot be had."""
-        from searchengine.images import open_file
+        from searchengine.images import open_file, open_for
 
         stored = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         if stored is not None:
@@ -191,7 +192,8 @@ class TaughtWords:
                 with open_file(one) as file:
                     same = hashlib.file_digest(file, "sha256").hexdigest() == digest
                 if same:
-                    vector: Vector = self._encoder.encode_images([one])[0]
+                    pixels = open_for(self._encoder, one)
+                    vector: Vector = self._encoder.encode_images([pixels])[0]
                     return vector
             except (OSError, ImageError):
                 continue
@@ -231,12 +233,12 @@ class _WithTaught:
         return matcher_of(self._encoder)
 
     @property
-    def decode_size(self) -> int | None:
-        return getattr(self._encoder, "decode_size", None)
+    def decode_size(self) -> int:
+        return self._encoder.decode_size
 
     @property
-    def prepare(self) -> Callable[[Image], Image] | None:
-        return getattr(self._encoder, "prepare", None)
+    def prepare(self) -> Prepare | None:
+        return self._encoder.prepare
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         pieces = [self._taught.split(text) for text in texts]

@@ -96,15 +96,15 @@ def digest_of(document: Document) -> str:
 
 
 class TextCatalog:
-    """Read and write the texts of a library; safe to share between threads.
+    """Read and write the texts of a library; safe to share between threads; `Catalog.texts` is one.
 
     Args:
-        database: An engine of `database.open_database`.
+        reader: The engine of the library's database.
+        writer: The same, whose transactions take the write lock when they begin.
     """
 
-    def __init__(self, database: Engine) -> None:
-        self._reader = database
-        self._writer = database.execution_options(writes=True)
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader, self._writer = reader, writer
 
     # What an index asks for
 

@@ -27,7 +27,7 @@ from searchengine.models.documents import GeneralTexts, Selective, TextModel, fi
 from searchengine.recipes import ingredient_names, is_without, needs
 from searchengine.resolve import KnownPicture, Resolver, refuse_long
 from searchengine.sync import open_index, remove_index, synchronise
-from searchengine.textcatalog import StoredText, TextCatalog
+from searchengine.textcatalog import StoredText
 from searchengine.translating import Translating
 from searchengine.types import (
     Answer,
@@ -84,7 +84,7 @@ class Texts:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
         self._resolver, self._pictures, self._folder = resolver, pictures, folder / FOLDER
         self._reading = reading
-        self.store = TextCatalog(catalog.database)
+        self.store = catalog.texts
         self._models: dict[Kind, TextModel] = {}
         self.general = self.model("text")
         self._indexes: dict[str, VectorIndex] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from searchengine.types import (
     Linear,
     Matcher,
     PathLike,
+    Prepare,
     Translated,
     UnknownWord,
     Vectors,
@@ -70,9 +71,9 @@ class Translating:
         return matcher_of(self._encoder)
 
     @property
-    def decode_size(self) -> int | None:
+    def decode_size(self) -> int:
         """As that of the encoder."""
-        return getattr(self._encoder, "decode_size", None)
+        return self._encoder.decode_size
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, shape (n, dim).
@@ -94,9 +95,9 @@ class Translating:
         return self._encoder.encode_images(images)
 
     @property
-    def prepare(self) -> Callable[[Image], Image] | None:
+    def prepare(self) -> Prepare | None:
         """As that of the encoder."""
-        return getattr(self._encoder, "prepare", None)
+        return self._encoder.prepare
 
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         """Return the words that are not known in any language, the first with near spellings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -25,6 +25,8 @@ Scores: TypeAlias = npt.NDArray[np.float32]
 Ids: TypeAlias = npt.NDArray[np.int64]
 """Library ids, shape (n,); ids are positive, -1 pads a short row."""
 PathLike: TypeAlias = str | os.PathLike[str]
+Prepare: TypeAlias = "Callable[[Image], Image]"
+"""From an upright RGB picture of any size to what an encoder looks at; called in any thread."""
 
 State = Literal["ok", "missing", "bad"]
 TermKind = Literal["words", "picture", "id"]
@@ -300,8 +302,9 @@ class Encoder(Protocol):
     """Map texts and pictures into one space.
 
     `fingerprint` names weights, configuration and preprocessing; vectors of two fingerprints are
-    never compared. An encoder may also have `decode_size`, the shorter side in pixels that pictures
-    need, and `prepare(image) -> image`, which the indexer then calls in its decoding threads.
+    never compared. Every member is required: `plugins.require` refuses a plugin that lacks one.
+    Whoever reads a picture for an encoder, from a file, an upload or the library, opens it with its
+    `decode_size` and `prepare`, so that the same picture has the same vector on every way.
     """
 
     @property
@@ -319,12 +322,26 @@ class Encoder(Protocol):
         """Length of its vectors."""
         ...
 
+    @property
+    def decode_size(self) -> int:
+        """Pixels that the shorter side of a picture needs; no more of it is decoded."""
+        ...
+
+    @property
+    def prepare(self) -> Prepare | None:
+        """What is done to a picture while it is decoded; None scales it down to `decode_size`."""
+        ...
+
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, shape (n, dim); raise UnknownWords if none is known."""
         ...
 
     def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
-        """Return one unit row per picture, shape (n, dim); raise ImageError naming a bad file."""
+        """Return one unit row per picture, shape (n, dim); raise ImageError naming a bad file.
+
+        One that is opened already is upright, and was mostly prepared; a path is to be opened by
+        `images.open_for`.
+        """
         ...
 
 

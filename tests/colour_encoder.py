@@ -36,6 +36,7 @@ class ColourEncoder:
     name = "colours"
     dim = GRID * GRID * 3
     decode_size = 32
+    prepare = None
 
     def __init__(self, fingerprint: str = "c0" * 32) -> None:
         self.fingerprint = fingerprint

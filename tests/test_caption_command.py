@@ -16,7 +16,7 @@ from PIL import Image
 
 from indexer import xmp
 from searchengine import query
-from searchengine.captioncatalog import CaptionCatalog, Waiting, caption_keys
+from searchengine.captioncatalog import Waiting, caption_keys
 from searchengine.catalog import Catalog
 from searchengine.cli import main
 from searchengine.config import Settings
@@ -168,7 +168,7 @@ def library(options: list[str], photos: Path, tmp_path: Path) -> Path:
 
 def stored(library: Path) -> dict[str, tuple[str, bool]]:
     catalog = Catalog(open_database(library, create=False))
-    found = CaptionCatalog(catalog.database).of(catalog.present().tolist())
+    found = catalog.captions.of(catalog.present().tolist())
     paths = catalog.get(found)
     catalog.close()
     return {Path(paths[id_].path).name: (one.text, one.sure) for id_, one in found.items()}
@@ -220,7 +220,7 @@ def test_a_picture_that_cannot_be_read_now_is_reported_and_the_rest_is_captioned
 
 def test_captions_of_what_was_forgotten_or_edited_meanwhile_are_not_stored(library: Path) -> None:
     catalog = Catalog(open_database(library, create=False))
-    store = CaptionCatalog(catalog.database)
+    store = catalog.captions
     first, second, third = store.waiting("f")
     gone, edited = Waiting(99, "/x.png", "aa"), Waiting(second.id, second.path, "other bytes")
     one = Caption("two men run", ("two", "men", "run"), (-0.5, -1.0, -1.5), -0.2)

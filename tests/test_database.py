@@ -23,8 +23,8 @@ from searchengine.documents import Document
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.records import PictureRecord
 from searchengine.tables import ImageRow, MetaRow, Schema
-from searchengine.tagcatalog import StoredTag, TagCatalog
-from searchengine.textcatalog import TextCatalog, TextRecord
+from searchengine.tagcatalog import StoredTag
+from searchengine.textcatalog import TextRecord
 from searchengine.types import FileStat
 
 REPOSITORY = Path(__file__).parent.parent
@@ -271,8 +271,8 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
         old.commit()
         uid = old.execute("SELECT value FROM meta WHERE key = 'uid'").fetchone()[0]
 
-    opened = database.open_database(library, create=False)
-    catalog, tags = Catalog(opened), TagCatalog(opened)
+    catalog = Catalog(database.open_database(library, create=False))
+    tags = catalog.tags
     assert catalog.uid == uid
     assert catalog.get([7])[7].path == "/photos/a.jpg"
     np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
@@ -303,8 +303,8 @@ def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_pa
         old.execute("UPDATE meta SET value = '5' WHERE key = 'seq'")
         old.commit()
 
-    opened = database.open_database(library, create=False)
-    catalog, tags, texts = Catalog(opened), TagCatalog(opened), TextCatalog(opened)
+    catalog = Catalog(database.open_database(library, create=False))
+    tags, texts = catalog.tags, catalog.texts
     np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
     assert tags.of([7], "f") == [StoredTag(7, "dog", "guess", 0.5)]
     np.testing.assert_array_equal(tags.taught_vectors("f")["cabin"], [1, 0, 0, 0])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import indexer
 from indexer.executors import Serial
 from indexer.pipeline import index_images
 from searchengine.catalog import Catalog
@@ -48,8 +49,7 @@ def open_engine(library: Path) -> Engine:
 
 
 def scan(engine: Engine, folder: Path) -> None:
-    index_images(str(folder), engine.catalog, engine.encoder, executor=Serial())
-    engine.refresh()
+    indexer.index(engine, folder)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from searchengine.columns import COLUMNS, Columns, TagTable, Value, format_of, s
 from searchengine.database import open_database
 from searchengine.facets import FACETS, Facet, Facets
 from searchengine.records import PictureRecord
-from searchengine.tagcatalog import TagCatalog
 from searchengine.types import Exif, FileStat
 from searchengine.vocabulary import TagVocabulary
 
@@ -190,7 +189,7 @@ def test_old_columns_stay_as_they_are_when_new_ones_are_made(catalog: Catalog) -
 
 def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     ids = write(catalog, *(record(f"/photos/{number}.jpg") for number in range(4)))
-    store = TagCatalog(catalog.database)
+    store = catalog.tags
     synonym = VOCABULARY.entries[0].synonyms or (VOCABULARY.entries[0].name,)
     name = VOCABULARY.entries[0].name
     store.guess({ids[0]: [(name, 0.9)], ids[1]: [(name, 0.4), ("my hat", 0.3)]}, "f" * 64, "v")

@@ -21,10 +21,9 @@ from PIL.Image import Transpose
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+import indexer
 from indexer.evaluation.recipes import evaluate_recipes, scores_of
-from indexer.executors import Serial
 from indexer.metrics import Recall
-from indexer.pipeline import index_images
 from indexer.texts import add_texts
 from indexer.train.backbones import Backbone
 from indexer.train.contrastive import JointModel, Recipe
@@ -464,8 +463,7 @@ def test_what_shows_no_food_is_no_answer_to_a_recipe(tmp_path: Path) -> None:
     recipe = Document("recipe", "Flat white", ("Pour.",), ("1 espresso", "milk"))
     settings = Settings(library=tmp_path / "library", index="exact")
     with Engine.open(settings, create=True) as engine:
-        index_images(str(photos), engine.catalog, engine.encoder, executor=Serial())
-        engine.refresh()
+        indexer.index(engine, photos)
         answer = engine.pictures_for(recipe)
         assert [os.path.basename(hit.path) for hit in answer.hits] == ["coffee.png"]
         assert not answer.nothing_like_that

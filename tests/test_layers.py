@@ -48,11 +48,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.neighbours",
     ),
     ("searchengine.embeddings", "searchengine.recipes"),
+    ("searchengine.tagcatalog", "searchengine.textcatalog", "searchengine.captioncatalog"),
     (
         "searchengine.catalog",
-        "searchengine.tagcatalog",
-        "searchengine.textcatalog",
-        "searchengine.captioncatalog",
         "searchengine.database",
         "searchengine.indexes",
         "searchengine.models",

@@ -14,7 +14,6 @@ from searchengine.columns import TagTable
 from searchengine.config import Settings
 from searchengine.engine import Engine
 from searchengine.records import PictureRecord
-from searchengine.tagcatalog import TagCatalog
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 from searchengine.web import live as live_module
@@ -65,7 +64,7 @@ def names_of(table: TagTable) -> dict[str, set[int]]:
 def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = TagCatalog(live.engine.catalog.database)
+    store = live.engine.catalog.tags
     read, go_on = threading.Event(), threading.Event()
     original = TagTable.of
 
@@ -93,7 +92,7 @@ def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
 def test_tags_that_cannot_be_read_stay_and_are_read_later(
     live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = TagCatalog(live.engine.catalog.database)
+    store = live.engine.catalog.tags
     tried = threading.Event()
 
     def fails(*arguments: object) -> TagTable:
@@ -115,7 +114,7 @@ def test_tags_that_cannot_be_read_stay_and_are_read_later(
 def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, fingerprint = TagCatalog(live.engine.catalog.database), live.engine.encoder.fingerprint
+    store, fingerprint = live.engine.catalog.tags, live.engine.encoder.fingerprint
     store.guess({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
     store.say([1], "mine", "user")
     live.refresh()

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import indexer
 from searchengine import query
 from searchengine.columns import Columns, TagTable
 from searchengine.engine import Engine
 from searchengine.facets import Facets
 from searchengine.paging import Page, Wanted, page_of
-from searchengine.tagcatalog import TagCatalog
 from tests.colour_encoder import COLOURS
 from tests.test_engine import open_engine, scan
 
@@ -58,7 +58,7 @@ def engine(tmp_path: Path, photos: Path) -> Iterator[Engine]:
 
 def facets_of(engine: Engine) -> Facets:
     catalog = engine.catalog
-    store = TagCatalog(catalog.database)
+    store = catalog.tags
     tags = TagTable.of(store, engine.labels.vocabulary, engine.encoder.fingerprint)
     roots = tuple(root.path for root in catalog.roots())
     return Facets(Columns.of(catalog), tags, roots, engine.labels.vocabulary)
@@ -191,11 +191,7 @@ def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
     from searchengine.config import Settings
 
     with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
-        from indexer.executors import Serial
-        from indexer.pipeline import index_images
-
-        index_images(str(photos / "red"), engine.catalog, engine.encoder, executor=Serial())
-        engine.refresh()
+        indexer.index(engine, photos / "red")
         asked = query.parse("a red sunset - 0.5*water + #2")
         page = page_of(engine, facets_of(engine), Wanted(asked, unlikely=True, explain=True))
         assert len(page.answer.hits) == 4

@@ -17,7 +17,8 @@ from PIL import Image
 
 from indexer.executors import Serial, Threads
 from indexer.jobs import Job, Unreadable, decode
-from indexer.pipeline import Progress, index_images, retry_failures
+from indexer.pipeline import index_images, retry_failures
+from indexer.tally import Progress
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
 from searchengine.errors import ModelError, RootError

@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from indexer.executors import Threads
-from indexer.pipeline import index_images
+import indexer
 from searchengine.config import Settings
 from searchengine.engine import Engine
 from tests.drawn_captions import save_colour_model
@@ -32,9 +31,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("serve")
     chosen = Settings(folder / "library", str(save_colour_model(folder / "colours")), workers=2)
     with Engine.open(chosen, create=True) as engine:
-        photos = str(draw(folder / "photos", 12))
-        index_images(photos, engine.catalog, engine.encoder, executor=Threads(2))
-        engine.refresh()
+        indexer.index(engine, draw(folder / "photos", 12))
     return chosen
 
 

@@ -35,9 +35,9 @@ def write(catalog: Catalog, *records: PictureRecord, model: str = "m", scan: int
 
 @pytest.fixture
 def library(tmp_path):
-    opened = open_database(tmp_path / "library", create=True)
-    yield Catalog(opened), TagCatalog(opened)
-    opened.dispose()
+    catalog = Catalog(open_database(tmp_path / "library", create=True))
+    yield catalog, catalog.tags
+    catalog.close()
 
 
 def said(tags: TagCatalog, *ids: int, model: str = "m") -> set[tuple[int, str, str]]:
@@ -141,8 +141,8 @@ steps = st.lists(
 @given(steps)
 def test_holders_agree_with_a_naive_model(steps):
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_database(Path(folder), create=True)
-        catalog, tags = Catalog(opened), TagCatalog(opened)
+        catalog = Catalog(open_database(Path(folder), create=True))
+        tags = catalog.tags
         ids = write(catalog, *(record(f"/p/{n}.jpg", n) for n in range(3)))
         word: dict[tuple[int, str], str] = {}
         guess: dict[int, tuple[str, float]] = {}
@@ -167,4 +167,4 @@ def test_holders_agree_with_a_naive_model(steps):
                 if scores:
                     expected[one] = max(scores)
             assert tags.holders(names, "m") == expected
-        opened.dispose()
+        catalog.close()

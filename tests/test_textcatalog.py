@@ -21,7 +21,7 @@ from searchengine.engine import Engine
 from searchengine.indexes.exact import ExactIndex
 from searchengine.records import Change
 from searchengine.sync import open_index, synchronise
-from searchengine.textcatalog import TextCatalog, TextRecord, digest_of
+from searchengine.textcatalog import TextRecord, digest_of
 from searchengine.vectors import unit_rows
 from tests.colour_encoder import COLOURS, ColourEncoder
 
@@ -38,9 +38,9 @@ def text(key: str, title: str = "title", **parts) -> Document:
 
 @pytest.fixture
 def store(tmp_path):
-    database = open_database(tmp_path / "library", create=True)
-    yield TextCatalog(database)
-    database.dispose()
+    catalog = Catalog(open_database(tmp_path / "library", create=True))
+    yield catalog.texts
+    catalog.close()
 
 
 def changed(changes: list[Change]) -> tuple[set[int], set[int]]:

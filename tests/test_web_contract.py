@@ -14,8 +14,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.config import ChecksConfig, PositiveDataAcceptanceConfig, SchemathesisConfig
 
-from indexer.executors import Threads
-from indexer.pipeline import index_images
+import indexer
 from searchengine.config import Settings
 from searchengine.engine import Engine
 from searchengine.web.app import create_app
@@ -34,9 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         library=folder / "library", model=str(save_colour_model(folder / "colours")), workers=2
     )
     with Engine.open(chosen, create=True) as engine:
-        pictures = str(draw(folder / "photos", 12))
-        index_images(pictures, engine.catalog, engine.encoder, executor=Threads(2))
-        engine.refresh()
+        indexer.index(engine, draw(folder / "photos", 12))
     with served(create_app(chosen)) as running:
         yield running
 

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+import indexer
 from indexer.executors import Threads
 from indexer.maps.layout import centred, layout
 from indexer.pipeline import index_images
@@ -279,8 +280,7 @@ def test_settings_survive_the_way_to_the_process(settings: Settings) -> None:
 def filled(settings: Settings, tmp_path: Path) -> Settings:
     with Engine.open(settings, create=True) as engine:
         folder = str(draw(tmp_path / "photos", 30))
-        index_images(folder, engine.catalog, engine.encoder, executor=Threads(2))
-        engine.refresh()
+        indexer.index(engine, folder)
     return settings
 
 
@@ -343,9 +343,7 @@ def test_map_is_made_anew_when_pictures_came_but_not_each_time(
 
 def test_map_needs_three_pictures(settings: Settings, tmp_path: Path) -> None:
     with Engine.open(settings, create=True) as engine:
-        index_images(
-            str(draw(tmp_path / "two", 2)), engine.catalog, engine.encoder, executor=Threads(2)
-        )
+        indexer.index(engine, draw(tmp_path / "two", 2))
     live = Live(Engine.open(settings), settings)
     with pytest.raises(NothingIndexed, match="the library has 2"):
         asyncio.run(Maps(live).current())

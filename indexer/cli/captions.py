@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.cli.output import executor_of, json_option, picture_of, print_json, warn
+from indexer.cli.output import json_option, picture_of, print_json, warn
 from searchengine.errors import ConfigError, ImageError, UnknownPicture
 from searchengine.terminal import printable
 
@@ -228,26 +228,25 @@ def _caption_all(
     embed: bool,
 ) -> None:
     from indexer.captions import caption_library
+    from indexer.executors import executor_of
     from indexer.progress import meter
-    from searchengine.captioncatalog import CaptionCatalog
     from searchengine.config import load_settings
 
     with _library(flags) as catalog:
-        store = CaptionCatalog(catalog.database)
         executor = executor_of(load_settings(flags))
         with meter("pictures") as progress:
             report = caption_library(
-                store,
+                catalog.captions,
                 captioner,
                 executor,
                 width=width,
                 progress=lambda done, total: progress("captions", done, total),
             )
-        kept = store.count()
+        kept = catalog.captions.count()
         rows = catalog.get(catalog.present().tolist()) if sidecar else {}
         said = [
             (rows[one.image_id].path, one.text)
-            for one in store.of(rows).values()
+            for one in catalog.captions.of(rows).values()
             if one.sure and (least is None or (one.confidence or 0.0) >= least)
         ]
     for failure in report.failed:

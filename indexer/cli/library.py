@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.cli.output import describe, entries_of, executor_of, json_option, print_json, warn
+import indexer
+from indexer.cli.output import describe, entries_of, json_option, print_json, warn
 from searchengine.errors import LexpixError, NothingIndexed, RootError
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.config import Settings
     from searchengine.engine import Engine
     from searchengine.types import IndexReport
 
@@ -52,7 +52,7 @@ def index(
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
         wanted = roots or _known(engine)
-        report = _index(engine, settings, wanted, refused.append, allow_empty)
+        report = _index(engine, wanted, refused.append, allow_empty)
     if len(refused) < len(wanted):
         _show_report(report, time.monotonic() - started, as_json)
     if refused:
@@ -65,7 +65,6 @@ def index(
 @click.pass_obj
 def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
     """List the files that could not be read, and why."""
-    from indexer.pipeline import retry_failures
     from indexer.progress import meter
     from searchengine.config import load_settings
     from searchengine.engine import Engine
@@ -75,13 +74,9 @@ def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
     with Engine.open(settings) as engine:
         if retry:
             with meter("files") as progress:
-                report = retry_failures(
-                    engine.catalog,
-                    engine.encoder,
-                    executor=executor_of(settings),
-                    progress=lambda at: progress("retrying", at.done, at.total),
+                report = indexer.retry(
+                    engine, progress=lambda at: progress("retrying", at.done, at.total)
                 )
-            engine.refresh()
         left = engine.catalog.failures()
     if as_json:
         entries: dict[str, Any] = {"failures": [entries_of(failure) for failure in left]}
@@ -115,7 +110,7 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
         settings = load_settings({"library": temporary} | flags)
         with Engine.open(settings, create=True) as engine:
-            report = _index(engine, settings, folders)
+            report = _index(engine, folders)
             answers = [engine.search(question, limit=3) for question in questions(folders)]
     if as_json:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
@@ -138,13 +133,11 @@ def _raise(error: RootError) -> None:
 
 def _index(
     engine: Engine,
-    settings: Settings,
     roots: Iterable[str],
     on_refusal: Callable[[RootError], None] = _raise,
     allow_empty: bool = False,
 ) -> dict[str, int]:
     """Index folders one after the other; return the sum of their reports."""
-    from indexer.pipeline import index_images
     from indexer.progress import meter
     from searchengine.types import IndexReport
 
@@ -152,11 +145,9 @@ def _index(
     for root in roots:
         try:
             with meter("files") as progress:
-                report = index_images(
+                report = indexer.index(
+                    engine,
                     root,
-                    engine.catalog,
-                    engine.encoder,
-                    executor=executor_of(settings),
                     allow_empty=allow_empty,
                     progress=lambda at: progress("indexing", at.done, at.total),
                     on_failure=warn,
@@ -164,8 +155,6 @@ def _index(
             total.update(entries_of(report))
         except RootError as error:
             on_refusal(error)
-        finally:  # what was written before an interruption can be found as well
-            engine.refresh()
     return dict(total)
 
 

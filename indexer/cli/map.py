@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from indexer.cli.output import executor_of, json_option, model_option, print_json
+from indexer.cli.output import json_option, model_option, print_json
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def map_library(
     Pictures and words form two clouds in the space of a model, so each is drawn around its own
     middle. A map of HTML holds all that it needs: names of files and small pictures as well.
     """
+    from indexer.executors import executor_of
     from indexer.maps.output import form_of, require_writable
     from indexer.maps.scene import LANDMARKS, map_pictures, with_thumbs
     from searchengine.config import load_settings

@@ -11,9 +11,7 @@ import click
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from indexer.executors import Executor
     from indexer.train.match import Figures
-    from searchengine.config import Settings
     from searchengine.types import Failure
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -61,14 +59,6 @@ def describe(failure: Failure) -> str:
 def warn(failure: Failure) -> None:
     """Say on standard error what could not be read."""
     click.echo(f"lexpix: {describe(failure)}", err=True)
-
-
-def executor_of(settings: Settings) -> Executor:
-    """Return the executor that the settings name."""
-    from searchengine.plugins import load
-
-    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
-    return executor
 
 
 def show_recall(name: str, scores: Mapping[str, float]) -> None:

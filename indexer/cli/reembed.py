@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from indexer.cli.output import entries_of, executor_of, json_option, print_json, warn
+from indexer.cli.output import entries_of, json_option, print_json, warn
 from searchengine.errors import LexpixError, ModelError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def reembed(
 def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
     from contextlib import closing
 
+    from indexer.executors import executor_of
     from indexer.progress import meter
     from indexer.reembed import reembed
     from searchengine.catalog import Catalog

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from indexer.executors import Threads
 from searchengine.errors import UnknownWords
-from searchengine.images import Prepare, open_image
+from searchengine.images import open_for
 from searchengine.types import Encoder, Vectors
 
 BATCH = 32
@@ -24,10 +25,8 @@ def encode_pictures(paths: Sequence[Path], encoder: Encoder) -> Vectors:
     Raises:
         ImageError: A picture cannot be read; the message names it.
     """
-    size: int | None = getattr(encoder, "decode_size", None)
-    prepare: Prepare | None = getattr(encoder, "prepare", None)
     rows = np.empty((len(paths), encoder.dim), dtype=np.float32)
-    decoded = Threads().imap(lambda path: open_image(path, size=size, prepare=prepare), paths)
+    decoded = Threads().imap(partial(open_for, encoder), paths)
     with closing(decoded):
         for start in range(0, len(paths), BATCH):
             rows[start : start + BATCH] = encoder.encode_images(list(islice(decoded, BATCH)))

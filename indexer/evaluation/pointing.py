@@ -196,7 +196,7 @@ def _regions(
     composites: Sequence[Composite], encoder: Encoder
 ) -> Iterator[tuple[Composite, npt.NDArray[np.float32]]]:
     assert isinstance(encoder, Linear)
-    size = int(getattr(encoder, "decode_size", HALF))
+    size = encoder.decode_size
 
     def put_together(composite: Composite) -> Image.Image:
         left, right = (open_image(path, size=size) for path in (composite.left, composite.right))

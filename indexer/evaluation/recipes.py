@@ -55,7 +55,7 @@ def evaluate_recipes(
         pictures = general.encode_images(images)
         i2r, r2i = scores_of(pictures, pictures, texts)
         return RecipeScores(i2r, r2i, len(shown))
-    size = getattr(general, "decode_size", None)
+    size = general.decode_size
     seen = np.stack([general.encode_images(views(open_image(i, size=size))) for i in images])
     i2r, r2i = scores_of(*project_views(head, seen), texts)
     return RecipeScores(i2r, r2i, len(shown))

@@ -148,7 +148,9 @@ def picture_vectors(
         return cached
     parts = []
     for start in range(0, len(images), BATCH):
-        batch = [open_image(path, size=_size(encoder)) for path in images[start : start + BATCH]]
+        batch = [
+            open_image(path, size=encoder.decode_size) for path in images[start : start + BATCH]
+        ]
         shown = [view for image in batch for view in (all_views(image) if views else [image])]
         parts.append(encoder.encode_images(shown).reshape(len(batch), -1, encoder.dim))
         progress(start + len(batch), len(images))
@@ -160,7 +162,3 @@ def picture_vectors(
     np.save(fresh, result, allow_pickle=False)
     os.replace(fresh, cache)
     return result
-
-
-def _size(encoder: Encoder) -> int:
-    return int(getattr(encoder, "decode_size", 256))

@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from indexer.pipeline import Progress, index_images
-from searchengine import plugins
+import indexer
+from indexer import Progress
 from searchengine.config import Settings
 from searchengine.engine import Engine
 from searchengine.errors import LexpixError
@@ -76,19 +76,10 @@ def settings_in(entry: dict[str, Any]) -> Settings:
 
 def index_folder(folder: str, settings: Settings, reporter: Reporter) -> IndexReport:
     """Index one folder as `lexpix index` does."""
-    executor = plugins.load("lexpix.executors", settings.executor)(settings.workers)
     with Engine.open(settings, create=True) as engine:
-        try:
-            return index_images(
-                folder,
-                engine.catalog,
-                engine.encoder,
-                executor=executor,
-                progress=reporter.progress,
-                on_failure=reporter.failure,
-            )
-        finally:  # what was written before an interruption is in the index as well
-            engine.refresh()
+        return indexer.index(
+            engine, folder, progress=reporter.progress, on_failure=reporter.failure
+        )
 
 
 def main() -> int:

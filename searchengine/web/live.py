@@ -23,7 +23,6 @@ from searchengine.errors import UnknownWords
 from searchengine.facets import Facets
 from searchengine.records import Change
 from searchengine.sync import apply, changes_since
-from searchengine.tagcatalog import TagCatalog
 from searchengine.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -106,7 +105,7 @@ class Live:
         self._lock = SharedLock()
         self._refreshing = threading.Lock()
         self._texts = threading.Lock()
-        self._store = TagCatalog(engine.catalog.database)
+        self._store = engine.catalog.tags
         stamp = engine.index.stamp()
         self._seq = stamp.seq if stamp is not None else 0
         self._tags_version = (-1, -1)

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from searchengine.answers import translated_entries
-from searchengine.captioncatalog import CaptionCatalog
 from searchengine.columns import format_of
 from searchengine.duplicates import copies, near_duplicates
 from searchengine.engine import Engine
@@ -201,7 +200,7 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
     except ImageError as error:
         raise HTTPException(404, str(error)) from error
     except ModelError:
-        stored = CaptionCatalog(engine.catalog.database).of([id]).get(id)
+        stored = engine.catalog.captions.of([id]).get(id)
         if stored is None:
             raise
         return AsciiJSON(
