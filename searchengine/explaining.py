@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from searchengine import query
 from searchengine.catalog import Catalog
 from searchengine.errors import ConfigError, ImageError, ModelError, QueryError, UnknownPicture
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.resolve import (
-    NONE_GIVEN,
+    NO_UPLOADS,
     KnownPicture,
     Resolved,
     Resolver,
@@ -36,16 +35,16 @@ class Explainer:
 
     def explain(
         self,
-        wanted: str | Sequence[str] | Query,
+        query: Query,
         picture: PathLike | int,
-        given: Mapping[str, KnownPicture] = NONE_GIVEN,
+        uploads: Mapping[str, KnownPicture] = NO_UPLOADS,
     ) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.
 
         Args:
-            wanted: A query, as `Engine.search` takes it.
+            query: The query.
             picture: A file, or a library id.
-            given: Pictures that stand for terms, as `Ranker.rank` takes them.
+            uploads: Pictures that stand for terms, as `PageRequest` has them.
 
         Raises:
             QueryError: As `Engine.search` does; or the picture cannot be read.
@@ -53,9 +52,8 @@ class Explainer:
             ModelError: The scores of this model cannot be split exactly.
         """
         encoder = self._linear
-        asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        refuse_excess(asked)
-        if not asked.terms:
+        refuse_excess(query)
+        if not query.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
         size, prepare = getattr(encoder, "decode_size", None), getattr(encoder, "prepare", None)
         try:
@@ -63,12 +61,12 @@ class Explainer:
             regions = encoder.encode_regions([pixels])[0]
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
-        terms, _, unknown = self._resolver.resolve(asked, given)
+        terms, _, unknown = self._resolver.resolve(query, uploads)
         query_vector(terms)  # raises what a search would raise
         labels, parts = parts_of(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
         return replace(
-            explanation, unknown_words=unknown, translated=self._resolver.translated(asked)
+            explanation, unknown_words=unknown, translated=self._resolver.translated(query)
         )
 
     def shares(self, terms: Resolved, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.calibration",
         "searchengine.spelling",
         "searchengine.aliases",
+        "searchengine.selection",
     ),
     ("searchengine.inflections",),
     (
@@ -62,17 +63,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "searchengine.loading",
         "searchengine.status",
+        "searchengine.ranking",
         "searchengine.answers",
         "searchengine.facets",
     ),
     (
-        "searchengine.ranking",
         "searchengine.explaining",
         "searchengine.texts",
         "searchengine.captioning",
+        "searchengine.duplicates",
     ),
-    ("searchengine.engine", "searchengine.duplicates", "indexer"),
     ("searchengine.paging",),
+    ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),
     ("searchengine.cli", "searchengine.serve_cli", "indexer.cli", "indexer.web"),

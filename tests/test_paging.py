@@ -12,11 +12,8 @@ import pytest
 from PIL import Image
 
 from searchengine import query
-from searchengine.columns import Columns, TagTable
 from searchengine.engine import Engine
-from searchengine.facets import Facets
-from searchengine.paging import Page, Wanted, page_of
-from searchengine.tagcatalog import TagCatalog
+from searchengine.paging import Page, PageRequest
 from tests.colour_encoder import COLOURS
 from tests.test_engine import open_engine, scan
 
@@ -56,21 +53,13 @@ def engine(tmp_path: Path, photos: Path) -> Iterator[Engine]:
         yield engine
 
 
-def facets_of(engine: Engine) -> Facets:
-    catalog = engine.catalog
-    store = TagCatalog(catalog.database)
-    tags = TagTable.of(store, engine.labels.vocabulary, engine.encoder.fingerprint)
-    roots = tuple(root.path for root in catalog.roots())
-    return Facets(Columns.of(catalog), tags, roots, engine.labels.vocabulary)
-
-
-def pages(engine: Engine, wanted: Wanted) -> Iterator[Page]:
+def pages(engine: Engine, request: PageRequest) -> Iterator[Page]:
     while True:
-        page = page_of(engine, facets_of(engine), wanted)
+        page = engine.page(request)
         yield page
-        if page.after is None:
+        if page.next is None:
             return
-        wanted = replace(wanted, after=page.after)
+        request = replace(request, after=page.next)
 
 
 def ids_of(*found: Page) -> list[int]:
@@ -81,7 +70,7 @@ def ids_of(*found: Page) -> list[int]:
 @pytest.mark.parametrize("text", ["red", "red - green + 2*pink", "black + #3"])
 def test_pages_of_matches_are_the_whole_answer(engine: Engine, text: str, limit: int) -> None:
     whole = engine.search(text, limit=1000)
-    found = list(pages(engine, Wanted(query.parse(text), limit=limit)))
+    found = list(pages(engine, PageRequest(query.parse(text), limit=limit)))
     assert [hit for page in found for hit in page.answer.hits] == list(whole.hits)
     assert all(len(page.answer.hits) <= limit for page in found)
 
@@ -89,7 +78,7 @@ def test_pages_of_matches_are_the_whole_answer(engine: Engine, text: str, limit:
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 @pytest.mark.parametrize("limit", [3, 100])
 def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
-    found = list(pages(engine, Wanted(sort=sort, limit=limit)))
+    found = list(pages(engine, PageRequest(sort=sort, limit=limit)))
     rows = engine.catalog.get(engine.catalog.present())
     dated = [row for row in rows.values() if row.exif.taken_at is not None]
     undated = [row for row in rows.values() if row.exif.taken_at is None]
@@ -98,17 +87,17 @@ def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
     undated.sort(key=lambda row: sign * row.id)
     assert ids_of(*found) == [row.id for row in [*dated, *undated]]
     assert {page.total for page in found} == {len(rows)}
-    assert not any(page.scored for page in found)
+    assert {hit.score for page in found for hit in page.answer.hits} == {None}
 
 
 @pytest.mark.parametrize("unlikely", [False, True])
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bool) -> None:
     asked = query.parse("red - #4")
-    by_match = list(pages(engine, Wanted(asked, limit=1000)))
-    by_date = list(pages(engine, Wanted(asked, sort=sort, limit=4, unlikely=unlikely)))
+    by_match = list(pages(engine, PageRequest(asked, limit=1000)))
+    by_date = list(pages(engine, PageRequest(asked, sort=sort, limit=4, unlikely=unlikely)))
     assert sorted(ids_of(*by_date)) == sorted(ids_of(*by_match))
-    every = ids_of(*pages(engine, Wanted(sort=sort, limit=1000)))
+    every = ids_of(*pages(engine, PageRequest(sort=sort, limit=1000)))
     assert ids_of(*by_date) == [id_ for id_ in every if id_ in set(ids_of(*by_match))]
     scores = {hit.id: hit.score for hit in by_match[0].answer.hits}
     assert all(hit.score == scores[hit.id] for page in by_date for hit in page.answer.hits)
@@ -119,11 +108,11 @@ def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bo
 def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
     engine: Engine, photos: Path, text: str | None, sort: str
 ) -> None:
-    wanted = Wanted(None if text is None else query.parse(text), sort=sort, limit=4)
-    there = ids_of(page_of(engine, facets_of(engine), replace(wanted, limit=1000)))
+    request = PageRequest(None if text is None else query.parse(text), sort=sort, limit=4)
+    there = ids_of(engine.page(replace(request, limit=1000)))
     seen: list[int] = []
     gone: set[int] = set()
-    for number, page in enumerate(pages(engine, wanted)):
+    for number, page in enumerate(pages(engine, request)):
         seen += ids_of(page)
         if number < 4:  # one that matches well, one that does not, and one less
             photograph(photos / f"new-{number}.jpg", "red", "red", dt.datetime(2024, 1, 1 + number))
@@ -153,7 +142,7 @@ def test_facets_lose_nothing_of_the_whole_ranking(
     engine: Engine, photos: Path, chosen: dict, text: str
 ) -> None:
     for id_ in (2, 3, 7, 11, 19, 23):
-        engine.labels.add([id_], "liked")
+        engine.edit_tags(id_, add=["liked"])
     chosen = {
         facet: [v.replace("FOLDER", str(photos)) if isinstance(v, str) else v for v in values]
         for facet, values in chosen.items()
@@ -174,17 +163,17 @@ def test_facets_lose_nothing_of_the_whole_ranking(
         }
         return all(has[facet] in values for facet, values in chosen.items())
 
-    found = list(pages(engine, Wanted(query.parse(text), chosen, limit=3, count=True)))
+    found = list(pages(engine, PageRequest(query.parse(text), chosen, limit=3, count=True)))
     expected = [hit for hit in whole if passes(hit.id)]
     assert [h for page in found for h in page.answer.hits] == expected
     # What is beside a chosen value is what choosing it alone would leave.
     for facet, values in chosen.items():
         for count in found[0].counts[facet]:
             if count.value in values:
-                alone = Wanted(
+                alone = PageRequest(
                     query.parse(text), {**chosen, facet: [count.value]}, sort="newest", limit=1000
                 )
-                assert page_of(engine, facets_of(engine), alone).total == count.count
+                assert engine.page(alone).total == count.count
 
 
 def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
@@ -197,7 +186,7 @@ def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
         index_images(str(photos / "red"), engine.catalog, engine.encoder, executor=Serial())
         engine.refresh()
         asked = query.parse("a red sunset - 0.5*water + #2")
-        page = page_of(engine, facets_of(engine), Wanted(asked, unlikely=True, explain=True))
+        page = engine.page(PageRequest(asked, unlikely=True, explain=True))
         assert len(page.answer.hits) == 4
         for hit in page.answer.hits:
             parts = page.shares[hit.id]

@@ -80,9 +80,9 @@ def tag(
             for _, picture in chosen if said else ():
                 engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
             for _, picture in chosen if said else ():
-                engine.say(picture, add=add, remove=remove, accept=accept)
+                engine.edit_tags(picture, add=add, remove=remove, accept=accept)
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
-            if not engine.labels.is_calibrated:
+            if not engine.is_calibrated:
                 from searchengine.labels import CALIBRATE
 
                 note = "this model has no calibration, so guesses have no confidence"
@@ -125,7 +125,7 @@ def teach(
             _teach(engine, name, pictures)
         elif forget is not None:
             engine.forget_word(forget)
-        words = engine.taught.all()
+        words = engine.taught_words()
     if as_json:
         print_json(
             {
@@ -191,9 +191,7 @@ def _tag_all(engine: Engine, as_json: bool) -> None:
     from indexer.progress import meter
 
     with meter("pictures") as progress:
-        looked_at, kept = engine.labels.tag_all(
-            lambda done, total: progress("tagging", done, total)
-        )
+        looked_at, kept = engine.tags.tag_all(lambda done, total: progress("tagging", done, total))
     if as_json:
         print_json({"pictures": looked_at, "tags": kept})
     elif looked_at:
@@ -203,7 +201,7 @@ def _tag_all(engine: Engine, as_json: bool) -> None:
 
 
 def _list(engine: Engine, as_json: bool) -> None:
-    counts = engine.labels.counts()
+    counts = engine.tags.counts()
     if as_json:
         entries = [{"name": one.name, "user": one.user, "guess": one.guess} for one in counts]
         print_json({"tags": entries})
