@@ -9,7 +9,6 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from searchengine import plugins
-from searchengine import query as grammar
 from searchengine.captioning import DEFAULT as CAPTIONER
 from searchengine.captioning import Captioners
 from searchengine.catalog import Catalog
@@ -18,15 +17,16 @@ from searchengine.database import empty_database, open_database
 from searchengine.errors import UnknownPicture
 from searchengine.explaining import Explainer
 from searchengine.facets import Facets
-from searchengine.labels import Labels
 from searchengine.languages import Reader
 from searchengine.loading import load_configured, load_model
 from searchengine.paging import Page, Pager, PageRequest
+from searchengine.query import parsed
 from searchengine.resolve import NO_UPLOADS, KnownPicture, Resolver, refuse_excess
 from searchengine.status import ModelStatus, Status, status_of
 from searchengine.sync import open_index, synchronise
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import matcher_of
+from searchengine.tags import Tags
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.texts import Texts
 from searchengine.translating import with_languages
@@ -44,7 +44,6 @@ from searchengine.types import (
     Translated,
     UnknownWord,
     VectorIndex,
-    Vocabulary,
 )
 from searchengine.vocabulary import tag_name
 
@@ -84,7 +83,7 @@ class Engine:
         self.languages: Reader = self._translating.reader
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
-        self.tags = Labels(catalog, store, encoder, self._taught, self._translating)
+        self.tags = Tags(catalog, store, encoder, self._taught, self._translating)
         self._explainer = Explainer(catalog, reading, self._resolver)
         self._pager = Pager(
             settings, catalog, encoder, index, self.tags, self._resolver, self._explainer
@@ -312,12 +311,6 @@ class Engine:
         self._taught.teach(tag_name(name), shown)
         self.tags.outdate()
 
-    def knows(self, text: str) -> bool:
-        """Tell whether the model itself, without taught words, knows every word of a text."""
-        if isinstance(self.encoder, Vocabulary) and self.encoder.unknown_words(text):
-            return False
-        return len(text.split()) == 1
-
     def forget_word(self, name: str) -> None:
         """Forget a word that was taught.
 
@@ -404,8 +397,3 @@ class Engine:
         """Return the row of a picture's file, or those of its copies if the file has none."""
         row = self.catalog.by_paths([known.path]).get(known.path)
         return [row.id] if row is not None else sorted(known.ids)
-
-
-def parsed(query: str | Sequence[str] | Query) -> Query:
-    """Return a query that may be text, or arguments of a command line."""
-    return query if isinstance(query, Query) else grammar.parse(query)

@@ -18,7 +18,7 @@ from searchengine.resolve import (
     query_vector,
     refuse_excess,
 )
-from searchengine.types import Encoder, Explanation, Linear, PathLike, Query
+from searchengine.types import Encoder, Explainable, Explanation, PathLike, Query
 
 
 class Explainer:
@@ -51,7 +51,7 @@ class Explainer:
             ChangedFile: A picture of the library is not what was indexed.
             ModelError: The scores of this model cannot be split exactly.
         """
-        encoder = self._linear
+        encoder = self._explainable
         refuse_excess(query)
         if not query.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
@@ -77,7 +77,7 @@ class Explainer:
         Raises:
             ModelError: The scores of this model cannot be split exactly.
         """
-        labels, parts = merge(*parts_of(self._linear, terms))
+        labels, parts = merge(*parts_of(self._explainable, terms))
         stored = self._catalog.vectors(ids, self._encoder.fingerprint)
         return {
             id_: list(zip(labels, (parts @ vector).tolist(), strict=True))
@@ -98,9 +98,9 @@ class Explainer:
             raise ConfigError(f"{out}: cannot be written ({error}); name a .png or .jpg") from error
 
     @property
-    def _linear(self) -> Linear:
+    def _explainable(self) -> Explainable:
         encoder = self._encoder
-        if not isinstance(encoder, Linear):
+        if not isinstance(encoder, Explainable):
             raise ModelError(
                 f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
                 "linear in words and places; use a joint model"

@@ -22,7 +22,6 @@ from searchengine.config import Settings
 from searchengine.errors import ModelError, NothingIndexed
 from searchengine.explaining import Explainer
 from searchengine.facets import Chosen, Count, Facet, Facets
-from searchengine.labels import Labels
 from searchengine.loading import names_head
 from searchengine.ranking import (
     Cursor,
@@ -38,6 +37,7 @@ from searchengine.resolve import KnownPicture, Resolver, query_vector, refuse_ex
 from searchengine.selection import Selection
 from searchengine.status import ids_within, require_pictures
 from searchengine.tagging import matcher_of
+from searchengine.tags import Tags
 from searchengine.types import (
     Answer,
     Encoder,
@@ -122,7 +122,7 @@ class Pager:
         catalog: Knows the pictures.
         encoder: The model.
         index: Holds its vectors.
-        labels: Know which pictures pass the filters of a query.
+        tags: Know which pictures pass the filters of a query.
         resolver: Finds the vectors of terms.
         explainer: Splits scores.
     """
@@ -133,12 +133,12 @@ class Pager:
         catalog: Catalog,
         encoder: Encoder,
         index: VectorIndex,
-        labels: Labels,
+        tags: Tags,
         resolver: Resolver,
         explainer: Explainer,
     ) -> None:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
-        self._index, self._labels, self._resolver = index, labels, resolver
+        self._index, self._tags, self._resolver = index, tags, resolver
         self._explainer = explainer
 
     def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
@@ -195,8 +195,8 @@ class Pager:
     def facets(self) -> Facets:
         """Read what pictures can be narrowed down by, as the library is now."""
         roots = tuple(root.path for root in self._catalog.roots())
-        labels = self._labels
-        return Facets(Columns.of(self._catalog), labels.table(), roots, labels.vocabulary)
+        columns, tags = Columns.of(self._catalog), self._tags
+        return Facets(columns, tags.table(), roots, tags.vocabulary)
 
     # What may be on the page
 
@@ -206,9 +206,9 @@ class Pager:
         if request.query is None or not request.query.filters:
             return None if within is None else Selection.certain(within)
         if facets is None:
-            return self._labels.select(request.query.filters, within)
+            return self._tags.select(request.query.filters, within)
         among = facets.ids if within is None else within
-        return self._labels.select(request.query.filters, among, facets.tags)
+        return self._tags.select(request.query.filters, among, facets.tags)
 
     def _require_model_of_pictures(self) -> None:
         if self._is_for_texts:

@@ -18,7 +18,7 @@ from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownW
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
-    Linear,
+    Explainable,
     PathLike,
     Picture,
     Polyglot,
@@ -324,7 +324,7 @@ def query_vector(terms: Resolved) -> Vector:
     return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
 
 
-def parts_of(encoder: Linear, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
+def parts_of(encoder: Explainable, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Return what parts of a query are called, and the parts, which add up to its vector."""
     labels: list[str] = []
     parts: list[npt.NDArray[np.float64]] = []

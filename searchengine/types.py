@@ -355,7 +355,7 @@ class Polyglot(Protocol):
 
 
 @runtime_checkable
-class Linear(Protocol):
+class Explainable(Protocol):
     """What an encoder offers whose branches are linear, so that scores can be split exactly."""
 
     @property

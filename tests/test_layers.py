@@ -59,7 +59,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.models",
     ),
     ("searchengine.taught", "searchengine.translating", "searchengine.columns"),
-    ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
+    ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.tags"),
     (
         "searchengine.loading",
         "searchengine.status",

@@ -13,6 +13,7 @@ from PIL import Image
 
 from searchengine import query
 from searchengine.engine import Engine
+from searchengine.errors import NothingIndexed
 from searchengine.paging import Page, PageRequest
 from tests.colour_encoder import COLOURS
 from tests.test_engine import open_engine, scan
@@ -124,6 +125,45 @@ def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
             scan(engine, photos)
     assert len(seen) == len(set(seen))
     assert set(there) - gone <= set(seen)
+
+
+@pytest.mark.parametrize("text", [None, "red", "red tag:liked", "tag:liked", "- tag:liked", "#3"])
+@pytest.mark.parametrize("sort", ["match", "newest"])
+@pytest.mark.parametrize("unlikely", [False, True])
+def test_facets_that_a_server_holds_change_no_answer(
+    engine: Engine, text: str | None, sort: str, unlikely: bool
+) -> None:
+    for id_ in (2, 3, 7, 11):
+        engine.edit_tags(id_, add=["liked"])
+    asked = None if text is None else query.parse(text)
+    request = PageRequest(asked, sort=sort, unlikely=unlikely, limit=3, count=True)
+    facets = engine.facets()
+    first = engine.page(request, facets)
+    again = engine.page(request, facets)  # what was remembered counts
+    alone = engine.page(request)
+    assert first.answer.hits == again.answer.hits == alone.answer.hits != ()
+    assert first.counts == again.counts == alone.counts
+    assert first.next == again.next == alone.next
+
+
+def test_a_folder_narrows_down_a_page_of_any_order(engine: Engine, photos: Path) -> None:
+    folder = photos / "red"
+    below = {row.id for row in engine.catalog.get(engine.catalog.present()).values()
+             if Path(row.path).parent == folder}  # fmt: skip
+    for request in (
+        PageRequest(within=folder),
+        PageRequest(query.parse("green"), within=folder, unlikely=True),
+        PageRequest(query.parse("green"), {"folder": [str(photos)]}, folder, "oldest"),
+    ):
+        assert set(ids_of(engine.page(request))) == below
+
+
+def test_a_library_without_pictures_answers_when_all_are_asked_for(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "library") as engine:
+        assert engine.page(PageRequest(count=True)).answer.hits == ()
+        for text in ("red", "tag:liked"):
+            with pytest.raises(NothingIndexed, match="lexpix index"):
+                engine.page(PageRequest(query.parse(text), count=True))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from searchengine.sync import open_index
 from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import ALIKE, Tagger, taught_vector
 from searchengine.taught import TaughtWords
-from searchengine.types import Linear, Tag
+from searchengine.types import Explainable, Tag
 from searchengine.vectors import unit_rows
 from searchengine.vocabulary import TagVocabulary, tag_name
 from tests.colour_encoder import ColourEncoder
@@ -379,10 +379,11 @@ def test_explanation_of_a_taught_word_adds_up_to_the_score(tmp_path, photos):
         assert found.score == pytest.approx(scores["camera.png"], abs=2e-3)
         assert sum(part.share for part in found.parts) == pytest.approx(found.score, abs=1e-4)
         assert "tom's tomcat" in [part.label for part in found.parts]
-        assert isinstance(engine._reader, Linear)
+        with_words = engine.encoder_with_taught_words
+        assert isinstance(with_words, Explainable)
         plain = Resolver(engine.catalog, engine.encoder)
         asked = searchengine.query.parse("a cat on grass")
-        taught = engine._resolver.resolve(asked)[0][0][1]
+        taught = Resolver(engine.catalog, with_words).resolve(asked)[0][0][1]
         np.testing.assert_array_equal(taught, plain.resolve(asked)[0][0][1])
 
 

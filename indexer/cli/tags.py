@@ -12,7 +12,7 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.engine import Engine
-    from searchengine.types import Tag
+    from searchengine.types import Encoder, Tag
 
 
 @click.command()
@@ -83,7 +83,7 @@ def tag(
                 engine.edit_tags(picture, add=add, remove=remove, accept=accept)
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
             if not engine.is_calibrated:
-                from searchengine.labels import CALIBRATE
+                from searchengine.tags import CALIBRATE
 
                 note = "this model has no calibration, so guesses have no confidence"
                 click.echo(f"lexpix: {note}; {CALIBRATE}", err=True)
@@ -154,10 +154,18 @@ def _teach(engine: Engine, name: str, pictures: tuple[str, ...]) -> None:
         )
     if not pictures:
         raise click.UsageError(f"{name!r}: name the pictures that show it")
-    if engine.knows(name):
+    if _is_known_word(engine.encoder, name):
         note = "is a word that the model knows; from now on it means these pictures. To undo that:"
         click.echo(f"lexpix: {name!r} {note} lexpix teach --forget {name!r}", err=True)
     engine.teach(name, [picture_of(picture) for picture in pictures])
+
+
+def _is_known_word(encoder: Encoder, name: str) -> bool:
+    """Tell whether a model itself, without taught words, has a word."""
+    from searchengine.types import Vocabulary
+
+    known = not (isinstance(encoder, Vocabulary) and encoder.unknown_words(name))
+    return known and len(name.split()) == 1
 
 
 def _open(flags: dict[str, str]) -> Any:

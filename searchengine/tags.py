@@ -1,4 +1,4 @@
-"""`Labels`: the tags of a library, the user's and the model's, and the filters made of them."""
+"""`Tags`: the tags of a library, the user's and the model's, and the filters made of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BATCH = 256
 """Pictures that are tagged and written at a time."""
 
 
-class Labels:
+class Tags:
     """Tag pictures, take the user's word on tags, and find pictures by them."""
 
     def __init__(
