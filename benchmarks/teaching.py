@@ -25,7 +25,7 @@ import searchengine
 from indexer.train.data import read_pairs
 from searchengine.tagging import Tagger, taught_vector
 from searchengine.taught import typical_length
-from searchengine.types import Linear, Vectors
+from searchengine.types import Explainable, Vectors
 from searchengine.vectors import unit_rows
 from searchengine.vocabulary import TagVocabulary
 from searchengine.words import tokenize
@@ -44,7 +44,7 @@ def main() -> None:
     """Run the benchmark."""
     pairs = [pair for pair in read_pairs(Path(sys.argv[1])) if pair.split == "dev"]
     encoder = searchengine.load_model()
-    assert isinstance(encoder, Linear)
+    assert isinstance(encoder, Explainable)
     pictures = encoder.encode_images([pair.image for pair in pairs])
     tagger = Tagger(encoder, TagVocabulary.load(), {})
     length = typical_length(encoder)

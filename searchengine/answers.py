@@ -30,7 +30,7 @@ def hit_entry(hit: Hit) -> dict[str, Any]:
     return {
         "id": hit.id,
         "path": hit.path,
-        "score": round(hit.score, 6),
+        "score": None if hit.score is None else round(hit.score, 6),
         "match": None if hit.match is None else round(hit.match, 4),
         "band": hit.band,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from searchengine.errors import ModelError
 from searchengine.loading import load_model
 from searchengine.models.captioner import Captioner
@@ -32,6 +34,26 @@ def load_captioner(
         if loaded.fingerprint == wanted:
             return Captioner(folder, loaded)
     return Captioner(folder, joint_model(model or "default"))
+
+
+class Captioners:
+    """The captioners that are loaded beside a model, each once.
+
+    Args:
+        encoder: Serves those that belong to it.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self._loaded: dict[str, Captioner] = {}
+
+    def get(self, name: str) -> Captioner:
+        """Return a captioner as `load_captioner` does; threads that ask at once share one."""
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = load_captioner(name, loaded=self._encoder)
+            return self._loaded[name]
 
 
 def joint_model(name: str) -> JointEncoder:

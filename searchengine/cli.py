@@ -241,7 +241,7 @@ def search(
         text = document_in(text_file) if text_file is not None else like_text
         assert text is not None, "one of three is given"
         with open_engine(flags) as engine:
-            found = engine.pictures_for(text, limit=limit, within=within, unlikely=unlikely)
+            found = engine.texts.pictures(text, limit=limit, within=within, unlikely=unlikely)
         show_answer(found, form, judged=False)
         return
     with open_engine(flags) as engine:
@@ -286,7 +286,7 @@ def explain(
     with open_engine(flags, required=False) as engine:
         found = engine.explain(query, _picture(picture))
         if out is not None:
-            engine.explainer.draw(found, _picture(picture), out)
+            engine.draw(found, _picture(picture), out)
     tell_of(found.translated)
     warn_of(found.unknown_words)
     if as_json:
@@ -419,9 +419,10 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
         if answer.hits:
             click.secho(f"{'score':>6}  {'match':<12}  {'number':>8}  path", bold=True)
         for hit in answer.hits:
+            score = "" if hit.score is None else f"{hit.score:.3f}"
             match = "-" if hit.match is None else f"{hit.match:4.0%} {hit.band}"
             number = f"#{hit.id}"
-            click.echo(f"{hit.score:6.3f}  {match:<12}  {number:>8}  {printable(hit.path)}")
+            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}")
 
 
 def tell_of(translated: Iterable[Translated]) -> None:

@@ -7,7 +7,7 @@ that a reader needs no lock; what the catalog has learned since makes new ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.catalog import Catalog, Description
+from searchengine.selection import Selection, Sureness
 from searchengine.tagcatalog import TagCatalog
 from searchengine.types import Ids
 from searchengine.vocabulary import TagVocabulary
@@ -199,31 +200,67 @@ class TagTable:
         names: The tags, each the name that its synonyms have in common.
         codes: The number of a tag in `names`, shape (pairs,), rising.
         ids: The picture of each pair.
+        sure: How sure each pair is; 1 if the user said it.
     """
 
     names: tuple[str, ...]
     codes: Codes
     ids: Ids
+    sure: Sureness
 
     @classmethod
     def empty(cls) -> TagTable:
         """Return the tags of no picture."""
-        return cls((), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64))
+        none = np.empty(0, dtype=np.int64)
+        return cls((), none.astype(np.int32), none, none.astype(np.float64))
 
     @classmethod
-    def of(cls, store: TagCatalog, vocabulary: TagVocabulary, fingerprint: str) -> TagTable:
-        """Read the tags of a library, of guesses those of one model."""
-        numbering = Numbering()
-        holders: dict[int, list[Ids]] = {}
-        for name, ids in store.all_holders(fingerprint):
-            if len(ids):
-                holders.setdefault(numbering.code(vocabulary.canonical(name)), []).append(ids)
-        merged = [np.unique(np.concatenate(holders[code])) for code in range(len(holders))]
-        if not merged:
+    def of(
+        cls,
+        store: TagCatalog,
+        vocabulary: TagVocabulary,
+        fingerprint: str,
+        names: Iterable[str] | None = None,
+    ) -> TagTable:
+        """Read the tags of a library, of guesses those of one model.
+
+        Args:
+            store: Where they are.
+            vocabulary: Which names mean the same.
+            fingerprint: Of the model.
+            names: Only these tags and their synonyms; all if None.
+        """
+        wanted = None
+        if names is not None:
+            wanted = list(dict.fromkeys(one for name in names for one in vocabulary.same(name)))
+        holders: dict[str, list[Selection]] = {}
+        for name, selection in store.holders(fingerprint, wanted):
+            if len(selection):
+                holders.setdefault(vocabulary.canonical(name), []).append(selection)
+        if not holders:
             return cls.empty()
-        names = tuple(str(name) for name in numbering.values)
-        codes = np.repeat(np.arange(len(merged), dtype=np.int32), [len(ids) for ids in merged])
-        return cls(names, codes, np.concatenate(merged))
+        merged = [Selection.any_of(parts) for parts in holders.values()]
+        return cls(
+            tuple(holders),
+            np.repeat(np.arange(len(merged), dtype=np.int32), [len(one) for one in merged]),
+            np.concatenate([one.ids for one in merged]),
+            np.concatenate([one.sure for one in merged]),
+        )
+
+    def rows(self, name: str) -> slice:
+        """Return where the pairs of a tag are, given by the name that its synonyms share."""
+        code = self._numbers.get(name, len(self.names))
+        start, end = np.searchsorted(self.codes, [code, code + 1])
+        return slice(int(start), int(end))
+
+    def holders(self, names: Iterable[str]) -> Selection:
+        """Return the pictures with any of these tags, given as `rows` takes them."""
+        rows = [self.rows(name) for name in dict.fromkeys(names)]
+        return Selection.any_of(Selection(self.ids[one], self.sure[one]) for one in rows)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
 
     def renewed(
         self,
@@ -235,23 +272,29 @@ class TagTable:
         """Return the table with the tags of a few pictures read anew."""
         said = store.of(pictures, fingerprint)
         refused = {(tag.image_id, tag.name) for tag in said if tag.source == "no"}
-        having = {
-            (vocabulary.canonical(tag.name), tag.image_id)
-            for tag in said
-            if tag.source == "user"
-            or (tag.source == "guess" and (tag.image_id, tag.name) not in refused)
-        }
+        having: dict[tuple[str, int], float] = {}
+        for tag in said:
+            pair = vocabulary.canonical(tag.name), tag.image_id
+            if tag.source == "user":
+                having[pair] = 1.0
+            elif tag.source == "guess" and (tag.image_id, tag.name) not in refused:
+                having[pair] = max(having.get(pair, 0.0), tag.confidence or 0.0)
         kept = ~np.isin(self.ids, pictures)
         if not having and kept.all():
             return self
         names = tuple(dict.fromkeys([*self.names, *sorted(name for name, _ in having)]))
         numbers = {name: number for number, name in enumerate(names)}
-        pairs = sorted((numbers[name], id_) for name, id_ in having)
-        codes = np.array([code for code, _ in pairs], dtype=np.int32)
-        ids = np.array([id_ for _, id_ in pairs], dtype=np.int64)
+        codes = np.array([numbers[name] for name, _ in having], dtype=np.int32)
         codes = np.concatenate([self.codes[kept], codes])
+        ids = np.array([id_ for _, id_ in having], dtype=np.int64)
+        sure = np.array(list(having.values()), dtype=np.float64)
         order = np.argsort(codes, kind="stable")
-        return TagTable(names, codes[order], np.concatenate([self.ids[kept], ids])[order])
+        return TagTable(
+            names,
+            codes[order],
+            np.concatenate([self.ids[kept], ids])[order],
+            np.concatenate([self.sure[kept], sure])[order],
+        )
 
 
 def _values(one: Description) -> Iterator[tuple[Column, Value]]:

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from types import TracebackType
 
-from searchengine import plugins, query
+from searchengine import plugins
 from searchengine.captioning import DEFAULT as CAPTIONER
-from searchengine.captioning import load_captioner
+from searchengine.captioning import Captioners
 from searchengine.catalog import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.database import empty_database, open_database
-from searchengine.documents import Document, Kind
-from searchengine.errors import (
-    NothingIndexed,
-    UnknownPicture,
-)
+from searchengine.errors import UnknownPicture
 from searchengine.explaining import Explainer
-from searchengine.labels import Labels
+from searchengine.facets import Facets
+from searchengine.languages import Reader
 from searchengine.loading import load_configured, load_model
-from searchengine.models.captioner import Captioner
-from searchengine.ranking import Ranker
-from searchengine.resolve import (
-    KnownPicture,
-    Resolver,
-)
+from searchengine.paging import Page, Pager, PageRequest
+from searchengine.query import parsed
+from searchengine.resolve import NO_UPLOADS, KnownPicture, Resolver, refuse_excess
 from searchengine.status import ModelStatus, Status, status_of
 from searchengine.sync import open_index, synchronise
 from searchengine.tagging import matcher_of
+from searchengine.tags import Tags
 from searchengine.taught import TaughtWords, with_taught
 from searchengine.texts import Texts
 from searchengine.translating import with_languages
@@ -42,17 +34,15 @@ from searchengine.types import (
     Caption,
     Encoder,
     Explanation,
-    Ids,
     PathLike,
     Picture,
     Query,
     Tag,
+    TaughtWord,
     Term,
-    TextAnswer,
     Translated,
     UnknownWord,
     VectorIndex,
-    Vocabulary,
 )
 from searchengine.vocabulary import tag_name
 
@@ -73,21 +63,31 @@ def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
 
 
 class Engine:
-    """Answer queries over one library with one model."""
+    """Answer queries over one library with one model.
+
+    Attributes:
+        catalog: What is stored of the pictures.
+        encoder: The model.
+        index: Where its vectors are found; `refresh` brings it up to the catalog.
+        tags: The tags of the library, the user's and the model's.
+        languages: Puts words of other languages into English.
+    """
 
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self.settings = settings
         self.catalog, self.encoder, self.index = catalog, encoder, index
         store = catalog.tags
-        self.taught = TaughtWords(store, catalog, encoder)
-        self.reading = with_languages(encoder, settings.lang or None)
-        self._reader = with_taught(self.reading, self.taught)
-        self._resolver = Resolver(catalog, self._reader)
-        self.labels = Labels(catalog, store, encoder, self.taught, self.reading)
-        self.ranker = Ranker(settings, catalog, encoder, index, self.labels, self._resolver)
-        self.explainer = Explainer(catalog, self._reader, self._resolver)
-        self._captioners: dict[str, Captioner] = {}
-        self._captioning = threading.Lock()
+        self._taught = TaughtWords(store, catalog, encoder)
+        self._translating = with_languages(encoder, settings.lang or None)
+        self.languages: Reader = self._translating.reader
+        reading = with_taught(self._translating, self._taught)
+        self._resolver = Resolver(catalog, reading)
+        self.tags = Tags(catalog, store, encoder, self._taught, self._translating)
+        self._explainer = Explainer(catalog, reading, self._resolver)
+        self._pager = Pager(
+            settings, catalog, encoder, index, self.tags, self._resolver, self._explainer
+        )
+        self._captioners = Captioners(encoder)
 
     @classmethod
     def open(cls, settings: Settings, *, create: bool = False) -> Engine:
@@ -128,30 +128,27 @@ class Engine:
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    # Pictures as answers
 
     def search(
         self,
-        wanted: str | Sequence[str] | Query,
+        query: str | Sequence[str] | Query,
         *,
         limit: int | None = None,
         within: PathLike | None = None,
         unlikely: bool = False,
     ) -> Answer:
-        """Return the pictures nearest to a query.
+        """Return the pictures nearest to a query: the first page of `page`.
 
         Pictures that the query names are left out of its answer, copies of them too. So are the
         unlikely matches at its end, which may be all of it, if the model is calibrated.
 
         Args:
-            wanted: A query, as text, as arguments of a command line, or parsed.
-            limit: Most hits to return; the settings decide if None.
+            query: As text, as arguments of a command line, or parsed.
+            limit: Most hits; the settings decide if None.
             within: Only pictures at or under this path.
             unlikely: Keep the unlikely matches.
 
@@ -161,24 +158,63 @@ class Engine:
             NothingIndexed: The library, or the part of it that was asked for, has no picture.
             ModelError: The settings name a model that answers by texts only.
         """
-        started = time.perf_counter()
-        self.ranker.require_model_of_pictures()
-        asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        self.ranker.require_pictures()
-        only = None if within is None else self._ids_within(within)
-        ranked = self.ranker.rank(asked, limit=limit, only=only, unlikely=unlikely)
-        if only is not None and not (ranked.hits or asked.filters):
-            self._require_vectors(only, within)
-        took = (time.perf_counter() - started) * 1000
-        return Answer(
-            query.format(asked),
-            ranked.hits,
-            ranked.unknown_words,
-            took,
-            ranked.nothing_like_that,
-            calibrated=not asked.terms or self.is_calibrated,
-            translated=self._resolver.translated(asked),
+        request = PageRequest(parsed(query), within=within, limit=limit, unlikely=unlikely)
+        return self.page(request).answer
+
+    def similar(
+        self,
+        picture: PathLike | int,
+        *,
+        limit: int | None = None,
+        within: PathLike | None = None,
+        unlikely: bool = False,
+    ) -> Answer:
+        """Return the pictures nearest to a picture, given as a file or a library id.
+
+        The arguments are those of `search`.
+
+        Raises:
+            UnknownPicture: There is no such file or id.
+        """
+        term = (
+            Term(1.0, "id", str(picture))
+            if isinstance(picture, int)
+            else Term(1.0, "picture", os.fspath(picture))
         )
+        return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
+
+    def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
+        """Return a page of pictures; arguments and errors as `Pager.page`."""
+        return self._pager.page(request, facets)
+
+    def facets(self) -> Facets:
+        """Read what pictures can be narrowed down by, for `page`; it can be used for many pages."""
+        return self._pager.facets()
+
+    def explain(
+        self,
+        query: str | Sequence[str] | Query,
+        picture: PathLike | int,
+        uploads: Mapping[str, KnownPicture] = NO_UPLOADS,
+    ) -> Explanation:
+        """Split the score of a picture exactly into words, and pictures of the query, and places.
+
+        Arguments and errors as `Explainer.explain`; a query as `search` takes it.
+        """
+        return self._explainer.explain(parsed(query), picture, uploads)
+
+    def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
+        """Draw an explanation of a picture to a file; errors as `Explainer.draw`."""
+        self._explainer.draw(explanation, picture, out)
+
+    def understood(self, query: Query) -> tuple[tuple[UnknownWord, ...], tuple[Translated, ...]]:
+        """Return the words of a query that the model does not know, and those that it translates.
+
+        Raises:
+            QueryError: The query is over the limits.
+        """
+        refuse_excess(query)
+        return self._resolver.unknown_words(query), self._resolver.translated(query)
 
     @property
     def is_calibrated(self) -> bool:
@@ -202,6 +238,16 @@ class Engine:
         """
         return self._resolver.original(picture)
 
+    def picture(self, id_: int) -> Picture:
+        """Return a picture of the library.
+
+        Raises:
+            UnknownPicture: There is none of that number.
+        """
+        return self._resolver.row(id_)
+
+    # Tags and taught words
+
     def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
         """Return what a picture shows: the user's tags, then the model's guesses, surest first.
 
@@ -213,17 +259,9 @@ class Engine:
             UnknownPicture, QueryError: The picture cannot be read.
         """
         known = self._resolver.picture(picture)
-        return self.labels.tags(known.vector, self._rows_of(known), limit)
+        return self.tags.of(known.vector, self._rows_of(known), limit)
 
-    def unknown_words(self, asked: Query) -> tuple[UnknownWord, ...]:
-        """Return the words of a query that the model does not know, each once."""
-        return self._resolver.unknown_words(asked)
-
-    def translated(self, asked: Query) -> tuple[Translated, ...]:
-        """Return the words of a query that are of other languages, and how they are read."""
-        return self._resolver.translated(asked)
-
-    def say(
+    def edit_tags(
         self,
         picture: PathLike | int,
         *,
@@ -251,11 +289,11 @@ class Engine:
                 f"run: lexpix index {os.path.dirname(known.path)}"
             )
         for name in remove:
-            self.labels.remove(rows, name)
+            self.tags.remove(rows, name)
         for name in accept:
-            self.labels.accept(known.vector, rows, name)
+            self.tags.accept(known.vector, rows, name)
         for name in add:
-            self.labels.add(rows, name)
+            self.tags.add(rows, name)
 
     def teach(self, name: str, pictures: Sequence[PathLike | int]) -> None:
         """Make a new word of pictures, for queries and tags; a word of that name is replaced.
@@ -269,14 +307,8 @@ class Engine:
         """
         found = [self._resolver.picture(picture) for picture in pictures]
         shown = {one.sha256: (one.path, one.vector) for one in found if one.sha256 is not None}
-        self.taught.teach(tag_name(name), shown)
-        self.labels.outdate()
-
-    def knows(self, text: str) -> bool:
-        """Tell whether the model itself, without taught words, knows every word of a text."""
-        if isinstance(self.encoder, Vocabulary) and self.encoder.unknown_words(text):
-            return False
-        return len(text.split()) == 1
+        self._taught.teach(tag_name(name), shown)
+        self.tags.outdate()
 
     def forget_word(self, name: str) -> None:
         """Forget a word that was taught.
@@ -284,37 +316,19 @@ class Engine:
         Raises:
             QueryError: There is none of that name.
         """
-        self.taught.forget(tag_name(name))
-        self.labels.outdate()
+        self._taught.forget(tag_name(name))
+        self.tags.outdate()
 
-    def similar(
-        self,
-        picture: PathLike | int,
-        *,
-        limit: int | None = None,
-        within: PathLike | None = None,
-        unlikely: bool = False,
-    ) -> Answer:
-        """Return the pictures nearest to a picture, given as a file or a library id.
+    def taught_words(self) -> list[TaughtWord]:
+        """Return the taught words by name."""
+        return self._taught.all()
 
-        The arguments are those of `search`.
+    @property
+    def encoder_with_taught_words(self) -> Encoder:
+        """The model as it understands the taught words as well, in English."""
+        return with_taught(self.encoder, self._taught)
 
-        Raises:
-            UnknownPicture: There is no such file or id.
-        """
-        term = (
-            Term(1.0, "id", str(picture))
-            if isinstance(picture, int)
-            else Term(1.0, "picture", os.fspath(picture))
-        )
-        return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
-
-    def _require_vectors(self, only: Ids, within: PathLike | None) -> None:
-        """Raise NothingIndexed if no picture there has a vector."""
-        if len(self.catalog.without_vector(only, self.encoder.fingerprint)) == len(only):
-            raise NothingIndexed(
-                f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
-            )
+    # Texts and captions
 
     @cached_property
     def texts(self) -> Texts:
@@ -327,69 +341,8 @@ class Engine:
             self._resolver,
             self.index,
             folder,
-            self.reading,
+            self._translating,
         )
-
-    def texts_for(
-        self, picture: PathLike | int, *, limit: int | None = None, kind: Kind | None = None
-    ) -> TextAnswer:
-        """Return the texts nearest to a picture; arguments and errors as `Texts.for_picture`."""
-        return self.texts.for_picture(picture, limit=limit, kind=kind)
-
-    def recipes_from(
-        self,
-        picture: PathLike | int,
-        *,
-        having: Sequence[str] = (),
-        lacking: Sequence[str] = (),
-        limit: int | None = None,
-    ) -> TextAnswer:
-        """Return the recipes nearest to a picture, filtered by the ingredients they need.
-
-        Arguments and errors as `Texts.for_picture`.
-        """
-        return self.texts.for_picture(
-            picture, limit=limit, kind="recipe", having=having, lacking=lacking
-        )
-
-    def search_texts(
-        self,
-        words: str,
-        *,
-        limit: int | None = None,
-        kind: Kind | None = None,
-        having: Sequence[str] = (),
-        lacking: Sequence[str] = (),
-    ) -> TextAnswer:
-        """Return the texts nearest to words; arguments and errors as `Texts.search`."""
-        return self.texts.search(words, limit=limit, kind=kind, having=having, lacking=lacking)
-
-    def pictures_for(
-        self,
-        text: Document | int,
-        *,
-        limit: int | None = None,
-        within: PathLike | None = None,
-        unlikely: bool = False,
-    ) -> Answer:
-        """Return the pictures nearest to a text, given by its parts or by its number.
-
-        Pictures that show no food are no answer to a recipe unless `unlikely` is asked for.
-
-        Raises:
-            UnknownText, UnknownWords: As `Texts.pictures` does.
-            NothingIndexed: The library, or the part of it that was asked for, has no picture.
-        """
-        self.ranker.require_pictures()
-        only = None if within is None else self._ids_within(within)
-        return self.texts.pictures(text, limit=limit, only=only, unlikely=unlikely)
-
-    def explain(self, wanted: str | Sequence[str] | Query, picture: PathLike | int) -> Explanation:
-        """Split the score of a picture exactly into words, and pictures of the query, and places.
-
-        Arguments and errors as `Explainer.explain`.
-        """
-        return self.explainer.explain(wanted, picture)
 
     def caption(
         self, picture: PathLike | int, *, captioner: str = CAPTIONER, width: int = 3
@@ -405,14 +358,12 @@ class Engine:
             ImageError, ChangedFile: The picture cannot be read, or is not what was indexed.
             ModelError: There is no such captioner, or it belongs to another joint model.
         """
-        with self._captioning:  # threads that ask at once share one captioner
-            writer = self._captioners.get(captioner)
-            if writer is None:
-                writer = load_captioner(captioner, loaded=self.encoder)
-                self._captioners[captioner] = writer
+        writer = self._captioners.get(captioner)
         size, prepare = writer.decode_size, writer.prepare
         pixels = self._resolver.pixels_of(picture, size=size, prepare=prepare)
         return writer.caption([pixels], width=width)[0]
+
+    # The library
 
     def forget(self, path: PathLike) -> int:
         """Drop a folder or file from the library, not from the disk; return how many pictures.
@@ -430,8 +381,8 @@ class Engine:
 
     def follow_taught(self) -> None:
         """Take note of words that another process has taught or forgotten."""
-        if self.taught.follow():
-            self.labels.outdate()
+        if self._taught.follow():
+            self.tags.outdate()
 
     def refresh(self) -> None:
         """Bring the index up to what has been written to the catalog since it was opened."""
@@ -445,10 +396,3 @@ class Engine:
         """Return the row of a picture's file, or those of its copies if the file has none."""
         row = self.catalog.by_paths([known.path]).get(known.path)
         return [row.id] if row is not None else sorted(known.ids)
-
-    def _ids_within(self, folder: PathLike) -> Ids:
-        path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
-        ids = self.catalog.ids_under(path)
-        if not len(ids):
-            raise NothingIndexed(f"{path}: nothing of it is indexed; run: lexpix index {path}")
-        return ids

@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from searchengine import query
 from searchengine.catalog import Catalog
 from searchengine.errors import ConfigError, ImageError, ModelError, QueryError, UnknownPicture
 from searchengine.explain import PANEL, draw, merge, split
 from searchengine.resolve import (
-    NONE_GIVEN,
+    NO_UPLOADS,
     KnownPicture,
     Resolved,
     Resolver,
@@ -19,7 +18,7 @@ from searchengine.resolve import (
     query_vector,
     refuse_excess,
 )
-from searchengine.types import Encoder, Explanation, Linear, PathLike, Query
+from searchengine.types import Encoder, Explainable, Explanation, PathLike, Query
 
 
 class Explainer:
@@ -36,26 +35,25 @@ class Explainer:
 
     def explain(
         self,
-        wanted: str | Sequence[str] | Query,
+        query: Query,
         picture: PathLike | int,
-        given: Mapping[str, KnownPicture] = NONE_GIVEN,
+        uploads: Mapping[str, KnownPicture] = NO_UPLOADS,
     ) -> Explanation:
         """Split the score of a picture exactly into words, and pictures of the query, and places.
 
         Args:
-            wanted: A query, as `Engine.search` takes it.
+            query: The query.
             picture: A file, or a library id.
-            given: Pictures that stand for terms, as `Ranker.rank` takes them.
+            uploads: Pictures that stand for terms, as `PageRequest` has them.
 
         Raises:
             QueryError: As `Engine.search` does; or the picture cannot be read.
             ChangedFile: A picture of the library is not what was indexed.
             ModelError: The scores of this model cannot be split exactly.
         """
-        encoder = self._linear
-        asked = wanted if isinstance(wanted, Query) else query.parse(wanted)
-        refuse_excess(asked)
-        if not asked.terms:
+        encoder = self._explainable
+        refuse_excess(query)
+        if not query.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
         size, prepare = self._encoder.decode_size, self._encoder.prepare
         try:
@@ -63,12 +61,12 @@ class Explainer:
             regions = encoder.encode_regions([pixels])[0]
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
-        terms, _, unknown = self._resolver.resolve(asked, given)
+        terms, _, unknown = self._resolver.resolve(query, uploads)
         query_vector(terms)  # raises what a search would raise
         labels, parts = parts_of(encoder, terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
         return replace(
-            explanation, unknown_words=unknown, translated=self._resolver.translated(asked)
+            explanation, unknown_words=unknown, translated=self._resolver.translated(query)
         )
 
     def shares(self, terms: Resolved, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
@@ -79,7 +77,7 @@ class Explainer:
         Raises:
             ModelError: The scores of this model cannot be split exactly.
         """
-        labels, parts = merge(*parts_of(self._linear, terms))
+        labels, parts = merge(*parts_of(self._explainable, terms))
         stored = self._catalog.vectors(ids, self._encoder.fingerprint)
         return {
             id_: list(zip(labels, (parts @ vector).tolist(), strict=True))
@@ -100,9 +98,9 @@ class Explainer:
             raise ConfigError(f"{out}: cannot be written ({error}); name a .png or .jpg") from error
 
     @property
-    def _linear(self) -> Linear:
+    def _explainable(self) -> Explainable:
         encoder = self._encoder
-        if not isinstance(encoder, Linear):
+        if not isinstance(encoder, Explainable):
             raise ModelError(
                 f"model {encoder.name!r}: its scores cannot be split exactly, because it is not "
                 "linear in words and places; use a joint model"

@@ -80,6 +80,13 @@ class Facets:
         """The present pictures, rising."""
         return self.columns.ids
 
+    def mask(self, chosen: Chosen) -> Mask:
+        """Return who passes everything that was chosen, shape (n,)."""
+        passes = np.ones(len(self.ids), dtype=np.bool_)
+        for mask in self.masks(chosen).values():
+            passes &= mask
+        return passes
+
     def masks(self, chosen: Chosen) -> dict[Facet, Mask]:
         """Return for each facet of which something was chosen who passes it, shape (n,)."""
         return {facet: self._mask(facet, values) for facet, values in chosen.items() if values}
@@ -141,10 +148,8 @@ class Facets:
             mask[self._tag_places[self._tag_known]] = False
             return mask
         mask = np.zeros(len(self.ids), dtype=np.bool_)
-        code = self._tag_codes.get(self.vocabulary.canonical(str(name)))
-        if code is not None:
-            start, end = np.searchsorted(self.tags.codes, [code, code + 1])
-            mask[self._tag_places[start:end][self._tag_known[start:end]]] = True
+        rows = self.tags.rows(self.vocabulary.canonical(str(name)))
+        mask[self._tag_places[rows][self._tag_known[rows]]] = True
         return mask
 
     def _counted(self, facet: Facet, passing: Mask) -> dict[Value, int]:
@@ -239,10 +244,6 @@ class Facets:
     @cached_property
     def _chains(self) -> dict[str, tuple[str, ...]]:
         return {}
-
-    @cached_property
-    def _tag_codes(self) -> dict[str, int]:
-        return {name: code for code, name in enumerate(self.tags.names)}
 
     @cached_property
     def _tag_places(self) -> npt.NDArray[np.int64]:

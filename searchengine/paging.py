@@ -1,7 +1,7 @@
-"""Pages of pictures: what a query and facets leave, by match or by date, with counts.
+"""Pages of pictures: what a query and facets leave, by match or by date, with counts and shares.
 
-A page of the best matches is what `Engine.search` answers. Without a query it is all pictures that
-pass the facets, which are applied before the ranking, so that they never lose a result.
+Every answer with pictures to a query is made here, of `Engine.search` as of the web. Filters and
+facets are applied before the ranking, so that they never lose a result.
 """
 
 from __future__ import annotations
@@ -9,18 +9,46 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from searchengine import query
-from searchengine.columns import Mask
-from searchengine.engine import Engine
+from searchengine import query as grammar
+from searchengine.calibration import kind_of
+from searchengine.catalog import Catalog
+from searchengine.columns import Columns
+from searchengine.config import Settings
+from searchengine.errors import ModelError, NothingIndexed
+from searchengine.explaining import Explainer
 from searchengine.facets import Chosen, Count, Facet, Facets
-from searchengine.ranking import Place, Ranked
-from searchengine.resolve import KnownPicture, refuse_excess
-from searchengine.types import Answer, Hit, Ids, Picture, Query
+from searchengine.loading import names_head
+from searchengine.ranking import (
+    Cursor,
+    Ranked,
+    Ranking,
+    by_date,
+    by_sureness,
+    judged,
+    nearest,
+    without_unlikely_end,
+)
+from searchengine.resolve import KnownPicture, Resolver, query_vector, refuse_excess
+from searchengine.selection import Selection
+from searchengine.status import ids_within, require_pictures
+from searchengine.tagging import matcher_of
+from searchengine.tags import Tags
+from searchengine.types import (
+    Answer,
+    Encoder,
+    Hit,
+    Ids,
+    PathLike,
+    Picture,
+    Query,
+    Vector,
+    VectorIndex,
+)
 
 Sort = Literal["match", "newest", "oldest"]
 
@@ -29,31 +57,40 @@ LOOK_AHEAD = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A question for a page of pictures.
+class PageRequest:
+    """What a page of pictures is asked for by.
 
     Attributes:
         query: What to look for; None for all pictures.
         chosen: Values of facets.
+        within: Only pictures at or under this path.
         sort: By match, or by date: of pictures that are no unlikely matches, those without a date
             last. All pictures have no match; they come the newest first.
-        unlikely: Keep the unlikely matches.
-        limit: Most hits.
-        after: Where the page before ended.
-        given: Pictures that stand for terms of the query, as `Ranker.rank` takes them.
+        unlikely: Keep the unlikely matches at the end.
+        limit: Most hits; the settings decide if None.
+        after: Where the page before ended. Where unlikely matches were left out, the next page
+            looks at them again, because a likely one may follow.
+        uploads: Pictures that stand for terms of the kind picture, by their values; the others
+            are files.
         count: Count the values of facets.
         explain: Split the scores.
     """
 
     query: Query | None = None
     chosen: Chosen = field(default_factory=dict)
+    within: PathLike | None = None
     sort: Sort = "match"
     unlikely: bool = False
-    limit: int = 60
-    after: Place | None = None
-    given: Mapping[str, KnownPicture] = field(default_factory=dict)
+    limit: int | None = None
+    after: Cursor | None = None
+    uploads: Mapping[str, KnownPicture] = field(default_factory=dict)
     count: bool = False
     explain: bool = False
+
+    @property
+    def needs_facets(self) -> bool:
+        """Whether it can be answered from the columns of all pictures only."""
+        return self.query is None or self.sort != "match" or self.count or any(self.chosen.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,161 +98,263 @@ class Page:
     """A page of pictures.
 
     Attributes:
-        answer: The hits, as `Engine.search` gives them; its query is empty if there was none.
+        answer: The hits; its query is empty if there was none.
         pictures: What is known of the hits, by id.
-        after: Where the next page begins; None if there is none.
+        next: Where the next page begins; None if there is none.
         total: How many pictures there are on all pages; None if nobody counted.
-        scored: The hits have a score; pictures that were not searched for have none.
         counts: The values of facets, if they were asked for.
         shares: What each part of the query gave to the score of each hit, if that was asked for.
     """
 
     answer: Answer
     pictures: Mapping[int, Picture]
-    after: Place | None
+    next: Cursor | None
     total: int | None
-    scored: bool
     counts: Mapping[Facet, list[Count]] | None = None
     shares: Mapping[int, list[tuple[str, float]]] | None = None
 
 
-def page_of(engine: Engine, facets: Facets, wanted: Wanted) -> Page:
-    """Answer a question.
+class Pager:
+    """Answer requests for pages of pictures.
 
-    Raises:
-        QueryError, NothingIndexed, ModelError: As `Engine.search` does; but facets that leave
-            nothing, and a library without pictures that is asked for all of them, are an answer.
+    Args:
+        settings: Name the model, and how many hits are wanted where nobody says.
+        catalog: Knows the pictures.
+        encoder: The model.
+        index: Holds its vectors.
+        tags: Know which pictures pass the filters of a query.
+        resolver: Finds the vectors of terms.
+        explainer: Splits scores.
     """
-    started = time.perf_counter()
-    asked = wanted.query
-    passing = None
-    base: Mask | None = None
-    if asked is not None and asked.filters:
-        refuse_excess(asked)
-        passing = engine.labels.passing(asked.filters, facets.ids)
-        base = np.isin(facets.ids, np.fromiter(passing, dtype=np.int64))
-    allowed = base
-    for mask in facets.masks(wanted.chosen).values():
-        allowed = mask if allowed is None else allowed & mask
-    total: int | None = None
-    scored = True
-    if asked is not None and asked.terms:
-        ranked, total = _semantic(engine, facets, asked, allowed, wanted)
-    else:
-        rows = np.arange(len(facets.ids)) if allowed is None else np.flatnonzero(allowed)
-        total = len(rows)
-        if passing is not None and wanted.sort == "match":
-            left = {id_: passing[id_] for id_ in facets.ids[rows].tolist()}
-            ranked = engine.ranker.listed(left, wanted.limit, wanted.after)
-        else:
-            ranked, scored = _dated(facets, rows, wanted), False
-    pictures = {
-        **ranked.pictures,
-        **engine.catalog.get(hit.id for hit in ranked.hits if hit.id not in ranked.pictures),
-    }
-    hits = tuple(
-        replace(hit, path=pictures[hit.id].path) for hit in ranked.hits if hit.id in pictures
-    )
-    shares = None
-    if wanted.explain and ranked.terms:
-        shares = engine.explainer.shares(ranked.terms, [hit.id for hit in hits])
-    answer = Answer(
-        "" if asked is None else query.format(asked),
-        hits,
-        ranked.unknown_words,
-        (time.perf_counter() - started) * 1000,
-        ranked.nothing_like_that,
-        calibrated=engine.is_calibrated,
-        translated=() if asked is None else engine.translated(asked),
-    )
-    counts = facets.counts(base, wanted.chosen) if wanted.count else None
-    return Page(answer, pictures, ranked.after, total, scored, counts, shares)
 
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        encoder: Encoder,
+        index: VectorIndex,
+        tags: Tags,
+        resolver: Resolver,
+        explainer: Explainer,
+    ) -> None:
+        self._settings, self._catalog, self._encoder = settings, catalog, encoder
+        self._index, self._tags, self._resolver = index, tags, resolver
+        self._explainer = explainer
 
-def _semantic(
-    engine: Engine, facets: Facets, asked: Query, allowed: Mask | None, wanted: Wanted
-) -> tuple[Ranked, int | None]:
-    """Answer a query with terms among the allowed pictures."""
-    only = None if allowed is None else facets.ids[allowed]
-    plain = replace(asked, filters=())  # they decided on who is allowed
-    if wanted.sort == "match":
-        ranked = engine.ranker.rank(
-            plain,
-            limit=wanted.limit,
-            only=only,
-            unlikely=wanted.unlikely,
-            given=wanted.given,
-            after=wanted.after,
+    def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
+        """Answer a request.
+
+        Args:
+            request: What is asked for.
+            facets: The library as the caller sees it; read if it is needed and None.
+
+        Raises:
+            QueryError, NothingIndexed, ModelError: As `Engine.search` does; but facets that leave
+                nothing, and a library without pictures that is asked for all of them, are an
+                answer.
+        """
+        started = time.perf_counter()
+        query = request.query
+        if query is not None:
+            self._require_model_of_pictures()
+            require_pictures(self._index, self._catalog, self._encoder, self._settings)
+            refuse_excess(query)
+        if facets is None and request.needs_facets:
+            facets = self.facets()
+        passing = self._passing(request, facets)
+        selected = passing
+        if facets is not None and any(request.chosen.values()):
+            chosen = Selection.certain(facets.ids[facets.mask(request.chosen)])
+            selected = chosen if passing is None else passing.both(chosen)
+        ranking = self._ranking(request, facets, selected)
+        pictures = self._catalog.get(row.id for row in ranking.rows)
+        hits = tuple(
+            Hit(row.id, pictures[row.id].path, row.score, row.match, row.band)
+            for row in ranking.rows
+            if row.id in pictures
         )
-        return ranked, None
-    if wanted.unlikely:
-        return _all_by_date(engine, facets, plain, only, wanted), None
-    key = (query.format(plain), None if allowed is None else allowed.tobytes())
-    found = facets.remembered.get(key)
-    if found is None:
-        found = _matches(engine, plain, only, wanted)
-        facets.remember(key, found)
-    by_id = {hit.id: hit for hit in found.hits}
-    rows, known = facets.columns.places(np.fromiter(by_id, dtype=np.int64))
-    page = _dated(facets, np.sort(rows[known]), wanted)
-    return replace(found, hits=tuple(by_id[hit.id] for hit in page.hits), after=page.after), int(
-        known.sum()
-    )
+        if not hits and query is not None and passing is not None and not query.filters:
+            self._require_vectors(passing.ids, request.within)
+        shares = counts = None
+        if request.explain and ranking.terms:
+            shares = self._explainer.shares(ranking.terms, [hit.id for hit in hits])
+        if request.count and facets is not None:
+            base = None if passing is None else np.isin(facets.ids, passing.ids)
+            counts = facets.counts(base, request.chosen)
+        answer = Answer(
+            "" if query is None else grammar.format(query),
+            hits,
+            ranking.unknown_words,
+            (time.perf_counter() - started) * 1000,
+            ranking.nothing_like_that,
+            calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
+            translated=() if query is None else self._resolver.translated(query),
+        )
+        return Page(answer, pictures, ranking.next, ranking.total, counts, shares)
+
+    def facets(self) -> Facets:
+        """Read what pictures can be narrowed down by, as the library is now."""
+        roots = tuple(root.path for root in self._catalog.roots())
+        columns, tags = Columns.of(self._catalog), self._tags
+        return Facets(columns, tags.table(), roots, tags.vocabulary)
+
+    # What may be on the page
+
+    def _passing(self, request: PageRequest, facets: Facets | None) -> Selection | None:
+        """Return the pictures below a folder that pass the filters; None for all."""
+        within = None if request.within is None else ids_within(self._catalog, request.within)
+        if request.query is None or not request.query.filters:
+            return None if within is None else Selection.certain(within)
+        if facets is None:
+            return self._tags.select(request.query.filters, within)
+        among = facets.ids if within is None else within
+        return self._tags.select(request.query.filters, among, facets.tags)
+
+    def _require_model_of_pictures(self) -> None:
+        if self._is_for_texts:
+            raise ModelError(
+                f"{self._settings.model}: answers by recipes, not by words; leave it out, or use: "
+                "lexpix search --text-file FILE"
+            )
+
+    @cached_property
+    def _is_for_texts(self) -> bool:
+        # What the library chose for itself is a model of pictures.
+        return "model" not in self._settings.yielding and names_head(self._settings.model)
+
+    def _require_vectors(self, ids: Ids, within: PathLike | None) -> None:
+        """Raise NothingIndexed if none of these pictures has a vector."""
+        if len(self._catalog.without_vector(ids, self._encoder.fingerprint)) == len(ids):
+            raise NothingIndexed(
+                f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
+            )
+
+    # In which order
+
+    def _ranking(
+        self, request: PageRequest, facets: Facets | None, selected: Selection | None
+    ) -> Ranking:
+        query, limit, after = request.query, self._limit(request), request.after
+        only = None if selected is None else selected.ids
+        if query is not None and query.terms:
+            if facets is None or request.sort == "match":
+                return self._by_match(
+                    query, request, only, limit, after=after, unlikely=request.unlikely
+                )
+            if request.unlikely:
+                return self._all_by_date(query, request, facets, only)
+            return self._matches_by_date(query, request, facets, only)
+        if query is not None and selected is not None and request.sort == "match":
+            return by_sureness(selected, limit, after, matcher_of(self._encoder))
+        assert facets is not None, "a request without a query needs them"
+        return self._by_date(request, facets, only)
+
+    def _limit(self, request: PageRequest) -> int:
+        return self._settings.limit if request.limit is None else request.limit
+
+    def _by_match(
+        self,
+        query: Query,
+        request: PageRequest,
+        only: Ids | None,
+        limit: int,
+        *,
+        after: Cursor | None = None,
+        unlikely: bool = False,
+        searched: int | None = None,
+    ) -> Ranking:
+        """Return the pictures nearest to the terms of a query.
+
+        Args:
+            query: The query.
+            request: Has the uploads.
+            only: Sorted ids of the pictures that may be hits, None for all.
+            limit: Most rows.
+            after: Where the page before ended.
+            unlikely: Keep the unlikely matches at the end.
+            searched: How many pictures the rows are the best of; those that may be hits if None.
+        """
+        terms, named, unknown = self._resolver.resolve(query, request.uploads)
+        vector = query_vector(terms)
+        rows = nearest(self._index, vector, limit, only=only, without=named, after=after)
+        if searched is None:
+            searched = len(self._index) if only is None else len(only)
+        ranked = self._judged(rows, query, vector, searched)
+        likely = without_unlikely_end(ranked)
+        shown = ranked if unlikely else likely
+        cursor = None
+        if shown and len(rows) == limit:
+            last = shown[-1].id
+            seen = (after.seen if after else 0) + len(shown)
+            cursor = Cursor(-dict(rows)[last], last, seen)
+        return Ranking(
+            tuple(shown),
+            cursor,
+            nothing_like_that=bool(ranked) and not likely and after is None,
+            unknown_words=unknown,
+            terms=terms,
+        )
+
+    def _judged(
+        self, rows: list[tuple[int, float]], query: Query, vector: Vector, searched: int
+    ) -> list[Ranked]:
+        """Give rows their match and band, none if the model is not calibrated."""
+        matcher = matcher_of(self._encoder)
+        if matcher is None:
+            return [Ranked(id_, score) for id_, score in rows]
+        stored = self._catalog.vectors([id_ for id_, _ in rows], self._encoder.fingerprint)
+        kind = kind_of(self._resolver.in_english(query))
+        return judged(rows, stored, vector, kind, matcher, searched)
+
+    def _by_date(self, request: PageRequest, facets: Facets, ids: Ids | None) -> Ranking:
+        newest = request.sort != "oldest"
+        return by_date(facets.columns, ids, self._limit(request), request.after, newest=newest)
+
+    def _all_by_date(
+        self, query: Query, request: PageRequest, facets: Facets, only: Ids | None
+    ) -> Ranking:
+        """Return a page of all pictures by date, which are scored after they were chosen.
+
+        Those that the query names, or that have no vector, are not on it.
+        """
+        page = self._by_date(request, facets, only)
+        ids = np.sort(np.array([row.id for row in page.rows], dtype=np.int64))
+        searched = len(self._index) if only is None else len(only)
+        scored = self._by_match(
+            query, request, ids, max(len(ids), 1), unlikely=True, searched=searched
+        )
+        return _in_order_of(page, replace(scored, nothing_like_that=False, total=None))
+
+    def _matches_by_date(
+        self, query: Query, request: PageRequest, facets: Facets, only: Ids | None
+    ) -> Ranking:
+        key = (query.terms, None if only is None else only.tobytes())
+        matches = facets.remembered.get(key)
+        if matches is None:
+            matches = self._matches(query, request, only)
+            facets.remember(key, matches)
+        ids = np.sort(np.array([row.id for row in matches.rows], dtype=np.int64))
+        page = self._by_date(request, facets, ids)
+        return _in_order_of(page, replace(matches, total=page.total))
+
+    def _matches(self, query: Query, request: PageRequest, only: Ids | None) -> Ranking:
+        """Return the pictures that are no unlikely matches, best first.
+
+        A match may come after unlikely ones, so as many again are looked at behind the last one. Of
+        a model that is not calibrated the best matches are all that anybody can tell apart.
+        """
+        limit = LOOK_AHEAD
+        while True:
+            ranking = self._by_match(query, request, only, limit)
+            is_all = len(ranking.rows) < limit // 2 or limit >= len(self._index)
+            if is_all or matcher_of(self._encoder) is None:
+                break
+            limit *= 4
+        return replace(ranking, rows=tuple(r for r in ranking.rows if r.band != "unlikely"))
 
 
-def _all_by_date(
-    engine: Engine, facets: Facets, asked: Query, only: Ids | None, wanted: Wanted
-) -> Ranked:
-    """Return a page of all pictures by date, which are scored after they were chosen.
-
-    Those that the query names, or that have no vector, are not on it.
-    """
-    rows = np.arange(len(facets.ids)) if only is None else facets.columns.places(only)[0]
-    page = _dated(facets, rows, wanted)
-    ids = np.sort(np.array([hit.id for hit in page.hits], dtype=np.int64))
-    scored = engine.ranker.rank(
-        asked,
-        limit=max(len(ids), 1),
-        only=ids,
-        unlikely=True,
-        given=wanted.given,
-        searched=len(engine.index) if only is None else len(only),
-    )
-    by_id = {hit.id: hit for hit in scored.hits}
-    hits = tuple(by_id[hit.id] for hit in page.hits if hit.id in by_id)
-    return replace(scored, hits=hits, after=page.after, nothing_like_that=False)
-
-
-def _matches(engine: Engine, asked: Query, only: Ids | None, wanted: Wanted) -> Ranked:
-    """Return the pictures that are no unlikely matches, best first.
-
-    A match may come after unlikely ones, so as many again are looked at behind the last one. Of a
-    model that is not calibrated the best matches are all that anybody can tell apart.
-    """
-    limit = LOOK_AHEAD
-    while True:
-        ranked = engine.ranker.rank(asked, limit=limit, only=only, given=wanted.given)
-        if len(ranked.hits) < limit // 2 or limit >= len(engine.index) or not engine.is_calibrated:
-            break
-        limit *= 4
-    likely = tuple(hit for hit in ranked.hits if hit.band != "unlikely")
-    return replace(ranked, hits=likely, pictures={})  # many, of which a page is a few
-
-
-def _dated(facets: Facets, rows: npt.NDArray[np.int64], wanted: Wanted) -> Ranked:
-    """Return a page of rows of the columns by date; its hits have no path yet."""
-    order = facets.columns.by_date(newest=wanted.sort != "oldest")
-    chosen = np.zeros(len(facets.ids), dtype=np.bool_)
-    chosen[rows] = True
-    if wanted.after is not None:
-        place = wanted.after
-        later = (order.keys > place.key) | ((order.keys == place.key) & (order.ties > place.tie))
-        chosen &= later
-    sequence = order.rows[chosen[order.rows]]
-    page = sequence[: wanted.limit]
-    hits = tuple(Hit(id_, "", 0.0) for id_ in facets.ids[page].tolist())
-    after = None
-    if len(sequence) > len(page):
-        last = page[-1]
-        after = Place(float(order.keys[last]), int(order.ties[last]), 0)
-    return Ranked(hits, after=after)
+def _in_order_of(page: Ranking, scored: Ranking) -> Ranking:
+    """Return the rows of a page as they were scored, without those that were not."""
+    by_id = {row.id: row for row in scored.rows}
+    rows = tuple(by_id[row.id] for row in page.rows if row.id in by_id)
+    return replace(scored, rows=rows, next=page.next)

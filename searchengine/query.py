@@ -113,6 +113,11 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
     return Query(tuple(terms), tuple(filters))
 
 
+def parsed(query: str | Sequence[str] | Query) -> Query:
+    """Return a query as `parse` reads it; one that was read already as it is."""
+    return query if isinstance(query, Query) else parse(query)
+
+
 def format(query: Query) -> str:
     """Write a query as text that `parse` reads back as the same query."""
     parts = [f"{'-' if term.weight < 0 else '+'} {_format_term(term)}" for term in query.terms]

@@ -18,7 +18,7 @@ from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownW
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
-    Linear,
+    Explainable,
     PathLike,
     Picture,
     Polyglot,
@@ -69,7 +69,7 @@ class KnownPicture:
     viewed: Vector | None = None
 
 
-NONE_GIVEN: Mapping[str, KnownPicture] = MappingProxyType({})
+NO_UPLOADS: Mapping[str, KnownPicture] = MappingProxyType({})
 
 
 class Resolver:
@@ -79,24 +79,23 @@ class Resolver:
         self._catalog, self._encoder = catalog, encoder
 
     def resolve(
-        self, asked: Query, given: Mapping[str, KnownPicture] = NONE_GIVEN
+        self, query: Query, uploads: Mapping[str, KnownPicture] = NO_UPLOADS
     ) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
         """Return the terms that count, the ids of the pictures named, and the unknown words.
 
         Args:
-            asked: The query.
-            given: Pictures by the values of the terms that stand for them; others are files.
+            query: The query.
+            uploads: Pictures by the values of the terms that stand for them; others are files.
 
         Raises:
-            QueryError: The query is over the limits.
             UnknownWords: No word of the query is known.
             UnknownPicture: A picture of the query cannot be read, or the library has no such id.
         """
         terms: Resolved = []
         used: set[int] = set()
-        unknown = self.unknown_words(asked)
+        unknown = self.unknown_words(query)
         nothing_known: UnknownWords | None = None
-        for term in asked.terms:
+        for term in query.terms:
             if term.kind == "words":
                 try:
                     vector = self._encoder.encode_texts([term.value])[0]
@@ -105,7 +104,7 @@ class Resolver:
                     continue
             else:
                 value = int(term.value) if term.kind == "id" else term.value
-                known = given[term.value] if term.value in given else self.picture(value)
+                known = uploads[term.value] if term.value in uploads else self.picture(value)
                 vector = known.vector
                 used |= known.ids
             terms.append((term, vector))
@@ -142,50 +141,50 @@ class Resolver:
 
         if not isinstance(picture, int):
             return open_image(_expanded(picture), size=size, prepare=prepare)
-        with self.original(self._row(picture)) as file:
+        with self.original(self.row(picture)) as file:
             return open_image(file, size=size, prepare=prepare)
 
-    def _row(self, id_: int) -> Picture:
+    def row(self, id_: int) -> Picture:
+        """Return a picture of the library.
+
+        Raises:
+            UnknownPicture: There is none of that number.
+        """
         row = self._catalog.get([id_]).get(id_)
         if row is None:
             raise UnknownPicture(f"#{id_}: no picture of the library has this number")
         return row
 
-    def unknown_words(self, asked: Query) -> tuple[UnknownWord, ...]:
-        """Return the words of a query that the model does not know, each once.
-
-        Raises:
-            QueryError: The query is over the limits.
-        """
-        refuse_excess(asked)
+    def unknown_words(self, query: Query) -> tuple[UnknownWord, ...]:
+        """Return the words of a query that the model does not know, each once."""
         found: dict[str, UnknownWord] = {}
         if isinstance(self._encoder, Vocabulary):
-            for term in asked.terms:
+            for term in query.terms:
                 if term.kind == "words":
                     left = MOST_SUGGESTIONS - len(found)
                     for word in self._encoder.unknown_words(term.value, left):
                         found.setdefault(word.word, word)
         return tuple(found.values())
 
-    def translated(self, asked: Query) -> tuple[Translated, ...]:
+    def translated(self, query: Query) -> tuple[Translated, ...]:
         """Return the words of a query that were put into English, each once."""
         if not isinstance(self._encoder, Polyglot):
             return ()
-        texts = [term.value for term in asked.terms if term.kind == "words"]
-        texts += [one.name for one in asked.filters]
+        texts = [term.value for term in query.terms if term.kind == "words"]
+        texts += [one.name for one in query.filters]
         found = {one.word: one for text in texts for one in self._encoder.translated(text)}
         return tuple(found.values())
 
-    def in_english(self, asked: Query) -> Query:
+    def in_english(self, query: Query) -> Query:
         """Return a query with its words in English."""
         encoder = self._encoder
         if not isinstance(encoder, Polyglot):
-            return asked
+            return query
         terms = (
             replace(term, value=encoder.english(term.value)) if term.kind == "words" else term
-            for term in asked.terms
+            for term in query.terms
         )
-        return replace(asked, terms=tuple(terms))
+        return replace(query, terms=tuple(terms))
 
     def picture(self, picture: PathLike | int) -> KnownPicture:
         """Return the vector of a picture, given as a file or a library id, and where it is.
@@ -264,7 +263,7 @@ class Resolver:
         return mean
 
     def _stored_picture(self, id_: int) -> KnownPicture:
-        picture = self._row(id_)
+        picture = self.row(id_)
         vector = self._catalog.vectors([id_], self._encoder.fingerprint).get(id_)
         if vector is None:
             raise UnknownPicture(
@@ -285,15 +284,15 @@ class Resolver:
         return vector
 
 
-def refuse_excess(asked: Query) -> None:
+def refuse_excess(query: Query) -> None:
     """Raise QueryError if a query has more parts, words or letters than anybody needs."""
-    for what, parts in (("terms", asked.terms), ("filters", asked.filters)):
+    for what, parts in (("terms", query.terms), ("filters", query.filters)):
         if len(parts) > MAX_PARTS:
             raise QueryError(
                 f"the query has {len(parts)} {what}, the limit is {MAX_PARTS}; leave some out"
             )
-    texts = [term.value for term in asked.terms if term.kind == "words"]
-    refuse_long([*texts, *(one.name for one in asked.filters)])
+    texts = [term.value for term in query.terms if term.kind == "words"]
+    refuse_long([*texts, *(one.name for one in query.filters)])
 
 
 def refuse_long(texts: Iterable[str]) -> None:
@@ -326,7 +325,7 @@ def query_vector(terms: Resolved) -> Vector:
     return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
 
 
-def parts_of(encoder: Linear, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
+def parts_of(encoder: Explainable, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Return what parts of a query are called, and the parts, which add up to its vector."""
     labels: list[str] = []
     parts: list[npt.NDArray[np.float64]] = []

@@ -1,14 +1,16 @@
-"""What a library holds, in numbers."""
+"""What a library holds, in numbers, and the errors where it holds nothing to answer with."""
 
 from __future__ import annotations
 
 import datetime as dt
+import os
 from dataclasses import dataclass, field
 
 from searchengine.catalog import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Kind
-from searchengine.types import Encoder, State
+from searchengine.errors import NothingIndexed
+from searchengine.types import Encoder, Ids, PathLike, State, VectorIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,29 @@ def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: i
     )
 
 
-def why_empty(catalog: Catalog, encoder: Encoder, settings: Settings) -> str:
-    """Say why a model finds nothing in a library, and what to do."""
+def require_pictures(
+    index: VectorIndex, catalog: Catalog, encoder: Encoder, settings: Settings
+) -> None:
+    """Raise NothingIndexed if a model has no picture to find; it says why, and what to do."""
+    if len(index):
+        return
     others = [one.name for one, count in catalog.embeddings.counts() if count]
     known = f", but by {' and '.join(map(repr, others))}" if others else ""
     remedy = ", or: lexpix reembed --model MODEL" if others else ""
-    return (
+    raise NothingIndexed(
         f"{settings.library}: no picture is indexed by the model {encoder.name!r}{known}; "
         f"run: lexpix index FOLDER{remedy}"
     )
+
+
+def ids_within(catalog: Catalog, folder: PathLike) -> Ids:
+    """Return the sorted ids of the present pictures at or under a path.
+
+    Raises:
+        NothingIndexed: There is none.
+    """
+    path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+    ids = catalog.ids_under(path)
+    if not len(ids):
+        raise NothingIndexed(f"{path}: nothing of it is indexed; run: lexpix index {path}")
+    return ids

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from searchengine.records import chunks, counter, pack, select_in, set_meta, unpack
+from searchengine.selection import Selection
 from searchengine.tables import (
     EmbeddingRow,
     EncoderRow,
@@ -67,37 +68,41 @@ class TagCatalog:
                 (StoredTag(*row) for row in rows), key=lambda tag: (tag.image_id, tag.name)
             )
 
-    def holders(self, names: Sequence[str], fingerprint: str) -> dict[int, float]:
-        """Return the pictures with a tag of any of these names, and how sure that is.
+    def holders(
+        self, fingerprint: str, names: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, Selection]]:
+        """Yield tags with the pictures that have them, and how sure that is, by name.
 
         The user's word is sure (1.0), and the user's no to a name takes its guess away.
-        """
-        query = _TAGS.where(TagRow.name.in_(names), _said_by(fingerprint))
-        with self._reader.begin() as connection:
-            tags = [StoredTag(*row) for row in connection.execute(query)]
-        refused = {(tag.image_id, tag.name) for tag in tags if tag.source == "no"}
-        sure: dict[int, float] = {}
-        for tag in tags:
-            if tag.source == "user":
-                sure[tag.image_id] = 1.0
-            elif tag.source == "guess" and (tag.image_id, tag.name) not in refused:
-                sure[tag.image_id] = max(sure.get(tag.image_id, 0.0), tag.confidence or 0.0)
-        return sure
 
-    def all_holders(self, fingerprint: str) -> Iterator[tuple[str, Ids]]:
-        """Yield every tag with the pictures that have it as `holders` finds them, by name."""
-        # The database gathers the ids of a name, without holding up the threads of a server. An
-        # expression for the name makes SQLite read the table from end to end and sort, which is
-        # three times as fast as following the index of names to a million rows.
-        name = (TagRow.name + "").label("name")
-        ids = sa.func.aggregate_strings(sa.cast(TagRow.image_id, sa.Text), ",")
-        query = select(name, TagRow.source, ids).where(_said_by(fingerprint))
+        Args:
+            fingerprint: Of the model whose guesses count.
+            names: Only these tags; all if None.
+        """
+        if names is None:
+            # An expression for the name makes SQLite read the table from end to end and sort, which
+            # is three times as fast as following the index of names to a million rows.
+            query, name = select(), (TagRow.name + "").label("name")
+        else:
+            query, name = select().where(TagRow.name.in_(names)), TagRow.name.label("name")
+        # The database gathers the pictures of a name, without holding up the threads of a server.
+        gathered = sa.func.aggregate_strings
+        ids = gathered(sa.cast(TagRow.image_id, sa.Text), ",")
+        sure = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
+        query = query.add_columns(name, TagRow.source, ids, sure).where(_said_by(fingerprint))
         with self._reader.begin() as connection:
             rows = connection.execute(query.group_by(name, TagRow.source).order_by(name))
             for each, tags in groupby(rows, key=lambda row: row[0]):
-                said = {source: _ids_in(text) for _, source, text in tags}
-                guessed = np.setdiff1d(said.get("guess", NO_IDS), said.get("no", NO_IDS))
-                yield each, np.union1d(said.get("user", NO_IDS), guessed)
+                said = {row[1]: row for row in tags}
+                own, no = (
+                    _ids_in(said[one][2]) if one in said else NO_IDS for one in ("user", "no")
+                )
+                parts = [Selection.certain(np.sort(own))]
+                if "guess" in said:
+                    _, _, pictures, confidences = said["guess"]
+                    guessed = Selection(_ids_in(pictures), np.fromstring(confidences, sep=","))
+                    parts.append(guessed.without(no))
+                yield each, Selection.any_of(parts)
 
     def changes(self) -> int:
         """Return a number that rises with every write of tags and of taught words.

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.types import Calibrated, Encoder, Linear, Matcher, Tag, Vector, Vectors
+from searchengine.types import Calibrated, Encoder, Explainable, Matcher, Tag, Vector, Vectors
 from searchengine.types import Vocabulary as Words
 from searchengine.vectors import unit_rows
 from searchengine.vocabulary import TagVocabulary
@@ -159,7 +159,7 @@ _SHARPNESS = 4.0
 
 
 def _is_known(name: str, encoder: Encoder) -> bool:
-    if isinstance(encoder, Linear):  # cheap: it looks for no other spelling
+    if isinstance(encoder, Explainable):  # cheap: it looks for no other spelling
         found = encoder.encode_words(name)[0]  # a phrase is one word of several
         return sum(len(word.split()) for word in found) >= len(name.split())
     return not (isinstance(encoder, Words) and encoder.unknown_words(name))

@@ -25,7 +25,7 @@ from searchengine.tagging import Tagger, matcher_of, taught_vector
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
-    Linear,
+    Explainable,
     Matcher,
     PathLike,
     Polyglot,
@@ -216,8 +216,8 @@ def _said(folded: str) -> list[str]:
 
 def with_taught(encoder: Encoder, taught: TaughtWords) -> Encoder:
     """Return an encoder that understands the taught words as well."""
-    if isinstance(encoder, Linear):
-        return _LinearWithTaught(encoder, encoder, taught)
+    if isinstance(encoder, Explainable):
+        return _ExplainableWithTaught(encoder, encoder, taught)
     return _WithTaught(encoder, taught)
 
 
@@ -288,26 +288,26 @@ class _WithTaught:
         return total
 
 
-class _LinearWithTaught(_WithTaught):
+class _ExplainableWithTaught(_WithTaught):
     """A taught word is one more summand, as long as the vector of a usual word."""
 
-    def __init__(self, encoder: Encoder, linear: Linear, taught: TaughtWords) -> None:
+    def __init__(self, encoder: Encoder, explainable: Explainable, taught: TaughtWords) -> None:
         super().__init__(encoder, taught)
-        self._linear = linear
+        self._explainable = explainable
 
     @property
     def grid(self) -> tuple[int, int]:
-        return self._linear.grid
+        return self._explainable.grid
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        return self._linear.encode_regions(images)
+        return self._explainable.encode_regions(images)
 
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
         labels: list[str] = []
         rows = [np.empty((0, self.dim), dtype=np.float32)]
         for piece in self._taught.split(text):
             if isinstance(piece, str):
-                words, vectors = self._linear.encode_words(piece)
+                words, vectors = self._explainable.encode_words(piece)
                 labels += words
                 rows.append(vectors)
             else:
@@ -318,16 +318,16 @@ class _LinearWithTaught(_WithTaught):
     def _sum(self, plain: str, taught: Sequence[Vector]) -> npt.NDArray[np.float32]:
         rows = np.stack(taught) * self._length
         if plain:
-            rows = np.concatenate([rows, self._linear.encode_words(plain)[1]])
+            rows = np.concatenate([rows, self._explainable.encode_words(plain)[1]])
         total: npt.NDArray[np.float32] = rows.sum(axis=0)
         return total
 
     @cached_property
     def _length(self) -> float:
-        return typical_length(self._linear)
+        return typical_length(self._explainable)
 
 
-def typical_length(encoder: Linear) -> float:
+def typical_length(encoder: Explainable) -> float:
     """Return how long a taught word's vector is made: as a usual word's, and somewhat shorter.
 
     The usual are the words of the vocabulary that people use most. Shorter, because the vector of a

@@ -26,6 +26,7 @@ from searchengine.loading import heads_on, text_model
 from searchengine.models.documents import GeneralTexts, Selective, TextModel, fingerprint_of
 from searchengine.recipes import ingredient_names, is_without, needs
 from searchengine.resolve import KnownPicture, Resolver, refuse_long
+from searchengine.status import ids_within, require_pictures
 from searchengine.sync import open_index, remove_index, synchronise
 from searchengine.textcatalog import StoredText
 from searchengine.translating import Translating
@@ -233,7 +234,7 @@ class Texts:
         text: Document | int,
         *,
         limit: int | None = None,
-        only: Ids | None = None,
+        within: PathLike | None = None,
         unlikely: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a text.
@@ -244,14 +245,17 @@ class Texts:
         Args:
             text: A text, or the number of one that the library holds.
             limit: Most hits; the settings decide if None.
-            only: Sorted ids of the pictures that may be hits.
+            within: Only pictures at or under this path.
             unlikely: Keep pictures that most probably show nothing that the text can be about.
 
         Raises:
             UnknownText: The library has no such text.
             UnknownWords: No word of it is known.
+            NothingIndexed: The library, or the part of it that was asked for, has no picture.
         """
         started = time.perf_counter()
+        require_pictures(self._pictures, self._catalog, self._encoder, self._settings)
+        only = None if within is None else ids_within(self._catalog, within)
         document = self.get(text).document if isinstance(text, int) else text
         model = self.model(document.kind)
         vector = model.encode_documents([document])[0]

@@ -16,7 +16,7 @@ from searchengine.tagging import matcher_of
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
-    Linear,
+    Explainable,
     Matcher,
     PathLike,
     Prepare,
@@ -53,8 +53,8 @@ def with_languages(encoder: Encoder, language: str | None) -> Translating:
         language: What comes first where a word is of several languages; None for English.
     """
     reader = reader_for(encoder, language)
-    if isinstance(encoder, Linear):
-        return _LinearTranslating(encoder, encoder, reader)
+    if isinstance(encoder, Explainable):
+        return _ExplainableTranslating(encoder, encoder, reader)
     return Translating(encoder, reader)
 
 
@@ -142,24 +142,24 @@ class Translating:
         return row
 
 
-class _LinearTranslating(Translating):
+class _ExplainableTranslating(Translating):
     """The same for an encoder whose scores can be split: parts are called as the user wrote."""
 
-    def __init__(self, encoder: Encoder, linear: Linear, reader: Reader) -> None:
+    def __init__(self, encoder: Encoder, explainable: Explainable, reader: Reader) -> None:
         super().__init__(encoder, reader)
-        self._linear = linear
+        self._explainable = explainable
 
     @property
     def grid(self) -> tuple[int, int]:
-        return self._linear.grid
+        return self._explainable.grid
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        return self._linear.encode_regions(images)
+        return self._explainable.encode_regions(images)
 
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
         pieces = self.reader.read(text)
         if not _is_changed(pieces):
-            return self._linear.encode_words(text)
+            return self._explainable.encode_words(text)
         return self._encode_pieces(pieces)
 
     def _encode_pieces(self, pieces: Sequence[Piece]) -> tuple[list[str], npt.NDArray[np.float32]]:
@@ -168,7 +168,7 @@ class _LinearTranslating(Translating):
         for piece in pieces:
             if not piece.english:
                 continue
-            words, vectors = self._linear.encode_words(piece.english)
+            words, vectors = self._explainable.encode_words(piece.english)
             labels += [piece.source] * len(words) if piece.is_translated else words
             rows.append(vectors)
         return labels, np.concatenate(rows)

@@ -93,7 +93,8 @@ class Hit:
     Attributes:
         id, path: The picture.
         score: Its cosine to the query, in -1..1; decides the order. Of a query of filters alone it
-            is how sure the least sure of its tags is, 1 for the user's own.
+            is how sure the least sure of its tags is, 1 for the user's own. None if nothing was
+            searched for: pictures in order of their dates.
         match: How probable it is that it shows what was asked for, in 0..1; None if the model is
             not calibrated.
         band: The same in a word.
@@ -101,7 +102,7 @@ class Hit:
 
     id: int
     path: str
-    score: float
+    score: float | None
     match: float | None = None
     band: Band | None = None
 
@@ -371,7 +372,7 @@ class Polyglot(Protocol):
 
 
 @runtime_checkable
-class Linear(Protocol):
+class Explainable(Protocol):
     """What an encoder offers whose branches are linear, so that scores can be split exactly."""
 
     @property

@@ -29,7 +29,7 @@ from searchengine.engine import load_model
 from searchengine.errors import ImageError, MissingPlugin, ModelError
 from searchengine.models import files
 from searchengine.models.clip import ARCHITECTURE, WEIGHTS, ClipEncoder
-from searchengine.types import Calibrated, Encoder, Linear, Vocabulary
+from searchengine.types import Calibrated, Encoder, Explainable, Vocabulary
 
 TINY: dict[str, Any] = {
     "embed_dim": 24,
@@ -163,7 +163,7 @@ def test_more_than_a_batch_equals_one_by_one(model: Path) -> None:
 def test_it_is_an_encoder_that_knows_every_word_and_splits_nothing(model: Path) -> None:
     encoder = ClipEncoder(model)
     assert isinstance(encoder, Encoder)
-    assert not isinstance(encoder, (Vocabulary, Linear))
+    assert not isinstance(encoder, (Vocabulary, Explainable))
     assert (encoder.name, encoder.dim) == ("tiny", 24)
     assert encoder.fingerprint == files.read_config(model).fingerprint
 

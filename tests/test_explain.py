@@ -24,7 +24,7 @@ from searchengine.errors import (
 )
 from searchengine.explain import draw, merge, split
 from searchengine.resolve import parts_of, query_vector
-from searchengine.types import Explanation, Linear, Part, PathLike, Term
+from searchengine.types import Explainable, Explanation, Part, PathLike, Term
 from searchengine.vectors import compose, unit_rows
 from tests.colour_encoder import ColourEncoder
 from tests.test_engine import open_engine
@@ -101,7 +101,7 @@ def test_arithmetic_on_random_models_adds_up_to_the_cosine(
     seed: int, dim: int, asked: list[Term]
 ) -> None:
     model = RandomModel(seed, dim)
-    assert isinstance(model, Linear)
+    assert isinstance(model, Explainable)
     resolved = [(term, model.vector(term)) for term in asked]
     total = sum(term.weight * vector for term, vector in resolved)
     assume(np.linalg.norm(total) > 0.05 * sum(abs(term.weight) for term in asked))

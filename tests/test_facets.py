@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchengine.catalog import Catalog, Description
@@ -79,6 +79,7 @@ def passes(facet: Facet, has: set[Value], wanted: list[Value]) -> bool:
     return together(value in has for value in wanted)
 
 
+@settings(deadline=None)
 @given(
     st.lists(descriptions, max_size=25),
     st.lists(st.tuples(st.integers(1, 25), st.sampled_from(TAGS)), max_size=20),
@@ -95,6 +96,7 @@ def test_counts_and_masks_are_those_of_a_naive_loop(rows, pairs, chosen, random)
         TAGS,
         np.array([code for code, _ in table], dtype=np.int32),
         np.array([id_ for _, id_ in table], dtype=np.int64),
+        np.ones(len(table)),
     )
     facets = Facets(columns, found, ROOTS, VOCABULARY)
     base = np.array([random.random() < 0.8 for _ in pictures], dtype=np.bool_)
@@ -197,10 +199,11 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     store.say([ids[1]], name, "no")
     store.say([ids[3]], "my hat", "user")
     table = TagTable.of(store, VOCABULARY, "f" * 64)
-    for tag in (name, "my hat"):
-        code = table.names.index(tag)
-        found = set(table.ids[table.codes == code].tolist())
-        assert found == set(store.holders(VOCABULARY.same(tag), "f" * 64))
+    assert sureness(table, name) == {ids[0]: 0.9, ids[2]: 1.0}
+    assert sureness(table, "my hat") == {ids[1]: 0.3, ids[3]: 1.0}
+    for tag in (name, "my hat", "nobody has it"):
+        alone = TagTable.of(store, VOCABULARY, "f" * 64, [tag])
+        assert sureness(alone, tag) == sureness(table, tag)
     before = store.changes()
     store.say([ids[0]], "brand new", "user")
     store.say([ids[3]], "my hat", "no")
@@ -208,14 +211,13 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     assert table.renewed(store, VOCABULARY, "f" * 64, [10**6]) is table
     table = table.renewed(store, VOCABULARY, "f" * 64, [ids[0], ids[3]])
     anew = TagTable.of(store, VOCABULARY, "f" * 64)
-    assert pairs(table) == pairs(anew)
+    for tag in {*table.names, *anew.names}:
+        assert sureness(table, tag) == sureness(anew, tag)
 
 
-def pairs(table: TagTable) -> set[tuple[str, int]]:
-    return {
-        (table.names[code], id_)
-        for code, id_ in zip(table.codes.tolist(), table.ids.tolist(), strict=True)
-    }
+def sureness(table: TagTable, tag: str) -> dict[int, float]:
+    holders = table.holders([tag])
+    return dict(zip(holders.ids.tolist(), holders.sure.tolist(), strict=True))
 
 
 def test_folders_are_called_as_seen_from_above_their_root() -> None:

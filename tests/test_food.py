@@ -420,7 +420,9 @@ def test_a_file_that_asks_is_read_in_three_views(
     settings = Settings(library=tmp_path / "library", index="exact", model=str(folder))
     with Engine(settings, catalog, general, index) as engine:
         add_texts(str(pairs), engine.texts, kind="recipe", on_failure=pytest.fail)
-        hits = engine.recipes_from(tmp_path / "plate.png", limit=len(documents)).hits
+        hits = engine.texts.for_picture(
+            tmp_path / "plate.png", kind="recipe", limit=len(documents)
+        ).hits
         dropped = engine.picture_in(BytesIO((tmp_path / "plate.png").read_bytes()), "dropped")
         of_bytes = engine.texts.for_picture(dropped, limit=len(documents), kind="recipe").hits
     np.testing.assert_allclose([hit.score for hit in hits], expected, atol=2e-3)  # float16 rows
@@ -464,10 +466,10 @@ def test_what_shows_no_food_is_no_answer_to_a_recipe(tmp_path: Path) -> None:
     settings = Settings(library=tmp_path / "library", index="exact")
     with Engine.open(settings, create=True) as engine:
         indexer.index(engine, photos)
-        answer = engine.pictures_for(recipe)
+        answer = engine.texts.pictures(recipe)
         assert [os.path.basename(hit.path) for hit in answer.hits] == ["coffee.png"]
         assert not answer.nothing_like_that
-        everything = engine.pictures_for(recipe, unlikely=True)
+        everything = engine.texts.pictures(recipe, unlikely=True)
         assert everything.hits[0].id == answer.hits[0].id
         assert {os.path.basename(hit.path) for hit in everything.hits} == {
             *("coffee.png", "moon.png", "horse.png")
@@ -479,8 +481,8 @@ def test_what_shows_no_food_is_no_answer_to_a_recipe(tmp_path: Path) -> None:
         )
         scan = engine.catalog.begin_scan(str(photos), None)
         engine.catalog.write([record], fingerprint="cd" * 32, model_name="x", dim=2, scan=scan)
-        unknown = engine.pictures_for(recipe, within=photos / "new")  # has no vector yet
+        unknown = engine.texts.pictures(recipe, within=photos / "new")  # has no vector yet
         assert (unknown.hits, unknown.nothing_like_that) == ((), False)
-        nothing = engine.pictures_for(recipe, within=photos / "sky")
+        nothing = engine.texts.pictures(recipe, within=photos / "sky")
         assert (nothing.hits, nothing.nothing_like_that) == ((), True)
-        assert len(engine.pictures_for(Document("text", "Flat white")).hits) == 3
+        assert len(engine.texts.pictures(Document("text", "Flat white")).hits) == 3

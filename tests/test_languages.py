@@ -18,7 +18,7 @@ from searchengine.errors import ModelError
 from searchengine.languages import Reader, aliases, knowing, preferring
 from searchengine.models.joint import JointEncoder
 from searchengine.translating import with_languages
-from searchengine.types import Linear
+from searchengine.types import Explainable
 from searchengine.web.preferring import languages_of
 
 EVERYDAY = Path(__file__).parent / "data" / "everyday.tsv"
@@ -210,7 +210,7 @@ def test_a_translated_text_has_the_vector_of_the_english_one() -> None:
 
 def test_parts_are_called_as_the_user_wrote_and_add_up() -> None:
     reading = with_languages(model(), None)
-    assert isinstance(reading, Linear)
+    assert isinstance(reading, Explainable)
     labels, rows = reading.encode_words("하얀 강아지 on grass")
     assert labels == ["하얀", "강아지", "on", "grass"]
     total = rows.sum(axis=0)

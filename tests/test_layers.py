@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.calibration",
         "searchengine.spelling",
         "searchengine.aliases",
+        "searchengine.selection",
     ),
     ("searchengine.inflections",),
     (
@@ -56,21 +57,22 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.models",
     ),
     ("searchengine.taught", "searchengine.translating", "searchengine.columns"),
-    ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.labels"),
+    ("searchengine.sync", "searchengine.explain", "searchengine.resolve", "searchengine.tags"),
     (
         "searchengine.loading",
         "searchengine.status",
+        "searchengine.ranking",
         "searchengine.answers",
         "searchengine.facets",
     ),
     (
-        "searchengine.ranking",
         "searchengine.explaining",
         "searchengine.texts",
         "searchengine.captioning",
+        "searchengine.duplicates",
     ),
-    ("searchengine.engine", "searchengine.duplicates", "indexer"),
     ("searchengine.paging",),
+    ("searchengine.engine", "indexer"),
     ("searchengine",),  # the public names
     ("searchengine.web",),
     ("searchengine.cli", "searchengine.serve_cli", "indexer.cli", "indexer.web"),

@@ -13,10 +13,9 @@ from PIL import Image
 
 import indexer
 from searchengine import query
-from searchengine.columns import Columns, TagTable
 from searchengine.engine import Engine
-from searchengine.facets import Facets
-from searchengine.paging import Page, Wanted, page_of
+from searchengine.errors import NothingIndexed
+from searchengine.paging import Page, PageRequest
 from tests.colour_encoder import COLOURS
 from tests.test_engine import open_engine, scan
 
@@ -56,21 +55,13 @@ def engine(tmp_path: Path, photos: Path) -> Iterator[Engine]:
         yield engine
 
 
-def facets_of(engine: Engine) -> Facets:
-    catalog = engine.catalog
-    store = catalog.tags
-    tags = TagTable.of(store, engine.labels.vocabulary, engine.encoder.fingerprint)
-    roots = tuple(root.path for root in catalog.roots())
-    return Facets(Columns.of(catalog), tags, roots, engine.labels.vocabulary)
-
-
-def pages(engine: Engine, wanted: Wanted) -> Iterator[Page]:
+def pages(engine: Engine, request: PageRequest) -> Iterator[Page]:
     while True:
-        page = page_of(engine, facets_of(engine), wanted)
+        page = engine.page(request)
         yield page
-        if page.after is None:
+        if page.next is None:
             return
-        wanted = replace(wanted, after=page.after)
+        request = replace(request, after=page.next)
 
 
 def ids_of(*found: Page) -> list[int]:
@@ -81,7 +72,7 @@ def ids_of(*found: Page) -> list[int]:
 @pytest.mark.parametrize("text", ["red", "red - green + 2*pink", "black + #3"])
 def test_pages_of_matches_are_the_whole_answer(engine: Engine, text: str, limit: int) -> None:
     whole = engine.search(text, limit=1000)
-    found = list(pages(engine, Wanted(query.parse(text), limit=limit)))
+    found = list(pages(engine, PageRequest(query.parse(text), limit=limit)))
     assert [hit for page in found for hit in page.answer.hits] == list(whole.hits)
     assert all(len(page.answer.hits) <= limit for page in found)
 
@@ -89,7 +80,7 @@ def test_pages_of_matches_are_the_whole_answer(engine: Engine, text: str, limit:
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 @pytest.mark.parametrize("limit", [3, 100])
 def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
-    found = list(pages(engine, Wanted(sort=sort, limit=limit)))
+    found = list(pages(engine, PageRequest(sort=sort, limit=limit)))
     rows = engine.catalog.get(engine.catalog.present())
     dated = [row for row in rows.values() if row.exif.taken_at is not None]
     undated = [row for row in rows.values() if row.exif.taken_at is None]
@@ -98,17 +89,17 @@ def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
     undated.sort(key=lambda row: sign * row.id)
     assert ids_of(*found) == [row.id for row in [*dated, *undated]]
     assert {page.total for page in found} == {len(rows)}
-    assert not any(page.scored for page in found)
+    assert {hit.score for page in found for hit in page.answer.hits} == {None}
 
 
 @pytest.mark.parametrize("unlikely", [False, True])
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bool) -> None:
     asked = query.parse("red - #4")
-    by_match = list(pages(engine, Wanted(asked, limit=1000)))
-    by_date = list(pages(engine, Wanted(asked, sort=sort, limit=4, unlikely=unlikely)))
+    by_match = list(pages(engine, PageRequest(asked, limit=1000)))
+    by_date = list(pages(engine, PageRequest(asked, sort=sort, limit=4, unlikely=unlikely)))
     assert sorted(ids_of(*by_date)) == sorted(ids_of(*by_match))
-    every = ids_of(*pages(engine, Wanted(sort=sort, limit=1000)))
+    every = ids_of(*pages(engine, PageRequest(sort=sort, limit=1000)))
     assert ids_of(*by_date) == [id_ for id_ in every if id_ in set(ids_of(*by_match))]
     scores = {hit.id: hit.score for hit in by_match[0].answer.hits}
     assert all(hit.score == scores[hit.id] for page in by_date for hit in page.answer.hits)
@@ -119,11 +110,11 @@ def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bo
 def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
     engine: Engine, photos: Path, text: str | None, sort: str
 ) -> None:
-    wanted = Wanted(None if text is None else query.parse(text), sort=sort, limit=4)
-    there = ids_of(page_of(engine, facets_of(engine), replace(wanted, limit=1000)))
+    request = PageRequest(None if text is None else query.parse(text), sort=sort, limit=4)
+    there = ids_of(engine.page(replace(request, limit=1000)))
     seen: list[int] = []
     gone: set[int] = set()
-    for number, page in enumerate(pages(engine, wanted)):
+    for number, page in enumerate(pages(engine, request)):
         seen += ids_of(page)
         if number < 4:  # one that matches well, one that does not, and one less
             photograph(photos / f"new-{number}.jpg", "red", "red", dt.datetime(2024, 1, 1 + number))
@@ -135,6 +126,45 @@ def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
             scan(engine, photos)
     assert len(seen) == len(set(seen))
     assert set(there) - gone <= set(seen)
+
+
+@pytest.mark.parametrize("text", [None, "red", "red tag:liked", "tag:liked", "- tag:liked", "#3"])
+@pytest.mark.parametrize("sort", ["match", "newest"])
+@pytest.mark.parametrize("unlikely", [False, True])
+def test_facets_that_a_server_holds_change_no_answer(
+    engine: Engine, text: str | None, sort: str, unlikely: bool
+) -> None:
+    for id_ in (2, 3, 7, 11):
+        engine.edit_tags(id_, add=["liked"])
+    asked = None if text is None else query.parse(text)
+    request = PageRequest(asked, sort=sort, unlikely=unlikely, limit=3, count=True)
+    facets = engine.facets()
+    first = engine.page(request, facets)
+    again = engine.page(request, facets)  # what was remembered counts
+    alone = engine.page(request)
+    assert first.answer.hits == again.answer.hits == alone.answer.hits != ()
+    assert first.counts == again.counts == alone.counts
+    assert first.next == again.next == alone.next
+
+
+def test_a_folder_narrows_down_a_page_of_any_order(engine: Engine, photos: Path) -> None:
+    folder = photos / "red"
+    below = {row.id for row in engine.catalog.get(engine.catalog.present()).values()
+             if Path(row.path).parent == folder}  # fmt: skip
+    for request in (
+        PageRequest(within=folder),
+        PageRequest(query.parse("green"), within=folder, unlikely=True),
+        PageRequest(query.parse("green"), {"folder": [str(photos)]}, folder, "oldest"),
+    ):
+        assert set(ids_of(engine.page(request))) == below
+
+
+def test_a_library_without_pictures_answers_when_all_are_asked_for(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "library") as engine:
+        assert engine.page(PageRequest(count=True)).answer.hits == ()
+        for text in ("red", "tag:liked"):
+            with pytest.raises(NothingIndexed, match="lexpix index"):
+                engine.page(PageRequest(query.parse(text), count=True))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +183,7 @@ def test_facets_lose_nothing_of_the_whole_ranking(
     engine: Engine, photos: Path, chosen: dict, text: str
 ) -> None:
     for id_ in (2, 3, 7, 11, 19, 23):
-        engine.labels.add([id_], "liked")
+        engine.edit_tags(id_, add=["liked"])
     chosen = {
         facet: [v.replace("FOLDER", str(photos)) if isinstance(v, str) else v for v in values]
         for facet, values in chosen.items()
@@ -174,17 +204,17 @@ def test_facets_lose_nothing_of_the_whole_ranking(
         }
         return all(has[facet] in values for facet, values in chosen.items())
 
-    found = list(pages(engine, Wanted(query.parse(text), chosen, limit=3, count=True)))
+    found = list(pages(engine, PageRequest(query.parse(text), chosen, limit=3, count=True)))
     expected = [hit for hit in whole if passes(hit.id)]
     assert [h for page in found for h in page.answer.hits] == expected
     # What is beside a chosen value is what choosing it alone would leave.
     for facet, values in chosen.items():
         for count in found[0].counts[facet]:
             if count.value in values:
-                alone = Wanted(
+                alone = PageRequest(
                     query.parse(text), {**chosen, facet: [count.value]}, sort="newest", limit=1000
                 )
-                assert page_of(engine, facets_of(engine), alone).total == count.count
+                assert engine.page(alone).total == count.count
 
 
 def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
@@ -193,7 +223,7 @@ def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
     with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
         indexer.index(engine, photos / "red")
         asked = query.parse("a red sunset - 0.5*water + #2")
-        page = page_of(engine, facets_of(engine), Wanted(asked, unlikely=True, explain=True))
+        page = engine.page(PageRequest(asked, unlikely=True, explain=True))
         assert len(page.answer.hits) == 4
         for hit in page.answer.hits:
             parts = page.shares[hit.id]

@@ -17,7 +17,7 @@ from indexer.evaluation.pointing import (
     side_by_side,
 )
 from searchengine.errors import ImageError, ModelError, TrainingDataError
-from searchengine.types import Linear, PathLike
+from searchengine.types import Explainable, PathLike
 from searchengine.vectors import unit_rows
 from tests.colour_encoder import COLOURS, ColourEncoder
 
@@ -70,7 +70,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, tuple[
 
 def test_colours_point_at_their_half(painted: list[tuple[Path, tuple[str, ...]]]) -> None:
     encoder = PlacesEncoder()
-    assert isinstance(encoder, Linear)
+    assert isinstance(encoder, Explainable)
     scores = evaluate_pointing(encoder, painted, pairs=20)
     assert (scores.right, scores.middle, scores.wrong) == (100.0, 0.0, 0.0)
     assert (scores.composites, scores.names, scores.unknown) == (20, 5, ())

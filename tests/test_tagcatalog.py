@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from searchengine.catalog import Catalog
 from searchengine.database import open_database
 from searchengine.records import PictureRecord
+from searchengine.selection import Selection
 from searchengine.tagcatalog import StoredTag, TagCatalog, TagCount
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
@@ -44,6 +45,12 @@ def said(tags: TagCatalog, *ids: int, model: str = "m") -> set[tuple[int, str, s
     return {(tag.image_id, tag.name, tag.source) for tag in tags.of(ids, model)}
 
 
+def holders(tags: TagCatalog, names: list[str]) -> dict[int, float]:
+    """Return how sure it is that a picture has one of these tags, by id."""
+    found = Selection.any_of(selection for _, selection in tags.holders("m", names))
+    return dict(zip(found.ids.tolist(), found.sure.tolist(), strict=True))
+
+
 def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
@@ -68,13 +75,13 @@ def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.guess({one: [("dog", 0.9)]}, "m", "v")
-    assert tags.holders(["dog"], "m") == {one: 0.9}
+    assert holders(tags, ["dog"]) == {one: 0.9}
     tags.say([one], "dog", "no")
     tags.guess({one: [("dog", 0.8)]}, "m", "w")
-    assert tags.holders(["dog"], "m") == {}
+    assert holders(tags, ["dog"]) == {}
     assert tags.counts("m") == []
     tags.say([one], "dog", "user")
-    assert tags.holders(["dog"], "m") == {one: 1.0}
+    assert holders(tags, ["dog"]) == {one: 1.0}
     assert tags.counts("m") == [TagCount("dog", 1, 0)]
     assert said(tags, one) == {(one, "dog", "user"), (one, "dog", "guess")}
 
@@ -84,7 +91,7 @@ def test_guesses_of_another_model_are_not_told(library):
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.guess({one: [("dog", 0.9)]}, "other", "v")
     assert tags.of([one], "m") == []
-    assert tags.holders(["dog"], "m") == {}
+    assert holders(tags, ["dog"]) == {}
     assert tags.of([one], "other") == [StoredTag(one, "dog", "guess", 0.9)]
     assert tags.unguessed("m", "v") == [one]
 
@@ -166,5 +173,10 @@ def test_holders_agree_with_a_naive_model(steps):
                     scores.append(guess[one][1])
                 if scores:
                     expected[one] = max(scores)
-            assert tags.holders(names, "m") == expected
+            assert holders(tags, names) == expected
+        alone = {name: holders(tags, [name]) for name in ("a", "b")}
+        every = {name: set(selection.ids.tolist()) for name, selection in tags.holders("m")}
+        assert {name: ids for name, ids in every.items() if ids} == {
+            name: set(found) for name, found in alone.items() if found
+        }
         catalog.close()

@@ -25,7 +25,8 @@ from searchengine.indexes.exact import ExactIndex
 from searchengine.resolve import Resolver
 from searchengine.sync import open_index
 from searchengine.tagging import ALIKE, Tagger, taught_vector
-from searchengine.types import Linear, Tag
+from searchengine.taught import TaughtWords
+from searchengine.types import Explainable, Tag
 from searchengine.vectors import unit_rows
 from searchengine.vocabulary import TagVocabulary, tag_name
 from tests.colour_encoder import ColourEncoder
@@ -178,7 +179,7 @@ def names_of(engine: Engine, query: str, **options) -> list[str]:
 def test_filters_keep_the_ranking_of_what_passes(engine):
     tagged = {"red-red": ["warm"], "red-white": ["warm", "pale"], "blue-white": ["pale", "Hot Dog"]}
     for name, tags in tagged.items():
-        engine.say(photo(engine, name), add=tags)
+        engine.edit_tags(photo(engine, name), add=tags)
     everything = names_of(engine, "red")
     for query, passes in {
         "red tag:warm": lambda tags: "warm" in tags,
@@ -197,7 +198,7 @@ def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine, tmp_path):
     paint(tmp_path / "photos" / "more" / "red-blue.png", "red", "blue")
     scan(engine, tmp_path / "photos")
     for name in ("red-blue", "red-red"):
-        engine.say(photo(engine, name), add=["warm"])
+        engine.edit_tags(photo(engine, name), add=["warm"])
     folder = tmp_path / "photos" / "more"
     assert names_of(engine, "red tag:warm", within=folder) == ["red-blue"]
     assert names_of(engine, "tag:warm", within=folder) == ["red-blue"]
@@ -207,14 +208,14 @@ def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine, tmp_path):
 def test_filters_alone_list_the_surest_first_and_missing_pictures_never(engine):
     ids = {name: engine.catalog.by_paths([photo(engine, name)])[photo(engine, name)].id
            for name in ("red-red", "red-green", "blue-red", "green-red")}  # fmt: skip
-    store = engine.labels._store
+    store = engine.catalog.tags
     guesses = {ids["red-red"]: 0.4, ids["red-green"]: 0.9, ids["blue-red"]: 0.8}
     store.guess(
         {one: [("sofa", sure), ("warm", 0.5)] for one, sure in guesses.items()},
         engine.encoder.fingerprint,
         "v",
     )
-    engine.say(photo(engine, "green-red"), add=["sofa"])
+    engine.edit_tags(photo(engine, "green-red"), add=["sofa"])
     hits = engine.search("tag:sofa").hits
     assert [hit.score for hit in hits] == [1.0, 0.9, 0.8, 0.4]
     assert names_of(engine, "tag:sofa") == ["green-red", "red-green", "blue-red", "red-red"]
@@ -228,20 +229,20 @@ def test_filters_alone_list_the_surest_first_and_missing_pictures_never(engine):
 def test_the_users_word_decides(engine):
     picture = photo(engine, "red-red")
     assert engine.tag(picture)[0] == Tag("red", "guess", None)
-    engine.say(picture, remove=["Red"], add=["Warm"])
+    engine.edit_tags(picture, remove=["Red"], add=["Warm"])
     shown = engine.tag(picture)
     assert shown[0] == Tag("warm", "user")
     assert "red" not in [tag.name for tag in shown]
-    engine.say(picture, add=["red"], remove=["warm"])
+    engine.edit_tags(picture, add=["red"], remove=["warm"])
     assert engine.tag(picture)[0] == Tag("red", "user")
     assert [tag.name for tag in engine.tag(picture)].count("red") == 1
-    engine.say(photo(engine, "blue-white"), accept=["blue"])
+    engine.edit_tags(photo(engine, "blue-white"), accept=["blue"])
     assert names_of(engine, "tag:blue") == ["blue-white"]
 
 
 def test_user_tags_follow_a_moved_file(engine):
     picture = photo(engine, "red-red")
-    engine.say(picture, add=["warm"])
+    engine.edit_tags(picture, add=["warm"])
     folder = Path(picture).parent
     (folder / "elsewhere").mkdir()
     os.rename(picture, folder / "elsewhere" / "renamed.png")
@@ -257,14 +258,14 @@ def test_user_tags_follow_a_moved_file(engine):
 )  # fmt: skip
 def test_a_word_that_makes_no_sense_is_refused(engine, word, message):
     with pytest.raises(QueryError, match=message):
-        engine.say(photo(engine, "red-red"), **word)
+        engine.edit_tags(photo(engine, "red-red"), **word)
 
 
 def test_tags_of_a_picture_outside_of_the_library_are_guessed_but_not_kept(engine, tmp_path):
     stranger = paint(tmp_path / "elsewhere.png", "yellow", "yellow")
     assert engine.tag(stranger)[0].name == "yellow"
     with pytest.raises(UnknownPicture, match="not in the library"):
-        engine.say(stranger, add=["warm"])
+        engine.edit_tags(stranger, add=["warm"])
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     with pytest.raises(QueryError, match=r"broken\.png"):
@@ -273,7 +274,7 @@ def test_tags_of_a_picture_outside_of_the_library_are_guessed_but_not_kept(engin
 
 def test_guesses_are_not_kept_without_a_calibration(engine):
     with pytest.raises(ModelError, match="lexpix train match"):
-        engine.labels.tag_all()
+        engine.tags.tag_all()
 
 
 # Taught words, with the same encoder
@@ -296,10 +297,11 @@ def test_a_taught_word_works_in_queries_and_as_a_tag(engine):
 def test_the_longest_phrase_counts_first(engine):
     engine.teach("barn", [photo(engine, "blue-white")])
     engine.teach("red barn", [photo(engine, "green-white")])
-    pieces = engine.taught.split("a red barn, a barn")
+    taught = TaughtWords(engine.catalog.tags, engine.catalog, engine.encoder)
+    pieces = taught.split("a red barn, a barn")
     assert [piece if isinstance(piece, str) else (piece[0],) for piece in pieces] == [
         "a", ("red barn",), "a", ("barn",)]  # fmt: skip
-    assert engine.taught.split("nothing known") == ["nothing known"]
+    assert taught.split("nothing known") == ["nothing known"]
 
 
 def with_another_model(engine: Engine, library: Path) -> Engine:
@@ -314,12 +316,12 @@ def test_another_model_learns_the_word_again_from_the_pictures(engine, tmp_path,
     gone = photo(engine, "green-red")
     os.remove(gone)
     with with_another_model(engine, tmp_path / "library") as other:
-        assert [word.usable for word in other.taught.all()] == [False]
+        assert [word.usable for word in other.taught_words()] == [False]
         scan(other, tmp_path / "photos")
         with caplog.at_level(logging.WARNING):
             assert names_of(other, "barn")[0] == "green-white"
         assert "taught with another model; made anew from 1 of its 2 pictures" in caplog.text
-        assert [word.usable for word in other.taught.all()] == [True]
+        assert [word.usable for word in other.taught_words()] == [True]
 
 
 def test_another_model_says_so_if_the_pictures_are_gone(engine, tmp_path):
@@ -376,10 +378,11 @@ def test_explanation_of_a_taught_word_adds_up_to_the_score(tmp_path, photos):
         assert found.score == pytest.approx(scores["camera.png"], abs=2e-3)
         assert sum(part.share for part in found.parts) == pytest.approx(found.score, abs=1e-4)
         assert "tom's tomcat" in [part.label for part in found.parts]
-        assert isinstance(engine._reader, Linear)
+        with_words = engine.encoder_with_taught_words
+        assert isinstance(with_words, Explainable)
         plain = Resolver(engine.catalog, engine.encoder)
         asked = searchengine.query.parse("a cat on grass")
-        taught = engine._resolver.resolve(asked)[0][0][1]
+        taught = Resolver(engine.catalog, with_words).resolve(asked)[0][0][1]
         np.testing.assert_array_equal(taught, plain.resolve(asked)[0][0][1])
 
 

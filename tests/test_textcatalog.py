@@ -187,7 +187,7 @@ def test_a_library_of_texts_agrees_with_a_naive_model(steps):
                 rows = model.encode_documents([one.document for one in stored])
                 asked = model.encode_documents([Document("text", "red")])[0]
                 expected = dict(zip([one.id for one in stored], rows @ asked, strict=True))
-                hits = engine.search_texts("red", limit=99).hits
+                hits = engine.texts.search("red", limit=99).hits
                 assert {hit.id for hit in hits} == expected.keys()
                 for hit in hits:
                     assert hit.score == pytest.approx(float(expected[hit.id]), abs=2e-3)

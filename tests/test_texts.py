@@ -131,19 +131,19 @@ def test_a_model_without_word_vectors_gets_pieces() -> None:
 def test_texts_and_pictures_find_each_other(engine: Engine, tmp_path: Path) -> None:
     add(engine, write(tmp_path / "t.jsonl", {"title": "red"}, {"title": "x", "body": "blue blue"}))
     red, blue = (
-        engine.texts_for(tmp_path / "photos" / f"{name}.png", limit=1).hits[0]
+        engine.texts.for_picture(tmp_path / "photos" / f"{name}.png", limit=1).hits[0]
         for name in ("red", "blue")
     )
     assert (red.title, blue.title) == ("red", "x")
     assert red.score == pytest.approx(1.0, abs=1e-3)
-    [hit] = engine.pictures_for(blue.id, limit=1).hits
+    [hit] = engine.texts.pictures(blue.id, limit=1).hits
     assert hit.path == str(tmp_path / "photos" / "blue.png")
-    assert [hit.title for hit in engine.search_texts("blue").hits] == ["x", "red"]
+    assert [hit.title for hit in engine.texts.search("blue").hits] == ["x", "red"]
 
 
 def test_a_text_asks_within_a_folder(engine: Engine, tmp_path: Path) -> None:
     only = tmp_path / "photos" / "blue.png"
-    hits = engine.pictures_for(Document("text", "red"), within=only).hits
+    hits = engine.texts.pictures(Document("text", "red"), within=only).hits
     assert [hit.path for hit in hits] == [str(only)]
 
 
@@ -155,7 +155,7 @@ def test_kinds_are_searched_apart(engine: Engine, tmp_path: Path) -> None:
     )
     add(engine, file)
     kinds = {
-        kind: sorted(hit.kind for hit in engine.search_texts("red", kind=kind).hits)
+        kind: sorted(hit.kind for hit in engine.texts.search("red", kind=kind).hits)
         for kind in (None, "text", "recipe")
     }
     assert kinds == {None: ["recipe", "text"], "text": ["text"], "recipe": ["recipe"]}
@@ -173,7 +173,10 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
     picture = tmp_path / "photos" / "red.png"
 
     def titles(**filters: Sequence[str]) -> list[str]:
-        return [hit.title for hit in engine.recipes_from(picture, limit=3, **filters).hits]
+        return [
+            hit.title
+            for hit in engine.texts.for_picture(picture, kind="recipe", limit=3, **filters).hits
+        ]
 
     assert titles() == ["red"] * 3
     assert titles(having=["chicken"]) == ["blue"]
@@ -181,7 +184,7 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
     assert titles(having=["eggs", "chicken"], lacking=["flour"]) == ["blue"]
     assert titles(having=["egg"], lacking=["chicken"]) == ["red"] * 3
     assert titles(having=["walnut"]) == []
-    words = engine.search_texts("red", limit=3, having=["eggs"], lacking=["flour"]).hits
+    words = engine.texts.search("red", limit=3, having=["eggs"], lacking=["flour"]).hits
     assert [hit.title for hit in words] == ["blue"]
     first = engine.texts.first(2, kind="recipe", lacking=["chicken"])
     assert [text.document.ingredients[1] for text in first] == [
@@ -203,7 +206,7 @@ def test_what_must_be_avoided_is_looked_for_in_the_whole_line(
     add(engine, file)
     picture = tmp_path / "photos" / "red.png"
     for food in ("peanuts", "nuts"):
-        hits = engine.recipes_from(picture, lacking=[food], limit=2).hits
+        hits = engine.texts.for_picture(picture, kind="recipe", lacking=[food], limit=2).hits
         assert [hit.title for hit in hits] == ["blue"]
 
 
@@ -214,12 +217,12 @@ def test_texts_follow_a_model_change_and_back(engine: Engine, tmp_path: Path) ->
         second = other.texts.general.fingerprint
         assert second != first
         assert store.searchable(second) == 0
-        assert [hit.title for hit in other.search_texts("blue", limit=1).hits] == ["blue"]
+        assert [hit.title for hit in other.texts.search("blue", limit=1).hits] == ["blue"]
         assert (store.searchable(first), store.searchable(second)) == (2, 2)
         assert other.texts.drop("c0" * 32) == 2
     assert store.searchable(first) == 0
     assert engine.texts.refresh() == 2
-    assert [hit.title for hit in engine.search_texts("red", limit=1).hits] == ["red"]
+    assert [hit.title for hit in engine.texts.search("red", limit=1).hits] == ["red"]
 
 
 @dataclass
@@ -246,9 +249,9 @@ def test_a_model_of_recipes_answers_where_only_recipes_can(
     recipe = {"title": "red", "ingredients": ["blue"]}
     add(engine, write(tmp_path / "t.jsonl", recipe, {"title": "blue"}))
     picture = tmp_path / "photos" / "red.png"
-    expected = engine.texts_for(picture, kind="recipe").hits
-    everything = engine.texts_for(picture).hits
-    like = engine.pictures_for(expected[0].id).hits
+    expected = engine.texts.for_picture(picture, kind="recipe").hits
+    everything = engine.texts.for_picture(picture).hits
+    like = engine.texts.pictures(expected[0].id).hits
 
     monkeypatch.setattr(
         "searchengine.texts.text_model",
@@ -259,9 +262,9 @@ def test_a_model_of_recipes_answers_where_only_recipes_can(
     with open_engine(tmp_path / "library") as again:
         # Mirroring changes no cosine, so that the answers are those of the general model ...
         for found, wanted in (
-            (again.texts_for(picture, kind="recipe").hits, expected),
-            (again.texts_for(picture).hits, everything),
-            (again.pictures_for(expected[0].id).hits, like),
+            (again.texts.for_picture(picture, kind="recipe").hits, expected),
+            (again.texts.for_picture(picture).hits, everything),
+            (again.texts.pictures(expected[0].id).hits, like),
         ):
             assert [hit.id for hit in found] == [hit.id for hit in wanted]
             scores = [hit.score for hit in found]
@@ -269,20 +272,20 @@ def test_a_model_of_recipes_answers_where_only_recipes_can(
         # ... from vectors of its own, for recipes only.
         assert again.texts.store.searchable("ee" * 32) == 1
         blue = tmp_path / "photos" / "blue.png"
-        [only] = again.pictures_for(expected[0].id, within=blue).hits
+        [only] = again.texts.pictures(expected[0].id, within=blue).hits
         assert only.path == str(blue)
 
 
 def test_what_cannot_be_answered_is_told(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(NothingIndexed, match="run: lexpix texts add FILE"):
-        engine.search_texts("red")
+        engine.texts.search("red")
     add(engine, write(tmp_path / "t.jsonl", {"title": "red"}))
     with pytest.raises(NothingIndexed, match=r"no recipe is stored.*--kind recipe"):
-        engine.texts_for(tmp_path / "photos" / "red.png", kind="recipe")
+        engine.texts.for_picture(tmp_path / "photos" / "red.png", kind="recipe")
     with pytest.raises(UnknownText, match="99: no text of the library"):
-        engine.pictures_for(99)
+        engine.texts.pictures(99)
     with pytest.raises(UnknownWords, match="sky"):
-        engine.search_texts("sky")
+        engine.texts.search("sky")
 
 
 # Adding
@@ -324,7 +327,7 @@ def test_nothing_is_pruned_by_a_file_of_which_a_part_is_unreadable(
     write(file, {"id": 1, "title": "red"})
     assert add(engine, file)[0].gone == 1
     assert add(engine, file, prune=True)[0].removed == 1
-    assert [hit.title for hit in engine.search_texts("blue").hits] == ["red"]
+    assert [hit.title for hit in engine.texts.search("blue").hits] == ["red"]
 
 
 def test_a_failing_version_leaves_the_one_that_is_stored(engine: Engine, tmp_path: Path) -> None:

@@ -204,14 +204,13 @@ def words_map(
     from indexer.maps.scene import known_words, map_words, tag_words
     from indexer.maps.vocabulary import frequent_words, nearest_words
     from searchengine.config import load_settings
-    from searchengine.taught import with_taught
 
     form = form_of(out, form)
     require_writable(out)
     named = {"library": library, "model": model}
     flags = {name: value for name, value in named.items() if value is not None}
     with _engine(load_settings(flags)) as engine:
-        encoder = with_taught(engine.encoder, engine.taught)
+        encoder = engine.encoder_with_taught_words
         if words:
             chosen: Sequence[str] = words if count is None else words[:count]
         elif near is not None:
@@ -240,27 +239,22 @@ def _engine(settings: Settings) -> Engine:
 
 def _chosen(engine: Engine, within: str | None, where: str | None, limit: int, seed: int) -> Ids:
     """Return the ids of the pictures to draw, sorted."""
-    import os
-
     import numpy as np
 
     from searchengine import query
     from searchengine.errors import NothingIndexed, QueryError
+    from searchengine.status import ids_within
 
     ids = engine.catalog.present()
     if not len(ids):
         raise NothingIndexed("the library has no picture to draw; run: lexpix index FOLDER")
     if within is not None:
-        path = os.path.abspath(os.path.expanduser(within))
-        ids = engine.catalog.ids_under(path)
-        if not len(ids):
-            raise NothingIndexed(f"{path}: nothing of it is indexed; run: lexpix index {path}")
+        ids = ids_within(engine.catalog, within)
     if where is not None:
         asked = query.parse(where)
         if asked.terms:
             raise QueryError(f'{where!r}: --where takes filters only, such as "tag:dog"')
-        passing = engine.labels.passing(asked.filters, ids)
-        ids = np.sort(np.fromiter(passing, dtype=np.int64))
+        ids = engine.tags.select(asked.filters, ids).ids
         if not len(ids):
             raise NothingIndexed(f"{where!r}: no picture passes; see: lexpix tag --list")
     if len(ids) > limit:

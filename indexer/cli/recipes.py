@@ -40,7 +40,7 @@ def from_picture(
     ingredients passes neither.
     """
     with opened(library, model) as engine:
-        answer = engine.recipes_from(
-            picture_of(picture), having=having, lacking=lacking, limit=limit
+        answer = engine.texts.for_picture(
+            picture_of(picture), limit=limit, kind="recipe", having=having, lacking=lacking
         )
     show_answer(answer, as_json)

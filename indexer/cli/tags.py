@@ -12,7 +12,7 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.engine import Engine
-    from searchengine.types import Tag
+    from searchengine.types import Encoder, Tag
 
 
 @click.command()
@@ -80,10 +80,10 @@ def tag(
             for _, picture in chosen if said else ():
                 engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
             for _, picture in chosen if said else ():
-                engine.say(picture, add=add, remove=remove, accept=accept)
+                engine.edit_tags(picture, add=add, remove=remove, accept=accept)
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
-            if not engine.labels.is_calibrated:
-                from searchengine.labels import CALIBRATE
+            if not engine.is_calibrated:
+                from searchengine.tags import CALIBRATE
 
                 note = "this model has no calibration, so guesses have no confidence"
                 click.echo(f"lexpix: {note}; {CALIBRATE}", err=True)
@@ -125,7 +125,7 @@ def teach(
             _teach(engine, name, pictures)
         elif forget is not None:
             engine.forget_word(forget)
-        words = engine.taught.all()
+        words = engine.taught_words()
     if as_json:
         print_json(
             {
@@ -154,10 +154,18 @@ def _teach(engine: Engine, name: str, pictures: tuple[str, ...]) -> None:
         )
     if not pictures:
         raise click.UsageError(f"{name!r}: name the pictures that show it")
-    if engine.knows(name):
+    if _is_known_word(engine.encoder, name):
         note = "is a word that the model knows; from now on it means these pictures. To undo that:"
         click.echo(f"lexpix: {name!r} {note} lexpix teach --forget {name!r}", err=True)
     engine.teach(name, [picture_of(picture) for picture in pictures])
+
+
+def _is_known_word(encoder: Encoder, name: str) -> bool:
+    """Tell whether a model itself, without taught words, has a word."""
+    from searchengine.types import Vocabulary
+
+    known = not (isinstance(encoder, Vocabulary) and encoder.unknown_words(name))
+    return known and len(name.split()) == 1
 
 
 def _open(flags: dict[str, str]) -> Any:
@@ -191,9 +199,7 @@ def _tag_all(engine: Engine, as_json: bool) -> None:
     from indexer.progress import meter
 
     with meter("pictures") as progress:
-        looked_at, kept = engine.labels.tag_all(
-            lambda done, total: progress("tagging", done, total)
-        )
+        looked_at, kept = engine.tags.tag_all(lambda done, total: progress("tagging", done, total))
     if as_json:
         print_json({"pictures": looked_at, "tags": kept})
     elif looked_at:
@@ -203,7 +209,7 @@ def _tag_all(engine: Engine, as_json: bool) -> None:
 
 
 def _list(engine: Engine, as_json: bool) -> None:
-    counts = engine.labels.counts()
+    counts = engine.tags.counts()
     if as_json:
         entries = [{"name": one.name, "user": one.user, "guess": one.guess} for one in counts]
         print_json({"tags": entries})

@@ -146,7 +146,7 @@ def for_picture(
     "#12".
     """
     with opened(library, model) as engine:
-        answer = engine.texts_for(picture_of(picture), limit=limit, kind=kind)
+        answer = engine.texts.for_picture(picture_of(picture), limit=limit, kind=kind)
     show_answer(answer, as_json)
 
 
@@ -177,7 +177,7 @@ def search(
     --with and --without look at ingredients, as for: lexpix recipes from
     """
     with opened(library, model) as engine:
-        answer = engine.search_texts(
+        answer = engine.texts.search(
             " ".join(words), limit=limit, kind=kind, having=having, lacking=lacking
         )
     for one in answer.translated:

@@ -22,7 +22,7 @@ from searchengine.errors import ModelError, TrainingDataError
 from searchengine.explain import split
 from searchengine.images import open_image
 from searchengine.resolve import parts_of
-from searchengine.types import Encoder, Linear, Term
+from searchengine.types import Encoder, Explainable, Term
 
 HALF = 224
 """Pixels per side of each picture of a composite, if the model names no size."""
@@ -117,7 +117,7 @@ def evaluate_pointing(
         ModelError: The scores of this model cannot be split exactly.
         TrainingDataError: No pair of pictures has different names that the model knows.
     """
-    if not isinstance(encoder, Linear):
+    if not isinstance(encoder, Explainable):
         raise ModelError(
             f"model {encoder.name!r}: its scores cannot be split exactly, because it is not linear "
             "in words and places; use a joint model"
@@ -158,7 +158,9 @@ def side_by_side(left: Image.Image, right: Image.Image, size: int = HALF) -> Ima
     return sheet
 
 
-def heat(name: str, regions: npt.NDArray[np.float32], encoder: Linear) -> npt.NDArray[np.float32]:
+def heat(
+    name: str, regions: npt.NDArray[np.float32], encoder: Explainable
+) -> npt.NDArray[np.float32]:
     """Return what each place gives to the score of a name, shape (rows, columns).
 
     Args:
@@ -195,7 +197,7 @@ def _part_of(column: int, columns: int) -> str:
 def _regions(
     composites: Sequence[Composite], encoder: Encoder
 ) -> Iterator[tuple[Composite, npt.NDArray[np.float32]]]:
-    assert isinstance(encoder, Linear)
+    assert isinstance(encoder, Explainable)
     size = encoder.decode_size
 
     def put_together(composite: Composite) -> Image.Image:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from searchengine.errors import QueryError
 from searchengine.paging import Sort
-from searchengine.ranking import Place
+from searchengine.ranking import Cursor
 from searchengine.types import Picture, Term, UnknownWord
 from searchengine.web.live import Live
 from searchengine.web.thumbs import Thumbs
@@ -94,32 +94,32 @@ def unknown_entries(words: Sequence[UnknownWord]) -> list[dict[str, Any]]:
     return [{"word": one.word, "suggestion": one.suggestion} for one in words]
 
 
-def cursor_of(place: Place | None, sort: Sort) -> str | None:
-    """Write a place as text that a client hands back."""
-    if place is None:
+def encoded_cursor(cursor: Cursor | None, sort: Sort) -> str | None:
+    """Write a cursor as text that a client hands back."""
+    if cursor is None:
         return None
-    text = f"{sort}:{place.key.hex()}:{place.tie}:{place.seen}"
+    text = f"{sort}:{cursor.key.hex()}:{cursor.tie}:{cursor.seen}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def place_in(cursor: str | None, sort: Sort) -> Place | None:
-    """Read what `cursor_of` wrote.
+def decoded_cursor(text: str | None, sort: Sort) -> Cursor | None:
+    """Read what `encoded_cursor` wrote.
 
     Raises:
         QueryError: It is no cursor, or one of another order.
     """
-    if cursor is None:
+    if text is None:
         return None
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        order, key, tie, seen = text.decode("ascii").split(":")
-        place = Place(float.fromhex(key), int(tie), int(seen))
-        if order != sort or place.key != place.key or not 0 <= place.seen < 2**40:
+        plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        order, key, tie, seen = plain.decode("ascii").split(":")
+        cursor = Cursor(float.fromhex(key), int(tie), int(seen))
+        if order != sort or cursor.key != cursor.key or not 0 <= cursor.seen < 2**40:
             raise ValueError(order)
-        if not -(2**63) <= place.tie < 2**63:
+        if not -(2**63) <= cursor.tie < 2**63:
             raise ValueError(tie)
     except (ValueError, OverflowError, binascii.Error) as error:
         raise QueryError(
             "cursor: not one that a page of this order has ended with; begin without one"
         ) from error
-    return place
+    return cursor

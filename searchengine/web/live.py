@@ -113,7 +113,7 @@ class Live:
         self._tags_reader: threading.Thread | None = None
         self._tagged: list[int] = []
         self._due = 0.0
-        self._facets = Facets(Columns.empty(), TagTable.empty(), (), engine.labels.vocabulary)
+        self._facets = Facets(Columns.empty(), TagTable.empty(), (), engine.tags.vocabulary)
         self.refresh()
 
     @contextmanager

@@ -12,10 +12,10 @@ from searchengine.answers import translated_entries
 from searchengine.columns import format_of
 from searchengine.duplicates import copies, near_duplicates
 from searchengine.engine import Engine
-from searchengine.errors import ImageError, ModelError, UnknownPicture
+from searchengine.errors import ImageError, ModelError
 from searchengine.images import format_in
 from searchengine.query import parse
-from searchengine.types import Picture, Tag, Vector
+from searchengine.types import Tag, Vector
 from searchengine.web import answers, schemas
 from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs, TheUploads
 from searchengine.web.originals import OpenFile
@@ -42,24 +42,12 @@ FOR_EVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
 
 
-def known(engine: Engine, id_: int) -> Picture:
-    """Return a picture of the library.
-
-    Raises:
-        UnknownPicture: There is none of that number.
-    """
-    picture = engine.catalog.get([id_]).get(id_)
-    if picture is None:
-        raise UnknownPicture(f"#{id_}: no picture of the library has this number")
-    return picture
-
-
 @router.get("/{id}", response_model=schemas.ImageAnswer)
 def image(id: PictureId, live: TheLibrary) -> Response:
     """Return all that is known of a picture."""
     with live.reading() as view:
         engine = view.engine
-        picture = known(engine, id)
+        picture = engine.picture(id)
         exif = picture.exif
         vector = _vector(engine, id)
         same = [one.id for one in copies(engine.catalog, picture)]
@@ -93,7 +81,7 @@ def image(id: PictureId, live: TheLibrary) -> Response:
 @router.get("/{id}/file", response_class=Response)
 def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
     """Return the file of a picture as it was indexed; a range of its bytes may be asked for."""
-    picture = known(live.engine, id)
+    picture = live.engine.picture(id)
     try:
         opened = live.engine.original(picture)
     except ImageError as error:
@@ -126,7 +114,7 @@ def thumb(
     v: Annotated[str | None, Query(max_length=64)] = None,
 ) -> Response:
     """Return a small JPEG; with the right `v` it may be kept for ever."""
-    picture = known(live.engine, id)
+    picture = live.engine.picture(id)
     digest = picture.sha256
     is_current = v is not None and digest is not None and digest[:8] == v
     headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN}
@@ -152,8 +140,8 @@ def similar(
 ) -> Response:
     """Find pictures that look like one."""
     terms = [schemas.TermIn(image_id=id)]
-    asked = schemas.SearchRequest(terms=terms, limit=limit, cursor=cursor, unlikely=unlikely)
-    return search(asked, live, uploads)
+    request = schemas.SearchRequest(terms=terms, limit=limit, cursor=cursor, unlikely=unlikely)
+    return search(request, live, uploads)
 
 
 @router.get("/{id}/explain", response_model=schemas.ExplainAnswer)
@@ -164,12 +152,12 @@ def explain(
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)],
 ) -> Response:
     """Split the score of a picture exactly into the words of a query and its own places."""
-    asked = parse(q, exists=lambda _: False)
-    given = uploads.given(asked.terms)
+    query = parse(q, exists=lambda _: False)
+    named = uploads.named_by(query.terms)
     engine = live.engine
-    known(engine, id)
+    engine.picture(id)  # there is one
     with uploads.decoding.turn():
-        found = engine.explainer.explain(asked, id, given)
+        found = engine.explain(query, id, named)
     rows, columns = found.parts[0].grid.shape
     return AsciiJSON(
         {
@@ -193,7 +181,7 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
     A sentence that is stored comes without words if there is no captioner now.
     """
     engine = live.engine
-    known(engine, id)
+    engine.picture(id)  # there is one
     try:
         with uploads.decoding.turn():
             found = engine.caption(id)
@@ -231,9 +219,9 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
 def put_tags(id: PictureId, said: schemas.TagsRequest, live: TheLibrary) -> Response:
     """Take the user's word on the tags of a picture."""
     engine = live.engine
-    known(engine, id)
+    engine.picture(id)  # there is one
     try:
-        engine.say(id, add=said.add, remove=said.remove, accept=said.accept)
+        engine.edit_tags(id, add=said.add, remove=said.remove, accept=said.accept)
     finally:  # what was said before an error was found counts
         live.tagged(id)
     return AsciiJSON({"tags": _tags(engine, id, _vector(engine, id))})
@@ -245,7 +233,7 @@ def _vector(engine: Engine, id_: int) -> Vector | None:
 
 def _tags(engine: Engine, id_: int, vector: Vector | None, limit: int = 10) -> list[dict[str, Any]]:
     """Return the tags of a picture as `Engine.tag` does; none if it has no vector."""
-    return [] if vector is None else tag_entries(engine.labels.tags(vector, [id_], limit))
+    return [] if vector is None else tag_entries(engine.tags.of(vector, [id_], limit))
 
 
 def tag_entries(tags: list[Tag]) -> list[dict[str, Any]]:

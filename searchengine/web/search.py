@@ -12,9 +12,8 @@ from searchengine import query as grammar
 from searchengine.answers import hit_entry, translated_entries
 from searchengine.errors import QueryError
 from searchengine.facets import Count, Facet
-from searchengine.paging import Page, Wanted, page_of
-from searchengine.query import parse
-from searchengine.types import Query as Asked
+from searchengine.paging import Page, PageRequest
+from searchengine.types import Query as ParsedQuery
 from searchengine.types import TagFilter, Term
 from searchengine.web import answers, schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary, TheUploads
@@ -28,49 +27,61 @@ Values = Annotated[list[str], Query(max_length=schemas.MAX_VALUES)]
 Year = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,4}$")]
 
 
-def query_in(text: str) -> Asked | None:
+def query_in(text: str) -> ParsedQuery | None:
     """Read a query; None if it is blank, which asks for all pictures.
 
     Raises:
         QuerySyntaxError: It does not parse.
     """
-    return parse(text, exists=lambda _: False) if text.strip() else None
+    return grammar.parse(text, exists=lambda _: False) if text.strip() else None
+
+
+def query_of(request: schemas.SearchRequest) -> ParsedQuery | None:
+    """Return the query of a request, as text or as terms; None if it asks for all pictures.
+
+    Raises:
+        QueryError: It has both, or does not parse.
+    """
+    if request.terms is not None and request.query is not None:
+        raise QueryError("give a query or terms, not both")
+    if request.terms is None and request.filters_in_query:
+        raise QueryError("filters_in_query belong to terms; write them into the query")
+    if request.terms is None:
+        return query_in(request.query or "")
+    terms = tuple(_term(term) for term in request.terms)
+    filters = tuple(TagFilter(f.name, f.excluded, f.kind) for f in request.filters_in_query)
+    return ParsedQuery(terms, filters) if terms or filters else None
+
+
+def ids_named(query: ParsedQuery | None) -> list[int]:
+    """Return the numbers of the pictures of the library that a query names."""
+    return [int(term.value) for term in query.terms if term.kind == "id"] if query else []
 
 
 @router.post("/search", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
-def search(asked: schemas.SearchRequest, live: TheLibrary, uploads: TheUploads) -> Response:
+def search(request: schemas.SearchRequest, live: TheLibrary, uploads: TheUploads) -> Response:
     """Find pictures by a query or its terms, and by facets; without a query list all of them."""
-    if asked.terms is not None and asked.query is not None:
-        raise QueryError("give a query or terms, not both")
-    if asked.terms is None and asked.filters_in_query:
-        raise QueryError("filters_in_query belong to terms; write them into the query")
-    if asked.terms is None:
-        wanted = query_in(asked.query or "")
-    else:
-        terms = tuple(_term(term) for term in asked.terms)
-        filters = tuple(TagFilter(f.name, f.excluded, f.kind) for f in asked.filters_in_query)
-        wanted = Asked(terms, filters) if terms or filters else None
-    question = Wanted(
-        wanted,
-        asked.filters.chosen(),
-        asked.sort,
-        asked.unlikely,
-        asked.limit,
-        answers.place_in(asked.cursor, asked.sort),
-        uploads.given(wanted.terms if wanted else ()),
-        count="facets" in asked.with_,
-        explain="explain" in asked.with_,
+    query = query_of(request)
+    page_request = PageRequest(
+        query,
+        request.filters.chosen(),
+        sort=request.sort,
+        unlikely=request.unlikely,
+        limit=request.limit,
+        after=answers.decoded_cursor(request.cursor, request.sort),
+        uploads=uploads.named_by(query.terms if query else ()),
+        count="facets" in request.with_,
+        explain="explain" in request.with_,
     )
     with live.reading() as view:
-        page = page_of(view.engine, view.facets, question)
-        named = [int(t.value) for t in wanted.terms if t.kind == "id"] if wanted else []
-        pictures = view.engine.catalog.get(named)
+        page = view.engine.page(page_request, view.facets)
+        pictures = view.engine.catalog.get(ids_named(query))
     return AsciiJSON(
         {
             "query": page.answer.query,
-            **parts_entry(wanted, pictures),
+            **parts_entry(query, pictures),
             **page_entry(page),
-            "next_cursor": answers.cursor_of(page.after, asked.sort),
+            "next_cursor": answers.encoded_cursor(page.next, request.sort),
             "took_ms": round(page.answer.took_ms, 3),
         }
     )
@@ -139,17 +150,15 @@ def parse_query(
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)],
 ) -> Response:
     """Read a query without answering it."""
-    asked = parse(q, exists=lambda _: False)
-    uploads.given(asked.terms)
+    query = grammar.parse(q, exists=lambda _: False)
+    uploads.named_by(query.terms)  # they are there
     with live.reading() as view:
-        named = [int(term.value) for term in asked.terms if term.kind == "id"]
-        pictures = view.engine.catalog.get(named)
-        unknown = view.engine.unknown_words(asked)
-        translated = view.engine.translated(asked)
-    parts = parts_entry(asked, pictures)
+        pictures = view.engine.catalog.get(ids_named(query))
+        unknown, translated = view.engine.understood(query)
+    parts = parts_entry(query, pictures)
     return AsciiJSON(
         {
-            "query": grammar.format(asked),
+            "query": grammar.format(query),
             "terms": parts["terms"],
             "filters": parts["filters_in_query"],
             "unknown_words": answers.unknown_entries(unknown),
@@ -186,20 +195,17 @@ def page_entry(page: Page) -> dict[str, Any]:
     """Return the JSON form of a page, without its query."""
     hits = []
     for hit in page.answer.hits:
-        entry = hit_entry(hit)
-        if not page.scored:
-            entry |= {"score": None, "match": None, "band": None}
-        entry |= answers.brief(page.pictures[hit.id])
+        entry = hit_entry(hit) | answers.brief(page.pictures[hit.id])
         if page.shares is not None:
             entry["explain"] = [
                 {"label": label, "share": round(share, 6)}
                 for label, share in page.shares.get(hit.id, [])
             ]
         hits.append(entry)
-    found: dict[str, Any] = {"hits": hits}
+    entries: dict[str, Any] = {"hits": hits}
     if page.counts is not None:
-        found["facets"] = facets_entry(page.counts)
-    return found | {
+        entries["facets"] = facets_entry(page.counts)
+    return entries | {
         "total": page.total,
         "unknown_words": answers.unknown_entries(page.answer.unknown_words),
         "translated": translated_entries(page.answer.translated),
@@ -207,9 +213,9 @@ def page_entry(page: Page) -> dict[str, Any]:
     }
 
 
-def parts_entry(asked: Asked | None, pictures: Any) -> dict[str, Any]:
+def parts_entry(query: ParsedQuery | None, pictures: Any) -> dict[str, Any]:
     """Return the JSON form of the terms and the filters of a query."""
-    terms, filters = ((), ()) if asked is None else (asked.terms, asked.filters)
+    terms, filters = ((), ()) if query is None else (query.terms, query.filters)
     return {
         "terms": [answers.term_entry(term, pictures) for term in terms],
         "filters_in_query": [

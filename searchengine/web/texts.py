@@ -17,7 +17,7 @@ from searchengine.texts import title_of
 from searchengine.types import TextAnswer
 from searchengine.web import answers, schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary, TheUploads
-from searchengine.web.pictures import PictureId, known
+from searchengine.web.pictures import PictureId
 
 router = APIRouter(default_response_class=AsciiJSON)
 
@@ -68,7 +68,7 @@ def pictures_of_text(
 ) -> Response:
     """Find pictures that show what a text tells of; to a recipe, what shows no food is unlikely."""
     with live.reading() as view, live.texts():
-        answer = view.engine.pictures_for(id, limit=limit, unlikely=unlikely)
+        answer = view.engine.texts.pictures(id, limit=limit, unlikely=unlikely)
         rows = view.engine.catalog.get(hit.id for hit in answer.hits)
     hits = [hit_entry(hit) | answers.brief(rows[hit.id]) for hit in answer.hits if hit.id in rows]
     return AsciiJSON(
@@ -87,7 +87,7 @@ def texts_of_picture(
     id: PictureId, live: TheLibrary, kind: Kind | None = None, limit: Limit = 20
 ) -> Response:
     """Find the texts nearest to a picture; a library without texts has none."""
-    picture = known(live.engine, id)
+    picture = live.engine.picture(id)
     with live.texts() as found:
         counts = found.store.counts()
         if not (sum(counts.values()) if kind is None else counts[kind]):

@@ -107,7 +107,7 @@ class Uploads:
             404, f"upload {token!r}: not here, or not any more; drop the file into the page again"
         )
 
-    def given(self, terms: Iterable[Term]) -> dict[str, KnownPicture]:
+    def named_by(self, terms: Iterable[Term]) -> dict[str, KnownPicture]:
         """Return the pictures that terms of the kind picture stand for, by their values.
 
         Raises:

@@ -73,7 +73,7 @@ def table_of(encoder: Encoder) -> WordVectors:
 
 def _neighbours(live: Live) -> Neighbours:
     engine = live.engine
-    return Neighbours(table_of(engine.encoder), engine.reading.reader)
+    return Neighbours(table_of(engine.encoder), engine.languages)
 
 
 def _scores(found: list[WordScore]) -> Response:
@@ -97,8 +97,8 @@ def _tags(view: View, begun: str) -> list[dict[str, Any]]:
 
 def _words(view: View, begun: str) -> list[dict[str, Any]]:
     """Return taught words, then those that can be seen in a picture, then all others."""
-    words = [word.name for word in view.engine.taught.all() if word.usable]
-    seen = sorted(view.engine.labels.vocabulary.entries, key=lambda entry: entry.rank)
+    words = [word.name for word in view.engine.taught_words() if word.usable]
+    seen = sorted(view.engine.tags.vocabulary.entries, key=lambda entry: entry.rank)
     words += [entry.name for entry in seen]
     fitting = [name for name in words if name.startswith(begun)][:MOST]
     encoder = view.engine.encoder
@@ -106,7 +106,7 @@ def _words(view: View, begun: str) -> list[dict[str, Any]]:
         fitting += table_of(encoder).beginning(begun, MOST)
     found: list[dict[str, Any]] = [
         {"kind": "word", "text": alias, "insert": alias, "english": english}
-        for alias, english in view.engine.reading.reader.completions(begun, MOST)
+        for alias, english in view.engine.languages.completions(begun, MOST)
     ]
     found += [{"kind": "word", "text": word, "insert": word} for word in dict.fromkeys(fitting)]
     return found[:MOST]

@@ -1,14 +1,16 @@
-"""`Labels`: the tags of a library, the user's and the model's, and the filters made of them."""
+"""`Tags`: the tags of a library, the user's and the model's, and the filters made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from searchengine.catalog import Catalog
+from searchengine.columns import TagTable
 from searchengine.errors import ModelError, QueryError
+from searchengine.selection import Selection
 from searchengine.tagcatalog import TagCatalog, TagCount
 from searchengine.tagging import Tagger, matcher_of
 from searchengine.taught import TaughtWords
@@ -21,7 +23,7 @@ BATCH = 256
 """Pictures that are tagged and written at a time."""
 
 
-class Labels:
+class Tags:
     """Tag pictures, take the user's word on tags, and find pictures by them."""
 
     def __init__(
@@ -41,12 +43,7 @@ class Labels:
         """The words that the model may propose."""
         return TagVocabulary.load()
 
-    @property
-    def is_calibrated(self) -> bool:
-        """Whether guesses have a confidence, so that they can be kept."""
-        return matcher_of(self._encoder) is not None
-
-    def tags(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
+    def of(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
         """Return the user's tags of a picture, then the model's that the user has not denied.
 
         Args:
@@ -143,37 +140,42 @@ class Labels:
         """Return the tags of the library with how many pictures have them."""
         return self._store.counts(self._encoder.fingerprint)
 
-    def passing(self, filters: Sequence[TagFilter], within: Ids | None) -> dict[int, float]:
-        """Return the present pictures that pass all filters, and how sure the least sure is.
+    def select(
+        self,
+        filters: Sequence[TagFilter],
+        among: Ids | None = None,
+        table: TagTable | None = None,
+    ) -> Selection:
+        """Return the pictures that pass all filters; the least sure filter counts.
 
         Args:
-            filters: At least one.
-            within: Only these ids.
+            filters: What to filter by.
+            among: Sorted ids of the pictures to choose from; all present ones if None.
+            table: The tags of the library; those that the filters name are read if None.
         """
-        present = self._catalog.present() if within is None else within
-        sure = dict.fromkeys(present.tolist(), 1.0)
+        if table is None:
+            names = [name for one in filters if one.kind == "tag" for name in self._meanings(one)]
+            table = self.table(names)
+        selected = Selection.certain(self._catalog.present() if among is None else among)
         for one in filters:
-            holders = self._holders(one)
-            if one.excluded:
-                sure = {id_: least for id_, least in sure.items() if id_ not in holders}
-            else:
-                sure = {i: min(least, holders[i]) for i, least in sure.items() if i in holders}
-        return sure
+            holders = self._holders(one, table)
+            selected = selected.without(holders.ids) if one.excluded else selected.both(holders)
+        return selected
 
-    def _holders(self, one: TagFilter) -> Mapping[int, float]:
-        """Return the pictures with a tag or words of a caption, and how sure that is.
+    def table(self, names: Iterable[str] | None = None) -> TagTable:
+        """Read which pictures have which tag, only of these tags unless None."""
+        return TagTable.of(self._store, self.vocabulary, self._encoder.fingerprint, names)
 
-        The user's own tags may be in any language, so a name counts as it stands and in English.
-        """
-        names = dict.fromkeys([one.name, self._polyglot.english(one.name)])
+    def _holders(self, one: TagFilter, table: TagTable) -> Selection:
+        """Return the pictures with a tag or words of a caption."""
+        names = self._meanings(one)
         if one.kind == "tag":
-            same = dict.fromkeys(word for name in names for word in self.vocabulary.same(name))
-            return self._store.holders(tuple(same), self._encoder.fingerprint)
-        found: dict[int, float] = {}
-        for name in names:
-            for id_, sure in self._captions.holders(name).items():
-                found[id_] = max(sure, found.get(id_, 0.0))
-        return found
+            return table.holders(map(self.vocabulary.canonical, names))
+        return Selection.any_of(Selection.of(self._captions.holders(name)) for name in names)
+
+    def _meanings(self, one: TagFilter) -> tuple[str, ...]:
+        """Return a name as it stands and in English: the user's tags may be in any language."""
+        return tuple(dict.fromkeys([one.name, self._polyglot.english(one.name)]))
 
     def outdate(self) -> None:
         """Take note that the taught words have changed."""
