@@ -28,8 +28,8 @@ def questions(folders: list[str]) -> list[list[str]]:
     """Return a word, a sentence, a sum and what is not there, as arguments of `search`."""
     _, images = folders
     return [
-        ["cat"],
-        ["a building with a roof"],
+        ["motorcycle"],
+        ["a red flower"],
         [os.path.join(images, "china.jpg"), "-", "temple", "+", "flower"],
-        ["skiing"],
+        ["people on a beach"],
     ]

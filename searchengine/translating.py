@@ -11,7 +11,7 @@ import numpy.typing as npt
 from searchengine.aliases import ENGLISH
 from searchengine.errors import UnknownWords
 from searchengine.languages import Piece, Reader, knowing
-from searchengine.spelling import script
+from searchengine.spelling import fold, script
 from searchengine.tagging import matcher_of
 from searchengine.types import (
     MOST_SUGGESTIONS,
@@ -126,7 +126,7 @@ class Translating:
         found = {
             piece.source: Translated(piece.source, piece.english, piece.language)
             for piece in self.reader.read(text)
-            if piece.is_translated
+            if piece.is_translated and fold(piece.source) != piece.english
         }
         return list(found.values())
 
