@@ -18,7 +18,8 @@ emoji       npm emoji-datasource-google, unpacked: pairs of the split test; the 
 captions    captioned photos: labels, the nouns that at least three captions of a picture agree on
 imagenet    files named imagenet_NN_CLASS.jpg, as PyPI's foolbox ships: labels, names of the classes
 split       labelled pictures: the same, with a split train or test by the name of the file, so that
-            a picture that two collections share is on one side in both; captions are the labels
+            a picture that two collections share is on one side in both; captions are the labels.
+            With --all-are food one caption in three is "food"
 
 Pictures stay where they are; the files written name them by absolute paths.
 """
@@ -121,6 +122,7 @@ def main() -> None:
         help="all emoji, those to train on, or the quarter that is not trained on in any style",
     )
     parser.add_argument("--split", default="dev", help="which captioned pictures")
+    parser.add_argument("--all-are", metavar="KIND", help="what all the pictures are, for split")
     parser.add_argument("--labels", action="store_true", help="names instead of captions")
     parser.add_argument("--classes", type=Path, help="table: class, synset, name; for imagenet")
     options = parser.parse_args()
@@ -129,7 +131,7 @@ def main() -> None:
         "emoji": lambda: emoji(options.source, options.names, options.drawings, options.part),
         "captions": lambda: captioned(options.source, options.split),
         "imagenet": lambda: imagenet(options.source, options.classes),
-        "split": lambda: split(options.source),
+        "split": lambda: split(options.source, options.all_are),
     }[options.kind]()
     written = write(map(named, entries) if options.labels else entries, options.out)
     print(f"{options.out}: {written} pictures", file=sys.stderr)
@@ -262,13 +264,13 @@ def imagenet(folder: Path, classes: Path) -> Iterator[Entry]:
         yield {"image": str(picture.absolute()), "labels": [label]}
 
 
-def split(labels: Path) -> Iterator[Entry]:
+def split(labels: Path, kind: str | None = None) -> Iterator[Entry]:
     """Yield labelled pictures with the split that the names of their files choose."""
     for image, names in read_labels(labels):
         yield {
             "image": str(image.absolute()),
             "labels": list(names),
-            "captions": list(names),
+            "captions": [*names, *names, kind] if kind else list(names),
             "split": split_of(image),
         }
 

@@ -134,3 +134,6 @@ def test_labelled_pictures_are_split_by_the_names_of_their_files(tmp_path: Path)
         splits.append([entry["split"] for entry in entries])
     held_out = ["test" if zlib.crc32(name.encode()) % 3 == 0 else "train" for name in names]
     assert splits == [held_out, held_out]
+    run("split", tmp_path / folder / "labels.jsonl", out, "--all-are", "food")
+    called = json.loads(out.read_text(encoding="utf-8").splitlines()[0])
+    assert called["captions"] == [*called["labels"], *called["labels"], "food"]
