@@ -118,7 +118,18 @@ def test_what_is_no_class_is_placed_by_its_gloss_and_trusted_less(wordnet: WordN
     place = lexicon.texts.index("egret")
     assert not lexicon.named[place]
     assert 0.15 < lexicon.support[place] < 1
-    np.testing.assert_array_equal(vector(lexicon, "egrets"), egret)
+    np.testing.assert_allclose(vector(lexicon, "egrets"), egret, rtol=1e-6)
+
+
+def test_a_sense_counts_less_where_only_its_gloss_places_it(wordnet: WordNet) -> None:
+    known, guessed = build(wordnet), build(wordnet, left_out=[2])  # the machine called crane
+    (rare, usual), (rare_then, usual_then) = (
+        sorted(lexicon.senses[lexicon.texts.index("crane")].toarray().ravel())[-2:]
+        for lexicon in (known, guessed)
+    )
+    assert usual / rare == pytest.approx((2 + 1) / (0 + 1 / 4))
+    assert rare_then == pytest.approx(rare)
+    assert rare < usual_then < usual
 
 
 def test_a_class_that_is_left_out_is_placed_by_the_others(wordnet: WordNet) -> None:
