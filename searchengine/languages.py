@@ -259,14 +259,18 @@ class Reader:
             meanings = self.table.find(phrase)
             if not meanings or self._is_english(phrase, meanings):
                 continue
-            if self._language is None and all(
-                self._is_english(one.text, one.meanings) for one in words
+            # Words may stand beside each other by chance; with these very marks they hardly do.
+            is_plain = phrase.isascii()
+            if (
+                is_plain
+                and self._language is None
+                and all(self._is_english(one.text, one.meanings) for one in words)
             ):
                 continue
             best = self._best(meanings, votes)
             if best is None or not best.english:
                 continue
-            if best.level == SURE or not all(one.meanings for one in words):
+            if best.level == SURE or not is_plain or not all(one.meanings for one in words):
                 return size, best
         return 0, None
 

@@ -21,6 +21,8 @@ from searchengine.words import WordVectors
 Vector = npt.NDArray[np.float32]
 BLOCK = 8192
 """Rows that are unpacked at once."""
+SUM = 0.999
+"""Cosine from which a phrase is the sum of its words, but for the rounding of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,27 @@ class Neighbours:
             raise QueryError("the words add up to nothing; ask for other ones")
         scores = np.concatenate([block @ (total / length) for block in self._blocks()])
         scores[[row for rows, _ in asked for row in rows]] = -np.inf
-        limit = min(limit, len(scores))
-        best = np.argpartition(-scores, limit - 1)[:limit]
-        best = best[np.lexsort((best, -scores[best]))]
-        return [
-            WordScore(self._table.word(int(row)), float(scores[row]))
-            for row in best
-            if scores[row] > -np.inf
-        ]
+        words = {part for rows, _ in asked for row in rows for part in self._parts(row)}
+        found: list[WordScore] = []
+        for row in np.argsort(-scores, kind="stable"):
+            if len(found) == limit or scores[row] == -np.inf:
+                break
+            if words.isdisjoint(self._parts(row)) or not self._is_sum(row):
+                found.append(WordScore(self._table.word(int(row)), float(scores[row])))
+        return found
+
+    def _parts(self, row: int) -> list[str]:
+        return self._table.word(int(row)).split()
+
+    def _is_sum(self, row: int) -> bool:
+        """Tell whether a phrase has the vector of its words, so that it is like any of them."""
+        parts = [self._table.row(part) for part in self._parts(row)]
+        known = [part for part in parts if part is not None]
+        if len(parts) < 2 or len(known) < len(parts):
+            return False
+        total = self._table.vectors(known).sum(axis=0)
+        own = self._table.vectors([row])[0]
+        return bool(own @ total > SUM * np.linalg.norm(own) * np.linalg.norm(total))
 
     def _blocks(self) -> Iterator[Vector]:
         for start in range(0, len(self._table), BLOCK):

@@ -152,6 +152,19 @@ def test_neighbours_analogies_and_odd_ones_are_those_of_naive_loops_and_of_gensi
         assert odd[0].score == pytest.approx(scores[odd[0].word], abs=1e-5)
 
 
+def test_a_phrase_that_is_but_the_sum_of_its_words_is_no_neighbour_of_them() -> None:
+    words = ["new", "york", "city", "town", "new york", "new city"]
+    own = np.eye(5, dtype=np.float32)
+    vectors = np.stack(
+        [own[0], own[1], own[2], own[2] + own[3], own[1] + 2 * own[4], own[0] + own[2]]
+    )
+    neighbours = Neighbours(WordVectors.build(words, vectors))
+    assert {near.word for near in neighbours.near("new")} == {"york", "city", "town", "new york"}
+    assert [near.word for near in neighbours.near("york", 1)] == ["new york"]
+    assert neighbours.near("town", 2)[0].word == "city"
+    assert "new city" in {near.word for near in neighbours.near("town", 3)}
+
+
 def test_unknown_words_come_with_a_spelling() -> None:
     table = WordVectors.build(["king", "queen", "crown"], random_vectors(3))
     neighbours = Neighbours(table)
