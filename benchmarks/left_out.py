@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import searchengine
+from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.labelled import read_labelled
 from indexer.metrics import best_ranks, recall
 from indexer.train.classes import read_classes
@@ -29,8 +30,8 @@ def main() -> None:
     encoder = searchengine.load_model(model)
     left_out = {each.synset for each in read_classes(Path(classes))[1 :: int(every)]}
     entries = read_labelled(Path(labels))
-    pictures = encoder.encode_images([entry.image for entry in entries])
-    names = encoder.encode_texts([entry.names[0] for entry in entries])
+    pictures = encode_pictures([entry.image for entry in entries], encoder)
+    names = encode_sentences([entry.names[0] for entry in entries], encoder)
     ranks = best_ranks(names @ pictures.T, np.eye(len(entries), dtype=np.bool_))
     out = np.array([entry.synset in left_out for entry in entries])
     print(f"{len(entries)} pictures; names that the training\nsaw not / saw   names  recall")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError
 from searchengine.images import Photo, open_file, read_photo
-from searchengine.types import FileStat, Picture, Prepare, Vector
+from searchengine.types import Encoder, FileStat, Picture, Prepare, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,19 @@ class Unreadable:
     row: Picture | None
     sha256: str | None
     reason: str
+
+
+def decoder(
+    catalog: Catalog, encoder: Encoder
+) -> Callable[[Job], Unchanged | Decoded | Unreadable | None]:
+    """Return what decodes files as a model wants its pictures; an executor may call it anywhere."""
+    return partial(
+        decode,
+        catalog=catalog,
+        fingerprint=encoder.fingerprint,
+        size=encoder.decode_size,
+        prepare=encoder.prepare,
+    )
 
 
 def decode(

@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from functools import partial
 from itertools import chain
 
 from indexer.embedding import BATCH
 from indexer.executors import Executor
-from indexer.jobs import Job, decode
+from indexer.jobs import Job, decoder
 from indexer.planning import Scan, plan
 from indexer.scan import Found, Volume, count, scan
 from indexer.tally import Progress, Tally
@@ -108,14 +107,7 @@ def _work(
     jobs: Iterable[Job], catalog: Catalog, encoder: Encoder, executor: Executor, writer: Writer
 ) -> None:
     """Decode files and hand over what they hold."""
-    job = partial(
-        decode,
-        catalog=catalog,
-        fingerprint=encoder.fingerprint,
-        size=encoder.decode_size,
-        prepare=encoder.prepare,
-    )
-    with closing(executor.imap(job, jobs)) as results:
+    with closing(executor.imap(decoder(catalog, encoder), jobs)) as results:
         for result in results:
             writer.take(result)
     writer.write()

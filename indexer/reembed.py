@@ -14,11 +14,11 @@ from functools import partial
 
 from indexer.embedding import Embedder
 from indexer.executors import Executor
-from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decode
+from indexer.jobs import Decoded, Job, Unchanged, Unreadable, decoder
 from searchengine.catalog import Catalog
 from searchengine.embeddings import Content
 from searchengine.records import StoredEncoder
-from searchengine.types import Encoder, Failure, FileStat, Picture, Prepare
+from searchengine.types import Encoder, Failure, FileStat, Picture
 
 CHUNK = 1000
 """Rows that are read from the catalog at a time."""
@@ -78,13 +78,7 @@ def reembed(
     """
     had = catalog.searchable(encoder.fingerprint)
     ids = catalog.embeddings.lacking(encoder.fingerprint)
-    look = partial(
-        _look,
-        catalog=catalog,
-        fingerprint=encoder.fingerprint,
-        size=encoder.decode_size,
-        prepare=encoder.prepare,
-    )
+    look = partial(_look, decode=decoder(catalog, encoder))
     tally = _Tally(on_failure)
     writer = _Writer(catalog, encoder, tally)
     with closing(executor.imap(look, _rows(catalog, ids.tolist()))) as results:
@@ -104,13 +98,11 @@ def _rows(catalog: Catalog, ids: Sequence[int]) -> Iterator[Picture]:
 
 
 def _look(
-    row: Picture, *, catalog: Catalog, fingerprint: str, size: int, prepare: Prepare | None
+    row: Picture, *, decode: Callable[[Job], Unchanged | Decoded | Unreadable | None]
 ) -> tuple[Picture, Decoded | Unreadable | None]:
     """Read a picture, if it still holds the bytes that its row names."""
     stat = FileStat(row.path, row.size, row.mtime_ns, row.ctime_ns)
-    found = decode(
-        Job(stat, row), catalog=catalog, fingerprint=fingerprint, size=size, prepare=prepare
-    )
+    found = decode(Job(stat, row))
     assert not isinstance(found, Unchanged), "only a job that is embedded can be unchanged"
     return row, found
 

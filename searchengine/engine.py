@@ -76,13 +76,12 @@ class Engine:
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self.settings = settings
         self.catalog, self.encoder, self.index = catalog, encoder, index
-        store = catalog.tags
-        self._taught = TaughtWords(store, catalog, encoder)
+        self._taught = TaughtWords(catalog, encoder)
         self._translating = with_languages(encoder, settings.lang or None)
         self.languages: Reader = self._translating.reader
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
-        self.tags = Tags(catalog, store, encoder, self._taught, self._translating)
+        self.tags = Tags(catalog, encoder, self._taught, self._translating)
         self._explainer = Explainer(catalog, reading, self._resolver)
         self._pager = Pager(
             settings, catalog, encoder, index, self.tags, self._resolver, self._explainer

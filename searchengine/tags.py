@@ -11,7 +11,7 @@ from searchengine.catalog import Catalog
 from searchengine.columns import TagTable
 from searchengine.errors import ModelError, QueryError
 from searchengine.selection import Selection
-from searchengine.tagcatalog import TagCatalog, TagCount
+from searchengine.tagcatalog import TagCount
 from searchengine.tagging import Tagger, matcher_of
 from searchengine.taught import TaughtWords
 from searchengine.types import Encoder, Ids, Polyglot, Tag, TagFilter, Vector
@@ -29,14 +29,13 @@ class Tags:
     def __init__(
         self,
         catalog: Catalog,
-        store: TagCatalog,
         encoder: Encoder,
         taught: TaughtWords,
         polyglot: Polyglot,
     ) -> None:
-        self._catalog, self._store, self._encoder, self._taught = catalog, store, encoder, taught
-        self._polyglot = polyglot
-        self._captions = catalog.captions
+        self._catalog, self._encoder = catalog, encoder
+        self._taught, self._polyglot = taught, polyglot
+        self._store, self._captions = catalog.tags, catalog.captions
 
     @cached_property
     def vocabulary(self) -> TagVocabulary:

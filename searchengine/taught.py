@@ -20,7 +20,6 @@ import numpy.typing as npt
 from searchengine.catalog import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownWords
 from searchengine.spelling import fold, tokens
-from searchengine.tagcatalog import TagCatalog
 from searchengine.tagging import Tagger, matcher_of, taught_vector
 from searchengine.types import (
     MOST_SUGGESTIONS,
@@ -55,8 +54,8 @@ _WEIGHT = 0.7  # of a taught word beside a usual one; 1.0 finds fewer pictures o
 class TaughtWords:
     """The taught words of a library, in the space of one model."""
 
-    def __init__(self, store: TagCatalog, catalog: Catalog, encoder: Encoder) -> None:
-        self._store, self._catalog, self._encoder = store, catalog, encoder
+    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
+        self._store, self._catalog, self._encoder = catalog.tags, catalog, encoder
 
     def all(self) -> list[TaughtWord]:
         """Return the taught words by name."""

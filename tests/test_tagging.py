@@ -297,7 +297,7 @@ def test_a_taught_word_works_in_queries_and_as_a_tag(engine):
 def test_the_longest_phrase_counts_first(engine):
     engine.teach("barn", [photo(engine, "blue-white")])
     engine.teach("red barn", [photo(engine, "green-white")])
-    taught = TaughtWords(engine.catalog.tags, engine.catalog, engine.encoder)
+    taught = TaughtWords(engine.catalog, engine.encoder)
     pieces = taught.split("a red barn, a barn")
     assert [piece if isinstance(piece, str) else (piece[0],) for piece in pieces] == [
         "a", ("red barn",), "a", ("barn",)]  # fmt: skip
