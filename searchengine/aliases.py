@@ -38,6 +38,8 @@ ENGLISH = "en"
 """The language of an alias that is an English word itself; its meaning has no text."""
 EMOJI = "und"
 """The language of emoji, which are of every language."""
+SMALL = "zxx"
+"""The language, as BCP 47 calls none, of words that say nothing of a picture."""
 
 SURE, STRONG, WEAK, PLAIN = 3, 2, 1, 0
 """Levels: written by hand or a name, well aligned, aligned, and a spelling without its marks."""

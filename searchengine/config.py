@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from searchengine.aliases import EMOJI, ENGLISH, SMALL, Aliases
 from searchengine.errors import ConfigError
 
 PREFIX = "LEXPIX_"
@@ -156,10 +157,14 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
 
 
 def _language(value: str, where: str) -> str:
-    """Return the language of a tag such as de-AT or de_DE.UTF-8."""
+    """Return the language of a tag such as de-AT or de_DE.UTF-8, one that queries can be in."""
     language = re.split(r"[-_.]", value.lower(), maxsplit=1)[0]
-    if not re.fullmatch("[a-z]{2,3}", language):
-        raise ConfigError(f"{where}: {value!r} names no language; give its code, such as de or ko")
+    known = {ENGLISH, *Aliases.open().languages} - {EMOJI, SMALL}
+    if language not in known:
+        raise ConfigError(
+            f"{where}: {value!r} is no language that lexpix reads; it reads "
+            f"{', '.join(sorted(known))}"
+        )
     return language
 
 

@@ -18,11 +18,19 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from searchengine import inflections
-from searchengine.aliases import EMOJI, ENGLISH, PLAIN, SURE, WEAK, Aliases, Meaning, Meanings
+from searchengine.aliases import (
+    EMOJI,
+    ENGLISH,
+    PLAIN,
+    SMALL,
+    SURE,
+    WEAK,
+    Aliases,
+    Meaning,
+    Meanings,
+)
 from searchengine.spelling import fold, plain_emoji, script, tokens, unmarked
 
-SMALL = "zxx"
-"""The language, as BCP 47 calls none, of words that say nothing of a picture."""
 PHRASE = 5
 """Words of the longest alias that is looked for."""
 UNSPACED = 16

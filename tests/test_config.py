@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,27 @@ def test_wrong_type_in_a_variable_is_refused_with_its_name(text: str) -> None:
 def test_wrong_flag_is_refused_with_its_name() -> None:
     with pytest.raises(ConfigError, match=r"^--limit: 0 is not a whole number"):
         load_settings({"limit": 0}, {})
+
+
+@pytest.mark.parametrize("text", ["xx", "zxx", "und", "klingon", "5"])
+def test_a_language_that_is_not_read_is_refused_with_those_that_are(
+    user_file: Write, text: str
+) -> None:
+    for settings in ({"lang": text}, {}):
+        with pytest.raises(ConfigError, match=rf"'{text}' is no language .* de, .* ko, ") as caught:
+            load_settings(settings, {"LEXPIX_LANG": text})
+        place = "--lang" if settings else "LEXPIX_LANG"
+        assert str(caught.value).startswith(place)
+    file = user_file(f"lang = '{text}'")
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(file))}: "):
+        load_settings(environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("de-AT", "de"), ("pt_BR.UTF-8", "pt"), ("KO", "ko"), ("en", "en")]
+)
+def test_a_language_is_named_by_any_tag_of_it(text: str, language: str) -> None:
+    assert load_settings({"lang": text}, {}).lang == language
 
 
 def test_unknown_names_are_refused_with_the_known_ones(user_file: Write) -> None:

@@ -24,7 +24,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "searchengine.vectors",
         "searchengine.images",
-        "searchengine.config",
         "searchengine.plugins",
         "searchengine.terminal",
         "searchengine.calibration",
@@ -32,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.aliases",
         "searchengine.selection",
     ),
-    ("searchengine.inflections",),
+    ("searchengine.inflections", "searchengine.config"),
     (
         "searchengine.query",
         "searchengine.words",
