@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences
-from indexer.jsonl import parsed_lines, read_text
-from indexer.metrics import best_ranks, recall
-from indexer.train.data import read_pairs
-from searchengine.loading import load_model
+from indexer.evaluation.metrics import best_ranks, recall
+from indexer.readers.jsonl import parsed_lines, read_text
+from indexer.readers.pairs import read_pairs
+from searchengine.models.loading import load_model
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 

@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
-from searchengine.models.beam import search
-from searchengine.models.decoder import Attention, Cell, Decoder
+from searchengine.models.captioner.beam import search
+from searchengine.models.captioner.decoder import Attention, Cell, Decoder
 
 WORDS, HIDDEN, WORD, ENERGY = 2600, 512, 256, 128
 PLACES, CHANNELS = 64, 1280

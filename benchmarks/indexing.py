@@ -37,14 +37,14 @@ from machine import describe, publish
 from PIL import Image
 from skimage import data
 
-from indexer.embedding import BATCH
 from indexer.executors import Threads
-from indexer.pipeline import index_images
-from searchengine.catalog import Catalog
-from searchengine.database import open_database
-from searchengine.engine import load_model
+from indexer.library.embedding import BATCH
+from indexer.library.pipeline import index_images
+from searchengine.catalog.database import open_database
+from searchengine.catalog.store import Catalog
 from searchengine.images import open_image
 from searchengine.models.joint import JointEncoder
+from searchengine.search.engine import load_model
 from searchengine.types import Encoder, IndexReport
 
 SIZES = {"0.2 MP": ((516, 387), 400), "12 MP": ((4000, 3000), 64)}  # pixels, number of pictures

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from machine import describe, publish
 
-from indexer.documents import read_documents
+from indexer.readers.documents import read_documents
 from searchengine.documents import Document
-from searchengine.foods import matches
-from searchengine.ingredients import parse_ingredients
+from searchengine.recipes.foods import matches
+from searchengine.recipes.ingredients import parse_ingredients
 
 GROUPS = ("nuts", "dairy", "eggs", "gluten", "fish", "meat")
 

@@ -42,10 +42,10 @@ import numpy as np
 
 from indexer.evaluation.labels import read_labels
 from indexer.evaluation.mentions import count, stem
-from indexer.train.data import read_pairs
+from indexer.readers.pairs import read_pairs
 from searchengine.errors import ImageError
 from searchengine.images import open_image
-from searchengine.words import tokenize
+from searchengine.language.words import tokenize
 
 Entry = dict[str, Any]
 

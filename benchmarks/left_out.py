@@ -19,9 +19,9 @@ import numpy as np
 
 import searchengine
 from indexer.evaluation.encode import encode_pictures, encode_sentences
-from indexer.labelled import read_labelled
-from indexer.metrics import best_ranks, recall
-from indexer.train.classes import read_classes
+from indexer.evaluation.metrics import best_ranks, recall
+from indexer.readers.labelled import read_labelled
+from indexer.train.joint.classes import read_classes
 
 
 def main() -> None:

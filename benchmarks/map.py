@@ -28,7 +28,7 @@ from playwright.sync_api import CDPSession
 from indexer.maps.layout import centred, layout, spread
 from indexer.maps.output import render, write
 from indexer.maps.scene import LANDMARKS, THUMB, Scene, Thumb
-from tests.browser import launched
+from tests.support.browser import launched
 
 DIM = 512
 THUMBS = 1000

@@ -26,7 +26,7 @@ from machine import describe, publish
 from playwright.sync_api import Browser, Page
 from simulated import TAGS, make_library, save_photos
 
-from tests.browser import launched
+from tests.support.browser import launched
 
 WORDS = ("dog", "beach", "snow", "red car", "children", "sunset", "old house", "birds", "food")
 ROUNDS = 20
@@ -95,7 +95,7 @@ def measure(pictures: int, folder: Path) -> dict[str, Any]:
     """Return the times of every kind."""
     save_photos(folder / "photos", pictures)
     make_library(folder / "library", pictures, str(folder / "photos"), TAGS)
-    command = [sys.executable, "-m", "searchengine.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "searchengine.cli.main", "serve", "--port", "0"]
     command += ["--library", str(folder / "library")]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,

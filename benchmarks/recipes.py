@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from indexer.evaluation.metrics import average_precisions
 from indexer.evaluation.recipes import encode_recipes, project_views, scores_of
-from indexer.metrics import average_precisions
-from indexer.train.food import compute, read_material, save_head
-from indexer.train.food_closed import FoodRecipe, Material
-from indexer.train.food_data import picture_vectors, read_dishes
+from indexer.train.food.closed_form import Material
+from indexer.train.food.config import FoodConfig
+from indexer.train.food.data import picture_vectors, read_dishes
+from indexer.train.food.training import compute, read_material, save_head
 from searchengine.documents import Document
 from searchengine.errors import UnknownWords
 from searchengine.models.files import resolve
@@ -88,7 +89,7 @@ def main() -> None:
     for recipe in _settings(options.set):
         name = _named(recipe)
 
-        def head(train: Rows, _: Rows | None = None, recipe: FoodRecipe = recipe) -> FoodHead:
+        def head(train: Rows, _: Rows | None = None, recipe: FoodConfig = recipe) -> FoodHead:
             return trained(material, general, recipe, train)
 
         def embed(train: Rows, test: Rows, head: Callable[..., FoodHead] = head) -> Any:
@@ -160,7 +161,7 @@ class Dishes:
         return 100 * float(average_precisions(np.stack(rows) @ pictures.T, self.relevant).mean())
 
 
-def trained(material: Material, general: JointEncoder, recipe: FoodRecipe, rows: Rows) -> FoodHead:
+def trained(material: Material, general: JointEncoder, recipe: FoodConfig, rows: Rows) -> FoodHead:
     """Return a head as users would run it: written, and read again."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "food"
@@ -213,16 +214,16 @@ def _kinds(path: Path) -> dict[str, str]:
     return {str(entry.get("id", "")): entry.get("image_kind", "") for entry in entries}
 
 
-def _settings(options: Sequence[str]) -> Iterator[FoodRecipe]:
+def _settings(options: Sequence[str]) -> Iterator[FoodConfig]:
     names = [option.partition("=")[0] for option in options]
     values = [option.partition("=")[2].split(",") for option in options]
     for combination in itertools.product(*values):
         chosen = {name: json.loads(value) for name, value in zip(names, combination, strict=True)}
-        yield dataclasses.replace(FoodRecipe(), **chosen)
+        yield dataclasses.replace(FoodConfig(), **chosen)
 
 
-def _named(recipe: FoodRecipe) -> str:
-    plain_recipe = dataclasses.asdict(FoodRecipe())
+def _named(recipe: FoodConfig) -> str:
+    plain_recipe = dataclasses.asdict(FoodConfig())
     changed = {k: v for k, v in dataclasses.asdict(recipe).items() if v != plain_recipe[k]}
     return "food head " + ", ".join(f"{name} {value}" for name, value in changed.items())
 

@@ -33,10 +33,10 @@ import psutil
 from machine import describe, publish
 from simulated import TAGS, make_library
 
-from searchengine.catalog import Catalog
-from searchengine.database import open_database
-from searchengine.engine import load_model
-from searchengine.records import PictureRecord
+from searchengine.catalog.database import open_database
+from searchengine.catalog.records import PictureRecord
+from searchengine.catalog.store import Catalog
+from searchengine.search.engine import load_model
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 
@@ -153,7 +153,7 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
     """Return what the clients met, and the memory of the server at begin and end."""
     library = folder / "library"
     make_library(library, pictures, tags=TAGS)
-    serve = ("-m", "searchengine.cli", "serve", "--library", str(library), "--port", "0")
+    serve = ("-m", "searchengine.cli.main", "serve", "--library", str(library), "--port", "0")
     began = time.perf_counter()
     with process(*serve, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from searchengine.catalog import Catalog
+from searchengine.catalog.database import open_database
+from searchengine.catalog.records import PictureRecord
+from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
-from searchengine.database import open_database
-from searchengine.engine import Engine, load_model
-from searchengine.records import PictureRecord
+from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.search.engine import Engine, load_model
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
-from searchengine.vocabulary import TagVocabulary
 
 BATCH = 5_000
 TAGS = 10

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from machine import describe, publish
 
-from indexer.train.skipgram import Recipe, train_words
-from searchengine.words import tokenize
+from indexer.train.words.config import SkipGramConfig
+from indexer.train.words.skipgram import train_words
+from searchengine.language.words import tokenize
 
 
 def main() -> None:
@@ -33,21 +34,21 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     options = parser.parse_args()
-    recipe = Recipe(epochs=options.epochs, workers=options.workers, phrases=False)
+    config = SkipGramConfig(epochs=options.epochs, workers=options.workers, phrases=False)
     with tempfile.TemporaryDirectory() as folder:
         raw, cut = Path(folder, "raw.txt"), Path(folder, "cut.txt")
         words = prepare(options.corpus, raw, cut, options.words)
         ours, whole, plain = [], [], []
         for number in range(options.rounds):
-            plain.append(plain_gensim(cut, recipe))
-            training, everything = our_training(raw, Path(folder, f"out{number}"), recipe)
+            plain.append(plain_gensim(cut, config))
+            training, everything = our_training(raw, Path(folder, f"out{number}"), config)
             ours.append(training)
             whole.append(everything)
-    total = words * recipe.epochs
+    total = words * config.epochs
     result = {
         "words": words,
-        "epochs": recipe.epochs,
-        "workers": recipe.workers,
+        "epochs": config.epochs,
+        "workers": config.workers,
         "rounds": options.rounds,
         "gensim_words_s": round(total / min(plain)),
         "ours_words_s": round(total / min(ours)),
@@ -80,28 +81,28 @@ def prepare(corpus: Path, raw: Path, cut: Path, limit: int) -> int:
     return words
 
 
-def plain_gensim(cut: Path, recipe: Recipe) -> float:
+def plain_gensim(cut: Path, config: SkipGramConfig) -> float:
     """Return the seconds that gensim trains for, without those for its vocabulary."""
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
 
     model = Word2Vec(
-        vector_size=recipe.dim,
-        window=recipe.window,
-        min_count=recipe.min_count,
-        negative=recipe.negative,
-        sample=recipe.sample,
+        vector_size=config.dim,
+        window=config.window,
+        min_count=config.min_count,
+        negative=config.negative,
+        sample=config.sample,
         sg=1,
-        workers=recipe.workers,
-        seed=recipe.seed,
+        workers=config.workers,
+        seed=config.seed,
     )
     model.build_vocab(LineSentence(str(cut)))
     started = time.perf_counter()
-    model.train(LineSentence(str(cut)), total_examples=model.corpus_count, epochs=recipe.epochs)
+    model.train(LineSentence(str(cut)), total_examples=model.corpus_count, epochs=config.epochs)
     return time.perf_counter() - started
 
 
-def our_training(raw: Path, out: Path, recipe: Recipe) -> tuple[float, float]:
+def our_training(raw: Path, out: Path, config: SkipGramConfig) -> tuple[float, float]:
     """Return the seconds of the training stage, and of the whole command's work."""
     begun: dict[str, float] = {}
     ended: dict[str, float] = {}
@@ -112,7 +113,7 @@ def our_training(raw: Path, out: Path, recipe: Recipe) -> tuple[float, float]:
         ended[stage] = now
 
     started = time.perf_counter()
-    train_words([raw], out, recipe, progress=clock)
+    train_words([raw], out, config, progress=clock)
     return ended["training"] - begun["training"], time.perf_counter() - started
 
 

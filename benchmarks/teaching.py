@@ -22,13 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 import searchengine
-from indexer.train.data import read_pairs
-from searchengine.tagging import Tagger, taught_vector
-from searchengine.taught import typical_length
+from indexer.readers.pairs import read_pairs
+from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.language.words import tokenize
+from searchengine.search.tagging import Tagger, taught_vector
+from searchengine.search.taught import typical_length
 from searchengine.types import Explainable, Vectors
 from searchengine.vectors import unit_rows
-from searchengine.vocabulary import TagVocabulary
-from searchengine.words import tokenize
 
 AGREE, OFTEN, SHOTS, REPEATS = 3, 12, 3, 4
 

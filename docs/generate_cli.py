@@ -57,6 +57,6 @@ def _context(command: click.Command, name: str, parent: click.Context | None) ->
 
 
 if __name__ == "__main__":
-    from searchengine.cli import main
+    from searchengine.cli.main import main
 
     PAGE.write_text(render(main), encoding="utf-8")

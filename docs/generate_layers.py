@@ -1,6 +1,6 @@
 """Draw the layers in docs/architecture.md: `python docs/generate_layers.py`.
 
-They are those of `tests/test_layers.py`, which holds the imports to them.
+They are those of `tests/project/test_layers.py`, which holds the imports to them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WIDTH = 100
 
 def layers() -> tuple[tuple[str, ...], ...]:
     """Return the modules of each layer, the lowest first."""
-    found: tuple[tuple[str, ...], ...] = runpy.run_path(str(ROOT / "tests" / "test_layers.py"))[
+    found: tuple[tuple[str, ...], ...] = runpy.run_path(str(ROOT / "tests" / "project" / "test_layers.py"))[
         "LAYERS"
     ]
     return found

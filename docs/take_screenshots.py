@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from tests.browser import launched
-from tests.served import run, serving
+from tests.support.browser import launched
+from tests.support.served import run, serving
 
 FOLDER = Path(__file__).with_name("screenshots")
 RECIPES = """\

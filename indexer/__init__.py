@@ -11,8 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from indexer.indexing import index, retry
-    from indexer.tally import Progress
+    from indexer.library.indexing import index, retry
+    from indexer.library.tally import Progress
 
 _HOMES = {"Progress": "tally", "index": "indexing", "retry": "indexing"}
 
@@ -22,7 +22,7 @@ __all__ = ["Progress", "index", "retry"]
 def __getattr__(name: str) -> Any:
     # A public name loads its module when it is used: commands of other parts do not need it.
     if name in _HOMES:
-        return getattr(importlib.import_module(f"indexer.{_HOMES[name]}"), name)
+        return getattr(importlib.import_module(f"indexer.library.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""Run the migrations on the connection that `searchengine.database` hands over.
+"""Run the migrations on the connection that `searchengine.catalog.database` hands over.
 
 That connection is inside one transaction that holds the write lock, so an upgrade happens as a
 whole or not at all; there is no offline mode.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from searchengine.tables import Schema
+from searchengine.catalog.tables import Schema
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -11,7 +11,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from searchengine.engine import Engine, ModelStatus, Status, load_model, open
     from searchengine.errors import (
         CancelledQuery,
         ConfigError,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         UnknownText,
         UnknownWords,
     )
+    from searchengine.search.engine import Engine, ModelStatus, Status, load_model, open
     from searchengine.types import (
         Answer,
         Caption,
@@ -101,7 +101,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # A public name loads its module when it is used: `import searchengine` by itself is free.
     if name in __all__:
-        for home in ("errors", "types", "engine"):  # the light ones first
+        for home in ("errors", "types", "search.engine"):  # the light ones first
             module = importlib.import_module(f"searchengine.{home}")
             if name in vars(module):
                 return vars(module)[name]

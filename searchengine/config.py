@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from searchengine.aliases import EMOJI, ENGLISH, SMALL, Aliases
 from searchengine.errors import ConfigError
+from searchengine.language.aliases import EMOJI, ENGLISH, SMALL, Aliases
 
 PREFIX = "LEXPIX_"
 FILE = "config.toml"

@@ -23,7 +23,7 @@ if os.environ.get("CI"):
 @pytest.fixture(scope="session")
 def drawn_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn pictures of two colours with captions: the file of pairs."""
-    from tests.drawn_captions import save_pairs
+    from tests.support.drawn_captions import save_pairs
 
     return save_pairs(tmp_path_factory.mktemp("drawn"))
 
@@ -32,7 +32,7 @@ def drawn_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def colour_encoder(tmp_path_factory: pytest.TempPathFactory) -> JointEncoder:
     """A joint model that sees colours."""
     from searchengine.models.joint import JointEncoder
-    from tests.drawn_captions import save_colour_model
+    from tests.support.drawn_captions import save_colour_model
 
     return JointEncoder(save_colour_model(tmp_path_factory.mktemp("joint") / "colours"))
 
@@ -42,7 +42,7 @@ def drawn_captioner(
     drawn_pairs: Path, colour_encoder: JointEncoder, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The folder of a captioner, trained for real on the drawn pictures."""
-    from tests.drawn_captions import train_small
+    from tests.support.drawn_captions import train_small
 
     out = tmp_path_factory.mktemp("captioners") / "soft"
     train_small(drawn_pairs, out, colour_encoder)
@@ -52,7 +52,7 @@ def drawn_captioner(
 @pytest.fixture(scope="session")
 def photo_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of real photographs that tests of the page look at."""
-    from tests.served import make_library
+    from tests.support.served import make_library
 
     return make_library(tmp_path_factory.mktemp("served"))
 
@@ -60,7 +60,7 @@ def photo_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def photo_server(photo_library: Path) -> Iterator[str]:
     """The address of a server over it, in a process of its own."""
-    from tests.served import serving
+    from tests.support.served import serving
 
     with serving(photo_library) as address:
         yield address

@@ -18,8 +18,8 @@ from searchengine.terminal import printable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from searchengine.catalog import Catalog
-    from searchengine.models.captioner import Captioner
+    from searchengine.catalog.store import Catalog
+    from searchengine.models.captioner.captioner import Captioner
     from searchengine.types import Caption
 
 
@@ -101,7 +101,7 @@ def caption(
         raise click.UsageError("--attention draws one picture; name one")
     if embed and not sidecar:
         raise click.UsageError("--embed goes with --write-xmp")
-    from searchengine.captioning import load_captioner
+    from searchengine.models.captioner.loading import load_captioner
 
     captioner = load_captioner(name, flags.get("model"))
     if least is not None and captioner.sureness is None:
@@ -150,9 +150,9 @@ def _paths(flags: dict[str, str], pictures: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _library(flags: dict[str, str]) -> Iterator[Catalog]:
-    from searchengine.catalog import Catalog
+    from searchengine.catalog.database import open_database
+    from searchengine.catalog.store import Catalog
     from searchengine.config import load_settings
-    from searchengine.database import open_database
 
     with closing(Catalog(open_database(load_settings(flags).library, create=False))) as catalog:
         yield catalog
@@ -208,8 +208,8 @@ def _entry(path: str, one: Caption) -> dict[str, Any]:
 
 
 def _draw(path: str, one: Caption, out: Path) -> None:
-    from searchengine.explain import PANEL, draw_attention
     from searchengine.images import open_image
+    from searchengine.search.attribution import PANEL, draw_attention
 
     sheet = draw_attention(open_image(path, size=PANEL), one)
     try:
@@ -227,8 +227,8 @@ def _caption_all(
     sidecar: bool,
     embed: bool,
 ) -> None:
-    from indexer.captions import caption_library
     from indexer.executors import executor_of
+    from indexer.library.captions import caption_library
     from indexer.progress import meter
     from searchengine.config import load_settings
 
@@ -276,7 +276,7 @@ def _write_xmp(said: Sequence[tuple[str, str]], embed: bool) -> None:
     """Write descriptions and say on standard error what was done."""
     from collections import Counter
 
-    from indexer import xmp
+    from indexer.library import xmp
     from searchengine.types import Failure
 
     counts: Counter[str] = Counter()

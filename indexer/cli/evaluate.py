@@ -68,7 +68,7 @@ def evaluate_food(pairs: Path, model: str | None, base: str, as_json: bool) -> N
     ties count against the model.
     """
     from indexer.evaluation.recipes import evaluate_recipes, load_models
-    from indexer.train.food_data import read_recipes
+    from indexer.train.food.data import read_recipes
 
     general, head = load_models(model or "food", base)
     recipes = read_recipes(pairs)
@@ -104,8 +104,8 @@ def evaluate_own(
     """
     from indexer.evaluation.library import evaluate_library
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
     from searchengine.errors import ConfigError
+    from searchengine.search.engine import Engine
 
     settings = load_settings({"library": library, "model": model})
     try:

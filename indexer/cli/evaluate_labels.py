@@ -23,7 +23,7 @@ from indexer.cli.output import entries_of, json_option, model_option, print_json
 
 if TYPE_CHECKING:
     from indexer.evaluation.hypernyms import HypernymScores
-    from indexer.labelled import Labelled
+    from indexer.readers.labelled import Labelled
     from searchengine.types import Encoder
 
 
@@ -57,7 +57,7 @@ def evaluate_names(
     each of them, the worst first.
     """
     from indexer.evaluation.labels import evaluate_labels
-    from indexer.labelled import read_labelled
+    from indexer.readers.labelled import read_labelled
 
     labelled = read_labelled(labels, split)
     encoder = load_encoder(model)
@@ -146,7 +146,7 @@ def evaluate_looking(
     from indexer.evaluation.attending import evaluate_attention
     from indexer.evaluation.labels import read_labels
     from indexer.progress import meter
-    from searchengine.captioning import load_captioner
+    from searchengine.models.captioner.loading import load_captioner
 
     labelled = read_labels(labels, split)
     writer = load_captioner(captioner, model)

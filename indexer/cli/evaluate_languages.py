@@ -38,7 +38,7 @@ def evaluate_reading(
         questions_of_cldr,
         questions_of_table,
     )
-    from searchengine.spelling import fold
+    from searchengine.language.spelling import fold
 
     labelled = read_labels(labels, split)
     names = {fold(name) for _, found in labelled for name in found}

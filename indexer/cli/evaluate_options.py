@@ -13,7 +13,7 @@ from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from indexer.train.match_data import LeftOut
+    from indexer.train.match.material import LeftOut
     from searchengine.types import Encoder
 
 WORDNET = Path("/usr/share/wordnet")
@@ -112,7 +112,7 @@ def naming(path: Path) -> Iterator[None]:
 def load_encoder(model: str | None) -> Encoder:
     """Return the model that the settings name, or this one."""
     from searchengine.config import load_settings
-    from searchengine.loading import load_configured
+    from searchengine.models.loading import load_configured
 
     return load_configured(load_settings({"model": model}))
 
@@ -121,7 +121,7 @@ def read_split(
     path: Path, images: Path | None, split: str
 ) -> tuple[list[Path], list[tuple[str, ...]]]:
     """Return the captioned pictures of a split, and their captions."""
-    from indexer.train.data import read_pairs
+    from indexer.readers.pairs import read_pairs
 
     read = read_pairs(path, images)
     chosen = [pair for pair in read if pair.split == split and pair.captions]

@@ -88,8 +88,8 @@ def evaluate_bands(
     a synset, each file by itself; halves then have half of the names each. JSON has the other kinds
     of query under "kinds", names and hypernyms under "labels".
     """
-    from indexer.train.match import cross_fit, measure_shipped
-    from indexer.train.match_data import prepare
+    from indexer.train.match.fit import cross_fit, measure_shipped
+    from indexer.train.match.material import prepare
 
     encoder = load_encoder(model)
     material = prepare(encoder, pairs, images, labels=labels, wordnet=wordnet, split=split)
@@ -223,7 +223,7 @@ def evaluate_sentences(
     """
     from indexer.evaluation.captions import evaluate_captions
     from indexer.progress import meter
-    from searchengine.captioning import load_captioner
+    from searchengine.models.captioner.loading import load_captioner
 
     paths, captions = read_split(pairs, images, split)
     writer = load_captioner(captioner, model)

@@ -15,7 +15,7 @@ from searchengine.errors import LexpixError, NothingIndexed, RootError
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
     from searchengine.types import IndexReport
 
 
@@ -35,9 +35,9 @@ def index(
     import time
 
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
     from searchengine.errors import ModelError
-    from searchengine.loading import names_head
+    from searchengine.models.loading import names_head
+    from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
     if "model" not in settings.yielding and names_head(settings.model):
@@ -67,7 +67,7 @@ def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
     """List the files that could not be read, and why."""
     from indexer.progress import meter
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
     report: IndexReport | None = None
@@ -101,10 +101,10 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     """
     import tempfile
 
-    from indexer.demo import photographs, questions
-    from searchengine.answers import entries_of as answer_entries
+    from indexer.library.demo import photographs, questions
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
+    from searchengine.search.answers import entries_of as answer_entries
+    from searchengine.search.engine import Engine
 
     folders = photographs()
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:

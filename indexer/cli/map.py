@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from indexer.maps.output import Form
     from indexer.maps.scene import Scene
     from searchengine.config import Settings
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
     from searchengine.types import Ids
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -133,7 +133,7 @@ def map_library(
     from indexer.maps.output import form_of, require_writable
     from indexer.maps.scene import LANDMARKS, map_pictures, with_thumbs
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
 
     form = form_of(out, form)
     require_writable(out)
@@ -228,8 +228,8 @@ def words_map(
 
 def _engine(settings: Settings) -> Engine:
     """Open the library, whose taught words count as well, or an empty one if there is none."""
-    from searchengine.engine import Engine
     from searchengine.errors import NothingIndexed
+    from searchengine.search.engine import Engine
 
     try:
         return Engine.open(settings)
@@ -241,9 +241,9 @@ def _chosen(engine: Engine, within: str | None, where: str | None, limit: int, s
     """Return the ids of the pictures to draw, sorted."""
     import numpy as np
 
-    from searchengine import query
     from searchengine.errors import NothingIndexed, QueryError
-    from searchengine.status import ids_within
+    from searchengine.language import query
+    from searchengine.search.status import ids_within
 
     ids = engine.catalog.present()
     if not len(ids):

@@ -46,7 +46,7 @@ def clip(
     ARCHITECTURE is a name that open_clip knows, or a .json file that describes one, such as the
     open_clip_config.json beside published weights. The folder holds a copy of the weights.
     """
-    from indexer.clip import import_clip
+    from indexer.readers.open_clip import import_clip
 
     config = import_clip(architecture, weights, out, preprocessing=preprocessing)
     if as_json:

@@ -11,7 +11,7 @@ import click
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from indexer.train.match import Figures
+    from indexer.train.match.fit import Figures
     from searchengine.types import Failure
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -10,7 +10,7 @@ from indexer.cli.output import entries_of, json_option, print_json, warn
 from searchengine.errors import LexpixError, ModelError
 
 if TYPE_CHECKING:
-    from indexer.reembed import ReembedReport
+    from indexer.library.reembed import ReembedReport
     from searchengine.config import Settings
 
 
@@ -59,12 +59,12 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
     from contextlib import closing
 
     from indexer.executors import executor_of
+    from indexer.library.reembed import reembed
     from indexer.progress import meter
-    from indexer.reembed import reembed
-    from searchengine.catalog import Catalog
+    from searchengine.catalog.database import open_database
+    from searchengine.catalog.store import Catalog
     from searchengine.config import load_settings
-    from searchengine.database import open_database
-    from searchengine.engine import Engine, load_model
+    from searchengine.search.engine import Engine, load_model
 
     encoder = load_model(settings.model)
     with closing(Catalog(open_database(settings.library, create=False))) as catalog:
@@ -113,8 +113,8 @@ def _show(report: ReembedReport) -> None:
 
 
 def _drop(settings: Settings, wanted: str, as_json: bool) -> None:
-    from searchengine.engine import INDEX_FOLDER, Engine
-    from searchengine.sync import remove_index
+    from searchengine.indexes.sync import remove_index
+    from searchengine.search.engine import INDEX_FOLDER, Engine
 
     with Engine.open(settings) as engine:
         models = engine.status().models

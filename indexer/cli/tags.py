@@ -11,7 +11,7 @@ from indexer.cli.output import json_option, picture_of, print_json
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
     from searchengine.types import Encoder, Tag
 
 
@@ -66,7 +66,7 @@ def tag(
             "name pictures, or pass --all or --list; --add, --remove and --accept need pictures"
         )
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
     outside = bool(pictures) and not said  # a file can be tagged where there is no library
@@ -83,7 +83,7 @@ def tag(
                 engine.edit_tags(picture, add=add, remove=remove, accept=accept)
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
             if not engine.is_calibrated:
-                from searchengine.tags import CALIBRATE
+                from searchengine.search.tags import CALIBRATE
 
                 note = "this model has no calibration, so guesses have no confidence"
                 click.echo(f"lexpix: {note}; {CALIBRATE}", err=True)
@@ -118,7 +118,7 @@ def teach(
     if (name is not None) + listing + (forget is not None) != 1:
         raise click.UsageError("give a word and pictures, or --list, or --forget NAME")
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
 
     with Engine.open(load_settings(flags), create=name is not None) as engine:
         if name is not None:
@@ -175,8 +175,8 @@ def _open(flags: dict[str, str]) -> Any:
     from pathlib import Path
 
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
     from searchengine.errors import NothingIndexed
+    from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
 

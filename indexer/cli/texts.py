@@ -24,9 +24,9 @@ from searchengine.errors import LexpixError, UnknownText
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
+    from searchengine.catalog.texts import StoredText
     from searchengine.documents import Kind
-    from searchengine.engine import Engine
-    from searchengine.textcatalog import StoredText
+    from searchengine.search.engine import Engine
     from searchengine.types import TextAnswer
 
 kind_option = click.option(
@@ -78,8 +78,8 @@ def add(
     """
     import time
 
+    from indexer.library.texts import TextReport, add_texts, files_of
     from indexer.progress import meter
-    from indexer.texts import TextReport, add_texts, files_of
 
     started = time.monotonic()
     total: Counter[str] = Counter(entries_of(TextReport()))
@@ -216,7 +216,7 @@ def show(number: int, library: str | None, as_json: bool) -> None:
 @json_option
 def list_texts(kind: Kind | None, library: str | None, as_json: bool) -> None:
     """List the texts with their numbers."""
-    from searchengine.texts import title_of
+    from searchengine.search.texts import title_of
 
     with opened(library) as engine:
         if as_json:
@@ -273,7 +273,7 @@ def export(out: str | None, kind: Kind | None, library: str | None, as_json: boo
 
     With --json, say in one JSON object what was written to the file of -o.
     """
-    from indexer.texts import exported
+    from indexer.library.texts import exported
 
     if as_json and out is None:
         raise click.UsageError("--json needs -o, as the lines are JSON already")
@@ -293,7 +293,7 @@ def export(out: str | None, kind: Kind | None, library: str | None, as_json: boo
 def opened(library: str | None, model: str | None = None, *, create: bool = False) -> Engine:
     """Open the library that options, environment and configuration name."""
     from searchengine.config import load_settings
-    from searchengine.engine import Engine
+    from searchengine.search.engine import Engine
 
     return Engine.open(load_settings({"library": library, "model": model}), create=create)
 
@@ -301,7 +301,7 @@ def opened(library: str | None, model: str | None = None, *, create: bool = Fals
 def show_answer(answer: TextAnswer, as_json: bool) -> None:
     """Print texts as a table or as JSON."""
     if as_json:
-        from searchengine.answers import translated_entries
+        from searchengine.search.answers import translated_entries
 
         hits = [entries_of(hit) | {"score": round(hit.score, 6)} for hit in answer.hits]
         print_json(

@@ -161,8 +161,8 @@ def joint(
     An interrupted training goes on where it was when the same command is given again.
     """
     try:
-        from indexer.train.contrastive import Recipe
-        from indexer.train.joint import Sources, train_joint
+        from indexer.train.joint.config import JointConfig
+        from indexer.train.joint.training import Sources, train_joint
     except ModuleNotFoundError as error:
         raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
 
@@ -195,14 +195,14 @@ def joint(
         leave_out=leave_out,
         notes=given,
     )
-    recipe = Recipe(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
+    config = JointConfig(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
     if begun:  # what is learned already shall not be shaken
-        recipe = dataclasses.replace(recipe, rate=recipe.rate * GENTLE)
+        config = dataclasses.replace(config, rate=config.rate * GENTLE)
     from indexer.progress import meter
 
     with meter("steps") as progress:
         scores = train_joint(
-            sources, out, recipe, device=device, progress=progress, on_epoch=on_epoch
+            sources, out, config, device=device, progress=progress, on_epoch=on_epoch
         )
     if as_json:
         print_json({"model": str(out), **scores})
@@ -249,9 +249,9 @@ def fit_match(
     Captions judge words over pictures like those that have captions. With --labels, names and
     hypernyms of labelled pictures are judged too, and count as much, file by file.
     """
-    from indexer.train.match import train_match
-    from indexer.train.match_data import prepare
-    from searchengine.engine import load_model
+    from indexer.train.match.fit import train_match
+    from indexer.train.match.material import prepare
+    from searchengine.search.engine import load_model
 
     folder = resolve(model)
     encoder = load_model(str(folder))
@@ -329,15 +329,15 @@ def food(
     The joint model stays as it is. The same command finds the vectors of the pictures again.
     """
     try:
-        from indexer.train.food import train_food
-        from indexer.train.food_closed import FoodRecipe
+        from indexer.train.food.config import FoodConfig
+        from indexer.train.food.training import train_food
     except ModuleNotFoundError as error:
         raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
     from indexer.progress import meter
     from searchengine.models.files import resolve
     from searchengine.models.joint import JointEncoder
 
-    recipe = FoodRecipe(seed=seed) if epochs is None else FoodRecipe(seed=seed, epochs=epochs)
+    recipe = FoodConfig(seed=seed) if epochs is None else FoodConfig(seed=seed, epochs=epochs)
     general = JointEncoder(resolve(model or "default"))
     with meter("pictures") as progress:
         config = train_food(

@@ -154,12 +154,13 @@ def captioner(
     An interrupted training goes on where it was when the same command is given again.
     """
     try:
-        from indexer.train.captioner import Recipe, train_captioner
+        from indexer.train.captioner.config import CaptionerConfig
+        from indexer.train.captioner.training import train_captioner
     except ModuleNotFoundError as error:
         raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
     from indexer.progress import meter
-    from searchengine.captioning import joint_model
-    from searchengine.models.captioner import Captioner
+    from searchengine.models.captioner.captioner import Captioner
+    from searchengine.models.captioner.loading import joint_model
 
     def on_epoch(epoch: int, metrics: Metrics) -> None:
         shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
@@ -171,7 +172,7 @@ def captioner(
             pairs,
             out,
             encoder,
-            Recipe(**choices),
+            CaptionerConfig(**choices),
             images=images,
             start=None if start is None else Captioner(start, encoder),
             notes=noted(notes),

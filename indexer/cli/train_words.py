@@ -127,9 +127,10 @@ def train_word_vectors(
     if engine == "gensim" and (positional or not negative):
         raise click.UsageError("--positional and --negative 0 need --engine torch")
     from indexer.progress import meter
-    from indexer.train.skipgram import Recipe, train_words
+    from indexer.train.words.config import SkipGramConfig
+    from indexer.train.words.skipgram import train_words
 
-    recipe = Recipe(
+    config = SkipGramConfig(
         dim=dim,
         window=window,
         min_count=min_count,
@@ -143,7 +144,7 @@ def train_word_vectors(
         phrases=phrases,
     )
     with meter("words") as progress:
-        report = train_words(corpus, out.absolute(), recipe, fields=fields, progress=progress)
+        report = train_words(corpus, out.absolute(), config, fields=fields, progress=progress)
     for failure in report.failures:
         warn(failure)
     if as_json:

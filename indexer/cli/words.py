@@ -14,8 +14,8 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from indexer.evaluation.words import Analogies
-    from indexer.wordfiles import Format
-    from searchengine.neighbours import Neighbours, WordScore
+    from indexer.readers.wordfiles import Format
+    from searchengine.language.neighbours import Neighbours, WordScore
 
 FORMATS = ("word2vec", "word2vec-binary", "glove", "fasttext", "table")
 
@@ -127,7 +127,7 @@ def convert(source: Path, out: Path, form: Format | None, limit: int | None) -> 
     A word table takes only words that a query can contain. A phrase such as "ice cream" is written
     as ice_cream, and read so.
     """
-    from indexer.wordsource import convert_vectors
+    from indexer.train.words.source import convert_vectors
 
     count, dim = convert_vectors(source, out, form or _format_of(out), limit)
     click.echo(f"wrote {count:,} words, {dim} dimensions, to {out}", err=True)
@@ -160,7 +160,7 @@ def evaluate_words(
     PATH may also be "default" (the bundled model) or "glove" (GloVe 6B 50d of the extra train).
     """
     from indexer.evaluation import words as evaluation
-    from indexer.wordsource import words_and_units
+    from indexer.train.words.source import words_and_units
 
     sets = evaluation.packaged_sets()
     asked = evaluation.read_questions(questions or sets / evaluation.QUESTIONS)
@@ -193,10 +193,10 @@ def _described(section: Analogies) -> str:
 
 
 def _open(source: str | None, limit: int | None) -> Neighbours:
-    from indexer.wordsource import open_words
+    from indexer.train.words.source import open_words
     from searchengine.config import load_settings
-    from searchengine.languages import Reader, knowing
-    from searchengine.neighbours import Neighbours
+    from searchengine.language.neighbours import Neighbours
+    from searchengine.language.reader import Reader, knowing
 
     table = open_words(source, limit)
     return Neighbours(table, Reader(knowing(table.find), load_settings().lang or None))

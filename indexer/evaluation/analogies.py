@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, is_known
 from indexer.evaluation.mentions import content_stems, names
-from indexer.metrics import best_ranks, jaccard
+from indexer.evaluation.metrics import best_ranks, jaccard
 from searchengine.errors import CancelledQuery, TrainingDataError
 from searchengine.types import Encoder, Vectors
 from searchengine.vectors import compose

@@ -14,7 +14,7 @@ from indexer.evaluation.pointing import Verdict, draw_composites, judge, side_by
 from indexer.progress import Meter
 from searchengine.errors import ModelError, TrainingDataError
 from searchengine.images import open_image
-from searchengine.models.captioner import BATCH, Captioner
+from searchengine.models.captioner.captioner import BATCH, Captioner
 from searchengine.types import Caption
 
 

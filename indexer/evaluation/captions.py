@@ -14,7 +14,7 @@ from pathlib import Path
 
 from indexer.progress import Meter
 from searchengine.errors import MissingPlugin, TrainingDataError
-from searchengine.models.captioner import BATCH, Captioner
+from searchengine.models.captioner.captioner import BATCH, Captioner
 from searchengine.types import Caption
 
 _WORD = re.compile(r"[a-z0-9']+")

@@ -9,9 +9,9 @@ import numpy as np
 
 from indexer.evaluation.encode import encode_pictures
 from indexer.evaluation.labels import percent, score_names
-from indexer.kinds import Kinds
-from indexer.labelled import Labelled
-from indexer.metrics import average_precisions, chance_precision
+from indexer.evaluation.metrics import average_precisions, chance_precision
+from indexer.readers.labelled import Labelled
+from indexer.vocabulary.kinds import Kinds
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences, is_known
-from indexer.labelled import read_labelled
-from indexer.metrics import Recall, average_precisions, best_ranks, recall
+from indexer.evaluation.metrics import Recall, average_precisions, best_ranks, recall
+from indexer.readers.labelled import read_labelled
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder, Vectors
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.evaluation.labels import ROUNDED
-from indexer.jsonl import read_text
-from searchengine.aliases import EMOJI, ENGLISH, PLAIN
+from indexer.readers.jsonl import read_text
 from searchengine.errors import TrainingDataError
-from searchengine.languages import aliases
-from searchengine.spelling import fold, plain_emoji
-from searchengine.translating import with_languages
+from searchengine.language.aliases import EMOJI, ENGLISH, PLAIN
+from searchengine.language.reader import aliases
+from searchengine.language.spelling import fold, plain_emoji
+from searchengine.models.translating import with_languages
 from searchengine.types import Encoder
 
 FIRST = 10

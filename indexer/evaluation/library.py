@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.metrics import hubness, overlap
-from searchengine.catalog import Catalog
+from indexer.evaluation.metrics import hubness, overlap
+from searchengine.catalog.store import Catalog
 from searchengine.errors import NothingIndexed
 from searchengine.indexes.exact import ExactIndex
+from searchengine.language.words import tokenize
 from searchengine.types import Encoder, Ids, VectorIndex, Vectors, Vocabulary
-from searchengine.words import tokenize
 
 NEAREST = 10
 """Neighbours that are compared between indexes and counted for hubness."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer.questions import Asked
+from indexer.evaluation.questions import Asked
 from searchengine.types import Matcher, Vectors
 
 BINS = 10

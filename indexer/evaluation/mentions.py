@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from searchengine.words import tokenize
+from searchengine.language.words import tokenize
 
 IRREGULAR: dict[str, tuple[str, ...]] = {
     "ball": ("balls",),  # no "balled"

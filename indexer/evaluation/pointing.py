@@ -19,9 +19,9 @@ from indexer.evaluation.encode import is_known
 from indexer.evaluation.mentions import content_stems
 from indexer.executors import Threads
 from searchengine.errors import ModelError, TrainingDataError
-from searchengine.explain import split
 from searchengine.images import open_image
-from searchengine.resolve import parts_of
+from searchengine.search.attribution import split
+from searchengine.search.resolve import parts_of
 from searchengine.types import Encoder, Explainable, Term
 
 HALF = 224

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer.metrics import Recall, best_ranks, recall
+from indexer.evaluation.metrics import Recall, best_ranks, recall
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError, UnknownWords
 from searchengine.images import open_image, views

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences
-from indexer.metrics import Recall, retrieval
+from indexer.evaluation.metrics import Recall, retrieval
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.tagging import Tagger, matcher_of
+from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.language.words import tokenize
+from searchengine.models.calibration import matcher_of
+from searchengine.search.tagging import Tagger
 from searchengine.types import Encoder, Tag, Vectors
-from searchengine.vocabulary import TagVocabulary
-from searchengine.words import tokenize
 
 SHOWN = 10
 BINS = 10

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.metrics import analogy_answers, spearman
+from indexer.evaluation.metrics import analogy_answers, spearman
 from searchengine.errors import MissingPlugin, TrainingDataError
+from searchengine.language.words import tokenize
 from searchengine.types import Vectors
-from searchengine.words import tokenize
 
 SIMILARITIES = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
 QUESTIONS = "questions-words.txt"

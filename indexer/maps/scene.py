@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.maps.layout import METHODS, Method, Places, centred, layout, spread
-from searchengine.catalog import Catalog
+from searchengine.catalog.store import Catalog
 from searchengine.errors import ConfigError, ImageError, QueryError, UnknownWords
+from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.types import Encoder, Ids, Vectors, Vocabulary
-from searchengine.vocabulary import TagVocabulary
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from indexer.vocabulary.wordnet import WordNet
-from searchengine.aliases import (
+from searchengine.errors import TrainingDataError
+from searchengine.language.aliases import (
     EMOJI,
     ENGLISH,
     FILE,
@@ -39,11 +40,10 @@ from searchengine.aliases import (
     Meaning,
     packed,
 )
-from searchengine.errors import TrainingDataError
-from searchengine.foods import FILE as FOODS
-from searchengine.spelling import fold, is_emoji, plain_emoji, unmarked
-from searchengine.vocabulary import TagVocabulary
-from searchengine.words import WordVectors
+from searchengine.language.spelling import fold, is_emoji, plain_emoji, unmarked
+from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.language.words import WordVectors
+from searchengine.recipes.foods import FILE as FOODS
 
 HERE = Path(__file__).parent
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from indexer.vocabulary.make_tags import entries
 from indexer.vocabulary.wordnet import Synset, WordNet
-from searchengine.foods import FILE, fold
+from searchengine.language.singular import to_singular
+from searchengine.recipes.foods import FILE
 
 HERE = Path(__file__).parent
 EATABLE = frozenset({"animal", "food", "plant"})
@@ -61,13 +62,13 @@ class Foods:
         food = Food(unique, list(names))
         self._foods[unique] = food
         for name in food.names:
-            self._by_name.setdefault(fold(name), food)
+            self._by_name.setdefault(to_singular(name), food)
         return food
 
     def named(self, name: str) -> Food:
         """Return the food of a name or key, a new one if there is none."""
         name = name.replace("_", " ")
-        known = self._foods.get(name) or self._by_name.get(fold(name))
+        known = self._foods.get(name) or self._by_name.get(to_singular(name))
         return known or self.add(name, [name])
 
     def below(self, food: Food) -> list[Food]:
@@ -79,9 +80,9 @@ class Foods:
 
     def name(self, food: Food, name: str) -> None:
         """Give a food a further name."""
-        if fold(name) not in map(fold, food.names):
+        if to_singular(name) not in map(to_singular, food.names):
             food.names.append(name)
-            self._by_name.setdefault(fold(name), food)
+            self._by_name.setdefault(to_singular(name), food)
 
 
 def make(wordnet: WordNet, lists: Mapping[str, Mapping[str, str]]) -> Foods:

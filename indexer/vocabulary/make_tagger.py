@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from searchengine.errors import TrainingDataError
-from searchengine.ingredients import NLTK_DATA
+from searchengine.recipes.ingredients import NLTK_DATA
 
 PICKLE = "textblob_aptagger/trontagger-0.1.0.pickle"
 NAME = "averaged_perceptron_tagger_eng"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexer.vocabulary.wordnet import VOWELS, Synset, WordNet
-from searchengine.words import WordVectors
+from searchengine.language.words import WordVectors
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parent.parent / "searchengine" / "assets"

@@ -1,1 +1,4 @@
-"""What the API needs of the indexer; it joins through the entry points of `lexpix.web`."""
+"""What the API needs of the indexer; it joins through the entry points of `lexpix.web`.
+
+Imports `library`, `maps` and `searchengine.web`. Begin with `jobs`.
+"""

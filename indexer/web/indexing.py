@@ -25,8 +25,8 @@ from typing import Any, TextIO
 import indexer
 from indexer import Progress
 from searchengine.config import Settings
-from searchengine.engine import Engine
 from searchengine.errors import LexpixError
+from searchengine.search.engine import Engine
 from searchengine.types import Failure, IndexReport
 
 EVERY = 0.2

@@ -27,9 +27,9 @@ from indexer.web.indexing import GRACE, settings_entry
 from searchengine.config import Settings
 from searchengine.errors import RootError
 from searchengine.web.answers import API, AsciiJSON
-from searchengine.web.limits import leave_place
 from searchengine.web.live import Live
-from searchengine.web.safety import is_local
+from searchengine.web.safety.access import is_local
+from searchengine.web.safety.limits import leave_place
 from searchengine.web.schemas import FileName
 
 log = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ from indexer.maps.scene import LANDMARKS, LIMIT, map_pictures
 from searchengine.config import Settings
 from searchengine.errors import NothingIndexed
 from searchengine.web.answers import API
-from searchengine.web.limits import leave_place
 from searchengine.web.live import Live
+from searchengine.web.safety.limits import leave_place
 
 FRESH = 30.0
 """Seconds for which a map is shown though pictures came since."""

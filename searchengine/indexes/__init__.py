@@ -1,1 +1,5 @@
-"""Vector indexes, one module per backend; `rows` and `files` are what they share."""
+"""Vector indexes, one module per backend, and how they keep up with the catalog.
+
+Imports `catalog`. Begin with the `VectorIndex` protocol in `types`, then `exact`; `rows` and
+`files` are what the backends share, `sync` heals an index from the catalog.
+"""

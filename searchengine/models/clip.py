@@ -8,7 +8,7 @@ A folder of such a model is also one that open_clip reads by itself (`local-dir:
 
 A text is read as a whole and in pieces of words, so that nothing is unknown, and no score can be
 split into words. PyTorch and open_clip take seconds to import; that happens at the first picture or
-text. `indexer.clip` makes such folders.
+text. `indexer.readers.open_clip` makes such folders.
 """
 
 from __future__ import annotations

@@ -39,12 +39,12 @@ import numpy.typing as npt
 
 from searchengine.documents import Document
 from searchengine.errors import ModelError, UnknownWords
+from searchengine.language.words import tokenize
 from searchengine.models import files
 from searchengine.models.joint import JointEncoder
 from searchengine.models.stored import StoredModel
 from searchengine.types import MOST_SUGGESTIONS, UnknownWord, Vectors
 from searchengine.vectors import unit_or_zero, unit_rows
-from searchengine.words import tokenize
 
 KIND = "food"
 PICTURES, TEXTS, MEANS = "food-pictures.npy", "food-texts.npy", "food-means.npy"

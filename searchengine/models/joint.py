@@ -22,12 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import ModelError, UnknownWords
+from searchengine.language.words import FILES as WORD_FILES
+from searchengine.language.words import WordVectors, tokenize
 from searchengine.models import files
 from searchengine.models.stored import StoredModel
 from searchengine.types import MOST_SUGGESTIONS, PathLike, UnknownWord, Vectors
 from searchengine.vectors import unit_rows
-from searchengine.words import FILES as WORD_FILES
-from searchengine.words import WordVectors, tokenize
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from searchengine.calibration import GROUP, Calibration
 from searchengine.errors import ModelError
 from searchengine.models import files
+from searchengine.models.calibration import GROUP, Calibration
 
 
 class StoredModel:

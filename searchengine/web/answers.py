@@ -12,12 +12,12 @@ from fastapi import Depends, Request
 from starlette.responses import JSONResponse
 
 from searchengine.errors import QueryError
-from searchengine.paging import Sort
-from searchengine.ranking import Cursor
+from searchengine.search.paging import Sort
+from searchengine.search.ranking import Cursor
 from searchengine.types import Picture, Term, UnknownWord
 from searchengine.web.live import Live
-from searchengine.web.thumbs import Thumbs
-from searchengine.web.uploads import PREFIX, Uploads
+from searchengine.web.media.thumbs import Thumbs
+from searchengine.web.media.uploads import PREFIX, Uploads
 
 API = "/api/v1"
 THUMB = 320

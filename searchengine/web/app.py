@@ -9,18 +9,18 @@ from fastapi import Depends, FastAPI
 
 from searchengine import plugins
 from searchengine.config import Settings
-from searchengine.engine import Engine
-from searchengine.web import library, pictures, search, texts, words
+from searchengine.search.engine import Engine
 from searchengine.web.answers import API
-from searchengine.web.decoding import Decoding
 from searchengine.web.live import Live
+from searchengine.web.media.decoding import Decoding
+from searchengine.web.media.thumbs import Thumbs
+from searchengine.web.media.uploads import Uploads
 from searchengine.web.metrics import install_metrics
-from searchengine.web.pages import install_pages
-from searchengine.web.preferring import prefer_languages
-from searchengine.web.problems import install_problems
-from searchengine.web.safety import Safety, install_safety
-from searchengine.web.thumbs import Thumbs
-from searchengine.web.uploads import Uploads
+from searchengine.web.page.pages import install_pages
+from searchengine.web.page.preferring import prefer_languages
+from searchengine.web.routes import library, pictures, search, texts, words
+from searchengine.web.safety.access import Safety, install_safety
+from searchengine.web.safety.problems import install_problems
 
 EXTENSIONS = "lexpix.web"
 """Entry points of others that add to the app: functions of app, library and settings."""

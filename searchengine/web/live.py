@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from searchengine.columns import Columns, TagTable
+from searchengine.catalog.records import Change
 from searchengine.config import Settings
-from searchengine.engine import Engine
 from searchengine.errors import UnknownWords
-from searchengine.facets import Facets
-from searchengine.records import Change
-from searchengine.sync import apply, changes_since
-from searchengine.texts import Texts
+from searchengine.indexes.sync import apply, changes_since
+from searchengine.search.columns import Columns, TagTable
+from searchengine.search.engine import Engine
+from searchengine.search.facets import Facets
+from searchengine.search.texts import Texts
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from searchengine.facets import Facet
+from searchengine.search.facets import Facet
 
 MAX_LIMIT = 500
 """Most hits of a page."""

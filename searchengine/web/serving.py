@@ -16,10 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from searchengine.errors import ConfigError
-from searchengine.web.connections import ConnectionLimits, guarded
-from searchengine.web.limits import Limits
-from searchengine.web.problems import AbortedResponse, one_line
-from searchengine.web.safety import LOOPBACK_NAMES, Safety, is_loopback, new_token
+from searchengine.web.safety.access import LOOPBACK_NAMES, Safety, is_loopback, new_token
+from searchengine.web.safety.connections import ConnectionLimits, guarded
+from searchengine.web.safety.limits import Limits
+from searchengine.web.safety.problems import AbortedResponse, one_line
 
 GRACE_SECONDS = 5
 """How long answers that have begun may take when the server is stopped."""

@@ -1,0 +1,111 @@
+"""Decoded pictures -> vectors, each content once, and no picture at the expense of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from PIL.Image import Image
+
+from indexer.library.reading import Decoded, Unreadable
+from searchengine.catalog.store import Catalog
+from searchengine.errors import MissingPlugin, ModelError
+from searchengine.types import Encoder, Vector
+from searchengine.vectors import unit_rows
+
+BATCH = 16
+"""Pictures that go through the model at a time; 32 are 4 % faster and take 200 MB more."""
+
+RECENT = 1024
+"""Contents of which the vector is kept at hand for copies; more than any executor looks ahead."""
+
+
+class Embedder:
+    """Give decoded pictures their vectors.
+
+    Args:
+        catalog: Knows the vectors of earlier contents.
+        encoder: The model.
+    """
+
+    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
+        self._catalog, self._encoder = catalog, encoder
+        self._recent: dict[str, Vector] = {}  # by content
+
+    def fill(self, files: Sequence[Decoded | Unreadable]) -> list[Decoded | Unreadable]:
+        """Return the same with every vector filled in; a picture that has none is unreadable.
+
+        Raises:
+            ModelError, MissingPlugin, ImportError: The model cannot run at all.
+        """
+        known = self._recent
+        pictures: dict[str, Image] = {}
+        for one in files:
+            if not isinstance(one, Decoded):
+                continue
+            self._remember_replaced(one)
+            if one.vector is not None:
+                known[one.sha256] = one.vector
+            elif one.photo.pixels is not None and one.sha256 not in known:
+                pictures[one.sha256] = one.photo.pixels
+        vectors, reasons = embed(self._encoder, pictures)
+        known.update(vectors)
+        filled = [
+            one if isinstance(one, Unreadable) else _with_vector(one, known, reasons)
+            for one in files
+        ]
+        forget_oldest(known)
+        return filled
+
+    def _remember_replaced(self, one: Decoded) -> None:
+        # Two files may have swapped their contents: the other one will need this vector.
+        old = None if one.row is None else one.row.sha256
+        if old is not None and old != one.sha256 and old not in self._recent:
+            vector = self._catalog.vector_of_content(old, self._encoder.fingerprint)
+            if vector is not None:
+                self._recent[old] = vector
+
+
+def embed(
+    encoder: Encoder, pictures: Mapping[str, Image]
+) -> tuple[dict[str, Vector], dict[str, str]]:
+    """Return the unit vectors of pictures by their keys, and of those that have none, the reasons.
+
+    Pictures that fail together are tried one by one.
+
+    Raises:
+        ModelError, MissingPlugin, ImportError: The model cannot run at all; no picture is to blame.
+    """
+    if not pictures:
+        return {}, {}
+    try:
+        rows = unit_rows(encoder.encode_images(list(pictures.values())), encoder.dim)
+        return dict(zip(pictures, rows, strict=True)), {}
+    except (ModelError, MissingPlugin, ImportError):
+        raise
+    except Exception as error:  # whatever a model does, the other pictures must not pay for it
+        if len(pictures) == 1:
+            return {}, dict.fromkeys(pictures, f"the model cannot encode it ({error})")
+    vectors: dict[str, Vector] = {}
+    reasons: dict[str, str] = {}
+    for key, picture in pictures.items():
+        vector, reason = embed(encoder, {key: picture})
+        vectors |= vector
+        reasons |= reason
+    return vectors, reasons
+
+
+def forget_oldest(contents: dict[str, Any]) -> None:
+    """Keep the last `RECENT` contents of a cache."""
+    for digest in list(islice(contents, max(0, len(contents) - RECENT))):
+        del contents[digest]
+
+
+def _with_vector(
+    one: Decoded, known: Mapping[str, Vector], reasons: Mapping[str, str]
+) -> Decoded | Unreadable:
+    if one.sha256 in reasons:
+        return Unreadable(one.stat, one.row, one.sha256, reasons[one.sha256])
+    return replace(one, vector=known[one.sha256])

@@ -1,0 +1,155 @@
+"""Bring the catalog up to a folder: scan, plan, decode, embed, write, sweep.
+
+Decoding and hashing run in an executor a little ahead; everything else, the model too, runs in the
+caller's thread. Each batch is one transaction and each file is paired with its result by its own
+content, so a run that is killed anywhere leaves a catalog that the next run completes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import chain
+
+from indexer.executors import Executor
+from indexer.library.embedding import BATCH
+from indexer.library.planning import Scan, plan
+from indexer.library.reading import Job, decoder
+from indexer.library.scan import Found, Volume, count, scan
+from indexer.library.tally import Progress, Tally
+from indexer.library.volumes import Volumes
+from indexer.library.writing import Writer
+from searchengine.catalog.store import Catalog
+from searchengine.errors import RootError
+from searchengine.types import Encoder, Failure, FileStat, IndexReport
+
+_IF_GONE = "is its disk mounted? If its pictures are gone for good, pass --allow-empty"
+
+_NOT_MOUNTED = (
+    "another volume than before, or none, is here, so nothing below is marked as missing; mount it"
+    " and index again, or forget the folder if its pictures are gone for good"
+)
+
+
+def index_images(
+    root: str,
+    catalog: Catalog,
+    encoder: Encoder,
+    *,
+    executor: Executor,
+    batch: int = BATCH,
+    allow_empty: bool = False,
+    retry_failed: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> IndexReport:
+    """Make the catalog agree with a folder and everything below it.
+
+    Args:
+        root: The folder.
+        catalog: Where the pictures and their vectors are written.
+        encoder: The model; pictures without a vector of its fingerprint are embedded.
+        executor: Runs hashing and decoding.
+        batch: Pictures that go through the model at a time.
+        allow_empty: Accept that the folder is gone, or has no picture, and mark all as missing.
+        retry_failed: Try unchanged files again that were no readable pictures.
+        progress: Called now and then.
+        on_failure: Called with each file or folder that could not be read, and with each volume
+            whose pictures were left alone because it is not there.
+
+    Raises:
+        RootError: The folder is gone or empty and that is not allowed, is no folder, or cannot be
+            listed; nothing was changed.
+    """
+    root = os.path.abspath(root)
+    found = _checked(root, allow_empty)
+    volumes = Volumes(catalog, root)
+    tally = Tally(progress, on_failure, total=count(root) if progress else 0)
+    this = Scan(tally, volumes.begin(), root, volumes)
+    unlisted: list[str] = []
+    files = _files(found, volumes, tally, unlisted)
+    jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
+    _work(jobs, catalog, encoder, executor, Writer(catalog, encoder, this, batch=batch))
+    absent = volumes.absent()
+    tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
+    volumes.record()
+    for path in absent:
+        tally.tell(Failure(path, _NOT_MOUNTED))
+    return tally.report()
+
+
+def retry_failures(
+    catalog: Catalog,
+    encoder: Encoder,
+    *,
+    executor: Executor,
+    batch: int = BATCH,
+    under: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> IndexReport:
+    """Try the files again that were no readable pictures; those that are now count as updated.
+
+    Arguments are those of `index_images`; `under` restricts it to files at or under a path.
+    """
+    failures = catalog.failures(None if under is None else os.path.abspath(under))
+    tally = Tally(progress, on_failure, total=len(failures))
+    rows = catalog.by_paths(failure.path for failure in failures)
+    stats = ((_file_stat(row.path), row) for row in rows.values())
+    jobs = (Job(stat, row) for stat, row in stats if stat is not None)
+    writer = Writer(catalog, encoder, Scan(tally), batch=batch)
+    _work(jobs, catalog, encoder, executor, writer)
+    return tally.report()
+
+
+def _work(
+    jobs: Iterable[Job], catalog: Catalog, encoder: Encoder, executor: Executor, writer: Writer
+) -> None:
+    """Decode files and hand over what they hold."""
+    with closing(executor.imap(decoder(catalog, encoder), jobs)) as results:
+        for result in results:
+            writer.take(result)
+    writer.write()
+
+
+def _files(
+    found: Iterable[Found], volumes: Volumes, tally: Tally, unlisted: list[str]
+) -> Iterator[FileStat]:
+    """Yield the files of a scan; note what else it found, and what it could not list."""
+    for one in found:
+        if isinstance(one, FileStat):
+            yield one
+        elif isinstance(one, Failure):
+            unlisted.append(one.path)
+            tally.fail(one)
+        else:
+            volumes.found(one)
+
+
+def _checked(root: str, allow_empty: bool) -> Iterator[Found]:
+    """Return what a scan finds, having made sure that there is something."""
+    if allow_empty and not os.path.exists(root):
+        return iter(())
+    if os.path.exists(root) and not os.path.isdir(root):
+        raise RootError(f"{root}: is a file, not a folder; give the folder that it is in")
+    found = scan(root)
+    start: list[Found] = []
+    for one in found:
+        start.append(one)
+        if isinstance(one, Failure) and one.path == root:
+            raise RootError(f"{root}: {one.reason}; {_IF_GONE}")
+        if not isinstance(one, Volume):
+            break
+    else:
+        if not allow_empty:
+            raise RootError(f"{root}: has no pictures; {_IF_GONE}")
+    return chain(start, found)
+
+
+def _file_stat(path: str) -> FileStat | None:
+    try:
+        stat = os.stat(path)
+    except OSError:  # the next scan will see what became of it
+        return None
+    return FileStat(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

@@ -1,0 +1,96 @@
+"""Which files of a scan have to be looked into, by what the catalog knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from indexer.library.reading import Job
+from indexer.library.tally import Tally
+from indexer.library.volumes import Volumes
+from searchengine.catalog.store import Catalog
+from searchengine.types import FileStat, Picture
+
+CHUNK = 1000
+"""Files that are compared with the catalog at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One pass over the files of a root.
+
+    A retry of single files is no scan of a root: it has neither number nor root nor volumes.
+
+    Attributes:
+        tally: What is counted.
+        number: By which the catalog knows what this scan has seen.
+        root: The folder, absolute.
+        volumes: The disks that the files lie on.
+    """
+
+    tally: Tally
+    number: int = 0
+    root: str | None = None
+    volumes: Volumes | None = None
+
+    def unchanged(self, rows: Sequence[Picture]) -> None:
+        """Note files that are as they were."""
+        self.tally.counts["unchanged"] += len(rows)
+        if self.volumes is not None:
+            for row in rows:
+                if row.state == "ok":
+                    self.volumes.unchanged(row)
+
+    def is_mounted(self, path: str) -> bool:
+        """Tell whether the disk of a path is there, as far as is known."""
+        return self.volumes is None or self.volumes.mounted(path)
+
+    def root_of(self, row: Picture | None) -> str:
+        """Return the root that a file belongs to, a new one or that of a row."""
+        root = self.root if row is None else self.root or row.root
+        assert root is not None, "without a root only known files are tried again"
+        return root
+
+
+def plan(
+    files: Iterator[FileStat],
+    catalog: Catalog,
+    fingerprint: str,
+    scan: Scan,
+    *,
+    retry_failed: bool = False,
+) -> Iterator[Job]:
+    """Yield what has to be looked into; note the rest as seen.
+
+    Args:
+        files: What lies below the root.
+        catalog: Knows files by path, size and times.
+        fingerprint: The model whose vectors count.
+        scan: The pass.
+        retry_failed: Look again into unchanged files that were no readable pictures.
+    """
+    while chunk := list(islice(files, CHUNK)):
+        rows = catalog.by_paths(stat.path for stat in chunk)
+        present = {row.id for row in rows.values() if row.state == "ok"}
+        embedded = present - catalog.without_vector(present, fingerprint)
+        settled = embedded | {
+            row.id for row in rows.values() if row.state == "bad" and not retry_failed
+        }
+        jobs: list[Job] = []
+        seen: list[Picture] = []
+        for stat in chunk:
+            row = rows.get(stat.path)
+            if row is not None and row.id in settled and _same_stat(row, stat):
+                seen.append(row)
+            else:
+                jobs.append(Job(stat, row, row is not None and row.id in embedded))
+        catalog.seen([row.id for row in seen], scan.number)
+        scan.unchanged(seen)
+        scan.tally.advance(len(seen))
+        yield from jobs
+
+
+def _same_stat(row: Picture, stat: FileStat) -> bool:
+    known = (row.size, row.mtime_ns, row.ctime_ns)
+    return known == (stat.size, stat.mtime_ns, stat.ctime_ns)

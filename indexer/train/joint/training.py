@@ -1,0 +1,455 @@
+"""Train a joint embedding from a file of pairs to a model folder.
+
+All that lasts long is kept beside the model in `OUT.work`: features, and a checkpoint after each
+epoch. The same command resumes where it was interrupted and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from indexer.evaluation.metrics import retrieval
+from indexer.readers.pairs import Pair, read_pairs
+from indexer.train.backbones import DEFAULT, Backbone, load_backbone
+from indexer.train.export import cells, export_image_branch
+from indexer.train.joint.classes import Class, read_classes
+from indexer.train.joint.config import JointConfig
+from indexer.train.joint.contrastive import Data, FinetunePhase, FrozenPhase
+from indexer.train.joint.distil import beside, sentence_vectors
+from indexer.train.joint.features import extract, pseudo_pictures
+from indexer.train.joint.lexicon import Lexicon, build_lexicon
+from indexer.train.joint.model import JointModel
+from indexer.train.joint.naming import Naming
+from indexer.train.joint.start import read_weights, start_backbone, start_layers
+from indexer.train.joint.table import build_table, misspelt, read_words
+from indexer.train.loop import Metrics, Task, fit
+from indexer.vocabulary.wordnet import WordNet
+from searchengine.errors import ConfigError, TrainingDataError
+from searchengine.language.words import WordVectors, quantize
+from searchengine.models import files
+from searchengine.models.joint import IMAGE_MODEL, TEXT_FILES, JointEncoder
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with the name of a stage, what is done, what there is to do, and a remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a model is made from.
+
+    Attributes:
+        pairs: Captioned pictures, see `indexer.readers.pairs`.
+        also: Further files of pairs, such as drawings with titles; all their pictures but those of
+            a split `test` or `dev` are trained on, as a smaller part of each batch.
+        images: Folder of the pictures, if not the folder of `pairs`.
+        backbone: Name of the CNN.
+        words: Word vectors, see `read_words`; None for the packaged GloVe.
+        distil: Dimensions of a sentence model to put beside the word vectors, see
+            `indexer.train.joint.distil`; 0 for none.
+        vocabulary: How many words to keep.
+        classes: Names of the classes that the CNN was trained on, tab-separated: index, id, name,
+            synonyms, gloss. They become pseudo pictures, and words (`indexer.train.joint.lexicon`).
+        wordnet: Folder of WordNet, which names kinds of the classes and places other words.
+        start: Folder of a joint model to go on from, with its words; None for a new one.
+        leave_out: Every so many-th class is kept from the training, to measure how well the others
+            place it; 0 for none.
+        notes: Put into the model's notes, such as licences.
+    """
+
+    pairs: Path
+    also: tuple[Path, ...] = ()
+    images: Path | None = None
+    backbone: str = DEFAULT
+    words: Path | None = None
+    distil: int = 0
+    vocabulary: int = 100_000
+    classes: Path | None = None
+    wordnet: Path | None = None
+    start: Path | None = None
+    leave_out: int = 0
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def train_joint(
+    sources: Sources,
+    out: Path,
+    config: JointConfig,
+    *,
+    device: str = "cpu",
+    progress: Progress = lambda *_: None,
+    on_epoch: Callable[[str, int, Metrics], None] = lambda *_: None,
+) -> dict[str, dict[str, float]]:
+    """Train, write the model folder `out`, and measure the written model on dev.
+
+    Returns:
+        Recall of sentence -> picture ("t2i") and picture -> sentence ("i2t"); empty without a dev
+        split.
+
+    Raises:
+        TrainingDataError: Pairs, classes or words cannot be trained on; the message names the file.
+        ImageError: A picture cannot be read.
+        ModelError: The backbone is unknown or its weights cannot be fetched, or `out` is something
+            else than a model.
+        ConfigError: This machine, or this torch, has no such device.
+    """
+    _require_device(device)
+    out = out.resolve()
+    files.require_replaceable(out)  # now, not after hours
+    pairs = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
+    own = len(pairs)
+    pairs += [p for path in sources.also for p in read_pairs(path) if p.split == "train"]
+    classes = read_classes(sources.classes) if sources.classes else []
+    left_out = range(1, len(classes), sources.leave_out) if sources.leave_out else range(0)
+    told = [() if number in left_out else each.texts for number, each in enumerate(classes)]
+    texts = [c for p in pairs for c in p.captions if p.split == "train"]
+    texts += [text for options in told for text in options]
+    work = out.with_name(out.name + ".work")
+    work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    backbone = load_backbone(sources.backbone)
+    if classes:
+        _require_classes(backbone, len(classes), sources)
+    begun = JointEncoder(sources.start) if sources.start else None
+    weights = read_weights(begun) if begun else {}
+    if begun:
+        start_backbone(backbone, weights, begun.name)
+    words, vectors = _word_vectors(sources, begun, work, progress)
+    lexicon = _lexicon(sources, classes, words, work, left_out, progress)
+    table = build_table(words, vectors, texts, lexicon.texts if lexicon else ())
+    bags = [_bags(table, pair.captions) for pair in pairs]
+    kept = [row for row, bag in enumerate(bags) if bag]
+    also = [place for place, row in enumerate(kept) if row >= own]
+    pairs, bags = [pairs[row] for row in kept], [bags[row] for row in kept]
+    if sum(pair.split == "train" for pair in pairs) - len(also) < 2:
+        raise TrainingDataError(
+            f"{sources.pairs}: fewer than two training pictures with a caption of known words"
+        )
+    features = extract(
+        backbone,
+        [pair.image for pair in pairs],
+        work,
+        lambda done, total: progress("features", done, total, ""),
+    )
+    class_bags = [_bags(table, options) for options in told]
+    # Every text of the lexicon has a row: the table was built with them.
+    named = np.array([table.row(text) for text in lexicon.texts] if lexicon else [], dtype=np.int64)
+    used = np.unique(
+        np.concatenate([rows for bag in (*bags, *class_bags) for rows in bag] + [named])
+    )
+    spoken = _spoken(bags[: min(also, default=len(bags))], pairs, used)
+    naming = None
+    if lexicon and backbone.classifier is not None:
+        naming = _naming(
+            lexicon, classes, left_out, table, named, used, spoken, backbone.classifier
+        )
+    data = Data(
+        pairs,
+        _rows_of(bags, used),
+        features,
+        also,
+        _groups(pairs),
+        *_class_data(backbone, class_bags, used, pairs, features),
+        naming,
+    )
+    model = JointModel(table.vectors(used), backbone.channels, config)
+    if begun:
+        start_layers(model, begun, weights, table, used)
+    if naming and begun:
+        naming.place(model, named=True)
+    scores = _train(model, data, backbone, sources, config, work, device, progress, on_epoch)
+    if naming:
+        naming.place(model, named=False)
+    notes = {
+        "sources": {
+            key: _noted(value)
+            for key, value in dataclasses.asdict(sources).items()
+            if value and key != "notes"
+        },
+        "config": dataclasses.asdict(config),
+        "pictures": {split: len(data.rows(split)) for split in ("train", "dev")}
+        | ({"also": len(also)} if also else {}),
+        "epochs": scores,
+        **sources.notes,
+    }
+    save_model(out, model, backbone, *_without_misspelt(table, used, texts, sources.wordnet), notes)
+    return _measure(out, data)
+
+
+def _word_vectors(
+    sources: Sources, begun: JointEncoder | None, work: Path, progress: Progress
+) -> tuple[list[str], npt.NDArray[np.float32]]:
+    if begun is not None:
+        table = begun.words
+        rows = sorted(range(len(table)), key=table.rank)
+        return [table.word(row) for row in rows], table.vectors(rows)
+    words, vectors = read_words(sources.words, sources.vocabulary)
+    if sources.distil:
+        vectors = beside(
+            words,
+            vectors,
+            sources.distil,
+            work,
+            lambda done, total: progress("words", done, total, ""),
+        )
+    return words, vectors
+
+
+def _without_misspelt(
+    table: WordVectors, used: npt.NDArray[np.int64], texts: Sequence[str], wordnet: Path | None
+) -> tuple[WordVectors, npt.NDArray[np.int64]]:
+    """Leave out what a dictionary takes for misspelt, and number the used rows anew."""
+    if wordnet is None:
+        return table, used
+    rows = sorted(range(len(table)), key=table.rank)
+    wrong = misspelt([table.word(row) for row in rows], texts, WordNet(wordnet).words)
+    kept = np.array([table.word(row) not in wrong for row in range(len(table))])
+    kept[used] = True
+    rows = [row for row in rows if kept[row]]
+    fewer = WordVectors.build([table.word(row) for row in rows], table.vectors(rows))
+    return fewer, (np.cumsum(kept) - 1)[used]  # both tables are in the same order
+
+
+def _groups(pairs: Sequence[Pair]) -> list[int]:
+    """Number the pictures so that those with the very same captions share a number."""
+    numbers: dict[tuple[str, ...], int] = {}
+    return [numbers.setdefault(pair.captions, row) for row, pair in enumerate(pairs)]
+
+
+def _noted(value: object) -> str:
+    """Name a source without saying where it lies."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_noted, value))
+    return value.name if isinstance(value, Path) else str(value)
+
+
+def _require_device(device: str) -> None:
+    kind = device.partition(":")[0]
+    is_there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
+    if kind != "cpu" and not (kind in is_there and is_there[kind]()):
+        raise ConfigError(
+            f"device {device!r}: torch {torch.__version__} finds none on this machine; use cpu"
+        )
+
+
+def _lexicon(
+    sources: Sources,
+    classes: Sequence[Class],
+    words: Sequence[str],
+    work: Path,
+    left_out: Collection[int],
+    progress: Progress,
+) -> Lexicon | None:
+    """Return what the classes have to say about words; None without names of classes."""
+    if not classes:
+        return None
+    wordnet = WordNet(sources.wordnet) if sources.wordnet else None
+
+    def read(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return sentence_vectors(
+            texts, work, lambda done, total: progress("glosses", done, total, "")
+        )
+
+    return build_lexicon(classes, wordnet, words, read if wordnet else None, left_out)
+
+
+def _naming(
+    lexicon: Lexicon,
+    classes: Sequence[Class],
+    left_out: Collection[int],
+    table: WordVectors,
+    named: npt.NDArray[np.int64],
+    used: npt.NDArray[np.int64],
+    spoken: npt.NDArray[np.int64],
+    classifier: Tensor,
+) -> Naming:
+    rows = np.searchsorted(used, named)
+    first = [_bags(table, [each.name])[:1] for each in classes]
+    bags = [
+        torch.from_numpy(np.searchsorted(used, bag[0])) if bag else torch.empty(0, dtype=torch.long)
+        for bag in first
+    ]
+    known = [number for number in range(len(classes)) if number not in left_out]
+    return Naming(lexicon, rows, spoken, classifier, bags, known)
+
+
+def _spoken(
+    bags: Sequence[Sequence[Any]], pairs: Sequence[Pair], used: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return how many captions of training pictures have each vocabulary row.
+
+    Captions of further sources do not count: a drawing of a fish says little of photos of fish.
+    """
+    said = [
+        np.unique(rows)
+        for pair, bag in zip(pairs, bags, strict=False)
+        if pair.split == "train"
+        for rows in bag
+    ]
+    return np.bincount(np.searchsorted(used, np.concatenate(said)), minlength=len(used))
+
+
+def _bags(table: WordVectors, texts: Sequence[str]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    found = (table.find(text)[0] for text in texts)
+    return [np.array(rows, dtype=np.int64) for rows in found if rows]
+
+
+def _rows_of(bags: Sequence[Sequence[Any]], used: Any) -> list[list[Tensor]]:
+    return [[torch.from_numpy(np.searchsorted(used, rows)) for rows in bag] for bag in bags]
+
+
+def _require_classes(backbone: Backbone, count: int, sources: Sources) -> None:
+    rows = 0 if backbone.classifier is None else len(backbone.classifier)
+    if rows != count:
+        has = f"{rows} classes" if rows else "no classifier on its pooled features"
+        raise TrainingDataError(
+            f"{sources.classes}: {count} class names do not fit backbone {backbone.name!r}, "
+            f"which has {has}; class names work with {DEFAULT!r}, which has 1000"
+        )
+
+
+def _class_data(
+    backbone: Backbone,
+    class_bags: Sequence[Sequence[Any]],
+    used: Any,
+    pairs: Sequence[Pair],
+    features: Any,
+) -> tuple[list[list[Tensor]], Tensor | None, Tensor | None]:
+    if not class_bags or backbone.classifier is None:
+        return [], None, None
+    train = [row for row, pair in enumerate(pairs) if pair.split == "train"]
+    means, spread = pseudo_pictures(backbone.classifier, features[train, 0])
+    named = [row for row, bag in enumerate(class_bags) if bag]
+    return _rows_of([class_bags[row] for row in named], used), means[named], spread
+
+
+def _train(
+    model: JointModel,
+    data: Data,
+    backbone: Backbone,
+    sources: Sources,
+    config: JointConfig,
+    work: Path,
+    device: str,
+    progress: Progress,
+    on_epoch: Callable[[str, int, Metrics], None],
+) -> dict[str, list[Metrics]]:
+    # What is read decides, not where it lies; notes decide nothing.
+    files_read = (sources.pairs, sources.words, sources.classes, sources.wordnet, sources.start)
+    inputs = [_digest(path) for path in (*files_read, *sources.also)]
+    inputs += [str(sources.images), sources.backbone, device]
+    inputs += [str(sources.vocabulary), str(sources.distil), str(sources.leave_out)]
+    scores = {}
+
+    def run(name: str, task: Task, epochs: int, decisive: JointConfig) -> None:
+        everything = json.dumps([name, dataclasses.asdict(decisive), inputs])
+        scores[name] = fit(
+            task,
+            epochs=epochs,
+            seed=config.seed,
+            checkpoint=work / f"checkpoint-{name}.pt",
+            signature=hashlib.sha256(everything.encode()).hexdigest(),
+            on_step=lambda epoch, step, steps, loss, _: progress(
+                f"{name} {epoch + 1}/{epochs}", step, steps, f"loss {loss:.3f}"
+            ),
+            on_epoch=lambda epoch, metrics: on_epoch(name, epoch, metrics),
+        )
+
+    # What the second phase does is nothing to the first: its checkpoint serves any of them.
+    first = dataclasses.replace(config, finetune=0)
+    if config.epochs:
+        run("frozen", FrozenPhase(model, data), config.epochs, first)
+    if config.finetune:
+        run("finetune", FinetunePhase(model, data, backbone, device), config.finetune, config)
+    return scores
+
+
+def _digest(path: Path | None) -> str:
+    """Return the SHA-256 of a file, or of all files of a folder; of nothing for None."""
+    digest = hashlib.sha256()
+    if path is not None:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
+
+
+def save_model(
+    out: Path,
+    model: JointModel,
+    backbone: Backbone,
+    table: WordVectors,
+    used: Any,
+    notes: Mapping[str, Any],
+) -> None:
+    """Write a model folder.
+
+    Args:
+        out: The folder; a model that is there is replaced.
+        model: The linear layers; row i of its residuals belongs to row `used[i]` of the table.
+        backbone: The CNN as trained.
+        table: Word vectors.
+        used: Rows of the table, rising, shape (vocabulary,).
+        notes: See `ModelConfig`.
+    """
+    rows, columns = cells(dataclasses.replace(backbone, features=backbone.features.cpu()))
+    config = files.ModelConfig(
+        kind="joint",
+        name=out.name,
+        dim=model.config.dim,
+        image={
+            "size": backbone.size,
+            "resize": "squash",
+            "interpolation": "bicubic",
+            "cells": [rows, columns],
+        },
+        text={"words": len(table), "tokens": "searchengine.language.words.tokenize"},
+        notes=notes,
+    )
+
+    def write(folder: Path) -> None:
+        head = nn.Linear(model.head.in_features, model.head.out_features)
+        head.load_state_dict(model.head.state_dict())
+        export_image_branch(backbone, head, folder / IMAGE_MODEL, half=True)
+        table.save(folder)
+        residual = model.residual.weight.detach().numpy()
+        trained = np.flatnonzero(np.abs(residual).max(axis=1) > 0)
+        codes, scales = quantize(residual[trained])
+        projection = np.ascontiguousarray(model.projection.weight.detach().numpy().T)
+        arrays = (projection, used[trained].astype(np.uint32), codes, scales)
+        for name, array in zip(TEXT_FILES, arrays, strict=True):
+            np.save(folder / name, array, allow_pickle=False)
+
+    files.save(out, config, write)
+
+
+def _measure(out: Path, data: Data) -> dict[str, dict[str, float]]:
+    """Measure the model as written, through the code that users run, and note the scores."""
+    dev = [pair for pair in data.pairs if pair.split == "dev"]
+    if not dev:
+        return {}
+    encoder = JointEncoder(out)
+    said = [[text for text in pair.captions if encoder.text_sum(text).any()] for pair in dev]
+    shown = [row for row, texts in enumerate(said) if texts]
+    if not shown:
+        return {}
+    pictures = encoder.encode_images([dev[row].image for row in shown])
+    captions = encoder.encode_texts([text for row in shown for text in said[row]])
+    owner = [place for place, row in enumerate(shown) for _ in said[row]]
+    t2i, i2t = retrieval(pictures, captions, owner)
+    scores = {"t2i": dataclasses.asdict(t2i), "i2t": dataclasses.asdict(i2t)}
+    files.annotate(out, {"dev": scores})
+    return scores

@@ -1,0 +1,199 @@
+"""What a calibration is fitted on: backgrounds, and questions from captions and from labels.
+
+Backgrounds come from the train splits; questions are about pictures that the model
+was not trained on. Captions ask of every kind. Labelled pictures ask for names and hypernyms, which
+are words too, so that words are also judged where pictures are unlike those that have captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+
+import numpy as np
+
+from indexer.evaluation.concepts import Concepts
+from indexer.evaluation.encode import encode_pictures
+from indexer.evaluation.names import NameWriter
+from indexer.evaluation.questions import TOP, Source, Writer
+from indexer.readers.labelled import Labelled, read_labelled
+from indexer.readers.pairs import Pair, read_pairs
+from indexer.vocabulary.wordnet import WordNet
+from searchengine.errors import TrainingDataError, UnknownWords
+from searchengine.models.calibration import NAMED, Background, background_of
+from searchengine.types import Encoder, Vectors
+from searchengine.vectors import compose
+
+BACKGROUND = 2000
+"""Pictures, and queries of each kind, that a background is measured on."""
+RANK = 128
+"""Directions of a covariance that are kept exactly."""
+FEWEST = 10
+"""Names, or hypernyms, that a file of labels must have to be asked for them."""
+
+Backgrounds = Mapping[str, Background]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of labelled pictures could not be asked.
+
+    Attributes:
+        names: Names and hypernyms without a word that the model knows.
+        synsets: Those that WordNet lacks.
+        without_synset: Pictures that no hypernym is asked of.
+    """
+
+    names: tuple[str, ...]
+    synsets: tuple[str, ...]
+    without_synset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a calibration is fitted on.
+
+    Attributes:
+        backgrounds: How pictures and queries are spread, by name.
+        captions: Questions of every kind about captioned pictures.
+        labels: Names and hypernyms, a source each per file that has them.
+        left_out: By file of labels.
+    """
+
+    backgrounds: Backgrounds
+    captions: Source
+    labels: tuple[Source, ...]
+    left_out: Mapping[Path, LeftOut]
+
+
+def prepare(
+    encoder: Encoder,
+    pairs: Path,
+    images: Path | None = None,
+    *,
+    labels: Sequence[Path] = (),
+    wordnet: Path | None = None,
+    split: str = "dev",
+    seed: int = 1,
+) -> Material:
+    """Measure backgrounds on the train split and write questions about another one.
+
+    Args:
+        encoder: The model.
+        pairs: Captioned pictures with the split train and the one that is asked.
+        images: The folder of the pictures, if not that of the pairs.
+        labels: Files of labelled pictures; one that names no splits is asked whole.
+        wordnet: The folder of WordNet, which labels need.
+        split: The pictures that are asked.
+        seed: Decides which pictures and captions are asked.
+
+    Raises:
+        TrainingDataError: A split is missing, or its pictures have too little in common.
+        ImageError: A picture cannot be read.
+    """
+    entries = read_pairs(pairs, images)
+    train, asked = ([p for p in entries if p.split == s and p.captions] for s in ("train", split))
+    for name, found in (("train", train), (split, asked)):
+        if not found:
+            raise TrainingDataError(f"{pairs}: no captioned pictures of the split {name!r} in it")
+    concepts = Concepts([pair.captions for pair in train])
+    pictures = encoder.encode_images([pair.image for pair in asked])
+    try:
+        writer = Writer(concepts, [p.captions for p in asked], pictures, encoder, seed=seed)
+    except TrainingDataError as error:
+        raise TrainingDataError(f"{pairs}: {error}") from error
+    named = [entry for path in labels for entry in read_labelled(path) if entry.split == "train"]
+    backgrounds = _backgrounds(encoder, train, concepts, named, np.random.default_rng(seed))
+    captions = Source(pairs.name, pictures, writer.all(), "pictures")
+    sources: list[Source] = []
+    left_out: dict[Path, LeftOut] = {}
+    if labels:
+        if wordnet is None:
+            raise TypeError("labels need wordnet")
+        nouns = WordNet(wordnet)
+        for path in labels:
+            found_in, left_out[path] = _labelled(encoder, path, split, nouns)
+            sources += found_in
+    return Material(backgrounds, captions, tuple(sources), left_out)
+
+
+def _labelled(
+    encoder: Encoder, path: Path, split: str, wordnet: WordNet
+) -> tuple[list[Source], LeftOut]:
+    """Return the names and the hypernyms of a file, and what of it cannot be asked."""
+    labelled = read_labelled(path, split)
+    writer = NameWriter(labelled, encoder, wordnet)
+    of_known = NameWriter(list(compress(labelled, writer.known)), encoder, wordnet)
+    pictures = encode_pictures([entry.image for entry in labelled], encoder)
+    file = f"{path.resolve().parent.name}/{path.name}"
+    sources = [
+        Source(f"{file} {sort}", shown, {"words": questions}, "questions")
+        for sort, shown, questions in (
+            ("names", pictures, writer.names()),
+            ("hypernyms", pictures[writer.known], of_known.hypernyms()),
+        )
+        if len(questions) >= FEWEST and len(shown) > TOP
+    ]
+    if not sources:
+        raise TrainingDataError(
+            f"{path}: too little to ask for; a calibration needs more than {TOP} pictures, and "
+            f"{FEWEST} names that the model knows"
+        )
+    without, unknown = writer.synsets
+    return sources, LeftOut((*writer.unknown, *of_known.unknown), unknown, without)
+
+
+def _backgrounds(
+    encoder: Encoder,
+    train: Sequence[Pair],
+    concepts: Concepts,
+    named: Sequence[Labelled],
+    random: np.random.Generator,
+) -> dict[str, Background]:
+    """Measure pictures and queries in general.
+
+    Words are asked of all sorts of pictures, so that half of what they are compared with may come
+    from labels; what else is asked is only known to find pictures like those with captions.
+    """
+    chosen = random.permutation(len(train))[:BACKGROUND]
+    pictures = encoder.encode_images([train[row].image for row in chosen])
+    sentences = _encode(
+        encoder,
+        [train[row].captions[random.integers(len(train[row].captions))] for row in chosen],
+    )
+    common = [concepts.spelling[concept] for concept in concepts.common()]
+    some = random.permutation(len(common))[:BACKGROUND]
+    words = _encode(encoder, [common[row] for row in some])
+    mixed = [
+        compose(
+            np.stack([picture, words[random.integers(len(words))], words[other]]), [1.0, -1.0, 1.0]
+        )
+        for picture, other in zip(
+            pictures, random.integers(len(words), size=len(pictures)), strict=True
+        )
+    ]
+    vectors = {
+        "pictures": pictures,
+        background_of("words"): words,
+        background_of("sentence"): sentences,
+        background_of("mixture"): np.stack(mixed),
+    }
+    if named:
+        others = [named[row].image for row in random.permutation(len(named))[: BACKGROUND // 2]]
+        kept = pictures[: BACKGROUND - len(others)]
+        vectors[NAMED] = np.concatenate([kept, encode_pictures(others, encoder)])
+    return {name: Background.of(rows, RANK).rounded() for name, rows in vectors.items()}
+
+
+def _encode(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    rows = []
+    for text in texts:
+        try:
+            rows.append(encoder.encode_texts([text])[0])
+        except UnknownWords:  # a text that finds nothing is no background of what is found
+            continue
+    if not rows:
+        raise TrainingDataError("the model knows no word of the texts to train on")
+    return np.stack(rows)

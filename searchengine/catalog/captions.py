@@ -1,0 +1,149 @@
+"""`CaptionCatalog`, the sentences that a captioner wrote about a library's pictures.
+
+No index depends on a caption, so these writes take no `seq`. A caption hangs on the row of a file:
+it follows it when it moves, and goes when the file's content changes or is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, delete, func, insert, select
+
+from searchengine.catalog.records import chunks, select_in
+from searchengine.catalog.tables import CaptionRow, CaptionWordRow, ImageRow
+from searchengine.language.singular import to_singular
+from searchengine.types import Caption
+
+_IRREGULAR = {"men": "man", "women": "woman", "children": "child", "people": "person"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCaption:
+    """A row of the captions; `sure` as in `Caption`."""
+
+    image_id: int
+    text: str
+    logprob: float
+    confidence: float | None
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A present picture that has no caption of a captioner yet."""
+
+    id: int
+    path: str
+    sha256: str | None
+
+
+def caption_keys(text: str) -> tuple[str, ...]:
+    """Return the words that a caption is found by: each once, in the singular."""
+    words = (_IRREGULAR.get(word, word) for word in to_singular(text).split())
+    return tuple(dict.fromkeys(words))
+
+
+class CaptionCatalog:
+    """Read and write captions; `Catalog.captions` is one.
+
+    Args:
+        reader: The engine of the library's database.
+        writer: The same, whose transactions take the write lock when they begin.
+    """
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader, self._writer = reader, writer
+
+    def of(self, ids: Iterable[int]) -> dict[int, StoredCaption]:
+        """Return the captions of pictures; ids without one are absent."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, _CAPTIONS, CaptionRow.image_id, ids)
+            return {row.image_id: StoredCaption(*row) for row in rows}
+
+    def count(self) -> int:
+        """Return how many present pictures have a caption."""
+        query = (
+            select(func.count())
+            .select_from(CaptionRow)
+            .join(ImageRow, ImageRow.id == CaptionRow.image_id)
+            .where(ImageRow.state == "ok")
+        )
+        with self._reader.begin() as connection:
+            return connection.scalar(query) or 0
+
+    def waiting(self, fingerprint: str) -> list[Waiting]:
+        """Return the present pictures that have no caption of this captioner, by id."""
+        done = select(CaptionRow.image_id).where(CaptionRow.fingerprint == fingerprint)
+        query = (
+            select(ImageRow.id, ImageRow.path, ImageRow.sha256)
+            .where(ImageRow.state == "ok", ImageRow.id.not_in(done))
+            .order_by(ImageRow.id)
+        )
+        with self._reader.begin() as connection:
+            return [Waiting(*row) for row in connection.execute(query)]
+
+    def write(self, captions: Mapping[Waiting, Caption], fingerprint: str) -> None:
+        """Store captions in place of those there were, in one transaction.
+
+        A picture that has been forgotten or has got other bytes meanwhile gets none.
+        """
+        wanted = {one.id: one for one in captions}
+        with self._writer.begin() as connection:
+            rows = select_in(connection, _CONTENT, ImageRow.id, wanted)
+            same = [wanted[row.id] for row in rows if wanted[row.id].sha256 == row.sha256]
+            for chunk in chunks(one.id for one in same):
+                connection.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
+            stored = [
+                {
+                    "image_id": one.id,
+                    "fingerprint": fingerprint,
+                    "text": captions[one].text,
+                    "logprob": captions[one].logprob,
+                    "confidence": captions[one].confidence,
+                    "sure": captions[one].sure,
+                }
+                for one in same
+            ]
+            words = [
+                {"image_id": one.id, "word": word}
+                for one in same
+                if captions[one].sure
+                for word in caption_keys(captions[one].text)
+            ]
+            if stored:
+                connection.execute(insert(CaptionRow), stored)
+            if words:
+                connection.execute(insert(CaptionWordRow), words)
+
+    def holders(self, text: str) -> dict[int, float]:
+        """Return the pictures whose caption has all words of a text, and how sure it is.
+
+        Captions that are not sure are not found. Without a calibration all are sure (1.0).
+        """
+        keys = caption_keys(text)
+        if not keys:
+            return {}
+        query = (
+            select(CaptionRow.image_id, CaptionRow.confidence)
+            .join(CaptionWordRow, CaptionWordRow.image_id == CaptionRow.image_id)
+            .where(CaptionWordRow.word.in_(keys))
+            .group_by(CaptionRow.image_id, CaptionRow.confidence)
+            .having(func.count() == len(keys))
+        )
+        with self._reader.begin() as connection:
+            rows: Sequence[tuple[int, float | None]] = [
+                (row[0], row[1]) for row in connection.execute(query)
+            ]
+        return {id_: 1.0 if sure is None else sure for id_, sure in rows}
+
+
+_CAPTIONS = select(
+    CaptionRow.image_id,
+    CaptionRow.text,
+    CaptionRow.logprob,
+    CaptionRow.confidence,
+    CaptionRow.sure,
+)
+_CONTENT = select(ImageRow.id, ImageRow.sha256)

@@ -1,0 +1,430 @@
+"""`Catalog`, the one store of a library: its pictures, and their vectors, tags, captions and texts.
+
+Every write that an index must learn of is one transaction that takes the write lock first and then
+the next `seq`, so the order of seq is the order of commits, and "all rows above the seq I know" is
+all that an index has missed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Engine, Select, delete, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from searchengine.catalog.captions import CaptionCatalog
+from searchengine.catalog.embeddings import Embeddings
+from searchengine.catalog.records import (
+    AnyRow,
+    Change,
+    PictureRecord,
+    StoredEncoder,
+    bury,
+    change_of,
+    chunks,
+    counter,
+    encoder_id,
+    made_by,
+    pack,
+    refuse_twice,
+    replace_vectors,
+    select_in,
+    set_meta,
+    storable,
+    unpack,
+    write_rows,
+)
+from searchengine.catalog.tables import (
+    EmbeddingRow,
+    EncoderRow,
+    ImageRow,
+    MetaRow,
+    RootRow,
+    TombstoneRow,
+)
+from searchengine.catalog.tags import TagCatalog
+from searchengine.catalog.texts import TextCatalog
+from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """An indexed folder: `device` is its st_dev at the last scan, which began at `scanned_at`."""
+
+    path: str
+    device: int | None
+    scanned_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a present picture can be narrowed down by."""
+
+    id: int
+    path: str
+    taken_at: dt.datetime | None
+    camera: str | None
+    width: int | None
+    height: int | None
+
+
+class Catalog:
+    """Read and write what a library knows; safe to share between threads.
+
+    Args:
+        database: An engine of `database.open_database`. Its execution option `writes=True` must
+            make transactions take the write lock when they begin.
+
+    Attributes:
+        embeddings: The vectors by model, and the choice of one.
+        tags: The tags of pictures, and the words that were taught.
+        captions: The captions of pictures.
+        texts: The texts, which have vectors and numbers of writes of their own.
+    """
+
+    def __init__(self, database: Engine) -> None:
+        self._reader = database
+        self._writer = database.execution_options(writes=True)
+        self.embeddings = Embeddings(self._reader, self._writer)
+        self.tags = TagCatalog(self._reader, self._writer)
+        self.captions = CaptionCatalog(self._reader, self._writer)
+        self.texts = TextCatalog(self._reader, self._writer)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._reader.dispose()
+
+    # Reading
+
+    @cached_property
+    def uid(self) -> str:
+        """The random hex name of this library, made with it."""
+        value = self.meta("uid")
+        assert value is not None, "the first migration writes it"
+        return value
+
+    def seq(self) -> int:
+        """Return the number of the last write that an index must learn of."""
+        return int(self.meta("seq") or 0)
+
+    def meta(self, key: str) -> str | None:
+        """Return a fact about the library, None if it is not recorded."""
+        with self._reader.begin() as connection:
+            return connection.scalar(select(MetaRow.value).where(MetaRow.key == key))
+
+    def counts(self) -> dict[State, int]:
+        """Return the number of pictures in each state, zeros included."""
+        counts: dict[State, int] = {"ok": 0, "missing": 0, "bad": 0}
+        query = select(ImageRow.state, sa.func.count()).group_by(ImageRow.state)
+        with self._reader.begin() as connection:
+            for state, count in connection.execute(query):
+                counts[state] = count
+        return counts
+
+    def get(self, ids: Iterable[int]) -> dict[int, Picture]:
+        """Return the pictures with these ids; unknown ids are absent."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, PICTURE, ImageRow.id, storable(ids))
+            return {row.id: _picture(row) for row in rows}
+
+    def by_paths(self, paths: Iterable[str]) -> dict[str, Picture]:
+        """Return the pictures at these paths; unknown paths are absent."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, PICTURE, ImageRow.path, paths)
+            return {row.path: _picture(row) for row in rows}
+
+    def by_sha256(self, digest: str) -> list[Picture]:
+        """Return the pictures of any state with these bytes, by rising id."""
+        with self._reader.begin() as connection:
+            return [_picture(row) for row in connection.execute(COPIES, {"digest": digest})]
+
+    def ids_under(self, folder: str) -> Ids:
+        """Return the sorted ids of the present pictures at or under an absolute path."""
+        query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
+        with self._reader.begin() as connection:
+            return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
+
+    def present(self) -> Ids:
+        """Return the sorted ids of all present pictures."""
+        query = select(ImageRow.id).where(ImageRow.state == "ok")
+        with self._reader.begin() as connection:
+            return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
+
+    def failures(self, under: str | None = None) -> list[Failure]:
+        """Return the files that could not be read, by path; only those at or under `under`."""
+        query = select(ImageRow.path, ImageRow.error).where(ImageRow.state == "bad")
+        if under is not None:
+            query = query.where(_under(ImageRow.path, under))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(ImageRow.path))
+            return [Failure(row.path, row.error or "") for row in rows]
+
+    def roots(self) -> list[Root]:
+        """Return the indexed folders, by path."""
+        query = select(RootRow.path, RootRow.device, RootRow.scanned_at).order_by(RootRow.path)
+        with self._reader.begin() as connection:
+            return [Root(*row) for row in connection.execute(query)]
+
+    def encoders(self) -> list[StoredEncoder]:
+        """Return the models whose vectors the library holds, in the order of their first use."""
+        query = select(EncoderRow.fingerprint, EncoderRow.name, EncoderRow.dim)
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(EncoderRow.id))
+            return [StoredEncoder(*row) for row in rows]
+
+    def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
+        """Return the vectors that a model gave to these pictures; ids without one are absent."""
+        query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(made_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = list(select_in(connection, query, EmbeddingRow.image_id, storable(ids)))
+        unpacked = unpack([row.vector for row in rows])
+        return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
+
+    def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
+        """Return the vector that a model gave to any picture with these bytes, missing ones too."""
+        wanted = {"digest": sha256, "fingerprint": fingerprint}
+        with self._reader.begin() as connection:
+            packed = connection.scalar(VECTOR_OF_CONTENT, wanted)
+        return None if packed is None else unpack([packed])[0]
+
+    def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
+        """Return those of the ids for which a model's vector is not stored."""
+        wanted = {int(one) for one in ids}
+        query = select(EmbeddingRow.image_id).where(made_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = select_in(connection, query, EmbeddingRow.image_id, wanted)
+            return wanted - {row.image_id for row in rows}
+
+    def searchable(self, fingerprint: str) -> int:
+        """Return the number of present pictures with a model's vector."""
+        query = (
+            select(sa.func.count())
+            .select_from(EmbeddingRow)
+            .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
+            .where(made_by(fingerprint), ImageRow.state == "ok")
+        )
+        with self._reader.begin() as connection:
+            return connection.scalar(query) or 0
+
+    def changes(self, fingerprint: str, after: int, batch: int = 4096) -> Iterator[Change]:
+        """Yield what an index of a model's vectors misses that reflects seq `after`.
+
+        Present pictures with a vector are put, everything else that changed is dropped; an id comes
+        once. `after=0` gives all that a rebuild needs. Read `seq` before the first change: what is
+        committed in between is part of the changes, and harmlessly so again the next time. Memory
+        is bounded by `batch` rows.
+        """
+        present = sa.case((ImageRow.state == "ok", EmbeddingRow.vector))
+        images = (
+            select(ImageRow.id, present.label("vector"))
+            .outerjoin(EmbeddingRow, (EmbeddingRow.image_id == ImageRow.id) & made_by(fingerprint))
+            .where(ImageRow.seq > after)
+            .order_by(ImageRow.seq, ImageRow.id)
+        )
+        tombstones = (
+            select(TombstoneRow.image_id.label("id"), sa.null().label("vector"))
+            .where(TombstoneRow.seq > after)
+            .order_by(TombstoneRow.seq, TombstoneRow.image_id)
+        )
+        # One transaction, so one snapshot: nothing is put that a later batch would have dropped.
+        with self._reader.begin() as connection:
+            for query in (images, tombstones):
+                rows = connection.execute(query.execution_options(yield_per=batch))
+                for part in rows.partitions():
+                    yield change_of(part)
+
+    def described(self, after: int) -> tuple[list[Description], Ids]:
+        """Return the present pictures that have changed since seq `after`, and who is gone since.
+
+        Read `seq` first: what is committed in between is returned, and harmlessly so once more.
+        """
+        changed = DESCRIPTION.where(ImageRow.seq > after)
+        buried = select(TombstoneRow.image_id).where(TombstoneRow.seq > after)
+        present: list[Description] = []
+        gone: list[int] = []
+        with self._reader.begin() as connection:
+            for row in connection.execute(changed):
+                if row.state == "ok":
+                    present.append(Description(*row[:-1]))
+                else:
+                    gone.append(row.id)
+            gone += connection.scalars(buried)
+        return present, np.array(gone, dtype=np.int64)
+
+    # Writing
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Record a fact about the library."""
+        with self._writer.begin() as connection:
+            set_meta(connection, key, value)
+
+    def begin_scan(self, root: str, device: int | None) -> int:
+        """Record a root and its device; return a scan number larger than any before."""
+        now = dt.datetime.now(dt.UTC)
+        with self._writer.begin() as connection:
+            scan = counter(connection, "scan") + 1
+            set_meta(connection, "scan", str(scan))
+            connection.execute(delete(RootRow).where(RootRow.path == root))
+            connection.execute(insert(RootRow).values(path=root, device=device, scanned_at=now))
+        return scan
+
+    def write(
+        self,
+        records: Sequence[PictureRecord],
+        *,
+        fingerprint: str,
+        model_name: str,
+        dim: int,
+        scan: int,
+    ) -> list[int]:
+        """Insert or update rows with their vectors; return their ids in the order of the records.
+
+        Vectors of bytes that a row no longer holds are removed, those of other models too. A row
+        whose path is taken by a record with another id is forgotten. A record whose id has been
+        forgotten meanwhile is treated as new.
+
+        Raises:
+            ValueError: Two records share a path or an id, or a vector does not have `dim` numbers.
+        """
+        if not records:
+            return []
+        refuse_twice([record.stat.path for record in records])
+        refuse_twice([record.id for record in records if record.id is not None])
+        with_vector = [place for place, one in enumerate(records) if one.vector is not None]
+        packed = pack([one.vector for one in records if one.vector is not None], dim)
+        with self._writer.begin() as connection:
+            seq = counter(connection, "seq") + 1
+            # Scans may overlap. What is there now must not be missing to one that began after this
+            # one, and was past its folder before it came.
+            ids = write_rows(connection, records, max(scan, counter(connection, "scan")), seq)
+            if packed:
+                encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
+                owners = [ids[place] for place in with_vector]
+                replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
+            set_meta(connection, "seq", str(seq))
+        return ids
+
+    def seen(self, ids: Iterable[int], scan: int) -> None:
+        """Note that a scan found these files unchanged."""
+        with self._writer.begin() as connection:
+            for chunk in chunks(map(int, ids)):
+                # Two scans may overlap; the number of the later one must stay.
+                older = ImageRow.id.in_(chunk) & (ImageRow.scan < scan)
+                connection.execute(update(ImageRow).where(older).values(scan=scan))
+
+    def refresh(self, stats: Mapping[int, FileStat], scan: int) -> None:
+        """Note that a scan found these files with the same bytes but other times."""
+        if not stats:
+            return
+        with self._writer.begin() as connection:
+            connection.execute(
+                update(ImageRow)
+                .where(ImageRow.id == sa.bindparam("row"))
+                .values(scan=sa.case((ImageRow.scan < scan, scan), else_=ImageRow.scan)),
+                [
+                    {
+                        "row": int(row),
+                        "size": stat.size,
+                        "mtime_ns": stat.mtime_ns,
+                        "ctime_ns": stat.ctime_ns,
+                    }
+                    for row, stat in stats.items()
+                ],
+            )
+
+    def sweep(self, folder: str, scan: int, keep: Sequence[str] = ()) -> int:
+        """Mark rows at or under a folder as missing that the scan did not see; count them.
+
+        Rows at or under the paths of `keep`, which the scan could not look at, stay as they are.
+        """
+        with self._writer.begin() as connection:
+            for path in keep:
+                unseen = _under(ImageRow.path, path) & (ImageRow.scan < scan)
+                connection.execute(update(ImageRow).where(unseen).values(scan=scan))
+            seq = counter(connection, "seq") + 1
+            gone = _under(ImageRow.path, folder) & (ImageRow.scan < scan)
+            swept = connection.execute(
+                update(ImageRow)
+                .where(gone, ImageRow.state != "missing")
+                .values(state="missing", error=None, seq=seq)
+            ).rowcount
+            if swept:
+                set_meta(connection, "seq", str(seq))
+        return swept
+
+    def forget(self, path: str) -> int:
+        """Remove what is known at or under a path, roots too; return the number of pictures."""
+        with self._writer.begin() as connection:
+            seq = counter(connection, "seq") + 1
+            forgotten = bury(connection, _under(ImageRow.path, path), seq)
+            connection.execute(delete(RootRow).where(_under(RootRow.path, path)))
+            if forgotten:
+                set_meta(connection, "seq", str(seq))
+        return forgotten
+
+
+DESCRIPTION: Select[*tuple[Any, ...]] = select(
+    ImageRow.id,
+    ImageRow.path,
+    ImageRow.taken_at,
+    ImageRow.camera,
+    ImageRow.width,
+    ImageRow.height,
+    ImageRow.state,
+)
+"""The columns that `Description` takes, in its order, and the state."""
+
+PICTURE: Select[*tuple[Any, ...]] = select(
+    ImageRow.id,
+    ImageRow.path,
+    ImageRow.root,
+    ImageRow.sha256,
+    ImageRow.size,
+    ImageRow.mtime_ns,
+    ImageRow.ctime_ns,
+    ImageRow.state,
+    ImageRow.width,
+    ImageRow.height,
+    ImageRow.taken_at,
+    ImageRow.camera,
+    ImageRow.lens,
+    ImageRow.lat,
+    ImageRow.lon,
+    ImageRow.error,
+)
+"""The columns that `_picture` takes, in its order."""
+
+# Asked once for every file of a scan: building the statement anew would cost more than running it.
+COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
+VECTOR_OF_CONTENT = (
+    select(EmbeddingRow.vector)
+    .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
+    .join(EncoderRow, EncoderRow.id == EmbeddingRow.encoder_id)
+    .where(
+        ImageRow.sha256 == sa.bindparam("digest"),
+        EncoderRow.fingerprint == sa.bindparam("fingerprint"),
+    )
+    .limit(1)
+)
+
+
+def _picture(row: AnyRow) -> Picture:
+    values: tuple[Any, ...] = (*row[:10], Exif(*row[10:15]), row[15])
+    return Picture(*values)
+
+
+def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:
+    """Match a path and all below it; no sibling whose name only begins like it."""
+    separator = os.fsencode(os.sep)
+    bare = os.fsencode(folder).rstrip(separator)
+    behind = bare + bytes([separator[0] + 1])
+    # One range for the index; siblings like "folder-2" sort into it and are taken out again.
+    here_or_inside = sa.or_(path == bare, path >= bare + separator)
+    return sa.and_(path >= bare, path < behind, here_or_inside)

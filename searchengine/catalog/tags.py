@@ -1,0 +1,275 @@
+"""`TagCatalog`, the tags of a library's pictures and the words that were taught.
+
+No index depends on a tag, so these writes take no `seq`. Tags hang on the row of a file: they
+follow it when it moves, stay when it is edited (guesses are dropped) and go when it is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from searchengine.catalog.records import chunks, counter, pack, select_in, set_meta, unpack
+from searchengine.catalog.selection import Selection
+from searchengine.catalog.tables import (
+    EmbeddingRow,
+    EncoderRow,
+    GuessedRow,
+    ImageRow,
+    MetaRow,
+    TagRow,
+    TaughtPictureRow,
+    TaughtRow,
+)
+from searchengine.types import Ids, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTag:
+    """A row of the tags; `source` is user, guess or no."""
+
+    image_id: int
+    name: str
+    source: str
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagCount:
+    """How many present pictures have a tag by the user's word, and how many only by a guess."""
+
+    name: str
+    user: int
+    guess: int
+
+
+class TagCatalog:
+    """Read and write tags and taught words; `Catalog.tags` is one.
+
+    Args:
+        reader: The engine of the library's database.
+        writer: The same, whose transactions take the write lock when they begin.
+    """
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        self._reader, self._writer = reader, writer
+
+    def of(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
+        """Return the tags of pictures, of guesses those of one model, by picture and name."""
+        query = _TAGS.where(_said_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = select_in(connection, query, TagRow.image_id, ids)
+            return sorted(
+                (StoredTag(*row) for row in rows), key=lambda tag: (tag.image_id, tag.name)
+            )
+
+    def holders(
+        self, fingerprint: str, names: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, Selection]]:
+        """Yield tags with the pictures that have them, and how sure that is, by name.
+
+        The user's word is sure (1.0), and the user's no to a name takes its guess away.
+
+        Args:
+            fingerprint: Of the model whose guesses count.
+            names: Only these tags; all if None.
+        """
+        if names is None:
+            # An expression for the name makes SQLite read the table from end to end and sort, which
+            # is three times as fast as following the index of names to a million rows.
+            query, name = select(), (TagRow.name + "").label("name")
+        else:
+            query, name = select().where(TagRow.name.in_(names)), TagRow.name.label("name")
+        # The database gathers the pictures of a name, without holding up the threads of a server.
+        gathered = sa.func.aggregate_strings
+        ids = gathered(sa.cast(TagRow.image_id, sa.Text), ",")
+        sure = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
+        query = query.add_columns(name, TagRow.source, ids, sure).where(_said_by(fingerprint))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.group_by(name, TagRow.source).order_by(name))
+            for each, tags in groupby(rows, key=lambda row: row[0]):
+                said = {row[1]: row for row in tags}
+                own, no = (
+                    _ids_in(said[one][2]) if one in said else NO_IDS for one in ("user", "no")
+                )
+                parts = [Selection.certain(np.sort(own))]
+                if "guess" in said:
+                    _, _, pictures, confidences = said["guess"]
+                    guessed = Selection(_ids_in(pictures), np.fromstring(confidences, sep=","))
+                    parts.append(guessed.without(no))
+                yield each, Selection.any_of(parts)
+
+    def changes(self) -> int:
+        """Return a number that rises with every write of tags and of taught words.
+
+        Pictures that are edited lose guesses without it, but not without a new `seq`.
+        """
+        query = select(MetaRow.value).where(MetaRow.key == CHANGES)
+        with self._reader.begin() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def counts(self, fingerprint: str) -> list[TagCount]:
+        """Return every tag of the present pictures with its counts, by name."""
+        own = sa.func.max(sa.case((TagRow.source == "user", 1), else_=0))
+        refused = sa.func.max(sa.case((TagRow.source == "no", 1), else_=0))
+        each = (
+            select(TagRow.name, own.label("own"), refused.label("refused"))
+            .join(ImageRow, ImageRow.id == TagRow.image_id)
+            .where(ImageRow.state == "ok", _said_by(fingerprint))
+            .group_by(TagRow.image_id, TagRow.name)
+            .subquery()
+        )
+        guessed = sa.case(((each.c.own == 0) & (each.c.refused == 0), 1), else_=0)
+        query = select(each.c.name, sa.func.sum(each.c.own), sa.func.sum(guessed))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.group_by(each.c.name).order_by(each.c.name))
+            return [TagCount(*row) for row in rows if row[1] or row[2]]
+
+    def say(self, ids: Iterable[int], name: str, source: str) -> None:
+        """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
+        wanted = list(dict.fromkeys(ids))
+        with self._writer.begin() as connection:
+            _note_change(connection)
+            for chunk in chunks(wanted):
+                said = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
+                connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), said))
+                rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
+                connection.execute(insert(TagRow), rows)
+
+    def unguessed(self, fingerprint: str, version: str) -> list[int]:
+        """Return the present pictures with a vector of a model that were not asked for tags yet."""
+        asked = select(GuessedRow.image_id).where(
+            GuessedRow.fingerprint == fingerprint, GuessedRow.version == version
+        )
+        query = (
+            select(ImageRow.id)
+            .join(EmbeddingRow, EmbeddingRow.image_id == ImageRow.id)
+            .join(EncoderRow, EncoderRow.id == EmbeddingRow.encoder_id)
+            .where(EncoderRow.fingerprint == fingerprint, ImageRow.state == "ok")
+            .where(ImageRow.id.not_in(asked))
+            .order_by(ImageRow.id)
+        )
+        with self._reader.begin() as connection:
+            return list(connection.scalars(query))
+
+    def guess(
+        self,
+        guesses: Mapping[int, Sequence[tuple[str, float]]],
+        fingerprint: str,
+        version: str,
+    ) -> None:
+        """Store a model's tags with their confidence, in place of all guesses there were."""
+        with self._writer.begin() as connection:
+            _note_change(connection)
+            known = {row.id for row in select_in(connection, _IDS, ImageRow.id, guesses)}
+            for chunk in chunks(known):
+                of_chunk = TagRow.image_id.in_(chunk)
+                connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
+                connection.execute(delete(GuessedRow).where(GuessedRow.image_id.in_(chunk)))
+            _insert(
+                connection,
+                TagRow,
+                [
+                    {
+                        "image_id": one,
+                        "name": name,
+                        "source": "guess",
+                        "confidence": float(confidence),
+                        "fingerprint": fingerprint,
+                    }
+                    for one in known
+                    for name, confidence in guesses[one]
+                ],
+            )
+            asked = {"fingerprint": fingerprint, "version": version}
+            _insert(connection, GuessedRow, [{"image_id": one, **asked} for one in known])
+
+    # Taught words
+
+    def taught(self) -> dict[str, dict[str, str]]:
+        """Return the names of the taught words, and paths by sha256 of the pictures of each."""
+        query = select(TaughtPictureRow.name, TaughtPictureRow.sha256, TaughtPictureRow.path)
+        found: dict[str, dict[str, str]] = {}
+        with self._reader.begin() as connection:
+            ordered = query.order_by(TaughtPictureRow.name, TaughtPictureRow.path)
+            for name, digest, path in connection.execute(ordered):
+                found.setdefault(name, {})[digest] = path
+        return found
+
+    def taught_vectors(self, fingerprint: str) -> dict[str, Vector]:
+        """Return the vectors of the taught words in the space of a model, by name."""
+        query = select(TaughtRow.name, TaughtRow.vector).where(TaughtRow.fingerprint == fingerprint)
+        with self._reader.begin() as connection:
+            rows = list(connection.execute(query))
+        vectors = unpack([row.vector for row in rows])
+        return {row.name: vector for row, vector in zip(rows, vectors, strict=True)}
+
+    def teach(
+        self, name: str, fingerprint: str, vector: Vector, pictures: Mapping[str, str]
+    ) -> None:
+        """Store a word anew: its vector, and the paths of its pictures by their sha256."""
+        with self._writer.begin() as connection:
+            _note_change(connection)
+            _forget(connection, name)
+            _store_vector(connection, name, fingerprint, vector)
+            rows = [{"name": name, "sha256": one, "path": path} for one, path in pictures.items()]
+            _insert(connection, TaughtPictureRow, rows)
+
+    def renew(self, name: str, fingerprint: str, vector: Vector) -> None:
+        """Store the vector of a known word for another model."""
+        with self._writer.begin() as connection:
+            _note_change(connection)
+            of_model = (TaughtRow.name == name) & (TaughtRow.fingerprint == fingerprint)
+            connection.execute(delete(TaughtRow).where(of_model))
+            _store_vector(connection, name, fingerprint, vector)
+
+    def forget_word(self, name: str) -> bool:
+        """Remove a taught word and the guesses made with it; tell whether there was one."""
+        with self._writer.begin() as connection:
+            _note_change(connection)
+            guesses = (TagRow.name == name) & (TagRow.source == "guess")
+            connection.execute(delete(TagRow).where(guesses))
+            return _forget(connection, name)
+
+
+_TAGS = select(TagRow.image_id, TagRow.name, TagRow.source, TagRow.confidence)
+_IDS = select(ImageRow.id)
+
+NO_IDS: Ids = np.empty(0, dtype=np.int64)
+CHANGES = "tags_changes"
+"""Where the number of writes of tags stands among the facts of a library."""
+
+
+def _note_change(connection: Connection) -> None:
+    set_meta(connection, CHANGES, str(counter(connection, CHANGES) + 1))
+
+
+def _ids_in(text: str) -> Ids:
+    return np.fromstring(text, dtype=np.int64, sep=",")
+
+
+def _said_by(fingerprint: str) -> sa.ColumnElement[bool]:
+    """Match what the user said, and the guesses of one model."""
+    return (TagRow.source != "guess") | (TagRow.fingerprint == fingerprint)
+
+
+def _insert(connection: Connection, table: type, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        connection.execute(insert(table), list(map(dict, rows)))
+
+
+def _store_vector(connection: Connection, name: str, fingerprint: str, vector: Vector) -> None:
+    [packed] = pack([vector], len(vector))
+    row = {"name": name, "fingerprint": fingerprint, "vector": packed}
+    connection.execute(insert(TaughtRow), [row])
+
+
+def _forget(connection: Connection, name: str) -> bool:
+    connection.execute(delete(TaughtRow).where(TaughtRow.name == name))
+    gone = connection.execute(delete(TaughtPictureRow).where(TaughtPictureRow.name == name))
+    return bool(gone.rowcount)

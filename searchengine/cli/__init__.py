@@ -1,0 +1,4 @@
+"""The commands that search and serve; those of `indexer.cli` join them through entry points.
+
+Imports `search` and `web`. Begin with `main`.
+"""

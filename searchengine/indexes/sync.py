@@ -1,0 +1,127 @@
+"""Bring an index up to the catalog, which is the truth; every index is a cache of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from searchengine.catalog.records import Change
+from searchengine.types import Stamp, VectorIndex
+
+log = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """What an index is brought up to: the catalog of the pictures, or that of the texts."""
+
+    @property
+    def uid(self) -> str:
+        """Name of the library."""
+        ...
+
+    def seq(self) -> int:
+        """Return the number of the last write that an index must learn of."""
+        ...
+
+    def searchable(self, fingerprint: str) -> int:
+        """Return how many rows have a model's vector."""
+        ...
+
+    def changes(self, fingerprint: str, after: int) -> Iterator[Change]:
+        """Yield what an index of a model's vectors misses that reflects seq `after`."""
+        ...
+
+
+def open_index(
+    catalog: Ledger,
+    fingerprint: str,
+    dim: int,
+    folder: Path,
+    backend: Callable[[Path], VectorIndex],
+) -> VectorIndex:
+    """Open the index of one model over one library, and synchronise it.
+
+    Args:
+        catalog: The library's.
+        fingerprint: The model's; another model has another index file.
+        dim: Columns of its vectors.
+        folder: Where index files live; made when there is something to write.
+        backend: Makes an index from a file stem.
+    """
+    index = backend(folder / _stem(catalog, fingerprint))
+    synchronise(index, catalog, fingerprint, dim)
+    return index
+
+
+def remove_index(catalog: Ledger, fingerprint: str, folder: Path) -> None:
+    """Delete the index files of a model whose vectors are no more."""
+    for path in folder.glob(f"{_stem(catalog, fingerprint)}.*"):
+        # Windows refuses to remove a file that somebody has mapped.
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _stem(catalog: Ledger, fingerprint: str) -> str:
+    return f"{catalog.uid[:12]}-{fingerprint[:12]}"
+
+
+def synchronise(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> bool:
+    """Make an index reflect the catalog, and write it out; True if it was behind.
+
+    A stamp that is behind costs the changes since; no stamp, another model's or one from the future
+    (the catalog was restored from a copy) costs a rebuild. What cannot be written stays in memory.
+    """
+    stamp, seq = index.stamp(), catalog.seq()
+    if stamp == Stamp(fingerprint, seq):
+        return False
+    if stamp is None or stamp.fingerprint != fingerprint or stamp.seq > seq:
+        _rebuild(index, catalog, fingerprint, dim)
+    else:
+        _apply(index, catalog, fingerprint, after=stamp.seq)
+        # Vectors that were added to pictures which did not change are in no delta (`embeddings`),
+        # and a catalog that was restored and has overtaken the stamp looks like an ordinary one.
+        # The count gives both away; only a restored catalog may happen to have the same.
+        if len(index) != catalog.searchable(fingerprint) and catalog.seq() == seq:
+            log.info("the index does not fit the catalog; rebuilding it")
+            _rebuild(index, catalog, fingerprint, dim)
+    # The seq read before the changes: what was committed meanwhile is applied once more next time.
+    _flush(index, Stamp(fingerprint, seq))
+    return True
+
+
+def changes_since(catalog: Ledger, fingerprint: str, seq: int) -> tuple[int, list[Change]]:
+    """Read what an index in memory misses that reflects a seq, for `apply`; return the seq then.
+
+    Unlike `synchronise` this neither compares counts nor has a file written, so that whoever goes
+    on answering while others write to the catalog can do it every second.
+    """
+    now = catalog.seq()
+    # A catalog that was restored from a copy is read from its beginning.
+    return now, list(catalog.changes(fingerprint, seq if seq <= now else 0))
+
+
+def apply(index: VectorIndex, changes: Iterable[Change]) -> None:
+    """Make changes to an index in memory; its file and its stamp stay as they are."""
+    for change in changes:
+        index.drop(change.drop_ids)
+        if len(change.put_ids):
+            index.put(change.put_ids, change.put_vectors)
+
+
+def _rebuild(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> None:
+    index.clear(dim)
+    _apply(index, catalog, fingerprint, after=0)
+
+
+def _apply(index: VectorIndex, catalog: Ledger, fingerprint: str, after: int) -> None:
+    apply(index, catalog.changes(fingerprint, after))
+
+
+def _flush(index: VectorIndex, stamp: Stamp) -> None:
+    try:
+        index.flush(stamp)
+    except OSError as error:
+        log.warning("the index stays in memory, its file cannot be written: %s", error)

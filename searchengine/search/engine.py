@@ -1,0 +1,397 @@
+"""Where encoder, index and catalog meet: the answers to queries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from io import BufferedReader, BytesIO
+from pathlib import Path
+
+from searchengine import plugins
+from searchengine.catalog.database import empty_database, open_database
+from searchengine.catalog.store import Catalog
+from searchengine.config import Settings, load_settings
+from searchengine.errors import UnknownPicture
+from searchengine.indexes.sync import open_index, synchronise
+from searchengine.language.query import parsed
+from searchengine.language.reader import Reader
+from searchengine.language.tag_vocabulary import tag_name
+from searchengine.models.calibration import matcher_of
+from searchengine.models.captioner.loading import DEFAULT as CAPTIONER
+from searchengine.models.captioner.loading import Captioners
+from searchengine.models.loading import load_configured, load_model
+from searchengine.models.translating import with_languages
+from searchengine.search.explain import Explainer
+from searchengine.search.facets import Facets
+from searchengine.search.paging import Page, Pager, PageRequest
+from searchengine.search.resolve import NO_UPLOADS, KnownPicture, Resolver, refuse_excess
+from searchengine.search.status import ModelStatus, Status, status_of
+from searchengine.search.tags import Tags
+from searchengine.search.taught import TaughtWords, with_taught
+from searchengine.search.texts import Texts
+from searchengine.types import (
+    Answer,
+    Caption,
+    Encoder,
+    Explanation,
+    PathLike,
+    Picture,
+    Query,
+    Tag,
+    TaughtWord,
+    Term,
+    Translated,
+    UnknownWord,
+    VectorIndex,
+)
+
+__all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "open"]
+
+INDEX_FOLDER = "index"
+
+
+def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
+    """Open a library, by default the one that the settings name; make it if asked to.
+
+    Raises:
+        NothingIndexed: There is no library in that folder.
+        LibraryError: It cannot be read, or a newer lexpix made it.
+    """
+    settings = load_settings({"library": None if library is None else Path(library)})
+    return Engine.open(settings, create=create)
+
+
+class Engine:
+    """Answer queries over one library with one model.
+
+    Attributes:
+        catalog: What is stored of the pictures.
+        encoder: The model.
+        index: Where its vectors are found; `refresh` brings it up to the catalog.
+        tags: The tags of the library, the user's and the model's.
+        languages: Puts words of other languages into English.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
+        self.settings = settings
+        self.catalog, self.encoder, self.index = catalog, encoder, index
+        self._taught = TaughtWords(catalog, encoder)
+        self._translating = with_languages(encoder, settings.lang or None)
+        self.languages: Reader = self._translating.reader
+        reading = with_taught(self._translating, self._taught)
+        self._resolver = Resolver(catalog, reading)
+        self.tags = Tags(catalog, encoder, self._taught, self._translating)
+        self._explainer = Explainer(catalog, reading, self._resolver)
+        self._pager = Pager(
+            settings, catalog, encoder, index, self.tags, self._resolver, self._explainer
+        )
+        self._captioners = Captioners(encoder)
+
+    @classmethod
+    def open(cls, settings: Settings, *, create: bool = False) -> Engine:
+        """Open the library that the settings name, and bring its index up to date.
+
+        Args:
+            settings: Names of library, model and index.
+            create: Make the library if there is none.
+
+        Raises:
+            NothingIndexed: There is no library and none was to be made.
+            LibraryError, ModelError, MissingPlugin: A part cannot be loaded.
+        """
+        # First what a wrong setting can make fail, so that no library is made in vain.
+        encoder = load_configured(settings, for_texts=True)
+        backend = plugins.load("lexpix.indexes", settings.index)
+        catalog = Catalog(open_database(settings.library, create=create))
+        folder = settings.library / INDEX_FOLDER
+        index = open_index(catalog, encoder.fingerprint, encoder.dim, folder, backend)
+        return cls(settings, catalog, encoder, index)
+
+    @classmethod
+    def without_library(cls, settings: Settings) -> Engine:
+        """Return an engine over an empty library in memory, for what needs none: `explain`.
+
+        Raises:
+            ModelError, MissingPlugin: The model cannot be loaded.
+        """
+        encoder = load_model(settings.model)
+        index: VectorIndex = plugins.load("lexpix.indexes", "exact")(None)
+        index.clear(encoder.dim)
+        return cls(settings, Catalog(empty_database()), encoder, index)
+
+    def close(self) -> None:
+        """Release the catalog; the engine cannot be used afterwards."""
+        self.catalog.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Pictures as answers
+
+    def search(
+        self,
+        query: str | Sequence[str] | Query,
+        *,
+        limit: int | None = None,
+        within: PathLike | None = None,
+        unlikely: bool = False,
+    ) -> Answer:
+        """Return the pictures nearest to a query: the first page of `page`.
+
+        Pictures that the query names are left out of its answer, copies of them too. So are the
+        unlikely matches at its end, which may be all of it, if the model is calibrated.
+
+        Args:
+            query: As text, as arguments of a command line, or parsed.
+            limit: Most hits; the settings decide if None.
+            within: Only pictures at or under this path.
+            unlikely: Keep the unlikely matches.
+
+        Raises:
+            QueryError: The query does not parse, names an unknown picture, has words of which none
+                is known, or cancels itself out.
+            NothingIndexed: The library, or the part of it that was asked for, has no picture.
+            ModelError: The settings name a model that answers by texts only.
+        """
+        request = PageRequest(parsed(query), within=within, limit=limit, unlikely=unlikely)
+        return self.page(request).answer
+
+    def similar(
+        self,
+        picture: PathLike | int,
+        *,
+        limit: int | None = None,
+        within: PathLike | None = None,
+        unlikely: bool = False,
+    ) -> Answer:
+        """Return the pictures nearest to a picture, given as a file or a library id.
+
+        The arguments are those of `search`.
+
+        Raises:
+            UnknownPicture: There is no such file or id.
+        """
+        term = (
+            Term(1.0, "id", str(picture))
+            if isinstance(picture, int)
+            else Term(1.0, "picture", os.fspath(picture))
+        )
+        return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
+
+    def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
+        """Return a page of pictures; arguments and errors as `Pager.page`."""
+        return self._pager.page(request, facets)
+
+    def facets(self) -> Facets:
+        """Read what pictures can be narrowed down by, for `page`; it can be used for many pages."""
+        return self._pager.facets()
+
+    def explain(
+        self,
+        query: str | Sequence[str] | Query,
+        picture: PathLike | int,
+        uploads: Mapping[str, KnownPicture] = NO_UPLOADS,
+    ) -> Explanation:
+        """Split the score of a picture exactly into words, and pictures of the query, and places.
+
+        Arguments and errors as `Explainer.explain`; a query as `search` takes it.
+        """
+        return self._explainer.explain(parsed(query), picture, uploads)
+
+    def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
+        """Draw an explanation of a picture to a file; errors as `Explainer.draw`."""
+        self._explainer.draw(explanation, picture, out)
+
+    def understood(self, query: Query) -> tuple[tuple[UnknownWord, ...], tuple[Translated, ...]]:
+        """Return the words of a query that the model does not know, and those that it translates.
+
+        Raises:
+            QueryError: The query is over the limits.
+        """
+        refuse_excess(query)
+        return self._resolver.unknown_words(query), self._resolver.translated(query)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the model knows what its scores are worth."""
+        return matcher_of(self.encoder) is not None
+
+    def picture_in(self, file: BytesIO, name: str) -> KnownPicture:
+        """Return the vector of a picture given as bytes, which queries call by a name.
+
+        Raises:
+            ImageError: It is no picture.
+        """
+        in_views = self.texts.reads_views
+        return self._resolver.picture_in(file, name, self.encoder, in_views=in_views)
+
+    def original(self, picture: Picture) -> BufferedReader:
+        """Open the file of a picture of the library.
+
+        Raises:
+            ImageError, ChangedFile: It cannot be read, or is not what was indexed.
+        """
+        return self._resolver.original(picture)
+
+    def picture(self, id_: int) -> Picture:
+        """Return a picture of the library.
+
+        Raises:
+            UnknownPicture: There is none of that number.
+        """
+        return self._resolver.row(id_)
+
+    # Tags and taught words
+
+    def tag(self, picture: PathLike | int, *, limit: int = 10) -> list[Tag]:
+        """Return what a picture shows: the user's tags, then the model's guesses, surest first.
+
+        Args:
+            picture: A file, which need not be in the library, or a library id.
+            limit: Most guesses.
+
+        Raises:
+            UnknownPicture, QueryError: The picture cannot be read.
+        """
+        known = self._resolver.picture(picture)
+        return self.tags.of(known.vector, self._rows_of(known), limit)
+
+    def edit_tags(
+        self,
+        picture: PathLike | int,
+        *,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        accept: Sequence[str] = (),
+    ) -> None:
+        """Take the user's word on the tags of a picture of the library.
+
+        Args:
+            picture: A file or a library id.
+            add: Tags of the user's own.
+            remove: Tags that it does not have, so that the model never brings them back.
+            accept: Guesses of the model that are right.
+
+        Raises:
+            UnknownPicture: The picture is not in the library.
+            QueryError: A tag to remove or to accept is none of this picture.
+        """
+        known = self._resolver.picture(picture)
+        rows = self._rows_of(known)
+        if not rows:
+            raise UnknownPicture(
+                f"{known.path}: not in the library, so its tags have no place to be kept; "
+                f"run: lexpix index {os.path.dirname(known.path)}"
+            )
+        for name in remove:
+            self.tags.remove(rows, name)
+        for name in accept:
+            self.tags.accept(known.vector, rows, name)
+        for name in add:
+            self.tags.add(rows, name)
+
+    def teach(self, name: str, pictures: Sequence[PathLike | int]) -> None:
+        """Make a new word of pictures, for queries and tags; a word of that name is replaced.
+
+        Args:
+            name: One or several words.
+            pictures: Files or library ids that show it.
+
+        Raises:
+            QueryError: The name has no letters, or a picture cannot be read.
+        """
+        found = [self._resolver.picture(picture) for picture in pictures]
+        shown = {one.sha256: (one.path, one.vector) for one in found if one.sha256 is not None}
+        self._taught.teach(tag_name(name), shown)
+        self.tags.outdate()
+
+    def forget_word(self, name: str) -> None:
+        """Forget a word that was taught.
+
+        Raises:
+            QueryError: There is none of that name.
+        """
+        self._taught.forget(tag_name(name))
+        self.tags.outdate()
+
+    def taught_words(self) -> list[TaughtWord]:
+        """Return the taught words by name."""
+        return self._taught.all()
+
+    @property
+    def encoder_with_taught_words(self) -> Encoder:
+        """The model as it understands the taught words as well, in English."""
+        return with_taught(self.encoder, self._taught)
+
+    # Texts and captions
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The texts of the library."""
+        folder = self.settings.library / INDEX_FOLDER
+        return Texts(
+            self.settings,
+            self.catalog,
+            self.encoder,
+            self._resolver,
+            self.index,
+            folder,
+            self._translating,
+        )
+
+    def caption(
+        self, picture: PathLike | int, *, captioner: str = CAPTIONER, width: int = 3
+    ) -> Caption:
+        """Return a sentence about a picture.
+
+        Args:
+            picture: A file, which need not be in the library, or a library id.
+            captioner: The bundled captioner, or the folder of one.
+            width: Of the beam; 1 is greedy.
+
+        Raises:
+            ImageError, ChangedFile: The picture cannot be read, or is not what was indexed.
+            ModelError: There is no such captioner, or it belongs to another joint model.
+        """
+        writer = self._captioners.get(captioner)
+        size, prepare = writer.decode_size, writer.prepare
+        pixels = self._resolver.pixels_of(picture, size=size, prepare=prepare)
+        return writer.caption([pixels], width=width)[0]
+
+    # The library
+
+    def forget(self, path: PathLike) -> int:
+        """Drop a folder or file from the library, not from the disk; return how many pictures.
+
+        Raises:
+            UnknownPicture: The library has nothing there.
+        """
+        target = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        known = any(root.path == target for root in self.catalog.roots())
+        forgotten = self.catalog.forget(target)
+        if not forgotten and not known:
+            raise UnknownPicture(f"{target}: the library has nothing there; see: lexpix status")
+        self.refresh()
+        return forgotten
+
+    def follow_taught(self) -> None:
+        """Take note of words that another process has taught or forgotten."""
+        if self._taught.follow():
+            self.tags.outdate()
+
+    def refresh(self) -> None:
+        """Bring the index up to what has been written to the catalog since it was opened."""
+        synchronise(self.index, self.catalog, self.encoder.fingerprint, self.encoder.dim)
+
+    def status(self) -> Status:
+        """Describe the library."""
+        return status_of(self.catalog, self.encoder, self.settings, len(self.index))
+
+    def _rows_of(self, known: KnownPicture) -> list[int]:
+        """Return the row of a picture's file, or those of its copies if the file has none."""
+        row = self.catalog.by_paths([known.path]).get(known.path)
+        return [row.id] if row is not None else sorted(known.ids)

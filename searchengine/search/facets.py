@@ -1,0 +1,276 @@
+"""What pictures can be narrowed down by, with counts: folder, date, camera, tags, shape, format.
+
+A facet gives each picture a value, or none, and tags any number. Values that are chosen of one
+facet are alternatives, tags must all be there, and facets must all hold. Beside a value stands how
+many pictures it would leave if it were chosen: facets other than its own narrow that number down,
+and of tags those that are chosen already.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.search.columns import Columns, Mask, TagTable, Value
+from searchengine.types import Ids
+
+Facet = Literal["folder", "year", "month", "camera", "tag", "shape", "format"]
+FACETS: tuple[Facet, ...] = get_args(Facet)
+Chosen: TypeAlias = Mapping[Facet, Sequence[Value]]
+"""The values that were chosen of each facet."""
+
+MOST = 200
+"""Most values of a facet that are counted out: those with most pictures, and what is chosen."""
+
+REMEMBERED = 8
+"""Most results that are remembered at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many pictures a value of a facet leaves, and what it is called."""
+
+    value: Value
+    label: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Facets:
+    """The columns and the tags of a library at one moment.
+
+    Attributes:
+        columns: All facets but tags.
+        tags: The tags.
+        roots: The indexed folders.
+        vocabulary: Which names of tags mean the same.
+        remembered: What took long to find; see `remember`.
+        counted: Counts among all pictures, by what is chosen.
+        lock: Held while one of these two is written.
+    """
+
+    columns: Columns
+    tags: TagTable
+    roots: tuple[str, ...]
+    vocabulary: TagVocabulary
+    remembered: dict[Hashable, Any] = field(default_factory=dict)
+    counted: dict[Hashable, dict[Facet, list[Count]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def remember(self, key: Hashable, found: Any) -> None:
+        """Keep what took long to find, as long as this is how the library is."""
+        self._keep(self.remembered, key, found)
+
+    def _keep(self, kept: dict[Hashable, Any], key: Hashable, found: Any) -> None:
+        with self.lock:
+            while len(kept) >= REMEMBERED:
+                del kept[next(iter(kept))]
+            kept[key] = found
+
+    @property
+    def ids(self) -> Ids:
+        """The present pictures, rising."""
+        return self.columns.ids
+
+    def mask(self, chosen: Chosen) -> Mask:
+        """Return who passes everything that was chosen, shape (n,)."""
+        passes = np.ones(len(self.ids), dtype=np.bool_)
+        for mask in self.masks(chosen).values():
+            passes &= mask
+        return passes
+
+    def masks(self, chosen: Chosen) -> dict[Facet, Mask]:
+        """Return for each facet of which something was chosen who passes it, shape (n,)."""
+        return {facet: self._mask(facet, values) for facet, values in chosen.items() if values}
+
+    def counts(self, base: Mask | None, chosen: Chosen) -> dict[Facet, list[Count]]:
+        """Count the values of every facet among the pictures of a mask.
+
+        Values without a picture are left out unless they are chosen.
+
+        Args:
+            base: The pictures that pass everything but facets; None for all.
+            chosen: The values that are chosen.
+        """
+        if base is not None:
+            return self._counts(base, chosen)
+        # A ranking narrows nothing down, so its next page or another weight has the same counts.
+        key = tuple((facet, tuple(values)) for facet, values in chosen.items())
+        found = self.counted.get(key)
+        if found is None:
+            found = self._counts(None, chosen)
+            self._keep(self.counted, key, found)
+        return dict(found)
+
+    def _counts(self, base: Mask | None, chosen: Chosen) -> dict[Facet, list[Count]]:
+        masks = self.masks(chosen)
+        failures = np.zeros(len(self.ids), dtype=np.uint8)
+        for mask in masks.values():
+            failures += ~mask
+        found: dict[Facet, list[Count]] = {}
+        for facet in FACETS:
+            own = masks.get(facet)
+            # Tags that are chosen must all be there, so a further one narrows down what they leave.
+            passing = failures == 0 if own is None or facet == "tag" else failures == ~own
+            if base is not None:
+                passing = passing & base
+            values = self._counted(facet, passing)
+            wanted = chosen.get(facet, ())
+            found[facet] = self._listed(facet, values, self._same(facet, wanted))
+        return found
+
+    def _mask(self, facet: Facet, values: Sequence[Value]) -> Mask:
+        if facet == "tag":
+            mask = np.ones(len(self.ids), dtype=np.bool_)
+            for value in values:
+                mask &= self._tagged(value)
+            return mask
+        known = self.columns.numbering[facet].values
+        if facet == "folder":
+            wanted = [_is_at_or_under(str(each), values) for each in known]
+        else:
+            chosen = set(values)
+            wanted = [each in chosen for each in known]
+        passes = np.array(wanted, dtype=np.bool_)
+        return passes[self.columns.codes[facet]] if len(passes) else np.zeros(0, dtype=np.bool_)
+
+    def _tagged(self, name: Value) -> Mask:
+        if name is None:
+            mask = np.ones(len(self.ids), dtype=np.bool_)
+            mask[self._tag_places[self._tag_known]] = False
+            return mask
+        mask = np.zeros(len(self.ids), dtype=np.bool_)
+        rows = self.tags.rows(self.vocabulary.canonical(str(name)))
+        mask[self._tag_places[rows][self._tag_known[rows]]] = True
+        return mask
+
+    def _counted(self, facet: Facet, passing: Mask) -> dict[Value, int]:
+        if facet == "tag":
+            here = self._tag_known & passing[self._tag_places] if len(self.ids) else self._tag_known
+            counts = np.bincount(self.tags.codes[here], minlength=len(self.tags.names))
+            untagged = int((passing & self._tagged(None)).sum())
+            return {**dict(zip(self.tags.names, counts.tolist(), strict=True)), None: untagged}
+        codes = self.columns.codes[facet][passing]
+        values = self.columns.numbering[facet].values
+        counts = np.bincount(codes, minlength=len(values))
+        found = dict(zip(values, counts.tolist(), strict=False))
+        return self._with_parents(found) if facet == "folder" else found
+
+    def _with_parents(self, counts: Mapping[Value, int]) -> dict[Value, int]:
+        """Give every folder below the roots the pictures of the folders inside."""
+        total: dict[Value, int] = {}
+        for folder, count in counts.items():
+            if count:
+                for parent in self._parents(str(folder)):
+                    total[parent] = total.get(parent, 0) + count
+        return total
+
+    def _parents(self, folder: str) -> tuple[str, ...]:
+        """Return a folder and those that it is in, up to the outermost root."""
+        known = self._chains.get(folder)
+        if known is None:
+            roots = [root for root in self.roots if _is_at_or_under(folder, (root,))]
+            top = min(roots, key=len, default=folder)
+            chain = [folder]
+            while chain[-1] != top and chain[-1] != os.path.dirname(chain[-1]):
+                chain.append(os.path.dirname(chain[-1]))
+            known = self._chains[folder] = tuple(chain)
+        return known
+
+    def _same(self, facet: Facet, values: Sequence[Value]) -> dict[Value, None]:
+        """Return chosen values as they are counted: tags by the name of all their synonyms."""
+        if facet != "tag":
+            return dict.fromkeys(values)
+        same = (None if each is None else self.vocabulary.canonical(str(each)) for each in values)
+        return dict.fromkeys(same)
+
+    def _listed(
+        self, facet: Facet, counts: Mapping[Value, int], chosen: Mapping[Value, None]
+    ) -> list[Count]:
+        present = [value for value, count in counts.items() if count]
+        if len(present) > MOST:
+            present = sorted(present, key=lambda value: -counts[value])[:MOST]
+        values = dict.fromkeys([*present, *chosen])
+        if facet in ("year", "month"):
+            ordered = sorted(
+                values, key=lambda value: (value is not None, value or 0), reverse=True
+            )
+        elif facet == "folder":
+            ordered = sorted(values, key=str)
+        else:
+            ordered = sorted(
+                values, key=lambda value: (value is None, -counts.get(value, 0), str(value))
+            )
+        return [Count(each, self.label(facet, each), counts.get(each, 0)) for each in ordered]
+
+    def label(self, facet: Facet, value: Value) -> str:
+        """Return what a value is called."""
+        if value is None:
+            return _NONE[facet]
+        return self.folder_label(str(value)) if facet == "folder" else str(value)
+
+    def folder_label(self, folder: str) -> str:
+        """Return a folder as seen from above its root; whole if two roots have one name."""
+        roots = [root for root in self.roots if _is_at_or_under(folder, (root,))]
+        if not roots:
+            return folder
+        top = min(roots, key=len)
+        name = os.path.basename(top)
+        others = [os.path.basename(each) for each in self.roots if each != top]
+        if not name or name in others:
+            return folder
+        return name + folder[len(top.rstrip(os.sep)) :]
+
+    @cached_property
+    def tag_counts(self) -> dict[str, int]:
+        """How many pictures have each tag."""
+        counts = self._counted("tag", np.ones(len(self.ids), dtype=np.bool_))
+        return {str(name): count for name, count in counts.items() if name is not None and count}
+
+    @cached_property
+    def folder_counts(self) -> list[Count]:
+        """All folders below the roots, with what is in them."""
+        counts = self._counted("folder", np.ones(len(self.ids), dtype=np.bool_))
+        return [Count(one, self.folder_label(str(one)), count) for one, count in counts.items()]
+
+    @cached_property
+    def _chains(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+    @cached_property
+    def _tag_places(self) -> npt.NDArray[np.int64]:
+        return self._tag_rows[0]
+
+    @cached_property
+    def _tag_known(self) -> Mask:
+        return self._tag_rows[1]
+
+    @cached_property
+    def _tag_rows(self) -> tuple[npt.NDArray[np.int64], Mask]:
+        return self.columns.places(self.tags.ids)
+
+
+_NONE: dict[Facet, str] = {
+    "folder": "no folder",
+    "year": "no date",
+    "month": "no date",
+    "camera": "no camera",
+    "tag": "no tag",
+    "shape": "unknown shape",
+    "format": "unknown format",
+}
+
+
+def _is_at_or_under(path: str, folders: Iterable[Any]) -> bool:
+    return any(
+        path == folder or (folder is not None and path.startswith(folder.rstrip(os.sep) + os.sep))
+        for folder in folders
+    )

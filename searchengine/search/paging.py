@@ -1,0 +1,359 @@
+"""Pages of pictures: what a query and facets leave, by match or by date, with counts and shares.
+
+Every answer with pictures to a query is made here, of `Engine.search` as of the web. Filters and
+facets are applied before the ranking, so that they never lose a result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from searchengine.catalog.selection import Selection
+from searchengine.catalog.store import Catalog
+from searchengine.config import Settings
+from searchengine.errors import ModelError, NothingIndexed
+from searchengine.language import query as grammar
+from searchengine.models.calibration import kind_of, matcher_of
+from searchengine.models.loading import names_head
+from searchengine.search.columns import Columns
+from searchengine.search.explain import Explainer
+from searchengine.search.facets import Chosen, Count, Facet, Facets
+from searchengine.search.ranking import (
+    Cursor,
+    Ranked,
+    Ranking,
+    by_date,
+    by_sureness,
+    judged,
+    nearest,
+    without_unlikely_end,
+)
+from searchengine.search.resolve import KnownPicture, Resolver, query_vector, refuse_excess
+from searchengine.search.status import ids_within, require_pictures
+from searchengine.search.tags import Tags
+from searchengine.types import (
+    Answer,
+    Encoder,
+    Hit,
+    Ids,
+    PathLike,
+    Picture,
+    Query,
+    Vector,
+    VectorIndex,
+)
+
+Sort = Literal["match", "newest", "oldest"]
+
+LOOK_AHEAD = 500
+"""Best matches that are looked at first where they are to be sorted by date."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What a page of pictures is asked for by.
+
+    Attributes:
+        query: What to look for; None for all pictures.
+        chosen: Values of facets.
+        within: Only pictures at or under this path.
+        sort: By match, or by date: of pictures that are no unlikely matches, those without a date
+            last. All pictures have no match; they come the newest first.
+        unlikely: Keep the unlikely matches at the end.
+        limit: Most hits; the settings decide if None.
+        after: Where the page before ended. Where unlikely matches were left out, the next page
+            looks at them again, because a likely one may follow.
+        uploads: Pictures that stand for terms of the kind picture, by their values; the others
+            are files.
+        count: Count the values of facets.
+        explain: Split the scores.
+    """
+
+    query: Query | None = None
+    chosen: Chosen = field(default_factory=dict)
+    within: PathLike | None = None
+    sort: Sort = "match"
+    unlikely: bool = False
+    limit: int | None = None
+    after: Cursor | None = None
+    uploads: Mapping[str, KnownPicture] = field(default_factory=dict)
+    count: bool = False
+    explain: bool = False
+
+    @property
+    def needs_facets(self) -> bool:
+        """Whether it can be answered from the columns of all pictures only."""
+        return self.query is None or self.sort != "match" or self.count or any(self.chosen.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of pictures.
+
+    Attributes:
+        answer: The hits; its query is empty if there was none.
+        pictures: What is known of the hits, by id.
+        next: Where the next page begins; None if there is none.
+        total: How many pictures there are on all pages; None if nobody counted.
+        counts: The values of facets, if they were asked for.
+        shares: What each part of the query gave to the score of each hit, if that was asked for.
+    """
+
+    answer: Answer
+    pictures: Mapping[int, Picture]
+    next: Cursor | None
+    total: int | None
+    counts: Mapping[Facet, list[Count]] | None = None
+    shares: Mapping[int, list[tuple[str, float]]] | None = None
+
+
+class Pager:
+    """Answer requests for pages of pictures.
+
+    Args:
+        settings: Name the model, and how many hits are wanted where nobody says.
+        catalog: Knows the pictures.
+        encoder: The model.
+        index: Holds its vectors.
+        tags: Know which pictures pass the filters of a query.
+        resolver: Finds the vectors of terms.
+        explainer: Splits scores.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        encoder: Encoder,
+        index: VectorIndex,
+        tags: Tags,
+        resolver: Resolver,
+        explainer: Explainer,
+    ) -> None:
+        self._settings, self._catalog, self._encoder = settings, catalog, encoder
+        self._index, self._tags, self._resolver = index, tags, resolver
+        self._explainer = explainer
+
+    def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
+        """Answer a request.
+
+        Args:
+            request: What is asked for.
+            facets: The library as the caller sees it; read if it is needed and None.
+
+        Raises:
+            QueryError, NothingIndexed, ModelError: As `Engine.search` does; but facets that leave
+                nothing, and a library without pictures that is asked for all of them, are an
+                answer.
+        """
+        started = time.perf_counter()
+        query = request.query
+        if query is not None:
+            self._require_model_of_pictures()
+            require_pictures(self._index, self._catalog, self._encoder, self._settings)
+            refuse_excess(query)
+        if facets is None and request.needs_facets:
+            facets = self.facets()
+        passing = self._passing(request, facets)
+        selected = passing
+        if facets is not None and any(request.chosen.values()):
+            chosen = Selection.certain(facets.ids[facets.mask(request.chosen)])
+            selected = chosen if passing is None else passing.both(chosen)
+        ranking = self._ranking(request, facets, selected)
+        pictures = self._catalog.get(row.id for row in ranking.rows)
+        hits = tuple(
+            Hit(row.id, pictures[row.id].path, row.score, row.match, row.band)
+            for row in ranking.rows
+            if row.id in pictures
+        )
+        if not hits and query is not None and passing is not None and not query.filters:
+            self._require_vectors(passing.ids, request.within)
+        shares = counts = None
+        if request.explain and ranking.terms:
+            shares = self._explainer.shares(ranking.terms, [hit.id for hit in hits])
+        if request.count and facets is not None:
+            base = None if passing is None else np.isin(facets.ids, passing.ids)
+            counts = facets.counts(base, request.chosen)
+        answer = Answer(
+            "" if query is None else grammar.format(query),
+            hits,
+            ranking.unknown_words,
+            (time.perf_counter() - started) * 1000,
+            ranking.nothing_like_that,
+            calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
+            translated=() if query is None else self._resolver.translated(query),
+        )
+        return Page(answer, pictures, ranking.next, ranking.total, counts, shares)
+
+    def facets(self) -> Facets:
+        """Read what pictures can be narrowed down by, as the library is now."""
+        roots = tuple(root.path for root in self._catalog.roots())
+        columns, tags = Columns.of(self._catalog), self._tags
+        return Facets(columns, tags.table(), roots, tags.vocabulary)
+
+    # What may be on the page
+
+    def _passing(self, request: PageRequest, facets: Facets | None) -> Selection | None:
+        """Return the pictures below a folder that pass the filters; None for all."""
+        within = None if request.within is None else ids_within(self._catalog, request.within)
+        if request.query is None or not request.query.filters:
+            return None if within is None else Selection.certain(within)
+        if facets is None:
+            return self._tags.select(request.query.filters, within)
+        among = facets.ids if within is None else within
+        return self._tags.select(request.query.filters, among, facets.tags)
+
+    def _require_model_of_pictures(self) -> None:
+        if self._is_for_texts:
+            raise ModelError(
+                f"{self._settings.model}: answers by recipes, not by words; leave it out, or use: "
+                "lexpix search --text-file FILE"
+            )
+
+    @cached_property
+    def _is_for_texts(self) -> bool:
+        # What the library chose for itself is a model of pictures.
+        return "model" not in self._settings.yielding and names_head(self._settings.model)
+
+    def _require_vectors(self, ids: Ids, within: PathLike | None) -> None:
+        """Raise NothingIndexed if none of these pictures has a vector."""
+        if len(self._catalog.without_vector(ids, self._encoder.fingerprint)) == len(ids):
+            raise NothingIndexed(
+                f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
+            )
+
+    # In which order
+
+    def _ranking(
+        self, request: PageRequest, facets: Facets | None, selected: Selection | None
+    ) -> Ranking:
+        query, limit, after = request.query, self._limit(request), request.after
+        only = None if selected is None else selected.ids
+        if query is not None and query.terms:
+            if facets is None or request.sort == "match":
+                return self._by_match(
+                    query, request, only, limit, after=after, unlikely=request.unlikely
+                )
+            if request.unlikely:
+                return self._all_by_date(query, request, facets, only)
+            return self._matches_by_date(query, request, facets, only)
+        if query is not None and selected is not None and request.sort == "match":
+            return by_sureness(selected, limit, after, matcher_of(self._encoder))
+        assert facets is not None, "a request without a query needs them"
+        return self._by_date(request, facets, only)
+
+    def _limit(self, request: PageRequest) -> int:
+        return self._settings.limit if request.limit is None else request.limit
+
+    def _by_match(
+        self,
+        query: Query,
+        request: PageRequest,
+        only: Ids | None,
+        limit: int,
+        *,
+        after: Cursor | None = None,
+        unlikely: bool = False,
+        searched: int | None = None,
+    ) -> Ranking:
+        """Return the pictures nearest to the terms of a query.
+
+        Args:
+            query: The query.
+            request: Has the uploads.
+            only: Sorted ids of the pictures that may be hits, None for all.
+            limit: Most rows.
+            after: Where the page before ended.
+            unlikely: Keep the unlikely matches at the end.
+            searched: How many pictures the rows are the best of; those that may be hits if None.
+        """
+        terms, named, unknown = self._resolver.resolve(query, request.uploads)
+        vector = query_vector(terms)
+        rows = nearest(self._index, vector, limit, only=only, without=named, after=after)
+        if searched is None:
+            searched = len(self._index) if only is None else len(only)
+        ranked = self._judged(rows, query, vector, searched)
+        likely = without_unlikely_end(ranked)
+        shown = ranked if unlikely else likely
+        cursor = None
+        if shown and len(rows) == limit:
+            last = shown[-1].id
+            seen = (after.seen if after else 0) + len(shown)
+            cursor = Cursor(-dict(rows)[last], last, seen)
+        return Ranking(
+            tuple(shown),
+            cursor,
+            nothing_like_that=bool(ranked) and not likely and after is None,
+            unknown_words=unknown,
+            terms=terms,
+        )
+
+    def _judged(
+        self, rows: list[tuple[int, float]], query: Query, vector: Vector, searched: int
+    ) -> list[Ranked]:
+        """Give rows their match and band, none if the model is not calibrated."""
+        matcher = matcher_of(self._encoder)
+        if matcher is None:
+            return [Ranked(id_, score) for id_, score in rows]
+        stored = self._catalog.vectors([id_ for id_, _ in rows], self._encoder.fingerprint)
+        kind = kind_of(self._resolver.in_english(query))
+        return judged(rows, stored, vector, kind, matcher, searched)
+
+    def _by_date(self, request: PageRequest, facets: Facets, ids: Ids | None) -> Ranking:
+        newest = request.sort != "oldest"
+        return by_date(facets.columns, ids, self._limit(request), request.after, newest=newest)
+
+    def _all_by_date(
+        self, query: Query, request: PageRequest, facets: Facets, only: Ids | None
+    ) -> Ranking:
+        """Return a page of all pictures by date, which are scored after they were chosen.
+
+        Those that the query names, or that have no vector, are not on it.
+        """
+        page = self._by_date(request, facets, only)
+        ids = np.sort(np.array([row.id for row in page.rows], dtype=np.int64))
+        searched = len(self._index) if only is None else len(only)
+        scored = self._by_match(
+            query, request, ids, max(len(ids), 1), unlikely=True, searched=searched
+        )
+        return _in_order_of(page, replace(scored, nothing_like_that=False, total=None))
+
+    def _matches_by_date(
+        self, query: Query, request: PageRequest, facets: Facets, only: Ids | None
+    ) -> Ranking:
+        key = (query.terms, None if only is None else only.tobytes())
+        matches = facets.remembered.get(key)
+        if matches is None:
+            matches = self._matches(query, request, only)
+            facets.remember(key, matches)
+        ids = np.sort(np.array([row.id for row in matches.rows], dtype=np.int64))
+        page = self._by_date(request, facets, ids)
+        return _in_order_of(page, replace(matches, total=page.total))
+
+    def _matches(self, query: Query, request: PageRequest, only: Ids | None) -> Ranking:
+        """Return the pictures that are no unlikely matches, best first.
+
+        A match may come after unlikely ones, so as many again are looked at behind the last one. Of
+        a model that is not calibrated the best matches are all that anybody can tell apart.
+        """
+        limit = LOOK_AHEAD
+        while True:
+            ranking = self._by_match(query, request, only, limit)
+            is_all = len(ranking.rows) < limit // 2 or limit >= len(self._index)
+            if is_all or matcher_of(self._encoder) is None:
+                break
+            limit *= 4
+        return replace(ranking, rows=tuple(r for r in ranking.rows if r.band != "unlikely"))
+
+
+def _in_order_of(page: Ranking, scored: Ranking) -> Ranking:
+    """Return the rows of a page as they were scored, without those that were not."""
+    by_id = {row.id: row for row in scored.rows}
+    rows = tuple(by_id[row.id] for row in page.rows if row.id in by_id)
+    return replace(scored, rows=rows, next=page.next)

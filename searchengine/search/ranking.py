@@ -1,0 +1,191 @@
+"""Pictures in order of a query: the nearest, what they are worth, and where a page ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from searchengine.catalog.selection import Selection
+from searchengine.search.columns import Columns
+from searchengine.search.resolve import Resolved
+from searchengine.types import (
+    Band,
+    Ids,
+    Matcher,
+    QueryKind,
+    UnknownWord,
+    Vector,
+    VectorIndex,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended, so that the next one begins behind it whatever is indexed meanwhile.
+
+    Attributes:
+        key: What the last row was ordered by, rising: of a ranking its negative score.
+        tie: What decides between equal keys, rising: of a ranking its id.
+        seen: About how many rows came up to there; a hint, which may be wrong.
+    """
+
+    key: float
+    tie: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A picture in its place; the attributes are those of `Hit`."""
+
+    id: int
+    score: float | None = None
+    match: float | None = None
+    band: Band | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A page of an order.
+
+    Attributes:
+        rows: The pictures.
+        next: Where the next page begins; None if there is none.
+        total: How many pictures there are on all pages; None if nobody counted.
+        nothing_like_that: Every picture that was looked at is an unlikely match.
+        unknown_words: Words of the query that did not count.
+        terms: The terms that counted, with their vectors; empty for a query without terms.
+    """
+
+    rows: tuple[Ranked, ...]
+    next: Cursor | None = None
+    total: int | None = None
+    nothing_like_that: bool = False
+    unknown_words: tuple[UnknownWord, ...] = ()
+    terms: Resolved | None = None
+
+
+def nearest(
+    index: VectorIndex,
+    vector: Vector,
+    count: int,
+    *,
+    only: Ids | None = None,
+    without: Collection[int] = (),
+    after: Cursor | None = None,
+) -> list[tuple[int, float]]:
+    """Return ids and scores of the next rows by falling score, then by rising id.
+
+    Args:
+        index: Where to look.
+        vector: The query's.
+        count: Most rows, at least 1.
+        only: Sorted ids of the rows that may be returned, None for all.
+        without: Ids that are left out.
+        after: Where the page before ended.
+    """
+    width = count + len(without) + (after.seen if after else 0)
+    while True:
+        width = min(width, max(len(index), 1))
+        found, scores = index.search(vector[None], width, only)
+        rows = [
+            (int(id_), float(score))
+            for id_, score in zip(found[0], scores[0], strict=True)
+            if id_ >= 0 and int(id_) not in without
+        ]
+        if after is not None:
+            rows = [row for row in rows if (-row[1], row[0]) > (after.key, after.tie)]
+        if len(rows) >= count or width >= len(index) or found[0, -1] < 0:
+            return rows[:count]
+        width *= 2  # rows have come in before the cursor since the last page
+
+
+def judged(
+    rows: Sequence[tuple[int, float]],
+    stored: Mapping[int, Vector],
+    vector: Vector,
+    kind: QueryKind,
+    matcher: Matcher,
+    searched: int,
+) -> list[Ranked]:
+    """Give each row its match and band.
+
+    Args:
+        rows: Ids and scores, best first.
+        stored: Vectors by id; a row without one was forgotten meanwhile, and goes.
+        vector: The query's.
+        kind: The query's.
+        matcher: Tells what scores are worth.
+        searched: How many pictures the rows are the best of.
+    """
+    present = [row for row in rows if row[0] in stored]
+    if not present:
+        return []
+    vectors = np.stack([stored[id_] for id_, _ in present])
+    matches = matcher.match(vector[None], vectors, [kind], searched)[0].tolist()
+    return [
+        Ranked(id_, score, match, matcher.band(match, kind))
+        for (id_, score), match in zip(present, matches, strict=True)
+    ]
+
+
+def without_unlikely_end(rows: Sequence[Ranked]) -> Sequence[Ranked]:
+    """Take the unlikely matches at the end away."""
+    likely = (place for place, row in enumerate(rows, 1) if row.band != "unlikely")
+    return rows[: max(likely, default=0)]
+
+
+def by_sureness(
+    selected: Selection, count: int, after: Cursor | None, matcher: Matcher | None
+) -> Ranking:
+    """Return a page of the pictures that pass filters, the surest first, then by id.
+
+    Without a matcher all that pass are likely.
+    """
+    order = np.lexsort((selected.ids, -selected.sure))
+    ids, keys = selected.ids[order], -selected.sure[order]
+    start = 0
+    if after is not None:
+        start = int(((keys < after.key) | ((keys == after.key) & (ids <= after.tie))).sum())
+    end = start + count
+    sure = (-keys[start:end]).tolist()
+    rows = tuple(
+        Ranked(id_, score, score, matcher.band(score) if matcher else "likely")
+        for id_, score in zip(ids[start:end].tolist(), sure, strict=True)
+    )
+    seen = (after.seen if after else 0) + len(rows)
+    more = end < len(ids)
+    cursor = Cursor(-sure[-1], rows[-1].id, seen) if more else None
+    return Ranking(rows, cursor, total=len(ids))
+
+
+def by_date(
+    columns: Columns, ids: Ids | None, count: int, after: Cursor | None, *, newest: bool
+) -> Ranking:
+    """Return a page of pictures in order of their dates, those without one last.
+
+    Args:
+        columns: Of the library.
+        ids: Sorted ids of the pictures, None for all.
+        count: Most of them.
+        after: Where the page before ended.
+        newest: The newest first, else the oldest.
+    """
+    order = columns.by_date(newest=newest)
+    chosen = np.ones(len(columns.ids), dtype=np.bool_)
+    if ids is not None:
+        places, known = columns.places(ids)
+        chosen = np.zeros(len(columns.ids), dtype=np.bool_)
+        chosen[places[known]] = True
+    total = int(chosen.sum())
+    if after is not None:
+        chosen &= (order.keys > after.key) | ((order.keys == after.key) & (order.ties > after.tie))
+    sequence = order.rows[chosen[order.rows]]
+    page = sequence[:count]
+    cursor = None
+    if len(sequence) > len(page):
+        last = page[-1]
+        cursor = Cursor(float(order.keys[last]), int(order.ties[last]), 0)
+    return Ranking(tuple(map(Ranked, columns.ids[page].tolist())), cursor, total)

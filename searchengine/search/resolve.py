@@ -1,0 +1,343 @@
+"""Terms of a query -> unit vectors: words through the model, pictures through the library."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from io import BufferedReader, BytesIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.catalog.store import Catalog
+from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownWords
+from searchengine.language.words import tokenize
+from searchengine.types import (
+    MOST_SUGGESTIONS,
+    Encoder,
+    Explainable,
+    PathLike,
+    Picture,
+    Polyglot,
+    Prepare,
+    Query,
+    Term,
+    Translated,
+    UnknownWord,
+    Vector,
+    Vectors,
+    Vocabulary,
+)
+from searchengine.vectors import compose, unit_rows
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PARTS = 100
+"""Most terms, and most filters, of a query."""
+MAX_WORDS = 100
+"""Most words of a query, all terms and filters together."""
+MAX_LETTERS = 200
+"""Most letters of a word; a sentence that is written without spaces is one."""
+ALL_LETTERS = 2000
+"""Most letters of all words."""
+
+Resolved: TypeAlias = list[tuple[Term, Vector]]
+"""The terms of a query that have a vector, with their unit vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPicture:
+    """A picture that was named.
+
+    Attributes:
+        path: Its file, or what it is called if it has none.
+        sha256: Of its bytes.
+        vector: Its unit vector.
+        ids: Its copies in the library.
+        viewed: The mean over several views of it, where its file will not be there to make it from.
+    """
+
+    path: str
+    sha256: str | None
+    vector: Vector
+    ids: set[int]
+    viewed: Vector | None = None
+
+
+NO_UPLOADS: Mapping[str, KnownPicture] = MappingProxyType({})
+
+
+class Resolver:
+    """Find the vectors that the terms of a query stand for."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
+        self._catalog, self._encoder = catalog, encoder
+
+    def resolve(
+        self, query: Query, uploads: Mapping[str, KnownPicture] = NO_UPLOADS
+    ) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
+        """Return the terms that count, the ids of the pictures named, and the unknown words.
+
+        Args:
+            query: The query.
+            uploads: Pictures by the values of the terms that stand for them; others are files.
+
+        Raises:
+            UnknownWords: No word of the query is known.
+            UnknownPicture: A picture of the query cannot be read, or the library has no such id.
+        """
+        terms: Resolved = []
+        used: set[int] = set()
+        unknown = self.unknown_words(query)
+        nothing_known: UnknownWords | None = None
+        for term in query.terms:
+            if term.kind == "words":
+                try:
+                    vector = self._encoder.encode_texts([term.value])[0]
+                except UnknownWords as error:
+                    nothing_known = nothing_known or error
+                    continue
+            else:
+                value = int(term.value) if term.kind == "id" else term.value
+                known = uploads[term.value] if term.value in uploads else self.picture(value)
+                vector = known.vector
+                used |= known.ids
+            terms.append((term, vector))
+        understood = any(term.kind == "words" for term, _ in terms)
+        if nothing_known is not None and not understood:
+            if not unknown:
+                raise nothing_known
+            raise UnknownWords([w.word for w in unknown], [w.suggestion for w in unknown])
+        return terms, used, unknown
+
+    def original(self, picture: Picture) -> BufferedReader:
+        """Open the file of a picture of the library, as `open_original` does."""
+        from searchengine.search.originals import open_original
+
+        return open_original(picture, (root.path for root in self._catalog.roots()))
+
+    def pixels_of(
+        self,
+        picture: PathLike | int,
+        *,
+        size: int | None = None,
+        prepare: Prepare | None = None,
+    ) -> Image:
+        """Decode a picture given as a path or a library id, as `open_image` does.
+
+        A number stands for the picture that was indexed, whatever lies at its path by now.
+
+        Raises:
+            UnknownPicture: The library has no such id.
+            ImageError: It cannot be read.
+            ChangedFile: It has a number, and its file is not what was indexed.
+        """
+        from searchengine.images import open_image
+
+        if not isinstance(picture, int):
+            return open_image(_expanded(picture), size=size, prepare=prepare)
+        with self.original(self.row(picture)) as file:
+            return open_image(file, size=size, prepare=prepare)
+
+    def row(self, id_: int) -> Picture:
+        """Return a picture of the library.
+
+        Raises:
+            UnknownPicture: There is none of that number.
+        """
+        row = self._catalog.get([id_]).get(id_)
+        if row is None:
+            raise UnknownPicture(f"#{id_}: no picture of the library has this number")
+        return row
+
+    def unknown_words(self, query: Query) -> tuple[UnknownWord, ...]:
+        """Return the words of a query that the model does not know, each once."""
+        found: dict[str, UnknownWord] = {}
+        if isinstance(self._encoder, Vocabulary):
+            for term in query.terms:
+                if term.kind == "words":
+                    left = MOST_SUGGESTIONS - len(found)
+                    for word in self._encoder.unknown_words(term.value, left):
+                        found.setdefault(word.word, word)
+        return tuple(found.values())
+
+    def translated(self, query: Query) -> tuple[Translated, ...]:
+        """Return the words of a query that were put into English, each once."""
+        if not isinstance(self._encoder, Polyglot):
+            return ()
+        texts = [term.value for term in query.terms if term.kind == "words"]
+        texts += [one.name for one in query.filters]
+        found = {one.word: one for text in texts for one in self._encoder.translated(text)}
+        return tuple(found.values())
+
+    def in_english(self, query: Query) -> Query:
+        """Return a query with its words in English."""
+        encoder = self._encoder
+        if not isinstance(encoder, Polyglot):
+            return query
+        terms = (
+            replace(term, value=encoder.english(term.value)) if term.kind == "words" else term
+            for term in query.terms
+        )
+        return replace(query, terms=tuple(terms))
+
+    def picture(self, picture: PathLike | int) -> KnownPicture:
+        """Return the vector of a picture, given as a file or a library id, and where it is.
+
+        Raises:
+            UnknownPicture: It cannot be read, or the library has no such id.
+            QueryError: It is no picture.
+        """
+        from searchengine.images import open_file
+
+        if isinstance(picture, int):
+            return self._stored_picture(picture)
+        path = os.path.abspath(_expanded(picture))
+        try:
+            with open_file(path) as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UnknownPicture(
+                f"{os.fspath(picture)}: cannot be read ({error.strerror}); a picture is given by "
+                'its path, or by its number in the library such as "#12"'
+            ) from error
+        vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
+        vector = self._encode(path) if vector is None else vector
+        return KnownPicture(path, digest, vector, self._copies(digest))
+
+    def picture_in(
+        self, file: BytesIO, name: str, encoder: Encoder, *, in_views: bool = False
+    ) -> KnownPicture:
+        """Return the vector of a picture that is given as bytes, and its copies in the library.
+
+        Args:
+            file: The bytes of a picture file; read from the beginning.
+            name: What the picture is called in a query.
+            encoder: The bare model, which says how its pictures are decoded.
+            in_views: It may ask for recipes, of a model that reads several views of a picture.
+
+        Raises:
+            ImageError: It is no picture.
+        """
+        from searchengine.images import open_for
+
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
+        if vector is None:
+            file.seek(0)
+            # As the file itself would be decoded, so that it has the same vector.
+            vector = encoder.encode_images([open_for(encoder, file)])[0]
+        file.seek(0)
+        viewed = self._viewed(file, vector) if in_views else None
+        return KnownPicture(name, digest, vector, self._copies(digest), viewed)
+
+    def _copies(self, digest: str) -> set[int]:
+        return {picture.id for picture in self._catalog.by_sha256(digest)}
+
+    def viewed(self, picture: KnownPicture) -> Vector:
+        """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
+
+        It is steadier than the vector of the picture alone. Of a file the two other views are
+        encoded here.
+
+        Raises:
+            QueryError: The picture cannot be read.
+        """
+        try:
+            return self._viewed(picture.path, picture.vector)
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
+
+    def _viewed(self, file: str | BytesIO, vector: Vector) -> Vector:
+        from searchengine.images import open_image, views
+
+        image = open_image(file, size=self._encoder.decode_size)
+        others: Vectors = self._encoder.encode_images(views(image)[1:])
+        mean: Vector = unit_rows((vector + others.sum(axis=0))[None])[0]
+        return mean
+
+    def _stored_picture(self, id_: int) -> KnownPicture:
+        picture = self.row(id_)
+        vector = self._catalog.vectors([id_], self._encoder.fingerprint).get(id_)
+        if vector is None:
+            raise UnknownPicture(
+                f"#{id_}: {picture.path} has no vector of this model; index its folder again"
+            )
+        copies = self._catalog.by_sha256(picture.sha256) if picture.sha256 else []
+        ids = {id_, *(copy.id for copy in copies)}
+        return KnownPicture(picture.path, picture.sha256, vector, ids)
+
+    def _encode(self, path: str) -> Vector:
+        from searchengine.images import open_for
+
+        try:
+            vectors: Vectors = self._encoder.encode_images([open_for(self._encoder, path)])
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
+        vector: Vector = vectors[0]
+        return vector
+
+
+def refuse_excess(query: Query) -> None:
+    """Raise QueryError if a query has more parts, words or letters than anybody needs."""
+    for what, parts in (("terms", query.terms), ("filters", query.filters)):
+        if len(parts) > MAX_PARTS:
+            raise QueryError(
+                f"the query has {len(parts)} {what}, the limit is {MAX_PARTS}; leave some out"
+            )
+    texts = [term.value for term in query.terms if term.kind == "words"]
+    refuse_long([*texts, *(one.name for one in query.filters)])
+
+
+def refuse_long(texts: Iterable[str]) -> None:
+    """Raise QueryError if the texts of a question have too many words or letters.
+
+    A word that no language has takes milliseconds, because it is looked for in all of them.
+    """
+    words = [word for text in texts for word in tokenize(text)]
+    longest = max(words, key=len, default="")
+    if len(longest) > MAX_LETTERS:
+        raise QueryError(
+            f"a word of the query has {len(longest)} letters ({longest[:20]}...), the limit is "
+            f"{MAX_LETTERS}; leave it out"
+        )
+    counted = (("words", len(words), MAX_WORDS), ("letters", sum(map(len, words)), ALL_LETTERS))
+    for what, count, limit in counted:
+        if count > limit:
+            raise QueryError(
+                f"the query has {count} {what}, the limit is {limit}; leave some out, or search by "
+                "a whole text: lexpix search --text-file FILE"
+            )
+
+
+def _expanded(path: PathLike) -> str:
+    return os.path.expanduser(os.fspath(path))
+
+
+def query_vector(terms: Resolved) -> Vector:
+    """Return the unit vector of the weighted sum; raise CancelledQuery if the terms cancel out."""
+    return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
+
+
+def parts_of(encoder: Explainable, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Return what parts of a query are called, and the parts, which add up to its vector."""
+    labels: list[str] = []
+    parts: list[npt.NDArray[np.float64]] = []
+    for term, vector in terms:
+        if term.kind == "words":
+            words, vectors = encoder.encode_words(term.value)
+            length = float(np.linalg.norm(vectors.sum(axis=0)))
+            labels += words
+            parts.append(vectors.astype(np.float64) * (term.weight / length))
+        else:
+            labels.append(term.value if term.kind == "picture" else f"#{term.value}")
+            parts.append(vector[None].astype(np.float64) * term.weight)
+    rows = np.concatenate(parts)
+    rows /= np.abs(rows).max()  # only ratios of weights count, and squares of 1e300 overflow
+    return labels, np.asarray(rows / np.linalg.norm(rows.sum(axis=0)), dtype=np.float32)

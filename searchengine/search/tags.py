@@ -1,0 +1,196 @@
+"""`Tags`: the tags of a library, the user's and the model's, and the filters made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from searchengine.catalog.selection import Selection
+from searchengine.catalog.store import Catalog
+from searchengine.catalog.tags import TagCount
+from searchengine.errors import ModelError, QueryError
+from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
+from searchengine.models.calibration import matcher_of
+from searchengine.search.columns import TagTable
+from searchengine.search.tagging import Tagger
+from searchengine.search.taught import TaughtWords
+from searchengine.types import Encoder, Ids, Polyglot, Tag, TagFilter, Vector
+
+STORED = 20
+"""Most guesses that are kept of a picture."""
+BATCH = 256
+"""Pictures that are tagged and written at a time."""
+
+
+class Tags:
+    """Tag pictures, take the user's word on tags, and find pictures by them."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        encoder: Encoder,
+        taught: TaughtWords,
+        polyglot: Polyglot,
+    ) -> None:
+        self._catalog, self._encoder = catalog, encoder
+        self._taught, self._polyglot = taught, polyglot
+        self._store, self._captions = catalog.tags, catalog.captions
+
+    @cached_property
+    def vocabulary(self) -> TagVocabulary:
+        """The words that the model may propose."""
+        return TagVocabulary.load()
+
+    def of(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
+        """Return the user's tags of a picture, then the model's that the user has not denied.
+
+        Args:
+            vector: The picture.
+            ids: Its rows in the library, none if it has none.
+            limit: Most guesses.
+        """
+        said = self._store.of(ids, self._encoder.fingerprint)
+        own = sorted({tag.name for tag in said if tag.source == "user"})
+        settled = {self.vocabulary.canonical(tag.name) for tag in said if tag.source != "guess"}
+        [guesses] = self._tagger.tag(vector[None], limit + len(settled))
+        kept = [tag for tag in guesses if self.vocabulary.canonical(tag.name) not in settled]
+        return [*(Tag(name, "user") for name in own), *kept[:limit]]
+
+    def tag_all(self, progress: Callable[[int, int], None] | None = None) -> tuple[int, int]:
+        """Store guesses for the pictures that have none of this model and vocabulary yet.
+
+        Each batch is one transaction, so an interrupted run goes on where it was.
+
+        Returns:
+            How many pictures were looked at, and how many tags they got.
+
+        Raises:
+            ModelError: The model has no calibration, so nobody can say which guess to believe.
+        """
+        matcher = matcher_of(self._encoder)
+        if matcher is None:
+            raise ModelError(
+                f"model {self._encoder.name!r}: has no calibration, so its guesses have no "
+                f"confidence and none can be kept; {CALIBRATE}"
+            )
+        self._taught.renew_all()
+        tagger, fingerprint = self._tagger, self._encoder.fingerprint
+        waiting = self._store.unguessed(fingerprint, tagger.version)
+        least = matcher.bands["words"]["maybe"]
+        found = 0
+        for start in range(0, len(waiting), BATCH):
+            ids = waiting[start : start + BATCH]
+            vectors = self._catalog.vectors(ids, fingerprint)
+            ids = [one for one in ids if one in vectors]  # some may have been forgotten meanwhile
+            if ids:
+                tags = tagger.tag(np.stack([vectors[one] for one in ids]), STORED)
+                believed = {
+                    one: [
+                        (tag.name, tag.confidence)
+                        for tag in found_here
+                        if tag.confidence is not None and tag.confidence >= least
+                    ]
+                    for one, found_here in zip(ids, tags, strict=True)
+                }
+                self._store.guess(believed, fingerprint, tagger.version)
+                found += sum(map(len, believed.values()))
+            if progress is not None:
+                progress(min(start + BATCH, len(waiting)), len(waiting))
+        return len(waiting), found
+
+    def add(self, ids: Sequence[int], name: str) -> None:
+        """Give pictures a tag of the user's.
+
+        Raises:
+            QueryError: The name is empty.
+        """
+        self._store.say(ids, _checked(name), "user")
+
+    def remove(self, ids: Sequence[int], name: str) -> None:
+        """Take a tag away, for good: the model will not bring it back.
+
+        Raises:
+            QueryError: No picture has the tag, nor could the model guess it.
+        """
+        wanted = _checked(name)
+        has = {tag.name for tag in self._store.of(ids, self._encoder.fingerprint)}
+        meant = sorted(has.intersection(self.vocabulary.same(wanted))) or [wanted]
+        if wanted not in has and wanted not in self.vocabulary and meant == [wanted]:
+            known = ", ".join(sorted(has)) or "none"
+            raise QueryError(f"{name!r}: not a tag of this picture; its tags are: {known}")
+        for one in {*meant, self.vocabulary.canonical(wanted)}:
+            self._store.say(ids, one, "no")
+
+    def accept(self, vector: Vector, ids: Sequence[int], name: str) -> None:
+        """Make a guess of the model the user's own tag.
+
+        Raises:
+            QueryError: The model does not guess that; the user's own words are added.
+        """
+        meant = self.vocabulary.canonical(_checked(name))
+        stored = {t.name for t in self._store.of(ids, self._encoder.fingerprint)}
+        guesses = {tag.name for tag in self._tagger.tag(vector[None], STORED)[0]} | stored
+        if meant not in guesses:
+            raise QueryError(f"{name!r}: not a guess for this picture; to add it anyway: --add")
+        self._store.say(ids, meant, "user")
+
+    def counts(self) -> list[TagCount]:
+        """Return the tags of the library with how many pictures have them."""
+        return self._store.counts(self._encoder.fingerprint)
+
+    def select(
+        self,
+        filters: Sequence[TagFilter],
+        among: Ids | None = None,
+        table: TagTable | None = None,
+    ) -> Selection:
+        """Return the pictures that pass all filters; the least sure filter counts.
+
+        Args:
+            filters: What to filter by.
+            among: Sorted ids of the pictures to choose from; all present ones if None.
+            table: The tags of the library; those that the filters name are read if None.
+        """
+        if table is None:
+            names = [name for one in filters if one.kind == "tag" for name in self._meanings(one)]
+            table = self.table(names)
+        selected = Selection.certain(self._catalog.present() if among is None else among)
+        for one in filters:
+            holders = self._holders(one, table)
+            selected = selected.without(holders.ids) if one.excluded else selected.both(holders)
+        return selected
+
+    def table(self, names: Iterable[str] | None = None) -> TagTable:
+        """Read which pictures have which tag, only of these tags unless None."""
+        return TagTable.of(self._store, self.vocabulary, self._encoder.fingerprint, names)
+
+    def _holders(self, one: TagFilter, table: TagTable) -> Selection:
+        """Return the pictures with a tag or words of a caption."""
+        names = self._meanings(one)
+        if one.kind == "tag":
+            return table.holders(map(self.vocabulary.canonical, names))
+        return Selection.any_of(Selection.of(self._captions.holders(name)) for name in names)
+
+    def _meanings(self, one: TagFilter) -> tuple[str, ...]:
+        """Return a name as it stands and in English: the user's tags may be in any language."""
+        return tuple(dict.fromkeys([one.name, self._polyglot.english(one.name)]))
+
+    def outdate(self) -> None:
+        """Take note that the taught words have changed."""
+        self.__dict__.pop("_tagger", None)
+
+    @cached_property
+    def _tagger(self) -> Tagger:
+        return Tagger(self._encoder, self.vocabulary, self._taught.vectors)
+
+
+CALIBRATE = "run: lexpix train match --model DIR --pairs captions.jsonl"
+
+
+def _checked(name: str) -> str:
+    plain = tag_name(name)
+    if not plain:
+        raise QueryError("a tag needs a name; this one is empty")
+    return plain

@@ -1,0 +1,176 @@
+"""The library as a whole: `/status`, and `/exports` of pictures that were selected."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from starlette.responses import StreamingResponse
+
+from searchengine.errors import ChangedFile, ImageError, UnknownPicture
+from searchengine.types import Picture
+from searchengine.web import schemas
+from searchengine.web.answers import AsciiJSON, TheLibrary
+from searchengine.web.safety.access import is_local
+
+router = APIRouter(default_response_class=AsciiJSON)
+
+MAX_ZIP = 8 * 2**30
+"""Most bytes of pictures in one zip."""
+BLOCK = 2**20
+
+COLUMNS = (
+    "id",
+    "path",
+    "width",
+    "height",
+    "size",
+    "taken_at",
+    "camera",
+    "lens",
+    "lat",
+    "lon",
+    "sha256",
+)
+
+
+@router.get("/status", response_model=schemas.StatusAnswer)
+def status(live: TheLibrary, request: Request) -> Response:
+    """Describe the library."""
+    with live.reading() as view:
+        found = view.engine.status()
+        failures = view.engine.catalog.counts()["bad"]
+    entries = dataclasses.asdict(found)
+    del entries["models"]
+    roots = [{"path": path, "scanned_at": at.isoformat()} for path, at in found.roots]
+    return AsciiJSON(
+        entries | {"roots": roots, "failures": failures, "local": is_local(request.scope)}
+    )
+
+
+@router.post("/exports", response_class=Response)
+def export(asked: schemas.ExportRequest, live: TheLibrary) -> Response:
+    """Return pictures as a list in JSON or CSV, or their files in a zip."""
+    ids = list(dict.fromkeys(asked.ids))
+    with live.reading() as view:
+        rows = view.engine.catalog.get(ids)
+    missing = [id_ for id_ in ids if id_ not in rows]
+    if missing:
+        named = ", ".join(f"#{id_}" for id_ in missing[:10])
+        raise UnknownPicture(f"{named}: no picture of the library has this number")
+    pictures = [rows[id_] for id_ in ids]
+    headers = {"Content-Disposition": f'attachment; filename="pictures.{asked.form}"'}
+    if asked.form == "json":
+        body = json.dumps({"pictures": [_entry(one) for one in pictures]}, indent=1)
+        return Response(body, media_type="application/json", headers=headers)
+    if asked.form == "csv":
+        return Response(_csv(pictures), media_type="text/csv; charset=utf-8", headers=headers)
+    total = sum(one.size for one in pictures)
+    if total > MAX_ZIP:
+        raise HTTPException(
+            413,
+            f"these pictures have {total / 2**30:.1f} GB, a zip may have {MAX_ZIP // 2**30}; "
+            "select fewer, or export a list of paths",
+        )
+    packed = _zip(pictures, live.engine.original)
+    return StreamingResponse(packed, media_type="application/zip", headers=headers)
+
+
+def unique_names(paths: Sequence[str]) -> list[str]:
+    """Return a name for each file, a number added where another one has it already."""
+    taken: set[str] = set()
+    names: list[str] = []
+    for path in paths:
+        name = os.path.basename(path).encode("utf-8", "replace").decode()
+        stem, ending = os.path.splitext(name)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem} ({number}){ending}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _entry(picture: Picture) -> dict[str, Any]:
+    exif = picture.exif
+    values = (
+        picture.id,
+        picture.path,
+        picture.width,
+        picture.height,
+        picture.size,
+        None if exif.taken_at is None else exif.taken_at.isoformat(),
+        exif.camera,
+        exif.lens,
+        exif.lat,
+        exif.lon,
+        picture.sha256,
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _csv(pictures: Sequence[Picture]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    for picture in pictures:
+        writer.writerow({name: _cell(value) for name, value in _entry(picture).items()})
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _cell(value: Any) -> Any:
+    """Keep a spreadsheet from taking the text of a camera for a formula."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
+
+
+class _Pipe(io.RawIOBase):
+    """What a zip is written to: it hands on what has come in, and cannot go back."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+def _zip(pictures: Sequence[Picture], original: Callable[[Picture], BinaryIO]) -> Iterator[bytes]:
+    """Yield a zip piece by piece; a file that cannot be read is named in one of its own."""
+    pipe = _Pipe()
+    unread: list[str] = []
+    names = unique_names([one.path for one in pictures])
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
+        for picture, name in zip(pictures, names, strict=True):
+            try:
+                file = original(picture)
+            except (ImageError, ChangedFile) as error:
+                unread.append(str(error))
+                continue
+            with file, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
+                left = picture.size  # what was appended since it was opened is not of the picture
+                while block := file.read(min(BLOCK, left)):
+                    entry.write(block)
+                    left -= len(block)
+                    yield pipe.taken()
+        if unread:
+            told = "\n".join(unread).encode("utf-8", "surrogateescape")
+            archive.writestr(zipfile.ZipInfo("not-readable.txt"), told)
+    yield pipe.taken()

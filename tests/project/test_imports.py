@@ -1,0 +1,75 @@
+"""What importing costs: a fresh interpreter loads nothing that the task at hand does not need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = frozenset(
+    {"alembic", "faiss", "fastapi", "onnx", "onnxruntime", "PIL", "ray", "sklearn", "skimage"}
+    | {"sqlalchemy", "torch", "torchvision", "rapidfuzz", "importlib.metadata"}
+)
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after running code."""
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["searchengine", "searchengine.language.query", "searchengine.config", "searchengine.plugins"],
+)
+def test_light_module_loads_nothing_heavy(module: str) -> None:
+    assert HEAVY & loaded_by(f"import {module}") == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["searchengine.recipes.foods", "searchengine.recipes.ingredients", "indexer.readers.documents"],
+)
+def test_reader_of_texts_loads_its_libraries_only_when_it_reads(module: str) -> None:
+    readers = {"nltk", "ingredient_parser", "markdown_it", "frontmatter", "yaml"}
+    assert (HEAVY | readers) & loaded_by(f"import {module}") == set()
+
+
+def test_reading_settings_loads_nothing_heavy() -> None:
+    code = "from searchengine.config import load_settings\nload_settings({}, {})"
+    assert HEAVY & loaded_by(code) == set()
+
+
+@pytest.mark.parametrize("module", ["searchengine.catalog.store", "searchengine.catalog.database"])
+def test_catalog_loads_no_alembic(module: str) -> None:
+    assert loaded_by(f"import {module}") & {"alembic", "faiss", "onnxruntime", "torch"} == set()
+
+
+def test_index_plugins_load_no_database_and_no_model() -> None:
+    loaded = loaded_by("import searchengine.indexes.exact, searchengine.indexes.faiss")
+    assert loaded & {"sqlalchemy", "alembic", "onnxruntime", "torch"} == set()
+
+
+def test_words_are_encoded_without_the_runtime_of_the_cnn() -> None:
+    code = "import searchengine.models.joint, searchengine.models.food"
+    assert loaded_by(code) & {"onnxruntime", "PIL", "torch"} == set()
+
+
+def test_recipes_are_measured_without_torch() -> None:
+    code = "import indexer.evaluation.recipes, indexer.train.food.data"
+    assert loaded_by(code) & {"onnxruntime", "torch", "scipy", "alembic"} == set()
+
+
+def test_pipeline_loads_no_torch() -> None:
+    assert (
+        loaded_by("import indexer.library.pipeline") & {"torch", "torchvision", "alembic"} == set()
+    )
+
+
+def test_check_notices_a_heavy_import() -> None:
+    assert {"sqlalchemy", "importlib.metadata"} <= loaded_by("import sqlalchemy")

@@ -1,0 +1,234 @@
+"""Pages of pictures against the whole answer and naive sorting, on real pictures and catalogs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import indexer
+from searchengine.errors import NothingIndexed
+from searchengine.language import query
+from searchengine.search.engine import Engine
+from searchengine.search.paging import Page, PageRequest
+from tests.search.test_engine import open_engine, scan
+from tests.support.colour_encoder import COLOURS
+
+USED = ("black", "red", "green", "yellow", "pink")
+
+
+def photograph(path: Path, top: str, bottom: str, taken: dt.datetime | None = None) -> Path:
+    """Draw a picture of two colours as a JPEG that a camera has dated."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.new("RGB", (60, 40), COLOURS[top])
+    picture.paste(COLOURS[bottom], (0, 20, 60, 40))
+    exif = Image.Exif()
+    if taken is not None:
+        exif[306], exif[272] = taken.strftime("%Y:%m:%d %H:%M:%S"), f"Camera {taken.year % 2}"
+    picture.save(path, quality=95, exif=exif)
+    return path
+
+
+def photograph_all(folder: Path) -> None:
+    for row, top in enumerate(USED):
+        for column, bottom in enumerate(USED):
+            # Some share a date to the second, and every fifth has none.
+            taken = None if column == 2 else dt.datetime(2020 + row % 3, 1 + column, 5, 12)
+            photograph(folder / top / f"{top}-{bottom}.jpg", top, bottom, taken)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    photograph_all(tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def engine(tmp_path: Path, photos: Path) -> Iterator[Engine]:
+    with open_engine(tmp_path / "library") as engine:
+        scan(engine, photos)
+        yield engine
+
+
+def pages(engine: Engine, request: PageRequest) -> Iterator[Page]:
+    while True:
+        page = engine.page(request)
+        yield page
+        if page.next is None:
+            return
+        request = replace(request, after=page.next)
+
+
+def ids_of(*found: Page) -> list[int]:
+    return [hit.id for page in found for hit in page.answer.hits]
+
+
+@pytest.mark.parametrize("limit", [1, 4, 7, 100])
+@pytest.mark.parametrize("text", ["red", "red - green + 2*pink", "black + #3"])
+def test_pages_of_matches_are_the_whole_answer(engine: Engine, text: str, limit: int) -> None:
+    whole = engine.search(text, limit=1000)
+    found = list(pages(engine, PageRequest(query.parse(text), limit=limit)))
+    assert [hit for page in found for hit in page.answer.hits] == list(whole.hits)
+    assert all(len(page.answer.hits) <= limit for page in found)
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest"])
+@pytest.mark.parametrize("limit", [3, 100])
+def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
+    found = list(pages(engine, PageRequest(sort=sort, limit=limit)))
+    rows = engine.catalog.get(engine.catalog.present())
+    dated = [row for row in rows.values() if row.exif.taken_at is not None]
+    undated = [row for row in rows.values() if row.exif.taken_at is None]
+    sign = -1 if sort == "newest" else 1
+    dated.sort(key=lambda row: (sign * row.exif.taken_at.timestamp(), sign * row.id))
+    undated.sort(key=lambda row: sign * row.id)
+    assert ids_of(*found) == [row.id for row in [*dated, *undated]]
+    assert {page.total for page in found} == {len(rows)}
+    assert {hit.score for page in found for hit in page.answer.hits} == {None}
+
+
+@pytest.mark.parametrize("unlikely", [False, True])
+@pytest.mark.parametrize("sort", ["newest", "oldest"])
+def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bool) -> None:
+    asked = query.parse("red - #4")
+    by_match = list(pages(engine, PageRequest(asked, limit=1000)))
+    by_date = list(pages(engine, PageRequest(asked, sort=sort, limit=4, unlikely=unlikely)))
+    assert sorted(ids_of(*by_date)) == sorted(ids_of(*by_match))
+    every = ids_of(*pages(engine, PageRequest(sort=sort, limit=1000)))
+    assert ids_of(*by_date) == [id_ for id_ in every if id_ in set(ids_of(*by_match))]
+    scores = {hit.id: hit.score for hit in by_match[0].answer.hits}
+    assert all(hit.score == scores[hit.id] for page in by_date for hit in page.answer.hits)
+
+
+@pytest.mark.parametrize("text", [None, "red", "red - green"])
+@pytest.mark.parametrize("sort", ["match", "newest"])
+def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
+    engine: Engine, photos: Path, text: str | None, sort: str
+) -> None:
+    request = PageRequest(None if text is None else query.parse(text), sort=sort, limit=4)
+    there = ids_of(engine.page(replace(request, limit=1000)))
+    seen: list[int] = []
+    gone: set[int] = set()
+    for number, page in enumerate(pages(engine, request)):
+        seen += ids_of(page)
+        if number < 4:  # one that matches well, one that does not, and one less
+            photograph(photos / f"new-{number}.jpg", "red", "red", dt.datetime(2024, 1, 1 + number))
+            photograph(photos / f"old-{number}.jpg", "green", "pink", dt.datetime(1999, 1, 1))
+            victim = next((id_ for id_ in reversed(there) if id_ not in {*gone, *seen}), None)
+            if victim is not None:
+                os.remove(engine.catalog.get([victim])[victim].path)
+                gone.add(victim)
+            scan(engine, photos)
+    assert len(seen) == len(set(seen))
+    assert set(there) - gone <= set(seen)
+
+
+@pytest.mark.parametrize("text", [None, "red", "red tag:liked", "tag:liked", "- tag:liked", "#3"])
+@pytest.mark.parametrize("sort", ["match", "newest"])
+@pytest.mark.parametrize("unlikely", [False, True])
+def test_facets_that_a_server_holds_change_no_answer(
+    engine: Engine, text: str | None, sort: str, unlikely: bool
+) -> None:
+    for id_ in (2, 3, 7, 11):
+        engine.edit_tags(id_, add=["liked"])
+    asked = None if text is None else query.parse(text)
+    request = PageRequest(asked, sort=sort, unlikely=unlikely, limit=3, count=True)
+    facets = engine.facets()
+    first = engine.page(request, facets)
+    again = engine.page(request, facets)  # what was remembered counts
+    alone = engine.page(request)
+    assert first.answer.hits == again.answer.hits == alone.answer.hits != ()
+    assert first.counts == again.counts == alone.counts
+    assert first.next == again.next == alone.next
+
+
+def test_a_folder_narrows_down_a_page_of_any_order(engine: Engine, photos: Path) -> None:
+    folder = photos / "red"
+    below = {row.id for row in engine.catalog.get(engine.catalog.present()).values()
+             if Path(row.path).parent == folder}  # fmt: skip
+    for request in (
+        PageRequest(within=folder),
+        PageRequest(query.parse("green"), within=folder, unlikely=True),
+        PageRequest(query.parse("green"), {"folder": [str(photos)]}, folder, "oldest"),
+    ):
+        assert set(ids_of(engine.page(request))) == below
+
+
+def test_a_library_without_pictures_answers_when_all_are_asked_for(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "library") as engine:
+        assert engine.page(PageRequest(count=True)).answer.hits == ()
+        for text in ("red", "tag:liked"):
+            with pytest.raises(NothingIndexed, match="lexpix index"):
+                engine.page(PageRequest(query.parse(text), count=True))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"year": [2021]},
+        {"year": [None]},
+        {"camera": ["Camera 0", None], "year": [2020, 2022]},
+        {"tag": ["liked"]},
+        {"folder": ["FOLDER/red", "FOLDER/pink"], "month": ["2021-01", "2022-04", None]},
+        {"shape": ["portrait"]},
+    ],
+)
+@pytest.mark.parametrize("text", ["red", "green - pink + tag:liked"])
+def test_facets_lose_nothing_of_the_whole_ranking(
+    engine: Engine, photos: Path, chosen: dict, text: str
+) -> None:
+    for id_ in (2, 3, 7, 11, 19, 23):
+        engine.edit_tags(id_, add=["liked"])
+    chosen = {
+        facet: [v.replace("FOLDER", str(photos)) if isinstance(v, str) else v for v in values]
+        for facet, values in chosen.items()
+    }
+    whole = engine.search(text, limit=1000).hits
+    rows = engine.catalog.get(hit.id for hit in whole)
+    liked = {2, 3, 7, 11, 19, 23}
+
+    def passes(id_: int) -> bool:
+        row, taken = rows[id_], rows[id_].exif.taken_at
+        has = {
+            "year": taken and taken.year,
+            "month": taken and f"{taken:%Y-%m}",
+            "camera": row.exif.camera,
+            "folder": os.path.dirname(row.path),
+            "tag": "liked" if id_ in liked else None,
+            "shape": "landscape",
+        }
+        return all(has[facet] in values for facet, values in chosen.items())
+
+    found = list(pages(engine, PageRequest(query.parse(text), chosen, limit=3, count=True)))
+    expected = [hit for hit in whole if passes(hit.id)]
+    assert [h for page in found for h in page.answer.hits] == expected
+    # What is beside a chosen value is what choosing it alone would leave.
+    for facet, values in chosen.items():
+        for count in found[0].counts[facet]:
+            if count.value in values:
+                alone = PageRequest(
+                    query.parse(text), {**chosen, facet: [count.value]}, sort="newest", limit=1000
+                )
+                assert engine.page(alone).total == count.count
+
+
+def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
+    from searchengine.config import Settings
+
+    with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
+        indexer.index(engine, photos / "red")
+        asked = query.parse("a red sunset - 0.5*water + #2")
+        page = engine.page(PageRequest(asked, unlikely=True, explain=True))
+        assert len(page.answer.hits) == 4
+        for hit in page.answer.hits:
+            parts = page.shares[hit.id]
+            assert [label for label, _ in parts] == ["a", "red", "sunset", "water", "#2"]
+            assert sum(share for _, share in parts) == pytest.approx(hit.score, abs=1e-5)
+            exact = {part.label: part.share for part in engine.explain(asked, hit.id).parts}
+            # Stored vectors have half precision, and the CNN is run anew for the exact ones.
+            assert dict(parts) == pytest.approx(exact, abs=2e-3)

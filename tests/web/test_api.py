@@ -1,0 +1,500 @@
+"""The REST API, served for real over real pictures, beside the engine and the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx
+import pytest
+from PIL import Image
+
+from searchengine.catalog.database import open_database
+from searchengine.catalog.store import Catalog
+from searchengine.config import Settings
+from searchengine.errors import ChangedFile
+from searchengine.search.duplicates import NEARLY_THE_SAME
+from searchengine.search.engine import Engine
+from searchengine.web import schemas
+from searchengine.web.app import create_app
+from searchengine.web.media import uploads
+from searchengine.web.media.decoding import Decoding
+from searchengine.web.media.thumbs import Thumbs
+from searchengine.web.media.uploads import Uploads
+from tests.search.test_engine import open_engine, scan
+from tests.search.test_paging import photograph, photograph_all
+from tests.support.colour_encoder import ColourEncoder
+from tests.support.web_server import served
+
+EVIL = "<img src=x onerror=alert(1)>.jpg"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    photograph_all(folder)
+    photograph(folder / "odd" / EVIL, "orange", "blue")
+    photograph(folder / "odd" / os.fsdecode(b"caf\xe9.jpg"), "blue", "orange")
+    photograph(folder / "odd" / "undated.jpg", "red", "pink")  # other bytes, the same pixels
+    (folder / "odd" / "copy.jpg").write_bytes((folder / "red" / "red-pink.jpg").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def library(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("library")
+    with open_engine(folder) as engine:
+        scan(engine, photos)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def api(library: Path) -> Iterator[httpx.Client]:
+    app = create_app(Settings(library=library), open_engine(library))
+    with (
+        served(app) as server,
+        httpx.Client(base_url=f"{server.url}/api/v1/", timeout=60) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def engine(library: Path) -> Iterator[Engine]:
+    with open_engine(library) as engine:
+        yield engine
+
+
+def id_of(engine: Engine, path: Path) -> int:
+    return engine.catalog.by_paths([str(path)])[str(path)].id
+
+
+def all_pages(api: httpx.Client, **question: object) -> list[dict]:
+    hits: list[dict] = []
+    cursor: str | None = None
+    while True:
+        page = api.post("search", json={**question, "cursor": cursor}).raise_for_status().json()
+        hits += page["hits"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return hits
+
+
+def test_answers_are_those_of_the_engine(api: httpx.Client, engine: Engine) -> None:
+    asked = engine.search("red - 0.5*green", limit=7)
+    found = api.post("search", json={"query": "red - 0.5*green", "limit": 7}).json()
+    assert schemas.SearchAnswer.model_validate(found)
+    assert found["query"] == asked.query
+    assert [(hit["id"], hit["path"], hit["score"]) for hit in found["hits"]] == [
+        (hit.id, hit.path, round(hit.score, 6)) for hit in asked.hits
+    ]
+    assert found["terms"] == [{"text": "red", "weight": 1.0}, {"text": "green", "weight": -0.5}]
+    by_terms = api.post("search", json={"terms": found["terms"], "limit": 7}).json()
+    by_address = api.get("search", params={"q": "red - 0.5*green", "limit": 7}).json()
+    for other in (by_terms, by_address):
+        assert other["hits"] == found["hits"]
+        assert other["next_cursor"] == found["next_cursor"]
+
+
+def test_pages_end_and_are_complete(api: httpx.Client, engine: Engine) -> None:
+    every = set(engine.catalog.present().tolist())
+    for question in ({}, {"query": "red"}, {"query": "red", "sort": "oldest"}):
+        hits = all_pages(api, limit=5, **question)
+        assert len(hits) == len({hit["id"] for hit in hits})
+        assert {hit["id"] for hit in hits} == every
+
+
+def test_page_preloads_what_its_script_would_ask(api: httpx.Client) -> None:
+    for address, asked in (
+        ("/?q=red&q=blue&sort=oldest&open=3", {"q": ["red"], "sort": ["oldest"]}),
+        (
+            "/map?unlikely=&f.shape=square&f.year=&f.year=2020",
+            {"unlikely": ["1"], "shape": ["square"], "year": ["", "2020"]},
+        ),
+        ("/?q=%22%3E%3Cscript%3E&x=1", {"q": ['"><script>']}),
+    ):
+        html = api.get(urljoin(str(api.base_url), address)).text
+        found = re.search(r'<link rel="preload" as="fetch" crossorigin href="([^"]*)">', html)
+        assert found is not None, html
+        link = urlsplit(unescape(found.group(1)))
+        assert link.path == "/api/v1/search"
+        assert parse_qs(link.query, keep_blank_values=True) == asked | {"with": ["facets"]}
+
+
+def test_facets_of_an_address_are_those_of_a_body(api: httpx.Client) -> None:
+    body = {"filters": {"year": [2021, None], "camera": ["Camera 1", None]}, "with": ["facets"]}
+    first = api.post("search", json=body).json()
+    address = "search?year=2021&year=&camera=Camera%201&camera=&with=facets"
+    second = api.get(address).json()
+    assert first["facets"] == second["facets"]
+    assert first["hits"] == second["hits"] != []
+    assert {hit["taken_at"] and hit["taken_at"][:4] for hit in first["hits"]} == {"2021", None}
+    everything = api.get("facets").json()
+    assert sum(value["count"] for value in everything["year"]) == api.get("search").json()["total"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"query": "./red.jpg"}, 400),
+        ({"query": "/etc/passwd"}, 400),
+        ({"query": "@/etc/passwd"}, 400),
+        ({"query": "@upload:nobody"}, 404),
+        ({"query": "#4000"}, 404),
+        ({"query": "red", "terms": [{"text": "red"}]}, 400),
+        ({"query": "red - -"}, 400),
+        ({"query": "red - red"}, 400),
+        ({"query": "nosuchword"}, 400),
+        ({"terms": [{"text": "red", "weight": 0}]}, 422),
+        ({"terms": [{"text": "red", "image_id": 1}]}, 422),
+        ({"cursor": "AAAA"}, 400),
+        ({"limit": 501}, 422),
+        ({"nonsense": 1}, 422),
+    ],
+)
+def test_bad_question_is_a_problem(api: httpx.Client, body: dict, status: int) -> None:
+    answer = api.post("search", json=body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+
+
+def test_cursor_of_another_order_is_refused(api: httpx.Client) -> None:
+    cursor = api.get("search", params={"limit": 2, "sort": "oldest"}).json()["next_cursor"]
+    assert api.get("search", params={"sort": "newest", "cursor": cursor}).status_code == 400
+
+
+def test_parse_tells_what_a_query_is_and_where_it_ends(api: httpx.Client) -> None:
+    found = api.get("parse", params={"q": "2*red zorblax - #1 tag:dog"}).json()
+    assert schemas.ParseAnswer.model_validate(found)
+    assert [term.get("text") for term in found["terms"]] == ["red zorblax", None]
+    assert found["filters"] == [{"kind": "tag", "name": "dog", "excluded": False}]
+    assert [word["word"] for word in found["unknown_words"]] == ["zorblax"]
+    assert found["translated"] == []
+
+
+def test_words_of_other_languages_are_told_and_asked_in_english(api: httpx.Client) -> None:
+    told = [{"word": "빨강", "english": "red", "language": "ko"}]
+    assert api.get("parse", params={"q": "빨강"}).json()["translated"] == told
+    found = api.get("search", params={"q": "빨강", "unlikely": True}).json()
+    assert found["translated"] == told
+    english = api.get("search", params={"q": "red", "unlikely": True}).json()
+    assert english["translated"] == []
+    assert [hit["id"] for hit in found["hits"]] == [hit["id"] for hit in english["hits"]]
+
+
+def test_suggestions_follow_the_languages_of_the_browser(api: httpx.Client) -> None:
+    def words(letters: str, languages: str) -> list[str]:
+        headers = {"Accept-Language": languages}
+        found = api.get("suggest", params={"q": letters}, headers=headers).json()["suggestions"]
+        return [one["text"] for one in found if one["kind"] == "word" and "english" in one]
+
+    assert "빨강" in words("빨", "en")
+    assert words("schmett", "en") == []
+    assert "schmetterling" in words("schmett", "de-DE,de;q=0.9")
+    assert api.get("parse", params={"q": "red - - blue"}).json()["position"] == 6
+
+
+def test_upload_finds_what_the_file_finds(
+    api: httpx.Client, engine: Engine, tmp_path: Path
+) -> None:
+    stranger = photograph(tmp_path / "new.jpg", "red", "orange")
+    for path in (stranger, tmp_path / "known.jpg"):
+        if not path.exists():  # bytes that the library has: copies are no answer
+            path.write_bytes(Path(engine.catalog.get([1])[1].path).read_bytes())
+        taken = api.post("uploads", files={"file": ("any.bin", path.read_bytes())}).json()
+        assert schemas.UploadAnswer.model_validate(taken)
+        assert (taken["width"], taken["height"]) == (60, 40)
+        asked = engine.search([str(path), "-", "green"], limit=9)
+        query = f"@upload:{taken['upload']} - green"
+        found = api.post("search", json={"query": query, "limit": 9}).json()
+        assert found["query"] == query
+        assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [
+            (hit.id, round(hit.score, 6)) for hit in asked.hits
+        ]
+        again = api.post(
+            "search",
+            json={
+                "terms": found["terms"][:1]
+                and [{"upload": taken["upload"]}, {"text": "green", "weight": -1}],
+                "limit": 9,
+            },
+        ).json()
+        assert again["hits"] == found["hits"]
+        thumb = api.get(api.base_url.join(taken["thumb"]))
+        assert Image.open(io.BytesIO(thumb.content)).format == "JPEG"
+
+
+def test_upload_that_is_no_picture_or_too_much(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = api.post("uploads", files={"file": ("x.jpg", b"<svg onload=alert(1)>")})
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    bomb = io.BytesIO()
+    Image.new("1", (10_000, 7_000)).save(bomb, "PNG")
+    assert api.post("uploads", files={"file": ("b.png", bomb.getvalue())}).status_code == 422
+    monkeypatch.setattr("searchengine.web.routes.search.MAX_BYTES", 1000)
+    assert api.post("uploads", files={"file": ("b.png", bytes(1001))}).status_code == 413
+
+
+def test_uploads_are_few_and_for_a_while(engine: Engine, tmp_path: Path) -> None:
+    now = 0.0
+    kept = Uploads(Decoding(1), most=2, lifetime=10, clock=lambda: now)
+    data = photograph(tmp_path / "x.jpg", "red", "blue").read_bytes()
+    first, second = (kept.add(engine, data).token for _ in range(2))
+    kept.get(first)
+    third = kept.add(engine, data).token  # the second was not used for longest
+    assert kept.get(first).picture.vector.shape == (engine.encoder.dim,)
+    with pytest.raises(uploads.HTTPException, match="404"):
+        kept.get(second)
+    now = 9.0
+    kept.get(third)
+    now = 15.0
+    assert kept.get(third).token == third
+    with pytest.raises(uploads.HTTPException, match="404"):
+        kept.get(first)
+
+
+def test_picture_tells_all_that_is_known(api: httpx.Client, engine: Engine, photos: Path) -> None:
+    path = photos / "red" / "red-pink.jpg"
+    found = api.get(f"images/{id_of(engine, path)}").json()
+    assert schemas.ImageAnswer.model_validate(found)
+    assert (found["path"], found["folder"], found["name"]) == (
+        str(path),
+        str(path.parent),
+        "red-pink.jpg",
+    )
+    assert (found["width"], found["height"], found["format"]) == (60, 40, "jpeg")
+    assert found["size"] == path.stat().st_size
+    assert found["taken_at"] == "2021-05-05T12:00:00"
+    assert found["copies"] == [id_of(engine, photos / "odd" / "copy.jpg")]
+    others = engine.search(f"#{found['id']}", limit=100).hits
+    near = [(hit.id, round(hit.score, 6)) for hit in others if hit.score >= NEARLY_THE_SAME]
+    assert [(one["id"], one["score"]) for one in found["near_duplicates"]] == near
+    assert id_of(engine, photos / "odd" / "undated.jpg") in dict(near)
+    assert api.get("images/4000").status_code == 404
+
+
+def test_names_that_are_markup_or_no_text_arrive_as_they_are(
+    api: httpx.Client, photos: Path, engine: Engine
+) -> None:
+    answer = api.get("search", params={"q": "orange", "with": "facets", "limit": 100})
+    paths = {hit["path"] for hit in answer.json()["hits"]}
+    assert answer.content.isascii()
+    for name in (EVIL, os.fsdecode(b"caf\xe9.jpg")):
+        path = photos / "odd" / name
+        assert str(path) in paths
+        file = api.get(f"images/{id_of(engine, path)}/file")
+        assert file.content == path.read_bytes()
+        assert file.headers["content-type"] == "image/jpeg"
+        assert "<" not in file.headers["content-disposition"]
+
+
+def test_file_is_sent_in_ranges_and_once(api: httpx.Client, engine: Engine, photos: Path) -> None:
+    path = photos / "red" / "red-pink.jpg"
+    address = f"images/{id_of(engine, path)}/file"
+    whole = api.get(address)
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    part = api.get(address, headers={"Range": "bytes=10-29"})
+    assert (part.status_code, part.content) == (206, path.read_bytes()[10:30])
+    assert part.headers["content-range"] == f"bytes 10-29/{path.stat().st_size}"
+    last = api.get(address, headers={"Range": "bytes=-5"})
+    assert last.content == path.read_bytes()[-5:]
+    assert api.get(address, headers={"Range": "bytes=999999-"}).status_code == 416
+    known = api.get(address, headers={"If-None-Match": whole.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+
+
+def test_thumbnail_is_small_kept_and_cached(
+    api: httpx.Client, engine: Engine, photos: Path, library: Path
+) -> None:
+    path = photos / "green" / "green-pink.jpg"
+    id_ = id_of(engine, path)
+    hit = next(h for h in api.get("search?limit=100").json()["hits"] if h["id"] == id_)
+    link = api.base_url.join(hit["thumb"])
+    first = api.get(link)
+    assert "immutable" in first.headers["cache-control"]
+    assert Image.open(io.BytesIO(first.content)).size == (60, 40)
+    unversioned = api.get(f"images/{id_}/thumb")
+    assert unversioned.content == first.content
+    assert unversioned.headers["cache-control"] == "private, no-cache"
+    known = api.get(link, headers={"If-None-Match": first.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+    stored = list((library / "thumbs").rglob("*-320.jpg"))
+    assert first.content in [one.read_bytes() for one in stored]
+    assert api.get(f"images/{id_}/thumb?size=319").status_code == 422
+
+
+def test_thumbnails_keep_to_their_limit_and_the_latest(engine: Engine, tmp_path: Path) -> None:
+    rows = engine.catalog.get(engine.catalog.present()[:12])
+    thumbs = Thumbs(tmp_path / "thumbs", Decoding(1), limit=4000)
+    made = {}
+    for age, picture in enumerate(rows.values()):
+        made[picture.id] = thumbs.of(picture, 160, engine.original)
+        for file in (tmp_path / "thumbs").rglob("*.jpg"):  # older than those to come
+            os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 1000 * (12 - age)))
+        kept = list((tmp_path / "thumbs").rglob("*.jpg"))
+        assert sum(file.stat().st_size for file in kept) <= 4000
+    last = list(rows.values())[-1]
+    assert any(file.name.startswith(last.sha256) for file in kept)
+    assert 0 < len(kept) < len(rows)
+    assert {one: thumbs.of(rows[one], 160, engine.original) for one in made} == made
+
+
+def test_thumbnail_of_an_edited_file_is_not_made_for_that_of_the_old(tmp_path: Path) -> None:
+    path = photograph(tmp_path / "photos" / "x.png", "red", "red")
+    with open_engine(tmp_path / "library") as engine:
+        scan(engine, tmp_path / "photos")
+        picture = engine.catalog.get([1])[1]
+        photograph(path, "blue", "blue")
+        os.utime(path, (1, 1))
+        thumbs = Thumbs(tmp_path / "thumbs", Decoding(1))
+        with pytest.raises(ChangedFile, match="index it again"):
+            thumbs.of(picture, 160, engine.original)
+        assert list((tmp_path / "thumbs").rglob("*.jpg")) == []
+        scan(engine, tmp_path / "photos")
+        renewed = thumbs.of(engine.catalog.get([1])[1], 160, engine.original)
+        shown = Image.open(io.BytesIO(renewed)).getpixel((5, 5))
+        assert shown[2] > 200 > shown[0]
+
+
+def test_tags_are_taken_and_found_at_once(api: httpx.Client) -> None:
+    said = api.put("images/5/tags", json={"add": ["Best of all"]}).json()
+    assert schemas.TagsAnswer.model_validate(said)
+    assert {"name": "best of all", "source": "user", "confidence": None} in said["tags"]
+    by_facet = api.get("search", params={"tag": "best of all", "with": "facets"}).json()
+    assert [hit["id"] for hit in by_facet["hits"]] == [5]
+    assert {"value": "best of all", "label": "best of all", "count": 1} in by_facet["facets"]["tag"]
+    by_query = api.get("search", params={"q": 'tag:"best of all"'}).json()
+    assert [hit["id"] for hit in by_query["hits"]] == [5]
+    suggested = api.get("suggest", params={"q": "red + bes"}).json()["suggestions"]
+    assert {
+        "kind": "tag",
+        "text": "best of all",
+        "insert": 'tag:"best of all"',
+        "count": 1,
+    } in suggested
+    api.put("images/5/tags", json={"remove": ["best of all"]}).raise_for_status()
+    assert api.get("search", params={"tag": "best of all"}).json()["total"] == 0
+    assert api.put("images/5/tags", json={"remove": ["never had it"]}).status_code == 400
+
+
+def test_exports(api: httpx.Client, engine: Engine, photos: Path, tmp_path: Path) -> None:
+    ids = [id_of(engine, photos / "red" / "red-pink.jpg"), id_of(engine, photos / "odd" / EVIL)]
+    listed = api.post("exports", json={"ids": ids, "form": "json"}).json()["pictures"]
+    rows = list(
+        csv.DictReader(io.StringIO(api.post("exports", json={"ids": ids, "form": "csv"}).text))
+    )
+    assert [row["id"] for row in listed] == ids
+    assert [(int(row["id"]), row["path"]) for row in rows] == [(r["id"], r["path"]) for r in listed]
+    packed = api.post("exports", json={"ids": ids, "form": "zip"})
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["red-pink.jpg", EVIL]
+        assert archive.read("red-pink.jpg") == (photos / "red" / "red-pink.jpg").read_bytes()
+    assert api.post("exports", json={"ids": [4000], "form": "zip"}).status_code == 404
+
+
+def test_status_and_texts_of_a_library_without_texts(api: httpx.Client, library: Path) -> None:
+    status = api.get("status").json()
+    assert schemas.StatusAnswer.model_validate(status)
+    assert (status["library"], status["local"]) == (str(library), True)
+    assert api.get("texts").json()["hits"] == []
+    assert api.get("images/1/texts").json()["hits"] == []
+    assert api.get("recipes", params={"image_id": 1}).status_code == 409
+    assert api.get("recipes", params={"q": "soup"}).status_code == 409
+    assert api.get("recipes", params={"q": "soup", "image_id": 1}).status_code == 400
+    assert api.get("recipes", params={"with": "rice"}).json()["hits"] == []
+    assert api.get("texts/1").status_code == 404
+
+
+def _index(library: str, folders: list[str]) -> None:
+    """Index folders in a process of its own."""
+    from indexer.executors import Serial
+    from indexer.library.pipeline import index_images
+
+    catalog = Catalog(open_database(Path(library), create=False))
+    for folder in folders:
+        index_images(folder, catalog, ColourEncoder(), executor=Serial())
+    catalog.close()
+
+
+def test_searches_answer_while_another_process_indexes(tmp_path: Path) -> None:
+    photograph_all(tmp_path / "photos")
+    library = tmp_path / "library"
+    with open_engine(library) as engine:
+        scan(engine, tmp_path / "photos")
+        old = set(engine.catalog.present().tolist())
+    for number in range(6):
+        for place, (top, bottom) in enumerate(
+            [("red", "blue"), ("red", "white"), ("brown", "red")]
+        ):
+            path = tmp_path / f"new-{number}" / f"{place}-{number}.png"
+            photograph(path, top, bottom).write_bytes(path.read_bytes() + bytes([number]))
+    folders = [str(tmp_path / f"new-{number}") for number in range(6)]
+    app = create_app(Settings(library=library), open_engine(library))
+    failures: list[str] = []
+    with served(app) as server:
+        done = threading.Event()
+
+        def ask(question: dict) -> None:
+            with httpx.Client(base_url=f"{server.url}/api/v1/", timeout=60) as client:
+                while not done.is_set():
+                    hits = all_pages(client, limit=20, **question)
+                    ids = [hit["id"] for hit in hits]
+                    if len(ids) != len(set(ids)) or not old <= set(ids):
+                        failures.append(f"{question}: {sorted(ids)}")
+
+        questions: list[dict] = [{"query": "red"}, {"with": ["facets"]}, {"query": "red - blue"}]
+        threads = [threading.Thread(target=ask, args=(one,)) for one in questions]
+        for thread in threads:
+            thread.start()
+        process = multiprocessing.get_context("spawn").Process(
+            target=_index, args=(str(library), folders)
+        )
+        process.start()
+        process.join(120)
+        done.set()
+        for thread in threads:
+            thread.join(60)
+        assert process.exitcode == 0
+        assert failures == []
+        app.state.live.refresh()
+        with httpx.Client(base_url=f"{server.url}/api/v1/", timeout=60) as client:
+            hits = all_pages(client, query="red", limit=20)
+    with open_engine(library) as engine:
+        fresh = engine.search("red", limit=100)
+    assert [hit["id"] for hit in hits] == [hit.id for hit in fresh.hits]
+    assert len(hits) > len(old)
+
+
+def test_answers_are_those_of_the_command_line(photos: Path, tmp_path: Path) -> None:
+    library = str(tmp_path / "library")
+
+    def lexpix(*arguments: str) -> str:
+        command = [sys.executable, "-m", "searchengine.cli.main", *arguments, "--library", library]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    lexpix("index", str(photos / "red"), str(photos / "pink"))
+    with served(create_app(Settings(library=Path(library)))) as server:
+        for text in ("a red sunset", "pink", "flower - #2", "tag:rose"):
+            printed = json.loads(lexpix("search", text, "--json", "-k", "6"))
+            found = httpx.post(
+                f"{server.url}/api/v1/search", json={"query": text, "limit": 6}, timeout=60
+            ).json()
+            same = ("id", "path", "score", "match", "band")
+            assert [{name: hit[name] for name in same} for hit in found["hits"]] == printed["hits"]
+            assert found["query"] == printed["query"]
+            assert found["nothing_like_that"] == printed["nothing_like_that"]

@@ -1,0 +1,83 @@
+"""The whole app against its own OpenAPI: schemathesis asks whatever the contract allows, and more.
+
+All checks of schemathesis apply; no answer may be a failure of the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.config import ChecksConfig, PositiveDataAcceptanceConfig, SchemathesisConfig
+
+import indexer
+from searchengine.config import Settings
+from searchengine.search.engine import Engine
+from searchengine.web.app import create_app
+from tests.support.drawn_captions import save_colour_model
+from tests.support.web_server import PATIENCE, Served, get, served
+from tests.web.test_jobs import draw
+
+EXAMPLES = 12
+"""Requests of each kind to each operation; about a minute in all."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("contract")
+    chosen = Settings(
+        library=folder / "library", model=str(save_colour_model(folder / "colours")), workers=2
+    )
+    with Engine.open(chosen, create=True) as engine:
+        indexer.index(engine, draw(folder / "photos", 12))
+    with served(create_app(chosen)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def described(server: Served) -> schemathesis.schemas.BaseSchema:
+    # What fits the schema may still be no query, name no picture of the library, or say two things.
+    refused = [200, 202, 206, 304, 400, 401, 403, 404, 409, 413, 416, 422]
+    acceptance = PositiveDataAcceptanceConfig(expected_statuses=[str(one) for one in refused])
+    config = SchemathesisConfig()
+    config.projects.default.checks = ChecksConfig(positive_data_acceptance=acceptance)
+    return schemathesis.openapi.from_url(
+        f"{server.url}/api/openapi.json", config=config, timeout=PATIENCE
+    )
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_answers_are_what_the_contract_says(
+    described: schemathesis.schemas.BaseSchema, mode: GenerationMode
+) -> None:
+    wrong: list[str] = []
+    for result in described.get_all_operations():
+        operation = result.ok()
+
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: Case) -> None:
+            if case.path == "/api/v1/jobs" and case.method == "POST":
+                # Whatever folder of this machine it hits upon would be indexed.
+                case.body = {"kind": "index", "folder": "/no/such/folder"}
+            response = case.call(timeout=PATIENCE)
+            assert response.status_code < 500
+            case.validate_response(response)
+
+        try:
+            ask()
+        except Unsatisfiable:  # nothing can be wrong with a request that has no parameters
+            continue
+        except (Exception, BaseExceptionGroup) as error:  # all of them are wanted
+            wrong.append(f"{operation.method} {operation.path}: {error}")
+    assert not wrong, "\n\n".join(wrong)
+
+
+def test_description_names_every_route_of_the_api(server: Served) -> None:
+    paths = get(f"{server.url}/api/openapi.json").json()["paths"]
+    assert {"/api/v1/search", "/api/v1/images/{id}", "/api/v1/jobs", "/api/v1/map"} <= set(paths)
+    assert all(path.startswith("/api/v1/") for path in paths)

@@ -1,0 +1,129 @@
+"""A served library follows what other processes write of tags, without making a request wait."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+
+from searchengine.catalog.records import PictureRecord
+from searchengine.config import Settings
+from searchengine.search.columns import TagTable
+from searchengine.search.engine import Engine
+from searchengine.types import FileStat
+from searchengine.vectors import unit_rows
+from searchengine.web import live as live_module
+from searchengine.web.live import Live
+
+
+@pytest.fixture
+def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
+    """A library of four pictures, looked at anew by every request; each look takes long."""
+    settings = Settings(library=tmp_path / "library", index="exact")
+    engine = Engine.open(settings, create=True)
+    write(engine, {number: number for number in range(4)})
+    engine.refresh()
+    seconds = iter(range(1_000_000))
+    monkeypatch.setattr(live_module, "SHARE", 1e6)  # no rest between two readings
+    return Live(engine, settings, clock=lambda: 1000.0 * next(seconds))
+
+
+def write(engine: Engine, contents: dict[int, int]) -> None:
+    """Write pictures, as an index run does: what is in the file of each number."""
+    rows = unit_rows(np.random.default_rng(1).normal(size=(len(contents), engine.encoder.dim)))
+    engine.catalog.write(
+        [
+            PictureRecord(FileStat(f"/p/{n}.jpg", 1, content, n), "/p", f"{content:064x}", vector=v)
+            for (n, content), v in zip(contents.items(), rows, strict=True)
+        ],
+        fingerprint=engine.encoder.fingerprint,
+        model_name=engine.encoder.name,
+        dim=engine.encoder.dim,
+        scan=engine.catalog.begin_scan("/p", None),
+    )
+
+
+def tagged(live: Live) -> dict[str, set[int]]:
+    """Return what a request sees."""
+    with live.reading() as view:
+        return names_of(view.facets.tags)
+
+
+def names_of(table: TagTable) -> dict[str, set[int]]:
+    return {
+        name: set(table.ids[table.codes == code].tolist())
+        for code, name in enumerate(table.names)
+        if (table.codes == code).any()
+    }
+
+
+def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = live.engine.catalog.tags
+    read, go_on = threading.Event(), threading.Event()
+    original = TagTable.of
+
+    def slowly(*arguments: object) -> TagTable:
+        table = original(*arguments)  # type: ignore[arg-type]
+        read.set()
+        assert go_on.wait(60)
+        return table
+
+    monkeypatch.setattr(live_module.TagTable, "of", slowly)
+    store.say([1, 2], "mine", "user")  # as another process would
+    assert tagged(live) == {}  # the request did not wait
+    assert read.wait(60)
+    store.say([3], "mine", "user")
+    store.say([1], "mine", "no")
+    live.tagged(3)
+    live.tagged(1)
+    assert tagged(live) == {"mine": {3}}
+    go_on.set()
+    live._wait_for_tags()
+    assert names_of(live._facets.tags) == {"mine": {2, 3}}  # nothing was read once more
+    live.close()
+
+
+def test_tags_that_cannot_be_read_stay_and_are_read_later(
+    live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = live.engine.catalog.tags
+    tried = threading.Event()
+
+    def fails(*arguments: object) -> TagTable:
+        tried.set()
+        raise OSError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live_module.TagTable, "of", fails)
+        store.say([1], "mine", "user")
+        assert tagged(live) == {}
+        assert tried.wait(60)
+        live._wait_for_tags()
+    assert "disk I/O error" in caplog.text
+    live.refresh()
+    assert tagged(live) == {"mine": {1}}
+    live.close()
+
+
+def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, fingerprint = live.engine.catalog.tags, live.engine.encoder.fingerprint
+    store.guess({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
+    store.say([1], "mine", "user")
+    live.refresh()
+    assert tagged(live) == {"cat": {1, 2}, "mine": {1}}
+
+    def never(*arguments: object) -> TagTable:
+        raise AssertionError("all tags are read")
+
+    monkeypatch.setattr(live_module.TagTable, "of", never)
+    write(live.engine, {0: 70, 9: 90})  # the file of picture 1, and a new one
+    assert tagged(live) == {"cat": {2}, "mine": {1}}
+    live.close()

@@ -1,0 +1,211 @@
+"""The page for everybody: accessible in both colour schemes, on a phone, light, and at home."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.browser import CHROMIUM, launched
+from tests.support.served import tab_of
+
+if CHROMIUM is None and not os.environ.get("CI"):
+    pytest.skip("needs chromium", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python")
+pytest.importorskip("fastapi")
+expect = sync_api.expect
+
+WAIT = 30_000
+MOST_BYTES = 200_000
+"""What a page may weigh before its pictures."""
+STATIC = Path(__file__).parents[2] / "searchengine" / "web" / "page" / "static"
+AXE = Path(axe.__file__).parent / "axe.min.js"
+VIEWS = {
+    "all": ("/", ".cell"),
+    "answer": ("/?q=cat+-+rokcet+-+tag:x&unlikely=1", ".chip"),
+    "nothing": ("/?q=kangaroo+parliament", "#empty"),
+    "detail": ("/?q=cat&open=1", ".taglist"),
+    "map": ("/map", ".landmark"),
+    "recipes": ("/recipes?text=1", ".recipe h2"),
+}
+
+
+@pytest.fixture
+def url(photo_server: str) -> str:
+    return photo_server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    expect.set_options(timeout=WAIT)
+    with launched() as browser:
+        yield browser
+
+
+def complaints(tab: sync_api.Page) -> list[str]:
+    """Return what axe-core finds that is serious or critical, and where."""
+    tab.evaluate(AXE.read_text(encoding="utf-8"))
+    found: dict[str, Any] = tab.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    assert len(found["passes"]) > 10, "axe has looked at something"
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_serious(
+    browser: sync_api.Browser, url: str, view: str, scheme: str
+) -> None:
+    address, ready = VIEWS[view]
+    with tab_of(browser, url, color_scheme=scheme, bypass_csp=True) as tab:
+        tab.goto(url + address)
+        expect(tab.locator(ready).first).to_be_visible()
+        tab.wait_for_timeout(500)
+        assert complaints(tab) == []
+
+
+def test_axe_finds_nothing_serious_in_what_opens(browser: sync_api.Browser, url: str) -> None:
+    size = {"width": 390, "height": 844}
+    with tab_of(browser, url, viewport=size, bypass_csp=True) as tab:
+        tab.goto(url)
+        expect(tab.locator(".cell").first).to_be_visible()
+        tab.locator("#open-facets").click()
+        tab.wait_for_timeout(500)
+        assert complaints(tab) == []
+        tab.keyboard.press("Escape")
+        tab.locator("#help-button").click()
+        assert complaints(tab) == []
+        tab.keyboard.press("Escape")
+        tab.locator("#q").press_sequentially("mot")
+        expect(tab.locator(".option").first).to_be_visible()
+        assert complaints(tab) == []
+
+
+def test_theme_switch_outlives_a_reload(browser: sync_api.Browser, url: str) -> None:
+    with tab_of(browser, url, color_scheme="light") as tab:
+        tab.goto(url)
+        paper = "getComputedStyle(document.body).backgroundColor"
+        light = tab.evaluate(paper)
+        for name in ("light", "dark"):
+            tab.locator("#theme").click()
+            expect(tab.locator("#theme")).to_have_attribute("aria-label", f"Colours: {name}")
+        dark = tab.evaluate(paper)
+        assert dark != light
+        tab.reload()
+        assert tab.evaluate(paper) == dark
+        expect(tab.locator("#theme")).to_have_attribute("aria-label", "Colours: dark")
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/?q=cat+-+rocket", "/map", "/recipes?text=1", "/?open=1"]
+)
+def test_nothing_is_wider_than_a_phone(browser: sync_api.Browser, url: str, address: str) -> None:
+    with tab_of(browser, url, viewport={"width": 390, "height": 844}) as tab:
+        tab.goto(url + address)
+        tab.wait_for_timeout(1500)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_phone_filters_and_selects(browser: sync_api.Browser, url: str) -> None:
+    size = {"width": 390, "height": 844}
+    with tab_of(browser, url, viewport=size, has_touch=True, is_mobile=True) as tab:
+        tab.goto(url)
+        expect(tab.locator(".cell").first).to_be_visible()
+        assert not tab.locator("#facets").is_visible()
+        tab.locator("#open-facets").tap()
+        expect(tab.locator("#facets")).to_be_visible()
+        tab.locator("[data-facet=shape][data-value=portrait]").tap()
+        tab.get_by_role("button", name="Close the filters").tap()
+        expect(tab.locator("#facets")).to_be_hidden()
+        expect(tab.locator(".chosen")).to_have_text("Portrait")
+        tab.locator("#select").tap()
+        tab.locator('.cell[data-index="2"] .open').tap()
+        expect(tab.locator("#selection")).to_contain_text("1 selected")
+        tab.locator("#select").tap()
+        tab.locator('.cell[data-index="2"] .open').tap()
+        expect(tab.locator("#detail")).to_be_visible()
+        tab.get_by_role("button", name="Close", exact=True).tap()
+        expect(tab.locator("#detail")).to_be_hidden()
+
+
+def test_page_is_light_and_asks_nobody_else(browser: sync_api.Browser, url: str) -> None:
+    with tab_of(browser, url) as tab:  # which looks where requests go
+        weights: dict[str, int] = {}
+
+        def weigh(response: sync_api.Response) -> None:
+            if not re.search(r"/api/v1/(images|uploads)/", response.url):
+                weights[response.url] = len(response.body())
+
+        loaded: list[sync_api.Response] = []
+
+        def note(response: sync_api.Response) -> None:  # playwright takes no method of a list
+            loaded.append(response)
+
+        tab.on("response", note)
+        tab.goto(url)
+        expect(tab.locator(".cell").first).to_be_visible()
+        tab.wait_for_timeout(500)
+        for response in loaded:
+            weigh(response)
+        assert any(address.endswith("/main.js") for address in weights)
+        assert sum(weights.values()) < MOST_BYTES, json.dumps(weights, indent=1)
+
+
+def test_no_markup_is_made_of_text() -> None:
+    sources = {file.name: file.read_text(encoding="utf-8") for file in STATIC.glob("*.js")}
+    assert "el(" in sources["dom.js"]
+    forbidden = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(")
+    assert [name for name, text in sources.items() if forbidden.search(text)] == []
+
+
+LAYOUT = """
+async ([widths, shapes, groups, pieces, base]) => {
+  const { Layout, GAP } = await import(base + "/layout.js");
+  return widths.map((width) => {
+    const items = shapes.map(([w, h], i) => ({ width: w, height: h, group: groups[i] }));
+    const layout = new Layout(width, 200, (item) => item.group);
+    for (let to = pieces; to < items.length + pieces; to += pieces) {
+      layout.extend(items.slice(0, to), to >= items.length);
+    }
+    const whole = new Layout(width, 200, (item) => item.group);
+    whole.extend(items, true);
+    return { rows: layout.rows, whole: whole.rows, gap: GAP, height: layout.height };
+  });
+}
+"""
+
+
+def test_rows_hold_every_picture_once_and_fill_the_width(
+    browser: sync_api.Browser, url: str
+) -> None:
+    shapes = [(100 + 37 * n % 900, 100 + 53 * n % 700) for n in range(400)]
+    groups = ["", *("a" for _ in range(180)), *("b" for _ in range(219))]  # b: as a piece ends
+    widths = [300, 741, 1500]
+    with tab_of(browser, url) as tab:
+        tab.goto(url)
+        base = tab.locator("script[type=module]").get_attribute("src").rsplit("/", 1)[0]
+        laid = tab.evaluate(LAYOUT, [widths, shapes, groups, 61, base])
+    for width, one in zip(widths, laid, strict=True):
+        assert one["rows"] == one["whole"]  # page by page or all at once
+        pictures = [row for row in one["rows"] if not row["label"]]
+        placed = [n for row in pictures for n in range(row["from"], row["to"])]
+        assert placed == list(range(400))
+        assert [row["label"] for row in one["rows"] if row["label"]] == ["a", "b"]
+        for row, below in zip(one["rows"], one["rows"][1:], strict=False):
+            assert below["top"] >= row["top"] + row["height"] - 1e-6
+        ends = {n for n, _ in enumerate(pictures) if pictures[n]["to"] in {1, 181, 400}}
+        for n, row in enumerate(pictures):
+            across = sum(row["widths"]) + one["gap"] * (len(row["widths"]) - 1)
+            assert across <= width + 1e-6
+            if n not in ends:
+                assert across == pytest.approx(width)
