@@ -19,9 +19,8 @@ WIDTH = 100
 
 def layers() -> tuple[tuple[str, ...], ...]:
     """Return the modules of each layer, the lowest first."""
-    found: tuple[tuple[str, ...], ...] = runpy.run_path(str(ROOT / "tests" / "project" / "test_layers.py"))[
-        "LAYERS"
-    ]
+    test = ROOT / "tests" / "project" / "test_layers.py"
+    found: tuple[tuple[str, ...], ...] = runpy.run_path(str(test))["LAYERS"]
     return found
 
 
