@@ -66,6 +66,14 @@ train.add_command(train_word_vectors)
     help="Further pairs, such as drawings with titles: a quarter of each batch. Repeatable.",
 )
 @click.option(
+    "--named",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Photographs with names, trained on like --also; with --classes and --wordnet they also "
+    "place words that are like their names. Repeatable.",
+)
+@click.option(
     "--backbone",
     default="efficientnet_lite0",
     show_default=True,
@@ -141,6 +149,7 @@ def joint(
     out: Path,
     images: Path | None,
     also: tuple[Path, ...],
+    named: tuple[Path, ...],
     backbone: str,
     words: Path | None,
     distil: int | None,
@@ -185,6 +194,7 @@ def joint(
     sources = Sources(
         pairs,
         also,
+        named,
         images,
         backbone,
         words,

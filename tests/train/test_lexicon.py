@@ -17,11 +17,13 @@ from indexer.train.joint.config import JointConfig
 from indexer.train.joint.lexicon import Lexicon, build_lexicon, directions
 from indexer.train.joint.model import JointModel
 from indexer.train.joint.naming import FLOOR, Naming
+from indexer.train.joint.pictured import SHRINK, Pictured
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import TrainingDataError
 
 ANIMAL, BIRD, MACHINE = "00000001", "00000002", "00000003"
 HERON, CRANE, DERRICK, PUMP, EGRET = (f"0000001{n}" for n in range(5))
+WADING, THOUGHT = "00000031", "00000032"
 TREES = {"oak": "00000021", "elm": "00000022", "fir": "00000023", "yew": "00000024"}
 CLASSES = [
     Class(f"n{HERON}", "heron", ("heron",), "grey wading bird"),
@@ -38,9 +40,18 @@ NOUNS = {
     DERRICK: (("crane",), 6, (MACHINE,), "machine that lifts"),
     PUMP: (("gas pump", "petrol pump"), 6, (MACHINE,), "machine that pours"),
     EGRET: (("egret",), 5, (BIRD,), "white wading bird"),
+    WADING: (("wading",), 4, (), "wading, as a grey wading bird does"),
+    THOUGHT: (("thought",), 9, (), "what nobody has seen"),
     **{offset: ((name,), 20, (), "tall plant") for name, offset in TREES.items()},
 }
-SENSES = {"crane": (DERRICK, CRANE), "egret": (EGRET,), "bird": (BIRD,), "heron": (HERON,)}
+SENSES = {
+    "crane": (DERRICK, CRANE),
+    "egret": (EGRET,),
+    "bird": (BIRD,),
+    "heron": (HERON,),
+    "wading": (WADING,),
+    "thought": (THOUGHT,),
+}
 TOPICS = (
     "wading",
     "machine",
@@ -131,6 +142,53 @@ def test_a_sense_counts_less_where_only_its_gloss_places_it(wordnet: WordNet) ->
     assert usual / rare == pytest.approx((2 + 1) / (0 + 1 / 4))
     assert rare_then == pytest.approx(rare)
     assert rare < usual_then < usual
+
+
+def test_photographs_of_a_name_place_what_is_like_it_the_more_of_them_there_are(
+    wordnet: WordNet,
+) -> None:
+    words = ["bird", "egret", "egrets", "heron", "mist"]
+    axis = np.zeros(10, dtype=np.float32)
+    axis[9] = 1
+    axes = np.concatenate([AXES, axis[None]])
+    shares = []
+    for count in (1, 4, 100):
+        pictured = Pictured(("egrets",), (count,), None)
+        lexicon = build_lexicon(CLASSES, wordnet, words, topics, (), pictured)
+        place = lexicon.vectors(axes)[lexicon.texts.index("egret")]
+        shares.append(place[9])
+        assert place[:2].min() > place[2:9].max()  # it still is a wading bird
+        heron = lexicon.vectors(axes)[lexicon.texts.index("heron")]
+        np.testing.assert_allclose(heron, AXES[0], atol=1e-6)  # a class needs no photograph
+    assert 0.1 < shares[0] < shares[1] < shares[2] < 1
+
+
+@given(st.integers(2, 6), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=20)
+def test_a_row_of_a_name_tells_its_photographs_from_others(names: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(names, 12)) * 5
+    labels = [(f"name {n}",) for n in range(names) for _ in range(6)]
+    features = np.repeat(centres, 6, axis=0) + random.normal(size=(6 * names, 12)) * 0.1
+    pictured = Pictured.of(labels, features.astype(np.float32))
+    assert pictured.names == tuple(f"name {n}" for n in range(names))
+    assert pictured.counts == (6,) * names
+    assert pictured.rows is not None
+    # The same by hand: the inverse of the shrunk covariance times the mean, less that of all.
+    cov = np.cov(features.T, bias=True)
+    cov += np.eye(12) * np.trace(cov) / 12 * SHRINK
+    for n in range(names):
+        row = np.linalg.inv(cov) @ (features[6 * n : 6 * n + 6].mean(0) - features.mean(0))
+        np.testing.assert_allclose(pictured.rows[n], row, rtol=1e-3, atol=1e-4)
+    scores = (features - features.mean(0)) @ pictured.rows.T
+    assert (scores.argmax(axis=1) == np.repeat(np.arange(names), 6)).mean() > 0.9
+
+
+def test_what_is_no_thing_has_a_place_only_near_what_is_known(wordnet: WordNet) -> None:
+    words = ["bird", "egret", "wading", "thought"]
+    lexicon = build_lexicon(CLASSES, wordnet, words, topics)
+    assert "wading" in lexicon.texts  # an act, which has a gloss like those of wading birds
+    assert "thought" not in lexicon.texts
 
 
 def test_a_class_that_is_left_out_is_placed_by_the_others(wordnet: WordNet) -> None:

@@ -7,35 +7,40 @@ the t_c that solves W' t = w_c - mean(w) in the least squares sense. So a name n
 * a **class** is called by its names, whose vector is t_c;
 * a **kind** ("bear", "dessert") is the mean of its classes' t_c, by WordNet;
 * **any other meaning** is placed by kernel ridge regression from what a sentence model reads in
-  its gloss to the t_c of the classes. How near the classes are says how far to trust it.
+  its gloss to the t_c of the classes, and of names that a few photographs have, which count less.
+  How near these are says how far to trust it.
 
 A word means each of its senses as often as people use it so. All of this is a matrix from classes
-to words, which is made once; where the words lie follows from W.
+(and names of photographs) to words, which is made once; where the words lie follows from W.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from indexer.train.joint.classes import Class
+from indexer.train.joint.pictured import Pictured
 from indexer.vocabulary.wordnet import Synset, WordNet
 from searchengine.errors import TrainingDataError
 from searchengine.language.words import tokenize
 from searchengine.vectors import unit_rows
 
 Floats = npt.NDArray[np.float32]
+NONE = Pictured()
 Sentences = Callable[[Sequence[str]], Floats]
 """From texts to vectors of a sentence model, shape (texts, anything)."""
 
 MOST = 0.25
 """A kind of more of the classes than this share means nothing in particular ("artifact")."""
-FREQUENT = 40_000
+FREQUENT = 66_000
 """Words of the table that are frequent enough to be placed by their gloss."""
 PHRASES = 1_200
 """Phrases that are no names of classes or kinds ("living room"), those of the commonest words."""
@@ -46,8 +51,14 @@ USUAL = 0.25
 that can be seen have at least this share of those."""
 FAR = 0.15
 """Support below which a meaning is too far from all classes to say anything about it."""
+NEAR = 0.4
+"""The same for meanings that are no things ("wedding", "dictionary"): some of them have a look."""
+WIDELY_KNOWN = 12_000
+"""Words of the table that are frequent enough to be placed by such a meaning."""
 BANDWIDTH, RIDGE = 1.0, 0.03
 """Of the kernel exp(-b |x - y|^2) on unit vectors, and of the regression; by held-out classes."""
+NOISE = 1.0
+"""The ridge of a name that one photograph has; with n it is 1 / sqrt(n) of that."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,8 @@ class Lexicon:
     Attributes:
         texts: As `tokenize` writes them, each once.
         senses: (texts, meanings), how much of each meaning a text has; rows sum to at most 1.
-        mixing: (meanings, classes), how a meaning is mixed from the directions of classes.
+        mixing: (meanings, classes), how a meaning is mixed from the directions of classes, and of
+            names of photographs after them.
         support: (texts,), 1 where classes say all about a text, 0 where they say nothing.
         named: (texts,), whether a text is the name of a class, or of a kind of classes.
     """
@@ -75,14 +87,17 @@ class Lexicon:
         return placed
 
 
-def directions(projection: Floats, classifier: Floats) -> Floats:
+def directions(projection: Floats, classifier: Floats, further: Floats | None = None) -> Floats:
     """Return the direction of each class in the joint space, unit rows (classes, dim).
 
     Args:
         projection: W of the image branch, (dim, channels).
         classifier: Rows of the CNN's classifier, (classes, channels).
+        further: Rows of further classes, less their mean.
     """
     centred = (classifier - classifier.mean(axis=0)).astype(np.float64)
+    if further is not None:
+        centred = np.concatenate([centred, further])
     solution, *_ = np.linalg.lstsq(projection.T.astype(np.float64), centred.T, rcond=None)
     return unit_rows(solution.T.astype(np.float32))
 
@@ -93,6 +108,7 @@ def build_lexicon(
     words: Sequence[str],
     sentences: Sentences | None,
     left_out: Collection[int] = (),
+    pictured: Pictured = NONE,
 ) -> Lexicon:
     """Name what the classes know.
 
@@ -103,28 +119,37 @@ def build_lexicon(
         sentences: Reads glosses; without it nothing is placed by its gloss.
         left_out: Classes that are treated as if the classifier did not know them, to measure how
             well the others place them.
+        pictured: Names of photographs. They are columns of the mixture behind the classes, and
+            help to place what is placed by its gloss.
 
     Raises:
         TrainingDataError: WordNet does not know the synset of a class.
     """
     named = _Named(classes, wordnet, left_out)
-    others = _Others(wordnet, words, named) if wordnet and sentences else None
+    others = _Others(wordnet, words, named, pictured.names) if wordnet and sentences else None
     meanings = [*named.rows, *(others.meanings if others else [])]
     place = {meaning: number for number, meaning in enumerate(meanings)}
-    mixing = np.zeros((len(meanings), len(classes)), dtype=np.float32)
+    mixing = np.zeros((len(meanings), len(classes) + len(pictured.names)), dtype=np.float32)
     trust = np.ones(len(meanings), dtype=np.float32)
     for meaning, members in named.rows.items():
         mixing[place[meaning], members] = 1 / len(members)
     if others and sentences and others.meanings:
         start = len(named.rows)
-        mixing[start:], trust[start:] = _by_gloss(
-            [classes[number] for number in named.known],
-            named.known,
+        known = [(each.names[:3], each.gloss) for each in map(classes.__getitem__, named.known)]
+        mixed, trust[start:] = _by_gloss(
+            [_described(names, "", gloss) for names, gloss in known],
+            [others.described(name) for name in pictured.names],
+            [NOISE / np.sqrt(count) for count in pictured.counts],
             [others.gloss(meaning) for meaning in others.meanings],
-            len(classes),
             sentences,
         )
+        mixing[start:, named.known] = mixed[:, : len(known)]
+        mixing[start:, len(classes) :] = mixed[:, len(known) :]
     usage = _Usage(wordnet) if wordnet else None
+
+    def is_thing(meaning: str) -> bool:
+        return wordnet is None or meaning in named.rows or meaning in wordnet.synsets
+
     texts: list[str] = []
     shares: list[dict[int, float]] = []
     support: list[float] = []
@@ -135,7 +160,7 @@ def build_lexicon(
         weights = {
             place[m]: used.get(m, _UNUSED) * float(trust[place[m]])
             for m in own
-            if trust[place[m]] > FAR
+            if trust[place[m]] > (FAR if is_thing(m) else NEAR)
         }
         if not weights:
             continue
@@ -211,19 +236,32 @@ class _Named:
 class _Others:
     """Frequent words, and phrases, whose senses are no classes but can be seen."""
 
-    def __init__(self, wordnet: WordNet, words: Sequence[str], named: _Named) -> None:
+    def __init__(
+        self,
+        wordnet: WordNet,
+        words: Sequence[str],
+        named: _Named,
+        pictured: Collection[str],
+    ) -> None:
         self._wordnet = wordnet
         usage = _Usage(wordnet)
+        self._usage = usage
+        shown = {_plain(name) for name in pictured}
         self.texts: dict[str, list[str]] = {}
         ranks = {word: rank for rank, word in enumerate(words)}
         phrases: list[tuple[int, str]] = []
         for lemma, offsets in wordnet.senses.items():
             text = _plain(lemma)
             seen = [offset for offset in offsets if offset in wordnet.synsets]
-            if not text or not seen:
+            if not text:
                 continue
             parts = text.split()
-            if len(parts) == 1 and ranks.get(text, FREQUENT) < FREQUENT:
+            if not seen:
+                if text in shown or (len(parts) == 1 and ranks.get(text, FREQUENT) < WIDELY_KNOWN):
+                    self._place(text, usage, named)
+                continue
+            is_frequent = len(parts) == 1 and ranks.get(text, FREQUENT) < FREQUENT
+            if is_frequent or (len(parts) > 1 and text in shown):
                 self._place(text, usage, named)
             elif len(parts) > 1 and seen[0] == offsets[0] and text not in named.texts:
                 phrases.append((max(ranks.get(part, COMMON) for part in parts), text))
@@ -240,8 +278,25 @@ class _Others:
     def _place(self, text: str, usage: _Usage, named: _Named) -> None:
         shares = usage.shares(text)
         seen = {m: s for m, s in shares.items() if m in self._wordnet.synsets or m in named.rows}
-        if text in named.texts or (usage.is_noun(text) and sum(seen.values()) >= USUAL):
+        if sum(seen.values()) < USUAL:
+            seen = dict([max(shares.items(), key=itemgetter(1))])  # no thing: what it mostly is
+        if text in named.texts or usage.is_noun(text):
             self.texts[text] = [m for m, share in seen.items() if share >= _RARE_SENSE]
+
+    def described(self, name: str) -> str:
+        """Return what the name of a photograph says, by the commonest sense that can be seen."""
+        text = re.sub(r"\(.*?\)", "", name)
+        base = next((one for one in self._singular(_plain(text)) if self._usage.knows(one)), None)
+        shares = self._usage.shares(base) if base else {}
+        seen = {m: share for m, share in shares.items() if m in self._wordnet.synsets} or shares
+        return self.gloss(max(seen, key=seen.__getitem__)) if seen else name
+
+    def _singular(self, text: str) -> Iterator[str]:
+        yield text
+        *before, last = text.split() or [""]
+        for ending, instead in (("ies", "y"), ("es", ""), ("s", "")):
+            if last.endswith(ending):
+                yield " ".join([*before, last.removesuffix(ending) + instead])
 
     def gloss(self, meaning: str) -> str:
         """Return what a meaning is, in words for a sentence model."""
@@ -277,6 +332,10 @@ class _Usage:
         smooth = [count + 1 / number**2 for number, count in enumerate(counts, 1)]
         return {offset: s / sum(smooth) for offset, s in zip(offsets, smooth, strict=True)}
 
+    def knows(self, text: str) -> bool:
+        """Return whether a text is a noun of WordNet."""
+        return text in self._lemmas
+
     def is_noun(self, text: str) -> bool:
         """Return whether people use a text as a noun at all often ("bear"; hardly "run")."""
         lemma = self._lemmas[text]
@@ -286,31 +345,39 @@ class _Usage:
 
 
 def _by_gloss(
-    classes: Sequence[Class],
-    numbers: Sequence[int],
+    classes: Sequence[str],
+    pictured: Sequence[str],
+    noise: Sequence[float],
     glosses: Sequence[str],
-    columns: int,
     sentences: Sentences,
 ) -> tuple[Floats, Floats]:
-    """Return how meanings are mixed from classes by their glosses, and how far to trust that.
+    """Return how meanings are mixed from classes and pictured names, and how far to trust that.
 
     Kernel ridge regression is linear in its targets, so its weights are the mixture. What is
-    trusted is the share of a meaning's variance that the classes explain, were it a Gaussian
-    process of that kernel.
+    trusted is the share of a meaning's variance that these explain, were it a Gaussian process of
+    that kernel.
+
+    Args:
+        classes: What they are, in words.
+        pictured: The same of names of photographs.
+        noise: The ridge of each pictured name.
+        glosses: What the meanings are, in words.
+        sentences: Reads words.
+
+    Returns:
+        Weights, (meanings, classes + pictured), and trust (meanings,) in 0..1.
     """
-    known = [_described(each.names[:3], "", each.gloss) for each in classes]
-    read = sentences([*known, *glosses])
-    centred = unit_rows(read - read[: len(known)].mean(axis=0))
-    x, y = centred[: len(known)], centred[len(known) :]
-    kernel = _kernel(x, x) + RIDGE * np.eye(len(x))
-    across = _kernel(y, x)  # (meanings, classes)
+    read = sentences([*classes, *pictured, *glosses])
+    centred = unit_rows(read - read[: len(classes)].mean(axis=0))
+    count = len(classes) + len(pictured)
+    x, y = centred[:count], centred[count:]
+    kernel = _kernel(x, x) + np.diag([RIDGE] * len(classes) + list(noise))
+    across = _kernel(y, x)  # (meanings, classes + pictured)
     weights = np.linalg.solve(kernel, across.T).T
     trust = (weights * across).sum(axis=1).clip(0, 1)
-    # The regression is on targets less their mean, which comes back with all of its weight.
-    weights += (1 - weights.sum(axis=1, keepdims=True)) / len(x)
-    mixing = np.zeros((len(glosses), columns), dtype=np.float32)
-    mixing[:, list(numbers)] = weights
-    return mixing, trust.astype(np.float32)
+    # The regression is on targets less the mean of classes, which comes back with all its weight.
+    weights[:, : len(classes)] += (1 - weights.sum(axis=1, keepdims=True)) / len(classes)
+    return weights.astype(np.float32), trust.astype(np.float32)
 
 
 def _kernel(x: Floats, y: Floats) -> npt.NDArray[np.float64]:

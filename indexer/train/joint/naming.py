@@ -42,6 +42,7 @@ class Naming:
         classifier: The CNN's, (classes, channels).
         class_bags: Vocabulary rows of the first name of each class; empty if it has none.
         known: Classes that take part; others are left out, to be measured.
+        pictured: Rows for names of photographs, as further classes, (names, channels).
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Naming:
         classifier: Tensor,
         class_bags: Sequence[Tensor],
         known: Sequence[int],
+        pictured: npt.NDArray[np.float32] | None = None,
     ) -> None:
         self.lexicon = lexicon
+        self._pictured = pictured
         self.classifier = classifier
         self._rows = torch.from_numpy(rows)
         self._heard = torch.from_numpy(spoken[rows]).float()
@@ -74,7 +77,9 @@ class Naming:
 
     def places(self, model: JointModel) -> Tensor:
         """Return where the texts belong in the model's space as it is, unit rows (texts, dim)."""
-        found = directions(model.head.weight.detach().numpy(), self.classifier.numpy())
+        found = directions(
+            model.head.weight.detach().numpy(), self.classifier.numpy(), self._pictured
+        )
         return torch.from_numpy(self.lexicon.vectors(found))
 
     @torch.no_grad()

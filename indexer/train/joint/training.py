@@ -31,6 +31,7 @@ from indexer.train.joint.features import extract, pseudo_pictures
 from indexer.train.joint.lexicon import Lexicon, build_lexicon
 from indexer.train.joint.model import JointModel
 from indexer.train.joint.naming import Naming
+from indexer.train.joint.pictured import Pictured
 from indexer.train.joint.start import read_weights, start_backbone, start_layers
 from indexer.train.joint.table import build_table, misspelt, read_words
 from indexer.train.loop import Metrics, Task, fit
@@ -52,6 +53,8 @@ class Sources:
         pairs: Captioned pictures, see `indexer.readers.pairs`.
         also: Further files of pairs, such as drawings with titles; all their pictures but those of
             a split `test` or `dev` are trained on, as a smaller part of each batch.
+        named: Files of photographs with names, which also help to place words that no caption and
+            no class has; all of the split `train` are trained on like those of `also`.
         images: Folder of the pictures, if not the folder of `pairs`.
         backbone: Name of the CNN.
         words: Word vectors, see `read_words`; None for the packaged GloVe.
@@ -69,6 +72,7 @@ class Sources:
 
     pairs: Path
     also: tuple[Path, ...] = ()
+    named: tuple[Path, ...] = ()
     images: Path | None = None
     backbone: str = DEFAULT
     words: Path | None = None
@@ -106,9 +110,8 @@ def train_joint(
     _require_device(device)
     out = out.resolve()
     files.require_replaceable(out)  # now, not after hours
-    pairs = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
-    own = len(pairs)
-    pairs += [p for path in sources.also for p in read_pairs(path) if p.split == "train"]
+    main, further, photographs = _read(sources)
+    own, pairs = len(main), [*main, *further, *photographs]
     classes = read_classes(sources.classes) if sources.classes else []
     left_out = range(1, len(classes), sources.leave_out) if sources.leave_out else range(0)
     told = [() if number in left_out else each.texts for number, each in enumerate(classes)]
@@ -125,7 +128,8 @@ def train_joint(
     if begun:
         start_backbone(backbone, weights, begun.name)
     words, vectors = _word_vectors(sources, begun, work, progress)
-    lexicon = _lexicon(sources, classes, words, work, left_out, progress)
+    pictured = _pictured(photographs if classes else [], backbone, work, progress)
+    lexicon = _lexicon(sources, classes, words, work, left_out, pictured, progress)
     table = build_table(words, vectors, texts, lexicon.texts if lexicon else ())
     bags = [_bags(table, pair.captions) for pair in pairs]
     kept = [row for row, bag in enumerate(bags) if bag]
@@ -151,7 +155,7 @@ def train_joint(
     naming = None
     if lexicon and backbone.classifier is not None:
         naming = _naming(
-            lexicon, classes, left_out, table, named, used, spoken, backbone.classifier
+            lexicon, classes, left_out, table, named, used, spoken, backbone.classifier, pictured
         )
     data = Data(
         pairs,
@@ -184,6 +188,16 @@ def train_joint(
     }
     save_model(out, model, backbone, *_without_misspelt(table, used, texts, sources.wordnet), notes)
     return _measure(out, data)
+
+
+def _read(sources: Sources) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """Return what is trained and measured on, what is trained on besides, and what has names."""
+    main = [p for p in read_pairs(sources.pairs, sources.images) if p.split in ("train", "dev")]
+    further, photographs = (
+        [pair for path in paths for pair in read_pairs(path) if pair.split == "train"]
+        for paths in (sources.also, sources.named)
+    )
+    return main, further, photographs
 
 
 def _word_vectors(
@@ -220,6 +234,21 @@ def _without_misspelt(
     return fewer, (np.cumsum(kept) - 1)[used]  # both tables are in the same order
 
 
+def _pictured(
+    photographs: Sequence[Pair], backbone: Backbone, work: Path, progress: Progress
+) -> Pictured:
+    if not photographs:
+        return Pictured()
+    features = extract(
+        backbone,
+        [photograph.image for photograph in photographs],
+        work,
+        lambda done, total: progress("photographs", done, total, ""),
+    )
+    names = [photograph.captions for photograph in photographs]
+    return Pictured.of(names, features[:, 0].astype(np.float32))
+
+
 def _groups(pairs: Sequence[Pair]) -> list[int]:
     """Number the pictures so that those with the very same captions share a number."""
     numbers: dict[tuple[str, ...], int] = {}
@@ -251,6 +280,7 @@ def _lexicon(
     words: Sequence[str],
     work: Path,
     left_out: Collection[int],
+    pictured: Pictured,
     progress: Progress,
 ) -> Lexicon | None:
     """Return what the classes have to say about words; None without names of classes."""
@@ -263,7 +293,7 @@ def _lexicon(
             texts, work, lambda done, total: progress("glosses", done, total, "")
         )
 
-    return build_lexicon(classes, wordnet, words, read if wordnet else None, left_out)
+    return build_lexicon(classes, wordnet, words, read if wordnet else None, left_out, pictured)
 
 
 def _naming(
@@ -275,6 +305,7 @@ def _naming(
     used: npt.NDArray[np.int64],
     spoken: npt.NDArray[np.int64],
     classifier: Tensor,
+    pictured: Pictured,
 ) -> Naming:
     rows = np.searchsorted(used, named)
     first = [_bags(table, [each.name])[:1] for each in classes]
@@ -283,7 +314,7 @@ def _naming(
         for bag in first
     ]
     known = [number for number in range(len(classes)) if number not in left_out]
-    return Naming(lexicon, rows, spoken, classifier, bags, known)
+    return Naming(lexicon, rows, spoken, classifier, bags, known, pictured.rows)
 
 
 def _spoken(
@@ -349,7 +380,7 @@ def _train(
 ) -> dict[str, list[Metrics]]:
     # What is read decides, not where it lies; notes decide nothing.
     files_read = (sources.pairs, sources.words, sources.classes, sources.wordnet, sources.start)
-    inputs = [_digest(path) for path in (*files_read, *sources.also)]
+    inputs = [_digest(path) for path in (*files_read, *sources.also, *sources.named)]
     inputs += [str(sources.images), sources.backbone, device]
     inputs += [str(sources.vocabulary), str(sources.distil), str(sources.leave_out)]
     scores = {}
