@@ -61,7 +61,7 @@ def require(group: str, name: str, made: object, protocol: type) -> None:
         members = "\n".join(f"  {member}: {what}" for member, what in lacking.items())
         raise MissingPlugin(
             f"{GROUPS[group]} {name!r}{_origin(_find(group, name))} is incomplete; give "
-            f"{type(made).__name__} what {protocol.__module__}.{protocol.__name__} asks for:\n"
+            f"{type(made).__name__} what searchengine.types.{protocol.__name__} asks for:\n"
             f"{members}"
         )
 
