@@ -279,7 +279,7 @@ class TextTombstoneRow(Schema):
     __tablename__ = "text_tombstones"
     __table_args__ = (sa.Index(None, "seq", "text_id"),)
 
-    text_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    row_id: Mapped[int] = mapped_column("text_id", primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
@@ -289,7 +289,7 @@ class TombstoneRow(Schema):
     __tablename__ = "tombstones"
     __table_args__ = (sa.Index(None, "seq", "image_id"),)
 
-    image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    row_id: Mapped[int] = mapped_column("image_id", primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 

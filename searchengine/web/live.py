@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from searchengine.catalog.records import Change
+from searchengine.catalog.changes import Change
 from searchengine.config import Settings
 from searchengine.errors import UnknownWords
 from searchengine.indexes.sync import apply, changes_since
