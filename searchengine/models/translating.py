@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +12,17 @@ from searchengine.language.aliases import ENGLISH
 from searchengine.language.reader import Piece, Reader, knowing
 from searchengine.language.spelling import fold, script
 from searchengine.language.words import WordVectors
-from searchengine.models.calibration import matcher_of
+from searchengine.models.wrapping import EncoderWrapper, ExplainableWrapper
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
     Explainable,
-    Matcher,
-    PathLike,
-    Prepare,
     Translated,
     UnknownWord,
     Vectors,
     Vocabulary,
 )
 from searchengine.vectors import unit_rows
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 def reader_for(encoder: object, language: str | None) -> Reader:
@@ -53,27 +46,16 @@ def with_languages(encoder: Encoder, language: str | None) -> Translating:
         language: What comes first where a word is of several languages; None for English.
     """
     reader = reader_for(encoder, language)
-    if isinstance(encoder, Explainable):
-        return _ExplainableTranslating(encoder, encoder, reader)
-    return Translating(encoder, reader)
+    kind = _ExplainableTranslating if isinstance(encoder, Explainable) else Translating
+    return kind(encoder, reader)
 
 
-class Translating:
-    """An encoder whose texts are put into English first; pictures are not its business."""
+class Translating(EncoderWrapper):
+    """An encoder whose texts are put into English first."""
 
     def __init__(self, encoder: Encoder, reader: Reader) -> None:
-        self._encoder, self.reader = encoder, reader
-        self.fingerprint, self.name, self.dim = encoder.fingerprint, encoder.name, encoder.dim
-
-    @property
-    def calibration(self) -> Matcher | None:
-        """As that of the encoder."""
-        return matcher_of(self._encoder)
-
-    @property
-    def decode_size(self) -> int:
-        """As that of the encoder."""
-        return self._encoder.decode_size
+        super().__init__(encoder)
+        self.reader = reader
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, shape (n, dim).
@@ -89,15 +71,6 @@ class Translating:
             for text, pieces in zip(texts, read, strict=True)
         ]
         return unit_rows(np.stack(rows), self.dim)
-
-    def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
-        """As the encoder does."""
-        return self._encoder.encode_images(images)
-
-    @property
-    def prepare(self) -> Prepare | None:
-        """As that of the encoder."""
-        return self._encoder.prepare
 
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         """Return the words that are not known in any language, the first with near spellings."""
@@ -142,19 +115,8 @@ class Translating:
         return row
 
 
-class _ExplainableTranslating(Translating):
+class _ExplainableTranslating(Translating, ExplainableWrapper):
     """The same for an encoder whose scores can be split: parts are called as the user wrote."""
-
-    def __init__(self, encoder: Encoder, explainable: Explainable, reader: Reader) -> None:
-        super().__init__(encoder, reader)
-        self._explainable = explainable
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        return self._explainable.grid
-
-    def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        return self._explainable.encode_regions(images)
 
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
         pieces = self.reader.read(text)
