@@ -27,6 +27,10 @@ in one place. A message says what, where, why, and what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from searchengine.types import UnknownWord
 
 
 class LexpixError(Exception):
@@ -70,6 +74,11 @@ class UnknownWords(QueryError):
             if self.words
             else "the text has no word to search by"
         )
+
+    @classmethod
+    def of(cls, words: Sequence[UnknownWord]) -> UnknownWords:
+        """Return the error for words with their suggestions."""
+        return cls([one.word for one in words], [one.suggestion for one in words])
 
 
 class UnknownPicture(QueryError):

@@ -112,7 +112,7 @@ class Resolver:
         if nothing_known is not None and not understood:
             if not unknown:
                 raise nothing_known
-            raise UnknownWords([w.word for w in unknown], [w.suggestion for w in unknown])
+            raise UnknownWords.of(unknown)
         return terms, used, unknown
 
     def original(self, picture: Picture) -> BufferedReader:

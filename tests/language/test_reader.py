@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from searchengine.errors import ModelError
 from searchengine.language.aliases import ENGLISH, FILE, LONGEST, Aliases, Meaning, packed
-from searchengine.language.reader import Reader, aliases, knowing, preferring
+from searchengine.language.preferring import preferring
+from searchengine.language.reader import Reader, aliases, knowing
 from searchengine.models.joint import JointEncoder
 from searchengine.models.translating import with_languages
 from searchengine.search.engine import load_model

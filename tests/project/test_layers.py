@@ -80,7 +80,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pymilvus": ("searchengine.indexes.milvus",),
     "rapidfuzz": (
         "searchengine.language.words",
-        "searchengine.language.reader",
+        "searchengine.language.misspelling",
         "indexer.train.joint.table",
     ),
     "ray": ("indexer.ray",),
