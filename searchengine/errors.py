@@ -26,7 +26,7 @@ in one place. A message says what, where, why, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,12 +65,9 @@ class UnknownWords(QueryError):
     def __init__(self, words: Sequence[str], suggestions: Sequence[str | None] = ()) -> None:
         self.words = tuple(words)
         self.suggestions = tuple(suggestions) or (None,) * len(self.words)
-        named = ", ".join(
-            f"{word!r} (did you mean {near!r}?)" if near else repr(word)
-            for word, near in zip(self.words, self.suggestions, strict=True)
-        )
+        pairs = zip(self.words, self.suggestions, strict=True)
         super().__init__(
-            f"no word of the query is known to the model: {named}; use other words"
+            f"no word of the query is known to the model: {_spelled(pairs)}; use other words"
             if self.words
             else "the text has no word to search by"
         )
@@ -79,6 +76,17 @@ class UnknownWords(QueryError):
     def of(cls, words: Sequence[UnknownWord]) -> UnknownWords:
         """Return the error for words with their suggestions."""
         return cls([one.word for one in words], [one.suggestion for one in words])
+
+
+def named(words: Iterable[UnknownWord]) -> str:
+    """Return unknown words and their suggestions as a message has them."""
+    return _spelled((one.word, one.suggestion) for one in words)
+
+
+def _spelled(words: Iterable[tuple[str, str | None]]) -> str:
+    return ", ".join(
+        f"{word!r} (did you mean {near!r}?)" if near else repr(word) for word, near in words
+    )
 
 
 class UnknownPicture(QueryError):

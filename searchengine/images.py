@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from searchengine.errors import ImageError
-from searchengine.types import Encoder, Exif, PathLike, Prepare
+from searchengine.types import Exif, PathLike, Prepare
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"}
@@ -124,11 +124,30 @@ def open_image(
     return pixels
 
 
+class Preparing(Protocol):
+    """What says how its pictures are decoded: an `Encoder`, or a captioner."""
+
+    @property
+    def decode_size(self) -> int:
+        """As of `Encoder`."""
+        ...
+
+    @property
+    def prepare(self) -> Prepare | None:
+        """As of `Encoder`."""
+        ...
+
+
 def open_for(
-    encoder: Encoder, source: PathLike | BinaryIO, *, max_pixels: int = MAX_PIXELS
+    model: Preparing, source: PathLike | BinaryIO | Image.Image, *, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """Decode a picture as an encoder wants it; arguments and errors are those of `open_image`."""
-    size, prepare = encoder.decode_size, encoder.prepare
+    """Decode a picture as a model wants it; one that is opened already is only prepared.
+
+    Arguments and errors are those of `open_image`.
+    """
+    size, prepare = model.decode_size, model.prepare
+    if isinstance(source, Image.Image):
+        return source if prepare is None else prepare(source)
     return open_image(source, size=size, prepare=prepare, max_pixels=max_pixels)
 
 
@@ -162,11 +181,11 @@ def format_in(file: BinaryIO) -> str | None:
     """
     try:
         with Image.open(file, formats=_FORMATS) as image:
-            found = image.format
+            name = image.format
     except Exception:  # as in `_read`
-        found = None
+        name = None
     file.seek(0)
-    return None if found is None else _SAME_FORMAT.get(found, found.lower())
+    return None if name is None else _SAME_FORMAT.get(name, name.lower())
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

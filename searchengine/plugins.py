@@ -67,17 +67,17 @@ def require(group: str, name: str, made: object, protocol: type) -> None:
 
 
 def _find(group: str, name: str) -> EntryPoint:
-    found = tuple(_installed(group, tuple(sys.path)).select(name=name))
-    if not found:
+    plugins = tuple(_installed(group, tuple(sys.path)).select(name=name))
+    if not plugins:
         known = ", ".join(names(group)) or "none"
         raise MissingPlugin(f"no {GROUPS[group]} is called {name!r}; installed are: {known}")
-    if len(found) > 1:
+    if len(plugins) > 1:
         raise MissingPlugin(
-            f"{len(found)} plugins are the {GROUPS[group]} {name!r}: "
-            + "; ".join(f"{plugin.value}{_origin(plugin)}" for plugin in found)
+            f"{len(plugins)} plugins are the {GROUPS[group]} {name!r}: "
+            + "; ".join(f"{plugin.value}{_origin(plugin)}" for plugin in plugins)
             + "; keep one of them, by pip uninstall PACKAGE"
         )
-    return found[0]
+    return plugins[0]
 
 
 def _has(made: object, member: str) -> bool:

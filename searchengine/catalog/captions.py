@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 
 from searchengine.catalog.changes import Store
-from searchengine.catalog.statements import chunks, insert_all, select_in, unchanged
+from searchengine.catalog.statements import (
+    AnySelect,
+    chunks,
+    columns_of,
+    insert_all,
+    select_in,
+    unchanged,
+)
 from searchengine.catalog.tables import CaptionRow, CaptionWordRow, ImageRow
 from searchengine.language.singular import to_singular
 from searchengine.types import Caption
@@ -68,8 +75,8 @@ class CaptionCatalog(Store):
     def waiting(self, fingerprint: str) -> list[Waiting]:
         """Return the present pictures that have no caption of this captioner, by id."""
         done = select(CaptionRow.image_id).where(CaptionRow.fingerprint == fingerprint)
-        query = (
-            select(ImageRow.id, ImageRow.path, ImageRow.sha256)
+        query: AnySelect = (
+            select(*columns_of(ImageRow, Waiting))
             .where(ImageRow.state == "ok", ImageRow.id.not_in(done))
             .order_by(ImageRow.id)
         )
@@ -129,10 +136,4 @@ class CaptionCatalog(Store):
             return {id_: 1.0 if confidence is None else confidence for id_, confidence in rows}
 
 
-_CAPTIONS = select(
-    CaptionRow.image_id,
-    CaptionRow.text,
-    CaptionRow.logprob,
-    CaptionRow.confidence,
-    CaptionRow.sure,
-)
+_CAPTIONS: AnySelect = select(*columns_of(CaptionRow, StoredCaption))

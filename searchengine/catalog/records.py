@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,8 +60,8 @@ def write_rows(
 ) -> list[int]:
     """Store records without their vectors; remove vectors of bytes that are no more."""
     columns = select(ImageRow.id, ImageRow.path, ImageRow.sha256, ImageRow.scan)
-    named = [record.id for record in records if record.id is not None]
-    by_id = {row.id: row for row in select_in(connection, columns, ImageRow.id, named)}
+    known = [record.id for record in records if record.id is not None]
+    by_id = {row.id: row for row in select_in(connection, columns, ImageRow.id, known)}
     paths = [record.stat.path for record in records]
     by_path = {row.path: row for row in select_in(connection, columns, ImageRow.path, paths)}
 
@@ -69,15 +69,15 @@ def write_rows(
     inserts: list[PictureRecord] = []
     superseded: list[int] = []
     for record in records:
-        there = by_path.get(record.stat.path)
-        if there is not None and there.id in by_id:
-            there = None  # the row has a record of its own in this batch
+        same_path = by_path.get(record.stat.path)
+        if same_path is not None and same_path.id in by_id:
+            same_path = None  # the row has a record of its own in this batch
         if record.id in by_id:
             updates.append((by_id[record.id], record))
-            if there is not None:
-                superseded.append(there.id)
-        elif there is not None:
-            updates.append((there, record))
+            if same_path is not None:
+                superseded.append(same_path.id)
+        elif same_path is not None:
+            updates.append((same_path, record))
         else:
             inserts.append(record)
 
@@ -106,21 +106,13 @@ def write_rows(
 
 
 def _columns(record: PictureRecord, scan: int, seq: int) -> dict[str, Any]:
-    stat, exif = record.stat, record.exif
     return {
-        "path": stat.path,
+        **asdict(record.stat),
+        **asdict(record.exif),
         "root": record.root,
         "sha256": record.sha256,
-        "size": stat.size,
-        "mtime_ns": stat.mtime_ns,
-        "ctime_ns": stat.ctime_ns,
         "width": record.width,
         "height": record.height,
-        "taken_at": exif.taken_at,
-        "camera": exif.camera,
-        "lens": exif.lens,
-        "lat": exif.lat,
-        "lon": exif.lon,
         "state": "ok" if record.error is None else "bad",
         "error": record.error,
         "scan": scan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from searchengine.catalog.tables import ImageRow, MetaRow, TextRow
+from searchengine.catalog.tables import ImageRow, MetaRow, Schema, TextRow
 from searchengine.types import Vector, Vectors
 from searchengine.vectors import unit_rows
 
@@ -41,6 +42,12 @@ def select_in(
     """Yield the rows whose column has one of any number of values."""
     for chunk in chunks(values):
         yield from connection.execute(query.where(column.in_(chunk)))
+
+
+def columns_of(table: type[Schema], kind: type[Any]) -> list[InstrumentedAttribute[Any]]:
+    """Return the columns that are called like the fields of a dataclass, in their order."""
+    names = (field.name for field in dataclasses.fields(kind))
+    return [getattr(table, name) for name in names if hasattr(table, name)]
 
 
 def storable(ids: Iterable[int]) -> Iterator[int]:

@@ -28,6 +28,7 @@ from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,
     chunks,
+    columns_of,
     counter,
     pack,
     raise_counter,
@@ -145,7 +146,7 @@ class Catalog(IndexedStore):
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
-        query = select(RootRow.path, RootRow.device, RootRow.scanned_at).order_by(RootRow.path)
+        query: AnySelect = select(*columns_of(RootRow, Root)).order_by(RootRow.path)
         with self._reader.begin() as connection:
             return [Root(*row) for row in connection.execute(query)]
 
@@ -315,36 +316,9 @@ class Catalog(IndexedStore):
         return forgotten
 
 
-DESCRIPTION: AnySelect = select(
-    ImageRow.id,
-    ImageRow.path,
-    ImageRow.taken_at,
-    ImageRow.camera,
-    ImageRow.width,
-    ImageRow.height,
-    ImageRow.state,
-)
-"""The columns that `Description` takes, in its order, and the state."""
-
-PICTURE: AnySelect = select(
-    ImageRow.id,
-    ImageRow.path,
-    ImageRow.root,
-    ImageRow.sha256,
-    ImageRow.size,
-    ImageRow.mtime_ns,
-    ImageRow.ctime_ns,
-    ImageRow.state,
-    ImageRow.width,
-    ImageRow.height,
-    ImageRow.taken_at,
-    ImageRow.camera,
-    ImageRow.lens,
-    ImageRow.lat,
-    ImageRow.lon,
-    ImageRow.error,
-)
-"""The columns that `_picture` takes, in its order."""
+DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
+EXIF = columns_of(ImageRow, Exif)
+PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
 
 # Asked once for every file of a scan: building the statement anew would cost more than running it.
 COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
@@ -361,8 +335,9 @@ VECTOR_OF_CONTENT = (
 
 
 def _picture(row: AnyRow) -> Picture:
-    values: tuple[Any, ...] = (*row[:10], Exif(*row[10:15]), row[15])
-    return Picture(*values)
+    *values, error = row[: -len(EXIF)]
+    fields: list[Any] = [*values, Exif(*row[-len(EXIF) :]), error]
+    return Picture(*fields)
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:

@@ -17,7 +17,9 @@ from sqlalchemy import Connection, delete, insert, select
 from searchengine.catalog.changes import Store
 from searchengine.catalog.selection import Selection
 from searchengine.catalog.statements import (
+    AnySelect,
     chunks,
+    columns_of,
     insert_all,
     pack,
     raise_counter,
@@ -87,8 +89,10 @@ class TagCatalog(Store):
         # The database gathers the pictures of a name, without holding up the threads of a server.
         gathered = sa.func.aggregate_strings
         ids = gathered(sa.cast(TagRow.image_id, sa.Text), ",")
-        sure = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
-        query = query.add_columns(name, TagRow.source, ids, sure).where(_of_model(fingerprint))
+        confidence = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
+        query = query.add_columns(name, TagRow.source, ids, confidence).where(
+            _of_model(fingerprint)
+        )
         with self._reader.begin() as connection:
             rows = connection.execute(query.group_by(name, TagRow.source).order_by(name))
             for tag, sources in groupby(rows, key=lambda row: row[0]):
@@ -101,8 +105,8 @@ class TagCatalog(Store):
                 if "guess" in by_source:
                     _, _, pictures, confidences = by_source["guess"]
                     guessed = Selection(_ids_in(pictures), np.fromstring(confidences, sep=","))
-                    parts.append(guessed.without(refused))
-                yield tag, Selection.any_of(parts)
+                    parts.append(guessed.difference(refused))
+                yield tag, Selection.union(parts)
 
     def changes(self) -> int:
         """Return a number that rises with every write of tags and of taught words.
@@ -128,7 +132,7 @@ class TagCatalog(Store):
             rows = connection.execute(query.group_by(each.c.name).order_by(each.c.name))
             return [TagCount(*row) for row in rows if row[1] or row[2]]
 
-    def say(self, ids: Iterable[int], name: str, source: str) -> None:
+    def set_tag(self, ids: Iterable[int], name: str, source: str) -> None:
         """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
         by_user = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
         with self._writer.begin() as connection:
@@ -235,7 +239,7 @@ class TagCatalog(Store):
             return _forget(connection, name)
 
 
-_TAGS = select(TagRow.image_id, TagRow.name, TagRow.source, TagRow.confidence)
+_TAGS: AnySelect = select(*columns_of(TagRow, StoredTag))
 
 CHANGES = "tags_changes"
 """Where the number of writes of tags stands among the facts of a library."""

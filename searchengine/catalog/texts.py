@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,
     chunks,
+    columns_of,
     counter,
     insert_all,
     pack,
@@ -275,15 +276,7 @@ class TextCatalog(IndexedStore):
 
 
 _TEXT: AnySelect = select(
-    TextRow.id,
-    TextRow.kind,
-    TextRow.title,
-    TextRow.body,
-    TextRow.ingredients,
-    TextRow.source,
-    TextRow.key,
-    TextRow.image,
-    TextRow.sha256,
+    TextRow.id, TextRow.source, TextRow.sha256, *columns_of(TextRow, Document)
 )
 
 
@@ -305,12 +298,8 @@ def _document(row: AnyRow) -> Document:
 
 def _columns(document: Document, source: str, seq: int) -> dict[str, Any]:
     return {
-        "kind": document.kind,
-        "title": document.title,
-        "body": document.body,
-        "ingredients": document.ingredients,
+        **asdict(document),
         "source": source,
-        "key": document.key,
         "image": None if document.image is None else os.fspath(document.image),
         "sha256": digest_of(document),
         "seq": seq,

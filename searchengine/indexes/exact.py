@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import IndexFileError
-from searchengine.indexes.files import Generation, Persistence
-from searchengine.indexes.rows import Candidates, best, checked_queries, checked_rows, padding
-from searchengine.types import Ids, Scores, Stamp, Vectors
+from searchengine.indexes.base import FileIndex
+from searchengine.indexes.files import Generation
+from searchengine.indexes.rows import Candidates, best
+from searchengine.types import Ids, Scores, Vectors
 
 QUERIES = 64
 """Queries that are multiplied at a time, which bounds the memory of their scores."""
@@ -25,16 +26,14 @@ Table = npt.NDArray[Any]
 """Records (id int64, vector float32[dim]), so that ids and rows are one array and one file."""
 
 
-class ExactIndex:
-    """Compare every row with the query, in float32.
+class ExactIndex(FileIndex):
+    """Compare every row with the query, in float32."""
 
-    Args:
-        path: File stem in the library, or None to stay in memory. A file is mapped, not read.
-    """
+    kind = "exact"
+    _dim: int | None = None
 
     def __init__(self, path: Path | None) -> None:
-        self._files = Persistence(path, "exact")
-        self._dim: int | None = None
+        super().__init__(path)
         self._table: Table = _empty(0, 0)  # may have room for more than `_count` records
         self._count = 0
         if loaded := self._files.load(_read):
@@ -44,26 +43,6 @@ class ExactIndex:
     def __len__(self) -> int:
         return self._count
 
-    def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Insert rows, replacing those of ids that are present; of an id given twice the last.
-
-        An index that was never cleared takes the width of its first rows. Rows are scaled to unit
-        length.
-
-        Raises:
-            ValueError: Another shape or dtype, an id below 1, or a row that `unit_rows` refuses.
-        """
-        ids, vectors = checked_rows(ids, vectors, self._dim)
-        if self._dim is None:
-            self.clear(vectors.shape[1])
-        self.drop(ids)
-        self._reserve(self._count + len(ids))
-        added = self._table[self._count : self._count + len(ids)]
-        added["id"], added["vector"] = ids, vectors
-        self._count += len(ids)
-        if len(ids):
-            self._files.changed()
-
     def drop(self, ids: Ids) -> None:
         """Remove rows; unknown ids are ignored."""
         gone = np.isin(self._ids, ids)
@@ -72,33 +51,18 @@ class ExactIndex:
             self._count = len(self._table)
             self._files.changed()
 
-    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
-        """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
+    def _add(self, ids: Ids, vectors: Vectors) -> None:
+        self._reserve(self._count + len(ids))
+        added = self._table[self._count : self._count + len(ids)]
+        added["id"], added["vector"] = ids, vectors
+        self._count += len(ids)
+        self._files.changed()
 
-        Raises:
-            ValueError: k below 1, or queries that are no float32 rows of this index's width.
-        """
-        queries = checked_queries(queries, k, self._dim)
-        if not self._count:
-            return padding(len(queries), k)
+    def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
         rows = self._table["vector"][: self._count]
         return best(queries, k, self._candidates(queries, rows, within), rows.__getitem__)
 
-    def stamp(self) -> Stamp | None:
-        """Return what the index reflects, or None if it must be rebuilt."""
-        return self._files.stamp
-
-    def flush(self, stamp: Stamp) -> None:
-        """Write the index atomically, then the stamp.
-
-        Raises:
-            OSError: The folder cannot be written; the index in memory has the new stamp even so.
-        """
-        self._files.flush(stamp, self._dim, self._count, self._save)
-
-    def clear(self, dim: int) -> None:
-        """Forget every row and the stamp; rows put from now on have `dim` columns."""
-        self._files.cleared()
+    def _reset(self, dim: int) -> None:
         self._dim, self._table, self._count = dim, _empty(0, dim), 0
 
     @property

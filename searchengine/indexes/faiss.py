@@ -17,31 +17,22 @@ import faiss
 import numpy as np
 
 from searchengine.errors import IndexFileError
-from searchengine.indexes.files import Generation, Persistence
-from searchengine.indexes.rows import (
-    SLACK,
-    Candidates,
-    Positions,
-    best,
-    checked_queries,
-    checked_rows,
-    padding,
-)
-from searchengine.types import Ids, Scores, Stamp, Vectors
+from searchengine.indexes.base import FileIndex
+from searchengine.indexes.files import Generation
+from searchengine.indexes.rows import SLACK, Candidates, Positions, best
+from searchengine.types import Ids, Scores, Vectors
 
 DESCRIPTORS = "/dev/fd"
 """Where a system shows the open files of a process; Windows does not."""
 
 
-class FaissIndex:
-    """Let FAISS scan every row, in float16.
+class FaissIndex(FileIndex):
+    """Let FAISS scan every row, in float16, which turns a row by at most 2**-11."""
 
-    Args:
-        path: File stem in the library, or None to stay in memory. A file is mapped, not read.
-    """
+    kind = "faiss"
 
     def __init__(self, path: Path | None) -> None:
-        self._files = Persistence(path, "faiss")
+        super().__init__(path)
         self._index: Any = None  # faiss.IndexIDMap over a flat index; None: width not known yet
         self._mapped = False
         if loaded := self._files.load(_read):
@@ -50,23 +41,6 @@ class FaissIndex:
     def __len__(self) -> int:
         return int(self._index.ntotal) if self._index is not None else 0
 
-    def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Insert rows, replacing those of ids that are present; of an id given twice the last.
-
-        An index that was never cleared takes the width of its first rows. Rows are scaled to unit
-        length and kept as float16, which turns a row by at most 2**-11.
-
-        Raises:
-            ValueError: Another shape or dtype, an id below 1, or a row that `unit_rows` refuses.
-        """
-        ids, vectors = checked_rows(ids, vectors, self._dim)
-        if self._index is None:
-            self.clear(vectors.shape[1])
-        self.drop(ids)
-        if len(ids):
-            self._change()
-            self._index.add_with_ids(vectors, ids)
-
     def drop(self, ids: Ids) -> None:
         """Remove rows; unknown ids are ignored."""
         known = np.intersect1d(self._ids, ids)
@@ -74,15 +48,11 @@ class FaissIndex:
             self._change()
             self._index.remove_ids(known)
 
-    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
-        """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
+    def _add(self, ids: Ids, vectors: Vectors) -> None:
+        self._change()
+        self._index.add_with_ids(vectors, ids)
 
-        Raises:
-            ValueError: k below 1, or queries that are no float32 rows of this index's width.
-        """
-        queries = checked_queries(queries, k, self._dim)
-        if not len(self):
-            return padding(len(queries), k)
+    def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
         ids, rows = self._ids, _rows_of(self._index)
         parameters = None
         if within is not None:
@@ -91,21 +61,7 @@ class FaissIndex:
         candidates = _candidates(ids, rows, queries, k, parameters)
         return best(queries, k, candidates, rows.reconstruct_batch)
 
-    def stamp(self) -> Stamp | None:
-        """Return what the index reflects, or None if it must be rebuilt."""
-        return self._files.stamp
-
-    def flush(self, stamp: Stamp) -> None:
-        """Write the index atomically, then the stamp.
-
-        Raises:
-            OSError: The folder cannot be written; the index in memory has the new stamp even so.
-        """
-        self._files.flush(stamp, self._dim, len(self), self._save)
-
-    def clear(self, dim: int) -> None:
-        """Forget every row and the stamp; rows put from now on have `dim` columns."""
-        self._files.cleared()
+    def _reset(self, dim: int) -> None:
         self._index, self._mapped = _empty(dim), False
 
     @property
@@ -152,10 +108,10 @@ def _rows_of(index: Any) -> Any:
 def _candidates(
     ids: Ids, rows: Any, queries: Vectors, k: int, parameters: Any
 ) -> Iterator[Candidates]:
-    scores, found = _scan(rows, queries, k, parameters)
-    for line, positions in zip(scores, found, strict=True):
-        there = positions[positions >= 0]  # FAISS pads at the end
-        yield Candidates(ids[there], line[: len(there)], there)
+    scores, places = _scan(rows, queries, k, parameters)
+    for line, positions in zip(scores, places, strict=True):
+        present = positions[positions >= 0]  # FAISS pads at the end
+        yield Candidates(ids[present], line[: len(present)], present)
 
 
 def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores, Positions]:
@@ -165,10 +121,10 @@ def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores,
     """
     width = min(rows.ntotal, 4 * k + 64)
     while True:
-        scores, found = rows.search(queries, width, params=parameters)
+        scores, positions = rows.search(queries, width, params=parameters)
         settled = scores[:, min(k, width) - 1] - scores[:, -1] > SLACK
-        if width == rows.ntotal or (settled | (found[:, -1] < 0)).all():
-            return scores, found
+        if width == rows.ntotal or (settled | (positions[:, -1] < 0)).all():
+            return scores, positions
         width = min(rows.ntotal, 8 * width)
 
 

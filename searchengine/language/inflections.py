@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from searchengine.language.aliases import ENGLISH, PLAIN, Aliases, Meanings
@@ -87,10 +87,10 @@ def bare(word: str, language: str, table: Aliases) -> str | None:
     if len(stem) < _SHORTEST:
         return None
     # The vowel before an ending may come and go, so one letter of a long stem is left open.
-    found = _with_stem(stem, language, table, stem)
-    if found is None and len(stem) > _SHORTEST + 1:
-        found = _with_stem(stem, language, table, stem[:-1])
-    return found
+    alias = _with_stem(stem, language, table, stem)
+    if alias is None and len(stem) > _SHORTEST + 1:
+        alias = _with_stem(stem, language, table, stem[:-1])
+    return alias
 
 
 def is_english(word: str, table: Aliases) -> bool:
@@ -117,14 +117,10 @@ def _with_stem(stem: str, language: str, table: Aliases, letters: str) -> str | 
         return None
     near = [
         alias
-        for alias, meanings in _first(table.beginning(letters))
+        for alias, meanings in islice(table.beginning(letters), _MOST)
         if " " not in alias and _has(meanings, language) and _stem(language, alias) == stem
     ]
     return min(near, key=lambda alias: (len(alias), alias), default=None)
-
-
-def _first(found: Iterator[tuple[str, Meanings]]) -> Iterator[tuple[str, Meanings]]:
-    return (one for _, one in zip(range(_MOST), found, strict=False))
 
 
 def _by_ending(word: str, language: str, table: Aliases) -> str | None:

@@ -31,10 +31,10 @@ def nearest_alias(word: str, table: Aliases, languages: Collection[str | None]) 
             if one.english and (kind != "LATIN" or one.language in languages):
                 levels[alias] = max(one.level, levels.get(alias, PLAIN))
     choices = {alias: _letters(alias) for alias, level in levels.items() if level > PLAIN}
-    found = process.extract(plain, choices, scorer=OSA.distance, score_cutoff=limit, limit=None)
+    matches = process.extract(plain, choices, scorer=OSA.distance, score_cutoff=limit, limit=None)
     near = [
         (edits, -levels[alias], abs(len(letters) - len(plain)), alias)
-        for letters, edits, alias in found
+        for letters, edits, alias in matches
     ]
     return min(near)[3] if near else None
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from searchengine.errors import LexpixError, MissingPlugin, ModelError
-from searchengine.images import as_rgb, open_image
+from searchengine.images import as_rgb, open_for
 from searchengine.models import files
 from searchengine.models.stored import StoredModel
 from searchengine.types import PathLike, Vectors
@@ -107,20 +106,15 @@ class ClipEncoder(StoredModel):
         import torch
 
         model, _ = self._network
-        prepare, (_, to_tensor) = self.prepare, self._transform
+        _, to_tensor = self._transform
         rows = np.empty((len(images), self.dim), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(images), BATCH):
                 batch = images[start : start + BATCH]
-                pixels = [to_tensor(self._open(image, prepare)) for image in batch]
-                found = model.encode_image(torch.stack(pixels))
-                rows[start : start + BATCH] = found.float().numpy()
+                pixels = [to_tensor(open_for(self, image)) for image in batch]
+                vectors = model.encode_image(torch.stack(pixels))
+                rows[start : start + BATCH] = vectors.float().numpy()
         return unit_rows(rows, self.dim) if len(rows) else rows
-
-    def _open(self, image: PathLike | Image, prepare: Callable[[Image], Image]) -> Image:
-        if isinstance(image, (str, os.PathLike)):
-            return open_image(image, size=self.decode_size, prepare=prepare)
-        return prepare(image)
 
     @cached_property
     def _transform(self) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ Both branches are linear before they are normalised (DeViSE, NIPS 2013; UVS, arX
     picture:  CNN -> cells f_l (L, channels) -> W f_l + b -> mean over l -> unit vector
     text:     v(word) = FC * glove(word) + residual(word) -> sum over words -> unit vector
 
-so a cosine splits exactly into words x places. A word that training never saw still has its GloVe
+so a cosine splits exactly into words x cells. A word that training never saw still has its GloVe
 part. Inference runs on ONNX Runtime and NumPy; the session is made at the first picture, because a
 query of words does not need it.
 """
@@ -80,7 +80,7 @@ class JointEncoder(StoredModel):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the places of a picture."""
+        """Rows and columns of the cells of a picture."""
         rows, columns = self._config.image["cells"]
         return int(rows), int(columns)
 
@@ -139,11 +139,11 @@ class JointEncoder(StoredModel):
         )
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return W f_l + b of every place, shape (n, cells, dim); their mean is the embedding."""
+        """Return W f_l + b of every cell, shape (n, cells, dim); their mean is the embedding."""
         return self._run("regions", images)
 
     def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return f_l, what the CNN sees at every place, shape (n, cells, channels).
+        """Return f_l, what the CNN sees at every cell, shape (n, cells, channels).
 
         Raises:
             ModelError: The model is of a time when this was not written with it.
@@ -158,7 +158,7 @@ class JointEncoder(StoredModel):
         """Scale a picture as the CNN wants it; safe to call in any thread.
 
         The whole picture is squashed into a square, as in training: cropping would lose what stands
-        at the sides, and padding would waste places.
+        at the sides, and padding would waste cells.
         """
         from PIL.Image import Resampling
 
@@ -173,17 +173,12 @@ class JointEncoder(StoredModel):
 
     def _run(self, output: str, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
         import onnxruntime
-        from PIL.Image import Image as PillowImage
 
-        from searchengine.images import open_image
+        from searchengine.images import open_for
 
-        opened = (
-            self.prepare(image)
-            if isinstance(image, PillowImage)
-            else open_image(image, size=self.decode_size, prepare=self.prepare)
-            for image in images
-        )
-        pixels = np.stack([np.asarray(image) for image in opened])  # (n, h, w, 3) uint8
+        pixels = np.stack(
+            [np.asarray(open_for(self, image)) for image in images]
+        )  # (n, h, w, 3) uint8
         options = onnxruntime.RunOptions()
         # Without this the session would compute the regions for every embedding as well.
         options.add_run_config_entry("only_execute_path_to_fetches", "1")

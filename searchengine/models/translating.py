@@ -76,19 +76,19 @@ class Translating(EncoderWrapper):
         """Return the words that are not known in any language, the first with near spellings."""
         if not isinstance(self._encoder, Vocabulary):
             return []
-        found: dict[str, UnknownWord] = {}
+        unknown: dict[str, UnknownWord] = {}
         for piece in self.reader.read(text):
-            left = max(0, suggestions - len(found))
+            left = max(0, suggestions - len(unknown))
             if piece.language != ENGLISH:
                 continue
             if script(piece.source) in ("LATIN", ""):
                 for place, one in enumerate(self._encoder.unknown_words(piece.source, left)):
                     near = one.suggestion or self._nearest(one.word, left - place)
-                    found.setdefault(one.word, UnknownWord(one.word, near))
+                    unknown.setdefault(one.word, UnknownWord(one.word, near))
             elif not piece.known:
                 near = self._nearest(piece.source, left)
-                found.setdefault(piece.source, UnknownWord(piece.source, near))
-        return list(found.values())
+                unknown.setdefault(piece.source, UnknownWord(piece.source, near))
+        return list(unknown.values())
 
     def _nearest(self, word: str, left: int) -> str | None:
         """Return a near spelling in another language while any may still be looked for."""
@@ -96,12 +96,12 @@ class Translating(EncoderWrapper):
 
     def translated(self, text: str) -> list[Translated]:
         """Return the words of a text that were put into English, in order, each once."""
-        found = {
+        words = {
             piece.source: Translated(piece.source, piece.english, piece.language)
             for piece in self.reader.read(text)
             if piece.is_translated and fold(piece.source) != piece.english
         }
-        return list(found.values())
+        return list(words.values())
 
     def english(self, text: str) -> str:
         """Return a text in English, as it is if it is English."""

@@ -28,8 +28,8 @@ from searchengine.search.ranking import (
     Cursor,
     Ranked,
     Ranking,
+    by_confidence,
     by_date,
-    by_sureness,
     judged,
     nearest,
     without_unlikely_end,
@@ -164,7 +164,7 @@ class Pager:
         selected = passing
         if facets is not None and any(request.chosen.values()):
             chosen = Selection.certain(facets.ids[facets.mask(request.chosen)])
-            selected = chosen if passing is None else passing.both(chosen)
+            selected = chosen if passing is None else passing.intersection(chosen)
         ranking = self._ranking(request, facets, selected)
         pictures = self._catalog.get(row.id for row in ranking.rows)
         hits = tuple(
@@ -244,7 +244,7 @@ class Pager:
                 return self._all_by_date(query, request, facets, only)
             return self._matches_by_date(query, request, facets, only)
         if query is not None and selected is not None and request.sort == "match":
-            return by_sureness(selected, limit, after, matcher_of(self._encoder))
+            return by_confidence(selected, limit, after, matcher_of(self._encoder))
         assert facets is not None, "a request without a query needs them"
         return self._by_date(request, facets, only)
 

@@ -105,7 +105,7 @@ class Explainable(Protocol):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the places of a picture."""
+        """Rows and columns of the cells of a picture."""
         ...
 
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
@@ -113,7 +113,7 @@ class Explainable(Protocol):
         ...
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return a vector per place, (n, cells, dim); their mean is the picture's."""
+        """Return a vector per cell, (n, cells, dim); their mean is the picture's."""
         ...
 
 

@@ -52,7 +52,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class TagFilter:
+class Filter:
     """Only pictures with a tag, or with words in their caption, or only those without."""
 
     name: str
@@ -60,12 +60,16 @@ class TagFilter:
     kind: FilterKind = "tag"
 
 
+TagFilter = Filter
+"""What filters were called when there were none but tags."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A weighted sum of terms among the pictures that pass all filters; one of either at least."""
 
     terms: tuple[Term, ...]
-    filters: tuple[TagFilter, ...] = ()
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class Part:
     Attributes:
         label: The word, or the picture as the query named it.
         share: Its part of the score, negative if it spoke against the picture.
-        grid: Shape (rows, columns), the places of the picture that gave it; adds up to `share`.
+        grid: Shape (rows, columns), the cells of the picture that gave it; adds up to `share`.
     """
 
     label: str
@@ -206,8 +210,8 @@ class Caption:
         words: What it was put together from, word by word (or letter by letter).
         logprobs: The natural logarithm of each word's probability, given those before it.
         end: The same of ending there.
-        attention: How much each place counted for each word, shape (words, rows, columns), 0..1,
-            a word's places add up to 1; None if the model has no attention.
+        attention: How much each cell counted for each word, shape (words, rows, columns), 0..1,
+            a word's cells add up to 1; None if the model has no attention.
         confidence: How probable it is that most of the sentence is true, 0..1; None if the model
             was never calibrated.
         sure: Whether it is worth showing; True if the model was never calibrated.

@@ -47,15 +47,15 @@ def said(tags: TagCatalog, *ids: int, model: str = "m") -> set[tuple[int, str, s
 
 def holders(tags: TagCatalog, names: list[str]) -> dict[int, float]:
     """Return how sure it is that a picture has one of these tags, by id."""
-    found = Selection.any_of(selection for _, selection in tags.holders("m", names))
-    return dict(zip(found.ids.tolist(), found.sure.tolist(), strict=True))
+    found = Selection.union(selection for _, selection in tags.holders("m", names))
+    return dict(zip(found.ids.tolist(), found.confidence.tolist(), strict=True))
 
 
 def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
-    tags.say([one], "sunset", "user")
-    tags.say([one], "dog", "no")
+    tags.set_tag([one], "sunset", "user")
+    tags.set_tag([one], "dog", "no")
     tags.guess({one: [("beach", 0.7)]}, "m", "v")
 
     write(catalog, record("/p/b.jpg", 1, id_=one))
@@ -76,11 +76,11 @@ def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library):
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.guess({one: [("dog", 0.9)]}, "m", "v")
     assert holders(tags, ["dog"]) == {one: 0.9}
-    tags.say([one], "dog", "no")
+    tags.set_tag([one], "dog", "no")
     tags.guess({one: [("dog", 0.8)]}, "m", "w")
     assert holders(tags, ["dog"]) == {}
     assert tags.counts("m") == []
-    tags.say([one], "dog", "user")
+    tags.set_tag([one], "dog", "user")
     assert holders(tags, ["dog"]) == {one: 1.0}
     assert tags.counts("m") == [TagCount("dog", 1, 0)]
     assert said(tags, one) == {(one, "dog", "user"), (one, "dog", "guess")}
@@ -112,7 +112,7 @@ def test_counts_are_of_present_pictures(library):
     catalog, tags = library
     ids = write(catalog, record("/p/a.jpg", 1), record("/p/b.jpg", 2))
     tags.guess({one: [("dog", 0.9)] for one in ids}, "m", "v")
-    tags.say(ids[:1], "dog", "user")
+    tags.set_tag(ids[:1], "dog", "user")
     assert tags.counts("m") == [TagCount("dog", 1, 1)]
     catalog.sweep("/p/a.jpg", 5)
     assert tags.counts("m") == [TagCount("dog", 0, 1)]
@@ -159,7 +159,7 @@ def test_holders_agree_with_a_naive_model(steps):
                 tags.guess({one: [(name, sure)]}, "m", "v")
                 guess[one] = (name, sure)
             else:
-                tags.say([one], name, source)
+                tags.set_tag([one], name, source)
                 word[one, name] = source
         for names in (["a"], ["b"], ["a", "b"]):
             expected: dict[int, float] = {}
