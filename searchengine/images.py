@@ -15,13 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from searchengine.errors import ImageError
-from searchengine.types import Exif, PathLike, Prepare
+from searchengine.types import Exif, PathLike, Prepare, Preparing
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"}
@@ -122,20 +122,6 @@ def open_image(
     pixels = read_photo(source, size=size, prepare=prepare, max_pixels=max_pixels).pixels
     assert pixels is not None
     return pixels
-
-
-class Preparing(Protocol):
-    """What says how its pictures are decoded: an `Encoder`, or a captioner."""
-
-    @property
-    def decode_size(self) -> int:
-        """As of `Encoder`."""
-        ...
-
-    @property
-    def prepare(self) -> Prepare | None:
-        """As of `Encoder`."""
-        ...
 
 
 def open_for(

@@ -52,7 +52,7 @@ class Embeddings(Store):
             rows = connection.execute(query)
             return [(StoredEncoder(*row[:3]), row[3]) for row in rows]
 
-    def lacking(self, fingerprint: str, state: State = "ok") -> Ids:
+    def unembedded(self, fingerprint: str, state: State = "ok") -> Ids:
         """Return the sorted ids of the pictures of a state that a model has no vector of."""
         has = (
             select(EmbeddingRow.image_id)

@@ -188,7 +188,7 @@ class Catalog(IndexedStore):
         mine = (EmbeddingRow.image_id == ImageRow.id) & made_by(fingerprint)
         return select(ImageRow.id, present.label("vector")).outerjoin(EmbeddingRow, mine)
 
-    def described(self, after: int) -> tuple[list[Description], Ids]:
+    def descriptions(self, after: int) -> tuple[list[Description], Ids]:
         """Return the present pictures that have changed since seq `after`, and who is gone since.
 
         Read `seq` first: what is committed in between is returned, and harmlessly so once more.
@@ -257,7 +257,7 @@ class Catalog(IndexedStore):
                 replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
         return ids
 
-    def seen(self, ids: Iterable[int], scan: int) -> None:
+    def mark_seen(self, ids: Iterable[int], scan: int) -> None:
         """Note that a scan found these files unchanged."""
         with self._writer.begin() as connection:
             for chunk in chunks(map(int, ids)):

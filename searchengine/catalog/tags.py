@@ -142,7 +142,7 @@ class TagCatalog(Store):
                 rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
                 connection.execute(insert(TagRow), rows)
 
-    def unguessed(self, fingerprint: str, version: str) -> list[int]:
+    def without_guesses(self, fingerprint: str, version: str) -> list[int]:
         """Return the present pictures with a vector of a model that were not asked for tags yet."""
         guessed = select(GuessedRow.image_id).where(
             GuessedRow.fingerprint == fingerprint, GuessedRow.version == version
@@ -158,7 +158,7 @@ class TagCatalog(Store):
         ids: list[int] = self._ids(query).tolist()
         return ids
 
-    def guess(
+    def write_guesses(
         self,
         guesses: Mapping[int, Sequence[tuple[str, float]]],
         fingerprint: str,

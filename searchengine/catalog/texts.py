@@ -165,7 +165,7 @@ class TextCatalog(IndexedStore):
         ids: list[int] = self._ids(query.order_by(TextRow.id)).tolist()
         return ids
 
-    def listing(self) -> Ids:
+    def with_ingredients(self) -> Ids:
         """Return the sorted ids of the texts that list ingredients."""
         query = select(TextRow.id).where(TextRow.ingredients != ())
         return self._ids(query.order_by(TextRow.id))
@@ -182,7 +182,7 @@ class TextCatalog(IndexedStore):
             )
             return {row.key: KnownText(row.id, row.sha256) for row in rows}
 
-    def lacking(self, fingerprint: str, kind: Kind | None = None) -> list[int]:
+    def unembedded(self, fingerprint: str, kind: Kind | None = None) -> list[int]:
         """Return the sorted ids of the texts that a model has not looked at yet."""
         has = (TextEmbeddingRow.text_id == TextRow.id) & (
             TextEmbeddingRow.fingerprint == fingerprint

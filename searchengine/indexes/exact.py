@@ -33,30 +33,22 @@ class ExactIndex(FileIndex):
     _dim: int | None = None
 
     def __init__(self, path: Path | None) -> None:
-        super().__init__(path)
         self._table: Table = _empty(0, 0)  # may have room for more than `_count` records
         self._count = 0
-        if loaded := self._files.load(_read):
-            generation, self._table = loaded
-            self._count, self._dim = generation.count, generation.dim
+        super().__init__(path)
 
     def __len__(self) -> int:
         return self._count
-
-    def drop(self, ids: Ids) -> None:
-        """Remove rows; unknown ids are ignored."""
-        gone = np.isin(self._ids, ids)
-        if gone.any():
-            self._table = self._table[: self._count][~gone]
-            self._count = len(self._table)
-            self._files.changed()
 
     def _add(self, ids: Ids, vectors: Vectors) -> None:
         self._reserve(self._count + len(ids))
         added = self._table[self._count : self._count + len(ids)]
         added["id"], added["vector"] = ids, vectors
         self._count += len(ids)
-        self._files.changed()
+
+    def _remove(self, ids: Ids) -> None:
+        self._table = self._table[: self._count][~np.isin(self._ids, ids)]
+        self._count = len(self._table)
 
     def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
         rows = self._table["vector"][: self._count]
@@ -93,27 +85,23 @@ class ExactIndex(FileIndex):
             for line in scores:
                 yield Candidates(ids, line if few else line[positions], positions)
 
+    def _read(self, path: str, generation: Generation) -> Table:
+        try:
+            # A plain array: `memmap` would do bookkeeping at every slice.
+            table: Table = np.asarray(np.load(path, mmap_mode="r"))
+        except ValueError as error:
+            raise IndexFileError(str(error)) from error
+        expected = _empty(0, generation.dim).dtype
+        if table.dtype != expected or table.shape != (generation.count,):
+            raise IndexFileError(f"a table of {table.dtype} {table.shape}")
+        return table
+
+    def _take(self, generation: Generation, rows: Table) -> None:
+        self._table, self._count, self._dim = rows, generation.count, generation.dim
+
     def _save(self, file: BinaryIO) -> None:
         np.save(file, self._table[: self._count])
 
 
 def _empty(count: int, dim: int) -> Table:
     return np.empty(count, dtype=np.dtype([("id", "<i8"), ("vector", "<f4", (dim,))]))
-
-
-def _read(path: str, generation: Generation) -> Table:
-    """Map a file.
-
-    Raises:
-        OSError: It cannot be opened.
-        IndexFileError: It does not hold what its stamp says.
-    """
-    try:
-        # A plain array: `memmap` would do bookkeeping at every slice.
-        table: Table = np.asarray(np.load(path, mmap_mode="r"))
-    except ValueError as error:
-        raise IndexFileError(str(error)) from error
-    expected = _empty(0, generation.dim).dtype
-    if table.dtype != expected or table.shape != (generation.count,):
-        raise IndexFileError(f"a table of {table.dtype} {table.shape}")
-    return table

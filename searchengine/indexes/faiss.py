@@ -32,25 +32,20 @@ class FaissIndex(FileIndex):
     kind = "faiss"
 
     def __init__(self, path: Path | None) -> None:
-        super().__init__(path)
         self._index: Any = None  # faiss.IndexIDMap over a flat index; None: width not known yet
         self._mapped = False
-        if loaded := self._files.load(_read):
-            (_, self._index), self._mapped = loaded, True
+        super().__init__(path)
 
     def __len__(self) -> int:
         return int(self._index.ntotal) if self._index is not None else 0
 
-    def drop(self, ids: Ids) -> None:
-        """Remove rows; unknown ids are ignored."""
-        known = np.intersect1d(self._ids, ids)
-        if len(known):
-            self._change()
-            self._index.remove_ids(known)
-
     def _add(self, ids: Ids, vectors: Vectors) -> None:
-        self._change()
+        self._unmap()
         self._index.add_with_ids(vectors, ids)
+
+    def _remove(self, ids: Ids) -> None:
+        self._unmap()
+        self._index.remove_ids(ids)
 
     def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
         ids, rows = self._ids, _rows_of(self._index)
@@ -76,11 +71,26 @@ class FaissIndex(FileIndex):
         ids: Ids = faiss.vector_to_array(self._index.id_map)
         return ids
 
-    def _change(self) -> None:
+    def _unmap(self) -> None:
         """Prepare for a change: FAISS ends the process when mapped memory would have to grow."""
-        self._files.changed()
         if self._mapped:
             self._index, self._mapped = _copy(self._index), False
+
+    def _read(self, path: str, generation: Generation) -> Any:
+        with open(path, "rb") as file:
+            try:
+                index = faiss.read_index(_source(path, file), faiss.IO_FLAG_MMAP_IFC)
+            except RuntimeError as error:
+                raise IndexFileError(str(error)) from error
+        if not isinstance(index, faiss.IndexIDMap) or (index.d, index.ntotal) != (
+            generation.dim,
+            generation.count,
+        ):
+            raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
+        return index
+
+    def _take(self, generation: Generation, rows: Any) -> None:  # noqa: ARG002 - it knows its size
+        self._index, self._mapped = rows, True
 
     def _save(self, file: BinaryIO) -> None:
         faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))
@@ -126,26 +136,6 @@ def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores,
         if width == rows.ntotal or (settled | (positions[:, -1] < 0)).all():
             return scores, positions
         width = min(rows.ntotal, 8 * width)
-
-
-def _read(path: str, generation: Generation) -> Any:
-    """Map a file.
-
-    Raises:
-        OSError: It cannot be opened.
-        IndexFileError: It does not hold what its stamp says.
-    """
-    with open(path, "rb") as file:
-        try:
-            index = faiss.read_index(_source(path, file), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise IndexFileError(str(error)) from error
-    if not isinstance(index, faiss.IndexIDMap) or (index.d, index.ntotal) != (
-        generation.dim,
-        generation.count,
-    ):
-        raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
-    return index
 
 
 def _source(path: str, file: BinaryIO) -> Any:

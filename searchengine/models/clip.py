@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -55,8 +54,6 @@ class ClipEncoder(StoredModel):
         """
         super().__init__(folder, KIND, "of open_clip")
         require_open_clip()
-        self._lock = threading.Lock()
-        self._opened: tuple[Any, Any] | None = None
 
     @property
     def decode_size(self) -> int:
@@ -121,15 +118,8 @@ class ClipEncoder(StoredModel):
         """open_clip's transform: from picture to picture, and from that to numbers."""
         return _transform(self._config.image, f"{self._folder / files.CONFIG}: image")
 
-    @property
-    def _network(self) -> tuple[Any, Any]:
-        """The model and its tokenizer."""
-        with self._lock:  # threads that ask at once share one
-            if self._opened is None:
-                self._opened = self._load()
-            return self._opened
-
     def _load(self) -> tuple[Any, Any]:
+        """Return the model and its tokenizer."""
         import open_clip
 
         for name in self._config.files:

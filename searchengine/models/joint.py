@@ -12,7 +12,6 @@ query of words does not need it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,8 +48,6 @@ class JointEncoder(StoredModel):
     def __init__(self, folder: Path) -> None:
         """Open a model folder; raise ModelError naming a file that is missing or changed."""
         super().__init__(folder, "joint", "a joint embedding")
-        self._lock = threading.Lock()
-        self._opened: Any = None
 
     @property
     def decode_size(self) -> int:
@@ -148,7 +145,7 @@ class JointEncoder(StoredModel):
         Raises:
             ModelError: The model is of a time when this was not written with it.
         """
-        if "features" not in {output.name for output in self._session.get_outputs()}:
+        if "features" not in {output.name for output in self._network.get_outputs()}:
             raise ModelError(
                 f"{self._folder / IMAGE_MODEL}: has no output `features`; train the model anew"
             )
@@ -182,19 +179,12 @@ class JointEncoder(StoredModel):
         options = onnxruntime.RunOptions()
         # Without this the session would compute the regions for every embedding as well.
         options.add_run_config_entry("only_execute_path_to_fetches", "1")
-        outputs: list[npt.NDArray[np.float32]] = self._session.run(
+        outputs: list[npt.NDArray[np.float32]] = self._network.run(
             [output], {"pixels": pixels}, options
         )
         return outputs[0]
 
-    @property
-    def _session(self) -> Any:
-        with self._lock:  # threads that ask at once share one session
-            if self._opened is None:
-                self._opened = self._open_session()
-            return self._opened
-
-    def _open_session(self) -> Any:
+    def _load(self) -> Any:
         import onnxruntime
 
         path = files.verify(self._folder, self._config, IMAGE_MODEL)

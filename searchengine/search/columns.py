@@ -126,16 +126,16 @@ class Columns:
     @classmethod
     def of(cls, catalog: Catalog) -> Columns:
         """Read the columns of a library."""
-        return cls.empty().followed(catalog)
+        return cls.empty().refreshed(catalog)
 
-    def followed(self, catalog: Catalog) -> Columns:
+    def refreshed(self, catalog: Catalog) -> Columns:
         """Return the columns as the catalog is now; at the cost of what has changed."""
         seq = catalog.seq()
         if seq == self.seq:
             return self
         if seq < self.seq:  # the catalog was restored from a copy
             return Columns.of(catalog)
-        described, gone = catalog.described(self.seq)
+        described, gone = catalog.descriptions(self.seq)
         return self.with_changes(seq, described, gone)
 
     def by_date(self, *, newest: bool) -> Order:

@@ -205,8 +205,7 @@ class Engine:
         Raises:
             ImageError: It is no picture.
         """
-        in_views = self.texts.reads_views
-        return self._resolver.picture_in(file, name, self.encoder, in_views=in_views)
+        return self._resolver.picture_in(file, name, in_views=self.texts.reads_views)
 
     # Tags and taught words
 
@@ -270,7 +269,7 @@ class Engine:
         known = [self._resolver.picture(picture) for picture in pictures]
         vectors = {one.sha256: (one.path, one.vector) for one in known if one.sha256 is not None}
         self._taught.teach(tag_name(name), vectors)
-        self.tags.outdate()
+        self.tags.invalidate()
 
     def forget_word(self, name: str) -> None:
         """Forget a word that was taught.
@@ -279,7 +278,7 @@ class Engine:
             QueryError: There is none of that name.
         """
         self._taught.forget(tag_name(name))
-        self.tags.outdate()
+        self.tags.invalidate()
 
     def taught_words(self) -> list[TaughtWord]:
         """Return the taught words by name."""
@@ -344,7 +343,7 @@ class Engine:
     def follow_taught(self) -> None:
         """Take note of words that another process has taught or forgotten."""
         if self._taught.follow():
-            self.tags.outdate()
+            self.tags.invalidate()
 
     def refresh(self) -> None:
         """Bring the index up to what has been written to the catalog since it was opened."""

@@ -30,8 +30,8 @@ from searchengine.search.ranking import (
     Ranking,
     by_confidence,
     by_date,
-    judged,
     nearest,
+    with_matches,
     without_unlikely_end,
 )
 from searchengine.search.resolve import KnownPicture, Resolver, query_vector, refuse_excess
@@ -303,7 +303,7 @@ class Pager:
             return [Ranked(id_, score) for id_, score in rows]
         stored = self._catalog.vectors([id_ for id_, _ in rows], self._encoder.fingerprint)
         kind = kind_of(self._resolver.in_english(query))
-        return judged(rows, stored, vector, kind, matcher, searched)
+        return with_matches(rows, stored, vector, kind, matcher, searched)
 
     def _by_date(self, request: PageRequest, facets: Facets, ids: Ids | None) -> Ranking:
         newest = request.sort != "oldest"

@@ -102,7 +102,7 @@ def nearest(
         width *= 2  # rows have come in before the cursor since the last page
 
 
-def judged(
+def with_matches(
     rows: Sequence[tuple[int, float]],
     stored: Mapping[int, Vector],
     vector: Vector,

@@ -206,39 +206,39 @@ class Resolver:
                 f"{os.fspath(picture)}: cannot be read ({error.strerror}); a picture is given by "
                 'its path, or by its number in the library such as "#12"'
             ) from error
-        vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
-        vector = self._encode(path) if vector is None else vector
-        return KnownPicture(path, digest, vector, self._copies(digest))
+        try:
+            return self._with_content(path, path, digest)
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
 
-    def picture_in(
-        self, file: BytesIO, name: str, encoder: Encoder, *, in_views: bool = False
-    ) -> KnownPicture:
+    def picture_in(self, file: BytesIO, name: str, *, in_views: bool = False) -> KnownPicture:
         """Return the vector of a picture that is given as bytes, and its copies in the library.
 
         Args:
             file: The bytes of a picture file; read from the beginning.
             name: What the picture is called in a query.
-            encoder: The bare model, which says how its pictures are decoded.
             in_views: It may ask for recipes, of a model that reads several views of a picture.
 
         Raises:
             ImageError: It is no picture.
         """
-        from searchengine.images import open_for
-
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        known = self._with_content(name, file, digest)
+        file.seek(0)
+        return replace(known, viewed=self._viewed(file, known.vector)) if in_views else known
+
+    def _with_content(self, name: str, source: str | BytesIO, digest: str) -> KnownPicture:
+        """Return a picture by its content, with the vector of the library if it is known there."""
+        from searchengine.images import open_for
+
         vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         if vector is None:
-            file.seek(0)
-            # As the file itself would be decoded, so that it has the same vector.
-            vector = encoder.encode_images([open_for(encoder, file)])[0]
-        file.seek(0)
-        viewed = self._viewed(file, vector) if in_views else None
-        return KnownPicture(name, digest, vector, self._copies(digest), viewed)
-
-    def _copies(self, digest: str) -> set[int]:
-        return {picture.id for picture in self._catalog.by_sha256(digest)}
+            # Decoded alike from a file and from bytes, so that both have the same vector.
+            [vector] = self._encoder.encode_images([open_for(self._encoder, source)])
+        copies = {picture.id for picture in self._catalog.by_sha256(digest)}
+        return KnownPicture(name, digest, vector, copies)
 
     def viewed(self, picture: KnownPicture) -> Vector:
         """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
@@ -272,16 +272,6 @@ class Resolver:
         copies = self._catalog.by_sha256(picture.sha256) if picture.sha256 else []
         ids = {id_, *(copy.id for copy in copies)}
         return KnownPicture(picture.path, picture.sha256, vector, ids)
-
-    def _encode(self, path: str) -> Vector:
-        from searchengine.images import open_for
-
-        try:
-            vectors: Vectors = self._encoder.encode_images([open_for(self._encoder, path)])
-        except ImageError as error:
-            raise QueryError(f"{error}; a query needs a picture that can be read") from error
-        vector: Vector = vectors[0]
-        return vector
 
 
 def refuse_excess(query: Query) -> None:

@@ -77,7 +77,7 @@ class Tags:
             )
         self._taught.renew_all()
         tagger, fingerprint = self._tagger, self._encoder.fingerprint
-        waiting = self._store.unguessed(fingerprint, tagger.version)
+        waiting = self._store.without_guesses(fingerprint, tagger.version)
         least = matcher.bands["words"]["maybe"]
         count = 0
         for start in range(0, len(waiting), BATCH):
@@ -94,7 +94,7 @@ class Tags:
                     ]
                     for one, guesses in zip(ids, tags, strict=True)
                 }
-                self._store.guess(believed, fingerprint, tagger.version)
+                self._store.write_guesses(believed, fingerprint, tagger.version)
                 count += sum(map(len, believed.values()))
             if progress is not None:
                 progress(min(start + BATCH, len(waiting)), len(waiting))
@@ -179,7 +179,7 @@ class Tags:
         """Return a name as it stands and in English: the user's tags may be in any language."""
         return tuple(dict.fromkeys([one.name, self._polyglot.english(one.name)]))
 
-    def outdate(self) -> None:
+    def invalidate(self) -> None:
         """Take note that the taught words have changed."""
         self.__dict__.pop("_tagger", None)
 

@@ -123,7 +123,7 @@ class TextIndexes:
 
     def _lacking(self, model: TextModel) -> list[int]:
         is_general = model.fingerprint == self.general.fingerprint
-        return self.store.lacking(model.fingerprint, None if is_general else "recipe")
+        return self.store.unembedded(model.fingerprint, None if is_general else "recipe")
 
     def _embed(self, model: TextModel, progress: Progress) -> int:
         lacking = self._lacking(model)

@@ -200,7 +200,7 @@ class Texts(TextIndexes):
         """
         if not having and not lacking:
             return None if kind is None else self.store.ids(kind)
-        passing = np.intersect1d(self.store.ids(kind), self.store.listing())
+        passing = np.intersect1d(self.store.ids(kind), self.store.with_ingredients())
         if having:
             self._parse_ingredients()
             known = self.store.ingredient_names()

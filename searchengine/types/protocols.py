@@ -74,6 +74,20 @@ class Encoder(Protocol):
         ...
 
 
+class Preparing(Protocol):
+    """What says how its pictures are decoded: an encoder, or a captioner."""
+
+    @property
+    def decode_size(self) -> int:
+        """As of `Encoder`."""
+        ...
+
+    @property
+    def prepare(self) -> Prepare | None:
+        """As of `Encoder`."""
+        ...
+
+
 @runtime_checkable
 class Vocabulary(Protocol):
     """What an encoder that works word by word can say about words it does not know."""

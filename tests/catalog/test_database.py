@@ -277,7 +277,7 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
     assert catalog.get([7])[7].path == "/photos/a.jpg"
     np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
     assert tags.of([7], "f") == [StoredTag(7, "sunset", "user", None)]
-    tags.guess({7: [("dog", 0.5)]}, "f", "v")
+    tags.write_guesses({7: [("dog", 0.5)]}, "f", "v")
     assert [tag.confidence for tag in tags.of([7], "f")] == [0.5, None]
     catalog.close()
 

@@ -73,7 +73,7 @@ def test_a_new_version_keeps_its_number_and_loses_what_models_made_of_the_old_on
     assert store.get([one])[one].document == newer
     assert store.ingredient_names() == ["ham"]
     assert (store.searchable("m"), store.searchable("other")) == (0, 0)
-    assert (store.lacking("m"), store.lacking("other")) == ([], [one])
+    assert (store.unembedded("m"), store.unembedded("other")) == ([], [one])
     assert store.add_vectors("other", {one: (digest, vector(2))}) == 0  # of the old version
 
 

@@ -167,17 +167,17 @@ def test_columns_that_follow_are_those_that_are_read_anew(catalog: Catalog) -> N
         record("/photos/2.png"),
         record("/photos/3.jpg"),
     )
-    columns = columns.followed(catalog)
+    columns = columns.refreshed(catalog)
     assert content(columns) == content(Columns.of(catalog))
     write(catalog, record("/photos/2.png", year=2021, camera="New"), record("/photos/0.jpg"))
     catalog.forget("/photos/a")
-    columns = columns.followed(catalog)
+    columns = columns.refreshed(catalog)
     assert content(columns) == content(Columns.of(catalog))
     assert first not in columns.ids
     assert {second, third} < set(columns.ids.tolist())
     catalog.sweep("/photos", catalog.begin_scan("/photos", 1))
-    assert len(columns.followed(catalog).ids) == 0
-    assert columns.followed(catalog).followed(catalog).seq == catalog.seq()
+    assert len(columns.refreshed(catalog).ids) == 0
+    assert columns.refreshed(catalog).refreshed(catalog).seq == catalog.seq()
 
 
 def test_old_columns_stay_as_they_are_when_new_ones_are_made(catalog: Catalog) -> None:
@@ -185,7 +185,7 @@ def test_old_columns_stay_as_they_are_when_new_ones_are_made(catalog: Catalog) -
     old = Columns.of(catalog)
     before = content(old)
     write(catalog, record("/photos/1.jpg", year=1999), record("/photos/b/2.jpg", camera="New"))
-    assert content(old.followed(catalog)) != before
+    assert content(old.refreshed(catalog)) != before
     assert content(old) == before
 
 
@@ -194,7 +194,9 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     store = catalog.tags
     synonym = VOCABULARY.entries[0].synonyms or (VOCABULARY.entries[0].name,)
     name = VOCABULARY.entries[0].name
-    store.guess({ids[0]: [(name, 0.9)], ids[1]: [(name, 0.4), ("my hat", 0.3)]}, "f" * 64, "v")
+    store.write_guesses(
+        {ids[0]: [(name, 0.9)], ids[1]: [(name, 0.4), ("my hat", 0.3)]}, "f" * 64, "v"
+    )
     store.set_tag([ids[2]], synonym[0], "user")
     store.set_tag([ids[1]], name, "no")
     store.set_tag([ids[3]], "my hat", "user")

@@ -115,7 +115,7 @@ def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, fingerprint = live.engine.catalog.tags, live.engine.encoder.fingerprint
-    store.guess({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
+    store.write_guesses({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
     store.set_tag([1], "mine", "user")
     live.refresh()
     assert tagged(live) == {"cat": {1, 2}, "mine": {1}}

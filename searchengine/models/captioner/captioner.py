@@ -24,7 +24,7 @@ from searchengine.models.captioner import beam
 from searchengine.models.captioner.decoder import Decoder
 from searchengine.models.captioner.words import UNKNOWN, CaptionWords
 from searchengine.models.stored import StoredModel
-from searchengine.types import Caption, PathLike
+from searchengine.types import Caption, PathLike, Prepare, Preparing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,21 +42,12 @@ SURENESS = "sureness"
 """The group of the files that say what a log-probability is worth."""
 
 
-class FeatureEncoder(Protocol):
+class FeatureEncoder(Preparing, Protocol):
     """What a captioner needs of a joint model."""
 
     @property
     def fingerprint(self) -> str:
         """What its features belong to."""
-        ...
-
-    @property
-    def decode_size(self) -> int:
-        """Pixels per side that pictures are scaled to."""
-        ...
-
-    def prepare(self, image: Image) -> Image:
-        """Scale a picture as the CNN wants it."""
         ...
 
     def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
@@ -175,9 +166,10 @@ class Captioner(StoredModel):
         """Pixels per side that pictures are scaled to; decoding finer than that is wasted."""
         return self._encoder.decode_size
 
-    def prepare(self, image: Image) -> Image:
-        """Scale a picture as the CNN wants it; safe to call in any thread."""
-        return self._encoder.prepare(image)
+    @property
+    def prepare(self) -> Prepare | None:
+        """What is done to a picture while it is decoded, as the CNN wants it."""
+        return self._encoder.prepare
 
     def decode(
         self, features: npt.NDArray[np.floating[Any]], *, width: int = BEAM, begin: str = ""
