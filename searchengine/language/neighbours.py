@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import QueryError, UnknownWords, named
-from searchengine.language.reader import Reader
+from searchengine.language.translator import Translator
 from searchengine.language.words import WordVectors
 from searchengine.vectors import unit_or_zero
 
@@ -38,11 +38,11 @@ class Neighbours:
 
     Args:
         table: The words.
-        reader: Puts words of other languages into English; nobody does if None.
+        translator: Puts words of other languages into English; nobody does if None.
     """
 
-    def __init__(self, table: WordVectors, reader: Reader | None = None) -> None:
-        self._table, self._reader = table, reader
+    def __init__(self, table: WordVectors, translator: Translator | None = None) -> None:
+        self._table, self._translator = table, translator
 
     def near(self, word: str, limit: int = 10) -> list[WordScore]:
         """Return the words most like a word or phrase, the nearest first.
@@ -121,8 +121,8 @@ class Neighbours:
         return np.asarray(mean / length if length > 0 else mean, dtype=np.float32)
 
     def _rows(self, word: str) -> list[int]:
-        if self._reader is not None:
-            word = self._reader.translate(word) or word
+        if self._translator is not None:
+            word = self._translator.translate(word) or word
         rows, missing = self._table.find(word)
         unknown = self._table.unknown(word) if missing else []
         if unknown and rows:

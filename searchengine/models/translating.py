@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from searchengine.errors import UnknownWords
 from searchengine.language.aliases import ENGLISH
-from searchengine.language.reader import Piece, Reader, knowing
 from searchengine.language.spelling import fold, script
+from searchengine.language.translator import Piece, Translator, knowing
 from searchengine.language.words import WordVectors
 from searchengine.models.wrapping import EncoderWrapper, ExplainableWrapper
 from searchengine.types import (
@@ -25,13 +25,15 @@ from searchengine.types import (
 from searchengine.vectors import unit_rows
 
 
-def reader_for(encoder: object, language: str | None) -> Reader:
+def translator_for(encoder: object, language: str | None) -> Translator:
     """Return what reads texts for a model, by the words that it knows.
 
     A model that has no table of words is taken to know what is written in Latin letters.
     """
     table = getattr(encoder, "words", None)
-    return Reader(knowing(table.find) if isinstance(table, WordVectors) else _is_latin, language)
+    return Translator(
+        knowing(table.find) if isinstance(table, WordVectors) else _is_latin, language
+    )
 
 
 def _is_latin(text: str) -> bool:
@@ -45,17 +47,17 @@ def with_languages(encoder: Encoder, language: str | None) -> Translating:
         encoder: Reads English.
         language: What comes first where a word is of several languages; None for English.
     """
-    reader = reader_for(encoder, language)
+    translator = translator_for(encoder, language)
     kind = _ExplainableTranslating if isinstance(encoder, Explainable) else Translating
-    return kind(encoder, reader)
+    return kind(encoder, translator)
 
 
 class Translating(EncoderWrapper):
     """An encoder whose texts are put into English first."""
 
-    def __init__(self, encoder: Encoder, reader: Reader) -> None:
+    def __init__(self, encoder: Encoder, translator: Translator) -> None:
         super().__init__(encoder)
-        self.reader = reader
+        self.translator = translator
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, shape (n, dim).
@@ -63,7 +65,7 @@ class Translating(EncoderWrapper):
         Raises:
             UnknownWords: No word of a text is known.
         """
-        read = [self.reader.read(text) for text in texts]
+        read = [self.translator.read(text) for text in texts]
         if not any(_is_changed(pieces) for pieces in read):
             return self._encoder.encode_texts(texts)
         rows = [
@@ -77,7 +79,7 @@ class Translating(EncoderWrapper):
         if not isinstance(self._encoder, Vocabulary):
             return []
         unknown: dict[str, UnknownWord] = {}
-        for piece in self.reader.read(text):
+        for piece in self.translator.read(text):
             left = max(0, suggestions - len(unknown))
             if piece.language != ENGLISH:
                 continue
@@ -92,20 +94,20 @@ class Translating(EncoderWrapper):
 
     def _nearest(self, word: str, left: int) -> str | None:
         """Return a near spelling in another language while any may still be looked for."""
-        return self.reader.nearest(word) if left > 0 and len(word) <= _LONGEST else None
+        return self.translator.nearest(word) if left > 0 and len(word) <= _LONGEST else None
 
     def translated(self, text: str) -> list[Translated]:
         """Return the words of a text that were put into English, in order, each once."""
         words = {
             piece.source: Translated(piece.source, piece.english, piece.language)
-            for piece in self.reader.read(text)
+            for piece in self.translator.read(text)
             if piece.is_translated and fold(piece.source) != piece.english
         }
         return list(words.values())
 
     def english(self, text: str) -> str:
         """Return a text in English, as it is if it is English."""
-        pieces = self.reader.read(text)
+        pieces = self.translator.read(text)
         return _english(pieces) if _is_changed(pieces) else text
 
     def _row(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float32]:
@@ -119,7 +121,7 @@ class _ExplainableTranslating(Translating, ExplainableWrapper):
     """The same for an encoder whose scores can be split: parts are called as the user wrote."""
 
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
-        pieces = self.reader.read(text)
+        pieces = self.translator.read(text)
         if not _is_changed(pieces):
             return self._explainable.encode_words(text)
         return self._encode_pieces(pieces)

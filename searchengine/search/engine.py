@@ -15,8 +15,8 @@ from searchengine.config import Settings, load_settings
 from searchengine.errors import UnknownPicture
 from searchengine.indexes.sync import open_index, synchronise
 from searchengine.language.query import parsed
-from searchengine.language.reader import Reader
 from searchengine.language.tag_vocabulary import tag_name
+from searchengine.language.translator import Translator
 from searchengine.models.calibration import matcher_of
 from searchengine.models.captioner.loading import DEFAULT as CAPTIONER
 from searchengine.models.captioner.loading import Captioners
@@ -80,7 +80,7 @@ class Engine:
         self.catalog, self.encoder, self.index = catalog, encoder, index
         self._taught = TaughtWords(catalog, encoder)
         self._translating = with_languages(encoder, settings.lang or None)
-        self.languages: Reader = self._translating.reader
+        self.languages: Translator = self._translating.translator
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
         self.tags = Tags(catalog, encoder, self._taught, self._translating)

@@ -56,7 +56,7 @@ class FeatureEncoder(Preparing, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sureness:
+class CaptionCalibration:
     """How probable it is that a caption is mostly true: a logistic curve over its log-probability.
 
     Attributes:
@@ -73,7 +73,7 @@ class Sureness:
         return 0.5 * math.tanh(0.5 * (self.slope * logprob + self.offset)) + 0.5
 
     @classmethod
-    def load(cls, path: Path) -> Sureness:
+    def load(cls, path: Path) -> CaptionCalibration:
         """Read a JSON file; raise ModelError if it is something else."""
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
@@ -117,10 +117,10 @@ class Captioner(StoredModel):
         return CaptionWords.load(path, str(self._config.text.get("level")))
 
     @cached_property
-    def sureness(self) -> Sureness | None:
+    def sureness(self) -> CaptionCalibration | None:
         """What a log-probability is worth, None if nobody has fitted that yet."""
         parts = files.attached(self._folder, self._config, SURENESS)
-        return Sureness.load(parts[".json"]) if parts else None
+        return CaptionCalibration.load(parts[".json"]) if parts else None
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -233,9 +233,9 @@ class Captioner(StoredModel):
             decoder = Decoder(weights, settings["cell"], settings["attention"])
         except Exception as error:  # a damaged archive makes NumPy raise nearly anything
             raise ModelError(f"{path}: not a decoder ({error}); install the model again") from error
-        if decoder.vocabulary != len(self.words):
+        if decoder.vocabulary_size != len(self.words):
             raise ModelError(
-                f"{path}: weights for {decoder.vocabulary} words, the vocabulary has "
+                f"{path}: weights for {decoder.vocabulary_size} words, the vocabulary has "
                 f"{len(self.words)}; train the captioner anew"
             )
         return decoder

@@ -76,7 +76,7 @@ class Decoder:
         return self._w
 
     @property
-    def vocabulary(self) -> int:
+    def vocabulary_size(self) -> int:
         """How many words it chooses from."""
         return len(self._w["embedding.weight"])
 

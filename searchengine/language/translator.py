@@ -83,7 +83,7 @@ class _Token:
     written: str
 
 
-class Reader:
+class Translator:
     """Read texts as English.
 
     Args:
