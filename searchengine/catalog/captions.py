@@ -56,7 +56,7 @@ def caption_keys(text: str) -> tuple[str, ...]:
 class CaptionCatalog(Store):
     """Read and write captions; `Catalog.captions` is one."""
 
-    def of(self, ids: Iterable[int]) -> dict[int, StoredCaption]:
+    def get(self, ids: Iterable[int]) -> dict[int, StoredCaption]:
         """Return the captions of pictures; ids without one are absent."""
         with self._reader.begin() as connection:
             rows = select_in(connection, _CAPTIONS, CaptionRow.image_id, ids)

@@ -60,7 +60,7 @@ class TagCount:
 class TagCatalog(Store):
     """Read and write tags and taught words; `Catalog.tags` is one."""
 
-    def of(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
+    def get(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
         """Return the tags of pictures, of guesses those of one model, by picture and name."""
         query = _TAGS.where(_of_model(fingerprint))
         with self._reader.begin() as connection:
@@ -196,12 +196,12 @@ class TagCatalog(Store):
     def taught(self) -> dict[str, dict[str, str]]:
         """Return the names of the taught words, and paths by sha256 of the pictures of each."""
         query = select(TaughtPictureRow.name, TaughtPictureRow.sha256, TaughtPictureRow.path)
-        found: dict[str, dict[str, str]] = {}
+        pictures: dict[str, dict[str, str]] = {}
         with self._reader.begin() as connection:
             ordered = query.order_by(TaughtPictureRow.name, TaughtPictureRow.path)
             for name, digest, path in connection.execute(ordered):
-                found.setdefault(name, {})[digest] = path
-        return found
+                pictures.setdefault(name, {})[digest] = path
+        return pictures
 
     def taught_vectors(self, fingerprint: str) -> dict[str, Vector]:
         """Return the vectors of the taught words in the space of a model, by name."""

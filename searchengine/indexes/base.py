@@ -14,7 +14,7 @@ from searchengine.types import Ids, Scores, Stamp, Vectors
 
 
 class FileIndex(ABC):
-    """A `VectorIndex` over rows in memory, or mapped from a file.
+    """A `VectorIndex` over rows in memory, or mapped from a file, which is opened here.
 
     Args:
         path: File stem in the library, or None to stay in memory. A file is mapped, not read.

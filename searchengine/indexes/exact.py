@@ -35,7 +35,7 @@ class ExactIndex(FileIndex):
     def __init__(self, path: Path | None) -> None:
         self._table: Table = _empty(0, 0)  # may have room for more than `_count` records
         self._count = 0
-        super().__init__(path)
+        super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
         return self._count

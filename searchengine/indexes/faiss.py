@@ -34,7 +34,7 @@ class FaissIndex(FileIndex):
     def __init__(self, path: Path | None) -> None:
         self._index: Any = None  # faiss.IndexIDMap over a flat index; None: width not known yet
         self._mapped = False
-        super().__init__(path)
+        super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
         return int(self._index.ntotal) if self._index is not None else 0

@@ -328,7 +328,7 @@ class WordVectors:
             row = self._unmarked.get(plain)
         if row is None and " " in word:  # "golden retrievers"; a single word's plural has a row
             rows = map(self.row, _singulars(plain))
-            row = next((found for found in rows if found is not None), None)
+            row = next((row for row in rows if row is not None), None)
         return row
 
     @cached_property

@@ -270,7 +270,7 @@ class TagTable:
         pictures: Sequence[int],
     ) -> TagTable:
         """Return the table with the tags of a few pictures read anew."""
-        tags = store.of(pictures, fingerprint)
+        tags = store.get(pictures, fingerprint)
         refused = {(tag.image_id, tag.name) for tag in tags if tag.source == "no"}
         having: dict[tuple[str, int], float] = {}
         for tag in tags:

@@ -220,7 +220,7 @@ class Engine:
             UnknownPicture, QueryError: The picture cannot be read.
         """
         known = self._resolver.picture(picture)
-        return self.tags.of(known.vector, self._rows_of(known), limit)
+        return self.tags.for_picture(known.vector, self._rows_of(known), limit)
 
     def edit_tags(
         self,

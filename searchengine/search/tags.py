@@ -43,7 +43,7 @@ class Tags:
         """The words that the model may propose."""
         return TagVocabulary.load()
 
-    def of(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
+    def for_picture(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
         """Return the user's tags of a picture, then the model's that the user has not denied.
 
         Args:
@@ -51,7 +51,7 @@ class Tags:
             ids: Its rows in the library, none if it has none.
             limit: Most guesses.
         """
-        stored = self._store.of(ids, self._encoder.fingerprint)
+        stored = self._store.get(ids, self._encoder.fingerprint)
         own = sorted({tag.name for tag in stored if tag.source == "user"})
         settled = {self.vocabulary.canonical(tag.name) for tag in stored if tag.source != "guess"}
         [guesses] = self._tagger.tag(vector[None], limit + len(settled))
@@ -115,7 +115,7 @@ class Tags:
             QueryError: No picture has the tag, nor could the model guess it.
         """
         tag = _checked(name)
-        has = {stored.name for stored in self._store.of(ids, self._encoder.fingerprint)}
+        has = {stored.name for stored in self._store.get(ids, self._encoder.fingerprint)}
         synonyms = sorted(has.intersection(self.vocabulary.same(tag))) or [tag]
         if tag not in has and tag not in self.vocabulary and synonyms == [tag]:
             known = ", ".join(sorted(has)) or "none"
@@ -130,7 +130,7 @@ class Tags:
             QueryError: The model does not guess that; the user's own words are added.
         """
         tag = self.vocabulary.canonical(_checked(name))
-        stored = {known.name for known in self._store.of(ids, self._encoder.fingerprint)}
+        stored = {known.name for known in self._store.get(ids, self._encoder.fingerprint)}
         guesses = {guess.name for guess in self._tagger.tag(vector[None], STORED)[0]} | stored
         if tag not in guesses:
             raise QueryError(f"{name!r}: not a guess for this picture; to add it anyway: --add")

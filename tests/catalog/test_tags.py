@@ -42,7 +42,7 @@ def library(tmp_path):
 
 
 def said(tags: TagCatalog, *ids: int, model: str = "m") -> set[tuple[int, str, str]]:
-    return {(tag.image_id, tag.name, tag.source) for tag in tags.of(ids, model)}
+    return {(tag.image_id, tag.name, tag.source) for tag in tags.get(ids, model)}
 
 
 def holders(tags: TagCatalog, names: list[str]) -> dict[int, float]:
@@ -90,9 +90,9 @@ def test_guesses_of_another_model_are_not_told(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.write_guesses({one: [("dog", 0.9)]}, "other", "v")
-    assert tags.of([one], "m") == []
+    assert tags.get([one], "m") == []
     assert holders(tags, ["dog"]) == {}
-    assert tags.of([one], "other") == [StoredTag(one, "dog", "guess", 0.9)]
+    assert tags.get([one], "other") == [StoredTag(one, "dog", "guess", 0.9)]
     assert tags.without_guesses("m", "v") == [one]
 
 

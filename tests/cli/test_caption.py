@@ -168,7 +168,7 @@ def library(options: list[str], photos: Path, tmp_path: Path) -> Path:
 
 def stored(library: Path) -> dict[str, tuple[str, bool]]:
     catalog = Catalog(open_database(library, create=False))
-    found = catalog.captions.of(catalog.present().tolist())
+    found = catalog.captions.get(catalog.present().tolist())
     paths = catalog.get(found)
     catalog.close()
     return {Path(paths[id_].path).name: (one.text, one.sure) for id_, one in found.items()}
@@ -227,7 +227,7 @@ def test_captions_of_what_was_forgotten_or_edited_meanwhile_are_not_stored(libra
     store.write(dict.fromkeys((first, edited, gone), one), "f")
     assert [waiting.id for waiting in store.waiting("f")] == [second.id, third.id]
     assert len(store.waiting("another captioner")) == 3
-    assert store.of([first.id])[first.id].logprob == pytest.approx(-0.8)
+    assert store.get([first.id])[first.id].logprob == pytest.approx(-0.8)
     assert store.holders("man") == store.holders("MEN two") == {first.id: 1.0}
     assert store.holders("man dog") == {}
     assert store.count() == 1
