@@ -2,26 +2,6 @@
 
 Libraries raise them; the command line maps them to exit codes and the web layer to HTTP codes, each
 in one place. A message says what, where, why, and what to do.
-
-::
-
-    LexpixError
-    ├── QueryError                  the question cannot be answered as put
-    │   ├── QuerySyntaxError        it does not parse
-    │   ├── UnknownWords            no word of a term is known
-    │   ├── UnknownPicture          a file that is not there, or an id that nobody has
-    │   ├── UnknownText             the same of a text
-    │   └── CancelledQuery          the terms add up to nothing
-    ├── NothingIndexed              the library has no picture to answer with
-    ├── ConfigError                 a setting that cannot be used
-    ├── ImageError                  a file that is no readable picture
-    ├── ChangedFile                 a file that is not the picture that was indexed
-    ├── RootError                   a folder that is absent, empty or not the volume it was
-    ├── LibraryError                the catalog cannot be opened, read or upgraded
-    ├── IndexFileError              an index file that cannot be read; it will be rebuilt
-    ├── ModelError                  a model folder that is incomplete or was changed
-    ├── TrainingDataError           pairs or word vectors that cannot be trained on
-    └── MissingPlugin               an extra that is not installed, or a name that nobody provides
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A word that the model knows is English where it is an English word; what else it
 language only counts if that language was asked for. Words that are no English are looked up as they
 stand, then without their inflection, then without their marks. Where a word means several things,
 what decides is, in this order: the language that was asked for, the languages of the other words
-of the text, the languages that are preferred (`preferring`), and how sure the table is.
+of the text, the languages that are preferred (`prefer`), and how sure the table is.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from searchengine.language.aliases import (
     Meanings,
 )
 from searchengine.language.misspelling import nearest_alias
-from searchengine.language.preferring import preferred
+from searchengine.language.preference import preferred
 from searchengine.language.spelling import fold, plain_emoji, script, tokens, unmarked
 
 PHRASE = 5

@@ -24,7 +24,7 @@ from searchengine.language import query
 from searchengine.models.captioner.captioner import Captioner
 from searchengine.models.joint import JointEncoder
 from searchengine.search.engine import Engine
-from searchengine.types import Caption, Query, TagFilter
+from searchengine.types import Caption, Filter, Query
 from tests.support.drawn_captions import GRID, draw
 
 
@@ -242,16 +242,16 @@ def test_words_of_captions_are_looked_for_in_the_singular() -> None:
 def test_a_filter_of_captions_is_read_and_written() -> None:
     asked = query.parse('beach caption:dog - caption:"two men" tag:sea')
     assert asked.filters == (
-        TagFilter("dog", kind="caption"),
-        TagFilter("two men", True, "caption"),
-        TagFilter("sea"),
+        Filter("dog", kind="caption"),
+        Filter("two men", True, "caption"),
+        Filter("sea"),
     )
     assert query.parse(query.format(asked)) == asked
 
 
 @given(st.text(min_size=1).map(lambda text: " ".join(text.split())).filter(bool), st.booleans())
 def test_any_filter_of_captions_survives_writing(name: str, excluded: bool) -> None:
-    asked = Query((), (TagFilter(name, excluded, "caption"),))
+    asked = Query((), (Filter(name, excluded, "caption"),))
     assert query.parse(query.format(asked)) == asked
 
 

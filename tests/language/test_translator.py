@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from searchengine.errors import ModelError
 from searchengine.language.aliases import ENGLISH, FILE, LONGEST, Aliases, Meaning, packed
-from searchengine.language.preferring import preferring
+from searchengine.language.preference import prefer
 from searchengine.language.translator import Translator, aliases, knowing
 from searchengine.models.joint import JointEncoder
 from searchengine.models.translating import with_languages
@@ -31,6 +32,15 @@ def model() -> JointEncoder:
     encoder = load_model()
     assert isinstance(encoder, JointEncoder)
     return encoder
+
+
+@contextlib.contextmanager
+def preferring(languages: Sequence[str]) -> Iterator[None]:
+    prefer(languages)
+    try:
+        yield
+    finally:
+        prefer([])
 
 
 def translator(language: str | None = None) -> Translator:

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 
 _preferred: ContextVar[tuple[str, ...]] = ContextVar("preferred languages", default=())
-
-
-@contextlib.contextmanager
-def preferring(languages: Sequence[str]) -> Iterator[None]:
-    """Prefer languages, the first most, where a word means several things, within this context."""
-    token = _preferred.set(())
-    prefer(languages)
-    try:
-        yield
-    finally:
-        _preferred.reset(token)
 
 
 def prefer(languages: Sequence[str]) -> None:
