@@ -3,10 +3,6 @@
 Every write that an index must learn of is one transaction that takes the write lock first and then
 the next `seq`, so the order of seq is the order of commits, and "all rows above the seq I know" is
 all that an index has missed. A row that is removed leaves a tombstone with the seq of its end.
-
-Vectors that are added to rows which did not change take the next seq but give it to no row: the
-index of the model in use has nothing to do, and one of the other model, if there is any, notices
-by its count that it is behind (see `indexes.sync`).
 """
 
 from __future__ import annotations

@@ -59,9 +59,10 @@ def synchronise(index: VectorIndex, catalog: IndexedStore, fingerprint: str, dim
         _rebuild(index, catalog, fingerprint, dim)
     else:
         _apply(index, catalog, fingerprint, after=stamp.seq)
-        # Vectors that were added to pictures which did not change are in no delta (`embeddings`),
-        # and a catalog that was restored and has overtaken the stamp looks like an ordinary one.
-        # The count gives both away; only a restored catalog may happen to have the same.
+        # Vectors that were added to rows which did not change took a seq but gave it to no row, so
+        # they are in no delta; and a catalog that was restored and has overtaken the stamp looks
+        # like an ordinary one. The count gives both away; only a restored catalog may happen to
+        # have the same.
         if len(index) != catalog.searchable(fingerprint) and catalog.seq() == seq:
             log.info("the index does not fit the catalog; rebuilding it")
             _rebuild(index, catalog, fingerprint, dim)
