@@ -95,4 +95,4 @@ def guess_tags(catalog: Catalog, fingerprint: str, count: int) -> None:
             id_: [(names[one], 0.5) for one in set(row)]
             for id_, row in zip(batch, drawn.tolist(), strict=True)
         }
-        store.guess(guesses, fingerprint, "simulated")
+        store.write_guesses(guesses, fingerprint, "simulated")

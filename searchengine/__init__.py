@@ -5,53 +5,17 @@
 >>> engine.search("a dog on the beach").hits[0].path               # doctest: +SKIP
 """
 
+# ruff: noqa: F403, F405 - `__all__` names them, once
+
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from searchengine.errors import (
-        CancelledQuery,
-        ConfigError,
-        ImageError,
-        IndexFileError,
-        LexpixError,
-        LibraryError,
-        MissingPlugin,
-        ModelError,
-        NothingIndexed,
-        QueryError,
-        QuerySyntaxError,
-        RootError,
-        TrainingDataError,
-        UnknownPicture,
-        UnknownText,
-        UnknownWords,
-    )
+    from searchengine.errors import *
     from searchengine.search.engine import Engine, ModelStatus, Status, load_model, open
-    from searchengine.types import (
-        Answer,
-        Caption,
-        Encoder,
-        Exif,
-        Failure,
-        FileStat,
-        Hit,
-        IndexReport,
-        Picture,
-        Query,
-        Stamp,
-        Tag,
-        TagFilter,
-        TaughtWord,
-        Term,
-        TextAnswer,
-        TextHit,
-        UnknownWord,
-        VectorIndex,
-        Vocabulary,
-    )
+    from searchengine.types import *
 
 __all__ = [
     "Answer",
@@ -63,6 +27,7 @@ __all__ = [
     "Exif",
     "Failure",
     "FileStat",
+    "Filter",
     "Hit",
     "ImageError",
     "IndexFileError",
@@ -81,7 +46,6 @@ __all__ = [
     "Stamp",
     "Status",
     "Tag",
-    "TagFilter",
     "TaughtWord",
     "Term",
     "TextAnswer",

@@ -72,22 +72,22 @@ def load_settings(
     """
     import platformdirs
 
-    given = _read_flags(flags or {})
+    options = _read_flags(flags or {})
     variables = _read_variables(environ)
     user = _read_file(Path(platformdirs.user_config_dir("lexpix", appauthor=False)) / FILE, KEYS)
     default = {"library": Path(platformdirs.user_data_dir("lexpix", appauthor=False))}
-    library: Path = (default | user | variables | given)["library"]
+    library: Path = (default | user | variables | options)["library"]
     # A library that named another library would leave open whose settings hold.
     own = _read_file(library / FILE, tuple(key for key in KEYS if key != "library"))
-    insisted = variables | given
-    yielding = frozenset(KEYS) - insisted.keys()
-    return Settings(**(default | user | own | insisted), yielding=yielding)
+    explicit = variables | options
+    yielding = frozenset(KEYS) - explicit.keys()
+    return Settings(**(default | user | own | explicit), yielding=yielding)
 
 
 def _read_flags(flags: Mapping[str, object]) -> dict[str, Any]:
-    given = {key: value for key, value in flags.items() if value is not None}
-    _check_names("flags", given, KEYS)
-    return {key: _usable(key, value, f"--{key}", Path()) for key, value in given.items()}
+    options = {key: value for key, value in flags.items() if value is not None}
+    _check_names("flags", options, KEYS)
+    return {key: _usable(key, value, f"--{key}", Path()) for key, value in options.items()}
 
 
 def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:

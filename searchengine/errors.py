@@ -2,31 +2,15 @@
 
 Libraries raise them; the command line maps them to exit codes and the web layer to HTTP codes, each
 in one place. A message says what, where, why, and what to do.
-
-::
-
-    LexpixError
-    ├── QueryError                  the question cannot be answered as put
-    │   ├── QuerySyntaxError        it does not parse
-    │   ├── UnknownWords            no word of a term is known
-    │   ├── UnknownPicture          a file that is not there, or an id that nobody has
-    │   ├── UnknownText             the same of a text
-    │   └── CancelledQuery          the terms add up to nothing
-    ├── NothingIndexed              the library has no picture to answer with
-    ├── ConfigError                 a setting that cannot be used
-    ├── ImageError                  a file that is no readable picture
-    ├── ChangedFile                 a file that is not the picture that was indexed
-    ├── RootError                   a folder that is absent, empty or not the volume it was
-    ├── LibraryError                the catalog cannot be opened, read or upgraded
-    ├── IndexFileError              an index file that cannot be read; it will be rebuilt
-    ├── ModelError                  a model folder that is incomplete or was changed
-    ├── TrainingDataError           pairs or word vectors that cannot be trained on
-    └── MissingPlugin               an extra that is not installed, or a name that nobody provides
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from searchengine.types import UnknownWord
 
 
 class LexpixError(Exception):
@@ -61,15 +45,28 @@ class UnknownWords(QueryError):
     def __init__(self, words: Sequence[str], suggestions: Sequence[str | None] = ()) -> None:
         self.words = tuple(words)
         self.suggestions = tuple(suggestions) or (None,) * len(self.words)
-        named = ", ".join(
-            f"{word!r} (did you mean {near!r}?)" if near else repr(word)
-            for word, near in zip(self.words, self.suggestions, strict=True)
-        )
+        pairs = zip(self.words, self.suggestions, strict=True)
         super().__init__(
-            f"no word of the query is known to the model: {named}; use other words"
+            f"no word of the query is known to the model: {_spelled(pairs)}; use other words"
             if self.words
             else "the text has no word to search by"
         )
+
+    @classmethod
+    def of(cls, words: Sequence[UnknownWord]) -> UnknownWords:
+        """Return the error for words with their suggestions."""
+        return cls([one.word for one in words], [one.suggestion for one in words])
+
+
+def named(words: Iterable[UnknownWord]) -> str:
+    """Return unknown words and their suggestions as a message has them."""
+    return _spelled((one.word, one.suggestion) for one in words)
+
+
+def _spelled(words: Iterable[tuple[str, str | None]]) -> str:
+    return ", ".join(
+        f"{word!r} (did you mean {near!r}?)" if near else repr(word) for word, near in words
+    )
 
 
 class UnknownPicture(QueryError):

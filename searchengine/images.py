@@ -21,7 +21,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from searchengine.errors import ImageError
-from searchengine.types import Encoder, Exif, PathLike, Prepare
+from searchengine.types import Exif, PathLike, Prepare, Preparing
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"}
@@ -125,10 +125,15 @@ def open_image(
 
 
 def open_for(
-    encoder: Encoder, source: PathLike | BinaryIO, *, max_pixels: int = MAX_PIXELS
+    model: Preparing, source: PathLike | BinaryIO | Image.Image, *, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """Decode a picture as an encoder wants it; arguments and errors are those of `open_image`."""
-    size, prepare = encoder.decode_size, encoder.prepare
+    """Decode a picture as a model wants it; one that is opened already is only prepared.
+
+    Arguments and errors are those of `open_image`.
+    """
+    size, prepare = model.decode_size, model.prepare
+    if isinstance(source, Image.Image):
+        return source if prepare is None else prepare(source)
     return open_image(source, size=size, prepare=prepare, max_pixels=max_pixels)
 
 
@@ -162,11 +167,11 @@ def format_in(file: BinaryIO) -> str | None:
     """
     try:
         with Image.open(file, formats=_FORMATS) as image:
-            found = image.format
+            name = image.format
     except Exception:  # as in `_read`
-        found = None
+        name = None
     file.seek(0)
-    return None if found is None else _SAME_FORMAT.get(found, found.lower())
+    return None if name is None else _SAME_FORMAT.get(name, name.lower())
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

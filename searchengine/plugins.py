@@ -61,23 +61,23 @@ def require(group: str, name: str, made: object, protocol: type) -> None:
         members = "\n".join(f"  {member}: {what}" for member, what in lacking.items())
         raise MissingPlugin(
             f"{GROUPS[group]} {name!r}{_origin(_find(group, name))} is incomplete; give "
-            f"{type(made).__name__} what {protocol.__module__}.{protocol.__name__} asks for:\n"
+            f"{type(made).__name__} what searchengine.types.{protocol.__name__} asks for:\n"
             f"{members}"
         )
 
 
 def _find(group: str, name: str) -> EntryPoint:
-    found = tuple(_installed(group, tuple(sys.path)).select(name=name))
-    if not found:
+    plugins = tuple(_installed(group, tuple(sys.path)).select(name=name))
+    if not plugins:
         known = ", ".join(names(group)) or "none"
         raise MissingPlugin(f"no {GROUPS[group]} is called {name!r}; installed are: {known}")
-    if len(found) > 1:
+    if len(plugins) > 1:
         raise MissingPlugin(
-            f"{len(found)} plugins are the {GROUPS[group]} {name!r}: "
-            + "; ".join(f"{plugin.value}{_origin(plugin)}" for plugin in found)
+            f"{len(plugins)} plugins are the {GROUPS[group]} {name!r}: "
+            + "; ".join(f"{plugin.value}{_origin(plugin)}" for plugin in plugins)
             + "; keep one of them, by pip uninstall PACKAGE"
         )
-    return found[0]
+    return plugins[0]
 
 
 def _has(made: object, member: str) -> bool:

@@ -86,14 +86,14 @@ def top_k(ids: Ids, scores: Scores, k: int) -> tuple[Ids, Scores]:
     Returns:
         ids and scores, both (q, k), padded with -1 and -inf where n < k.
     """
-    found = np.full((len(scores), k), -1, dtype=np.int64)
-    best = np.full((len(scores), k), -np.inf, dtype=np.float32)
+    best_ids = np.full((len(scores), k), -1, dtype=np.int64)
+    best_scores = np.full((len(scores), k), -np.inf, dtype=np.float32)
     kept = min(k, len(ids))
     for row, line in enumerate(scores if kept else ()):
         # Everything that ties with the k-th best takes part, or ties would be cut arbitrarily.
         threshold = np.partition(line, -kept)[-kept]
         candidates = np.flatnonzero(line >= threshold)
         order = candidates[np.lexsort((ids[candidates], -line[candidates]))][:kept]
-        found[row, :kept] = ids[order]
-        best[row, :kept] = line[order]
-    return found, best
+        best_ids[row, :kept] = ids[order]
+        best_scores[row, :kept] = line[order]
+    return best_ids, best_scores

@@ -246,7 +246,7 @@ def _caption_all(
         rows = catalog.get(catalog.present().tolist()) if sidecar else {}
         said = [
             (rows[one.image_id].path, one.text)
-            for one in catalog.captions.of(rows).values()
+            for one in catalog.captions.get(rows).values()
             if one.sure and (least is None or (one.confidence or 0.0) >= least)
         ]
     for failure in report.failed:

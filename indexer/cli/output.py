@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from searchengine.terminal import printable
+from searchengine.cli.options import json_option, limit_option, picture_of
+from searchengine.cli.output import describe, print_json
 
 if TYPE_CHECKING:
     from indexer.train.match.fit import Figures
     from searchengine.types import Failure
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+__all__ = [
+    "describe",
+    "entries_of",
+    "json_option",
+    "library_option",
+    "limit_option",
+    "model_option",
+    "picture_of",
+    "print_json",
+    "show_captions",
+    "show_figures",
+    "show_recall",
+    "warn",
+]
+
 model_option = click.option(
     "--model", metavar="MODEL", help="A bundled model by name, or the folder of a model."
 )
@@ -24,17 +38,6 @@ library_option = click.option(
     metavar="FOLDER",
     help="Folder of the library; else LEXPIX_LIBRARY, config.toml, or one in your home.",
 )
-limit_option = click.option(
-    "-k", "limit", metavar="N", type=click.IntRange(min=1), help="Most hits to show."
-)
-
-
-def picture_of(text: str) -> str | int:
-    """Return the library id that "#12" names, or else the path, which may have a leading "@"."""
-    number = text.removeprefix("#")
-    if text != number and number.isdecimal():
-        return int(number)
-    return text if os.path.exists(os.path.expanduser(text)) else text.removeprefix("@")
 
 
 def entries_of(value: Any) -> dict[str, Any]:
@@ -42,18 +45,6 @@ def entries_of(value: Any) -> dict[str, Any]:
     import dataclasses
 
     return dataclasses.asdict(value)
-
-
-def print_json(entries: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print a JSON object, or a list, on one line."""
-    import json
-
-    click.echo(json.dumps(entries))
-
-
-def describe(failure: Failure) -> str:
-    """Return a failure as one line that a terminal can show."""
-    return f"{printable(failure.path)}: {printable(failure.reason)}"
 
 
 def warn(failure: Failure) -> None:

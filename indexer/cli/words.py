@@ -196,10 +196,10 @@ def _open(source: str | None, limit: int | None) -> Neighbours:
     from indexer.train.words.source import open_words
     from searchengine.config import load_settings
     from searchengine.language.neighbours import Neighbours
-    from searchengine.language.reader import Reader, knowing
+    from searchengine.language.translator import Translator, knowing
 
     table = open_words(source, limit)
-    return Neighbours(table, Reader(knowing(table.find), load_settings().lang or None))
+    return Neighbours(table, Translator(knowing(table.find), load_settings().lang or None))
 
 
 def _format_of(path: Path) -> Format:

@@ -18,8 +18,8 @@ from indexer.evaluation.labels import ROUNDED
 from indexer.readers.jsonl import read_text
 from searchengine.errors import TrainingDataError
 from searchengine.language.aliases import EMOJI, ENGLISH, PLAIN
-from searchengine.language.reader import aliases
 from searchengine.language.spelling import fold, plain_emoji
+from searchengine.language.translator import aliases
 from searchengine.models.translating import with_languages
 from searchengine.types import Encoder
 

@@ -85,7 +85,7 @@ def plan(
                 seen.append(row)
             else:
                 jobs.append(Job(stat, row, row is not None and row.id in embedded))
-        catalog.seen([row.id for row in seen], scan.number)
+        catalog.mark_seen([row.id for row in seen], scan.number)
         scan.unchanged(seen)
         scan.tally.advance(len(seen))
         yield from jobs

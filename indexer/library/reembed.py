@@ -77,7 +77,7 @@ def reembed(
         ModelError, MissingPlugin: The model cannot run at all.
     """
     had = catalog.searchable(encoder.fingerprint)
-    ids = catalog.embeddings.lacking(encoder.fingerprint)
+    ids = catalog.embeddings.unembedded(encoder.fingerprint)
     look = partial(_look, decode=decoder(catalog, encoder))
     tally = _Tally(on_failure)
     writer = _Writer(catalog, encoder, tally)
@@ -88,7 +88,7 @@ def reembed(
                 writer.take(row, usable)
             progress(done, len(ids))
     writer.write()
-    gone = catalog.embeddings.lacking(encoder.fingerprint, "missing")
+    gone = catalog.embeddings.unembedded(encoder.fingerprint, "missing")
     return ReembedReport(had, tally.added, tally.bad, tally.left, len(gone))
 
 

@@ -20,7 +20,8 @@ from searchengine.catalog.texts import StoredText, TextRecord, digest_of
 from searchengine.documents import Document, Kind
 from searchengine.recipes.filters import ingredient_names
 from searchengine.recipes.ingredients import is_available
-from searchengine.search.texts import BATCH, Progress, Texts, encoded
+from searchengine.search.text_indexes import BATCH, Progress, encoded
+from searchengine.search.texts import Texts
 from searchengine.types import Failure
 
 

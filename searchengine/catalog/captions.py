@@ -6,12 +6,20 @@ it follows it when it moves, and goes when the file's content changes or is forg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import delete, func, select
 
-from searchengine.catalog.records import chunks, select_in
+from searchengine.catalog.changes import Store
+from searchengine.catalog.statements import (
+    AnySelect,
+    chunks,
+    columns_of,
+    insert_all,
+    select_in,
+    unchanged,
+)
 from searchengine.catalog.tables import CaptionRow, CaptionWordRow, ImageRow
 from searchengine.language.singular import to_singular
 from searchengine.types import Caption
@@ -45,18 +53,10 @@ def caption_keys(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-class CaptionCatalog:
-    """Read and write captions; `Catalog.captions` is one.
+class CaptionCatalog(Store):
+    """Read and write captions; `Catalog.captions` is one."""
 
-    Args:
-        reader: The engine of the library's database.
-        writer: The same, whose transactions take the write lock when they begin.
-    """
-
-    def __init__(self, reader: Engine, writer: Engine) -> None:
-        self._reader, self._writer = reader, writer
-
-    def of(self, ids: Iterable[int]) -> dict[int, StoredCaption]:
+    def get(self, ids: Iterable[int]) -> dict[int, StoredCaption]:
         """Return the captions of pictures; ids without one are absent."""
         with self._reader.begin() as connection:
             rows = select_in(connection, _CAPTIONS, CaptionRow.image_id, ids)
@@ -70,14 +70,13 @@ class CaptionCatalog:
             .join(ImageRow, ImageRow.id == CaptionRow.image_id)
             .where(ImageRow.state == "ok")
         )
-        with self._reader.begin() as connection:
-            return connection.scalar(query) or 0
+        return self._count(query)
 
     def waiting(self, fingerprint: str) -> list[Waiting]:
         """Return the present pictures that have no caption of this captioner, by id."""
         done = select(CaptionRow.image_id).where(CaptionRow.fingerprint == fingerprint)
-        query = (
-            select(ImageRow.id, ImageRow.path, ImageRow.sha256)
+        query: AnySelect = (
+            select(*columns_of(ImageRow, Waiting))
             .where(ImageRow.state == "ok", ImageRow.id.not_in(done))
             .order_by(ImageRow.id)
         )
@@ -89,33 +88,33 @@ class CaptionCatalog:
 
         A picture that has been forgotten or has got other bytes meanwhile gets none.
         """
-        wanted = {one.id: one for one in captions}
+        pictures = {picture.id: picture for picture in captions}
         with self._writer.begin() as connection:
-            rows = select_in(connection, _CONTENT, ImageRow.id, wanted)
-            same = [wanted[row.id] for row in rows if wanted[row.id].sha256 == row.sha256]
-            for chunk in chunks(one.id for one in same):
+            digests = {id_: picture.sha256 for id_, picture in pictures.items()}
+            by_id = {
+                id_: captions[pictures[id_]] for id_ in unchanged(connection, ImageRow, digests)
+            }
+            for chunk in chunks(by_id):
                 connection.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
-            stored = [
+            rows = [
                 {
-                    "image_id": one.id,
+                    "image_id": id_,
                     "fingerprint": fingerprint,
-                    "text": captions[one].text,
-                    "logprob": captions[one].logprob,
-                    "confidence": captions[one].confidence,
-                    "sure": captions[one].sure,
+                    "text": caption.text,
+                    "logprob": caption.logprob,
+                    "confidence": caption.confidence,
+                    "sure": caption.sure,
                 }
-                for one in same
+                for id_, caption in by_id.items()
             ]
             words = [
-                {"image_id": one.id, "word": word}
-                for one in same
-                if captions[one].sure
-                for word in caption_keys(captions[one].text)
+                {"image_id": id_, "word": word}
+                for id_, caption in by_id.items()
+                if caption.sure
+                for word in caption_keys(caption.text)
             ]
-            if stored:
-                connection.execute(insert(CaptionRow), stored)
-            if words:
-                connection.execute(insert(CaptionWordRow), words)
+            insert_all(connection, CaptionRow, rows)
+            insert_all(connection, CaptionWordRow, words)
 
     def holders(self, text: str) -> dict[int, float]:
         """Return the pictures whose caption has all words of a text, and how sure it is.
@@ -133,17 +132,8 @@ class CaptionCatalog:
             .having(func.count() == len(keys))
         )
         with self._reader.begin() as connection:
-            rows: Sequence[tuple[int, float | None]] = [
-                (row[0], row[1]) for row in connection.execute(query)
-            ]
-        return {id_: 1.0 if sure is None else sure for id_, sure in rows}
+            rows = connection.execute(query)
+            return {id_: 1.0 if confidence is None else confidence for id_, confidence in rows}
 
 
-_CAPTIONS = select(
-    CaptionRow.image_id,
-    CaptionRow.text,
-    CaptionRow.logprob,
-    CaptionRow.confidence,
-    CaptionRow.sure,
-)
-_CONTENT = select(ImageRow.id, ImageRow.sha256)
+_CAPTIONS: AnySelect = select(*columns_of(CaptionRow, StoredCaption))

@@ -1,30 +1,17 @@
-"""`Embeddings`: the vectors of several models beside each other, and which model a library uses.
-
-Adding the vectors of another model changes no picture, so it takes the next `seq` but gives it to
-no row: the index of the model in use has nothing to do, and one of the other model, if there is
-any, notices by its count that it is behind (see `sync`).
-"""
+"""`Embeddings`: the vectors of several models beside each other, and which model a library uses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import delete, select
 
-from searchengine.catalog.records import (
-    StoredEncoder,
-    counter,
-    encoder_id,
-    made_by,
-    pack,
-    replace_vectors,
-    select_in,
-    set_meta,
-)
-from searchengine.catalog.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow
+from searchengine.catalog.changes import Store
+from searchengine.catalog.records import StoredEncoder, encoder_id, made_by, replace_vectors
+from searchengine.catalog.statements import pack, raise_counter, set_meta, unchanged
+from searchengine.catalog.tables import EmbeddingRow, EncoderRow, ImageRow
 from searchengine.types import Ids, State, Vector
 
 CHOICE = "model"
@@ -39,21 +26,12 @@ class Content:
     vector: Vector
 
 
-class Embeddings:
-    """Read and write the vectors of any model; safe to share between threads.
-
-    Args:
-        reader: The database.
-        writer: The same; its transactions take the write lock when they begin.
-    """
-
-    def __init__(self, reader: Engine, writer: Engine) -> None:
-        self._reader, self._writer = reader, writer
+class Embeddings(Store):
+    """Read and write the vectors of any model; `Catalog.embeddings` is one."""
 
     def choice(self) -> str | None:
         """Return the model that the library uses, None if it never chose one."""
-        with self._reader.begin() as connection:
-            return connection.scalar(select(MetaRow.value).where(MetaRow.key == CHOICE))
+        return self.meta(CHOICE)
 
     def choose(self, model: str) -> None:
         """Make the library use a model, given by its name or the absolute path of its folder."""
@@ -74,18 +52,17 @@ class Embeddings:
             rows = connection.execute(query)
             return [(StoredEncoder(*row[:3]), row[3]) for row in rows]
 
-    def lacking(self, fingerprint: str, state: State = "ok") -> Ids:
+    def unembedded(self, fingerprint: str, state: State = "ok") -> Ids:
         """Return the sorted ids of the pictures of a state that a model has no vector of."""
         has = (
             select(EmbeddingRow.image_id)
             .where(EmbeddingRow.image_id == ImageRow.id, made_by(fingerprint))
             .exists()
         )
-        query = select(ImageRow.id).where(ImageRow.state == state, ~has).order_by(ImageRow.id)
-        with self._reader.begin() as connection:
-            return np.fromiter(connection.scalars(query), dtype=np.int64)
+        query = select(ImageRow.id).where(ImageRow.state == state, ~has)
+        return self._ids(query.order_by(ImageRow.id))
 
-    def add(self, encoder: StoredEncoder, found: Mapping[int, Content]) -> set[int]:
+    def add(self, encoder: StoredEncoder, contents: Mapping[int, Content]) -> set[int]:
         """Store vectors by image id in one transaction; those of other models stay.
 
         Returns:
@@ -95,26 +72,23 @@ class Embeddings:
         Raises:
             ValueError: A vector does not have as many numbers as the encoder says.
         """
-        if not found:
+        if not contents:
             return set()
-        packed = pack([one.vector for one in found.values()], encoder.dim)
+        vectors = pack([content.vector for content in contents.values()], encoder.dim)
+        packed = dict(zip(contents, vectors, strict=True))
         with self._writer.begin() as connection:
-            query = select(ImageRow.id, ImageRow.sha256)
-            rows = list(select_in(connection, query, ImageRow.id, found))
-            same = {row.id for row in rows if row.sha256 == found[row.id].sha256}
-            vectors = {
-                one: vector for one, vector in zip(found, packed, strict=True) if one in same
-            }
-            if vectors:
-                replace_vectors(connection, encoder_id(connection, encoder), vectors)
-                set_meta(connection, "seq", str(counter(connection, "seq") + 1))
-        return same
+            digests = {id_: content.sha256 for id_, content in contents.items()}
+            ids = unchanged(connection, ImageRow, digests)
+            if ids:
+                row = encoder_id(connection, encoder)
+                replace_vectors(connection, row, {id_: packed[id_] for id_ in ids})
+                raise_counter(connection, "seq")
+        return set(ids)
 
     def drop(self, fingerprint: str) -> int:
         """Remove all that a model has made; return the number of vectors."""
         with self._writer.begin() as connection:
-            seq = counter(connection, "seq") + 1
+            raise_counter(connection, "seq")
             dropped = connection.execute(delete(EmbeddingRow).where(made_by(fingerprint))).rowcount
             connection.execute(delete(EncoderRow).where(EncoderRow.fingerprint == fingerprint))
-            set_meta(connection, "seq", str(seq))
         return dropped

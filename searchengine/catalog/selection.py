@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from searchengine.types import Ids
 
-Sureness = npt.NDArray[np.float64]
+Confidences = npt.NDArray[np.float64]
 """How sure it is that pictures pass, shape (n,), in 0..1; the user's word is 1."""
 
 
@@ -19,7 +19,7 @@ class Selection:
     """Pictures by rising id, each once, with how sure it is that they belong here."""
 
     ids: Ids
-    sure: Sureness
+    confidence: Confidences
 
     @classmethod
     def certain(cls, ids: Ids) -> Selection:
@@ -27,32 +27,32 @@ class Selection:
         return cls(ids, np.ones(len(ids)))
 
     @classmethod
-    def of(cls, sure: Mapping[int, float]) -> Selection:
+    def of(cls, confidences: Mapping[int, float]) -> Selection:
         """Select pictures by id."""
-        ids = np.array(sorted(sure), dtype=np.int64)
-        return cls(ids, np.array([sure[id_] for id_ in ids.tolist()], dtype=np.float64))
+        ids = np.array(sorted(confidences), dtype=np.int64)
+        return cls(ids, np.array([confidences[id_] for id_ in ids.tolist()], dtype=np.float64))
 
     @classmethod
-    def any_of(cls, selections: Iterable[Selection]) -> Selection:
+    def union(cls, selections: Iterable[Selection]) -> Selection:
         """Select what any of these does; the surest of them counts."""
         parts = [cls.certain(np.empty(0, dtype=np.int64)), *selections]
         ids = np.concatenate([one.ids for one in parts])
-        sure = np.concatenate([one.sure for one in parts])
-        order = np.lexsort((-sure, ids))
-        found, first = np.unique(ids[order], return_index=True)
-        return cls(found, sure[order][first])
+        confidence = np.concatenate([one.confidence for one in parts])
+        order = np.lexsort((-confidence, ids))
+        unique, first = np.unique(ids[order], return_index=True)
+        return cls(unique, confidence[order][first])
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def both(self, other: Selection) -> Selection:
+    def intersection(self, other: Selection) -> Selection:
         """Select what both do; the less sure of them counts."""
-        ids, here, there = np.intersect1d(
+        ids, mine, others = np.intersect1d(
             self.ids, other.ids, assume_unique=True, return_indices=True
         )
-        return Selection(ids, np.minimum(self.sure[here], other.sure[there]))
+        return Selection(ids, np.minimum(self.confidence[mine], other.confidence[others]))
 
-    def without(self, ids: Ids) -> Selection:
+    def difference(self, ids: Ids) -> Selection:
         """Leave pictures out."""
         kept = ~np.isin(self.ids, ids)
-        return Selection(self.ids[kept], self.sure[kept])
+        return Selection(self.ids[kept], self.confidence[kept])

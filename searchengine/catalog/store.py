@@ -1,51 +1,47 @@
-"""`Catalog`, the one store of a library: its pictures, and their vectors, tags, captions and texts.
-
-Every write that an index must learn of is one transaction that takes the write lock first and then
-the next `seq`, so the order of seq is the order of commits, and "all rows above the seq I know" is
-all that an index has missed.
-"""
+"""`Catalog`, the one store of a library: its pictures, their vectors, tags, captions, texts."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Engine, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.catalog.captions import CaptionCatalog
+from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings
 from searchengine.catalog.records import (
-    AnyRow,
-    Change,
     PictureRecord,
     StoredEncoder,
-    bury,
-    change_of,
-    chunks,
-    counter,
     encoder_id,
     made_by,
-    pack,
-    refuse_twice,
     replace_vectors,
+    write_rows,
+)
+from searchengine.catalog.statements import (
+    AnyRow,
+    AnySelect,
+    chunks,
+    columns_of,
+    counter,
+    pack,
+    raise_counter,
+    refuse_twice,
     select_in,
     set_meta,
     storable,
     unpack,
-    write_rows,
 )
 from searchengine.catalog.tables import (
     EmbeddingRow,
     EncoderRow,
     ImageRow,
-    MetaRow,
     RootRow,
     TombstoneRow,
 )
@@ -75,7 +71,7 @@ class Description:
     height: int | None
 
 
-class Catalog:
+class Catalog(IndexedStore):
     """Read and write what a library knows; safe to share between threads.
 
     Args:
@@ -89,9 +85,10 @@ class Catalog:
         texts: The texts, which have vectors and numbers of writes of their own.
     """
 
+    _seq, _table = "seq", ImageRow
+
     def __init__(self, database: Engine) -> None:
-        self._reader = database
-        self._writer = database.execution_options(writes=True)
+        super().__init__(database, database.execution_options(writes=True))
         self.embeddings = Embeddings(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
@@ -102,22 +99,6 @@ class Catalog:
         self._reader.dispose()
 
     # Reading
-
-    @cached_property
-    def uid(self) -> str:
-        """The random hex name of this library, made with it."""
-        value = self.meta("uid")
-        assert value is not None, "the first migration writes it"
-        return value
-
-    def seq(self) -> int:
-        """Return the number of the last write that an index must learn of."""
-        return int(self.meta("seq") or 0)
-
-    def meta(self, key: str) -> str | None:
-        """Return a fact about the library, None if it is not recorded."""
-        with self._reader.begin() as connection:
-            return connection.scalar(select(MetaRow.value).where(MetaRow.key == key))
 
     def counts(self) -> dict[State, int]:
         """Return the number of pictures in each state, zeros included."""
@@ -148,14 +129,11 @@ class Catalog:
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
         query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
-        with self._reader.begin() as connection:
-            return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
+        return np.sort(self._ids(query))
 
     def present(self) -> Ids:
         """Return the sorted ids of all present pictures."""
-        query = select(ImageRow.id).where(ImageRow.state == "ok")
-        with self._reader.begin() as connection:
-            return np.sort(np.fromiter(connection.scalars(query), dtype=np.int64))
+        return np.sort(self._ids(select(ImageRow.id).where(ImageRow.state == "ok")))
 
     def failures(self, under: str | None = None) -> list[Failure]:
         """Return the files that could not be read, by path; only those at or under `under`."""
@@ -168,16 +146,9 @@ class Catalog:
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
-        query = select(RootRow.path, RootRow.device, RootRow.scanned_at).order_by(RootRow.path)
+        query: AnySelect = select(*columns_of(RootRow, Root)).order_by(RootRow.path)
         with self._reader.begin() as connection:
             return [Root(*row) for row in connection.execute(query)]
-
-    def encoders(self) -> list[StoredEncoder]:
-        """Return the models whose vectors the library holds, in the order of their first use."""
-        query = select(EncoderRow.fingerprint, EncoderRow.name, EncoderRow.dim)
-        with self._reader.begin() as connection:
-            rows = connection.execute(query.order_by(EncoderRow.id))
-            return [StoredEncoder(*row) for row in rows]
 
     def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
@@ -189,18 +160,18 @@ class Catalog:
 
     def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
         """Return the vector that a model gave to any picture with these bytes, missing ones too."""
-        wanted = {"digest": sha256, "fingerprint": fingerprint}
+        content = {"digest": sha256, "fingerprint": fingerprint}
         with self._reader.begin() as connection:
-            packed = connection.scalar(VECTOR_OF_CONTENT, wanted)
+            packed = connection.scalar(VECTOR_OF_CONTENT, content)
         return None if packed is None else unpack([packed])[0]
 
     def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
         """Return those of the ids for which a model's vector is not stored."""
-        wanted = {int(one) for one in ids}
+        missing = {int(id_) for id_ in ids}
         query = select(EmbeddingRow.image_id).where(made_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = select_in(connection, query, EmbeddingRow.image_id, wanted)
-            return wanted - {row.image_id for row in rows}
+            rows = list(select_in(connection, query, EmbeddingRow.image_id, missing))
+        return missing - {row.image_id for row in rows}
 
     def searchable(self, fingerprint: str) -> int:
         """Return the number of present pictures with a model's vector."""
@@ -210,43 +181,20 @@ class Catalog:
             .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
             .where(made_by(fingerprint), ImageRow.state == "ok")
         )
-        with self._reader.begin() as connection:
-            return connection.scalar(query) or 0
+        return self._count(query)
 
-    def changes(self, fingerprint: str, after: int, batch: int = 4096) -> Iterator[Change]:
-        """Yield what an index of a model's vectors misses that reflects seq `after`.
-
-        Present pictures with a vector are put, everything else that changed is dropped; an id comes
-        once. `after=0` gives all that a rebuild needs. Read `seq` before the first change: what is
-        committed in between is part of the changes, and harmlessly so again the next time. Memory
-        is bounded by `batch` rows.
-        """
+    def _vectors(self, fingerprint: str) -> AnySelect:
         present = sa.case((ImageRow.state == "ok", EmbeddingRow.vector))
-        images = (
-            select(ImageRow.id, present.label("vector"))
-            .outerjoin(EmbeddingRow, (EmbeddingRow.image_id == ImageRow.id) & made_by(fingerprint))
-            .where(ImageRow.seq > after)
-            .order_by(ImageRow.seq, ImageRow.id)
-        )
-        tombstones = (
-            select(TombstoneRow.image_id.label("id"), sa.null().label("vector"))
-            .where(TombstoneRow.seq > after)
-            .order_by(TombstoneRow.seq, TombstoneRow.image_id)
-        )
-        # One transaction, so one snapshot: nothing is put that a later batch would have dropped.
-        with self._reader.begin() as connection:
-            for query in (images, tombstones):
-                rows = connection.execute(query.execution_options(yield_per=batch))
-                for part in rows.partitions():
-                    yield change_of(part)
+        mine = (EmbeddingRow.image_id == ImageRow.id) & made_by(fingerprint)
+        return select(ImageRow.id, present.label("vector")).outerjoin(EmbeddingRow, mine)
 
-    def described(self, after: int) -> tuple[list[Description], Ids]:
+    def descriptions(self, after: int) -> tuple[list[Description], Ids]:
         """Return the present pictures that have changed since seq `after`, and who is gone since.
 
         Read `seq` first: what is committed in between is returned, and harmlessly so once more.
         """
         changed = DESCRIPTION.where(ImageRow.seq > after)
-        buried = select(TombstoneRow.image_id).where(TombstoneRow.seq > after)
+        buried = select(TombstoneRow.row_id).where(TombstoneRow.seq > after)
         present: list[Description] = []
         gone: list[int] = []
         with self._reader.begin() as connection:
@@ -269,8 +217,7 @@ class Catalog:
         """Record a root and its device; return a scan number larger than any before."""
         now = dt.datetime.now(dt.UTC)
         with self._writer.begin() as connection:
-            scan = counter(connection, "scan") + 1
-            set_meta(connection, "scan", str(scan))
+            scan = raise_counter(connection, "scan")
             connection.execute(delete(RootRow).where(RootRow.path == root))
             connection.execute(insert(RootRow).values(path=root, device=device, scanned_at=now))
         return scan
@@ -300,7 +247,7 @@ class Catalog:
         with_vector = [place for place, one in enumerate(records) if one.vector is not None]
         packed = pack([one.vector for one in records if one.vector is not None], dim)
         with self._writer.begin() as connection:
-            seq = counter(connection, "seq") + 1
+            seq = raise_counter(connection, "seq")
             # Scans may overlap. What is there now must not be missing to one that began after this
             # one, and was past its folder before it came.
             ids = write_rows(connection, records, max(scan, counter(connection, "scan")), seq)
@@ -308,10 +255,9 @@ class Catalog:
                 encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
                 owners = [ids[place] for place in with_vector]
                 replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
-            set_meta(connection, "seq", str(seq))
         return ids
 
-    def seen(self, ids: Iterable[int], scan: int) -> None:
+    def mark_seen(self, ids: Iterable[int], scan: int) -> None:
         """Note that a scan found these files unchanged."""
         with self._writer.begin() as connection:
             for chunk in chunks(map(int, ids)):
@@ -363,43 +309,16 @@ class Catalog:
         """Remove what is known at or under a path, roots too; return the number of pictures."""
         with self._writer.begin() as connection:
             seq = counter(connection, "seq") + 1
-            forgotten = bury(connection, _under(ImageRow.path, path), seq)
+            forgotten = bury(connection, ImageRow, _under(ImageRow.path, path), seq)
             connection.execute(delete(RootRow).where(_under(RootRow.path, path)))
             if forgotten:
                 set_meta(connection, "seq", str(seq))
         return forgotten
 
 
-DESCRIPTION: Select[*tuple[Any, ...]] = select(
-    ImageRow.id,
-    ImageRow.path,
-    ImageRow.taken_at,
-    ImageRow.camera,
-    ImageRow.width,
-    ImageRow.height,
-    ImageRow.state,
-)
-"""The columns that `Description` takes, in its order, and the state."""
-
-PICTURE: Select[*tuple[Any, ...]] = select(
-    ImageRow.id,
-    ImageRow.path,
-    ImageRow.root,
-    ImageRow.sha256,
-    ImageRow.size,
-    ImageRow.mtime_ns,
-    ImageRow.ctime_ns,
-    ImageRow.state,
-    ImageRow.width,
-    ImageRow.height,
-    ImageRow.taken_at,
-    ImageRow.camera,
-    ImageRow.lens,
-    ImageRow.lat,
-    ImageRow.lon,
-    ImageRow.error,
-)
-"""The columns that `_picture` takes, in its order."""
+DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
+EXIF = columns_of(ImageRow, Exif)
+PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
 
 # Asked once for every file of a scan: building the statement anew would cost more than running it.
 COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
@@ -416,8 +335,9 @@ VECTOR_OF_CONTENT = (
 
 
 def _picture(row: AnyRow) -> Picture:
-    values: tuple[Any, ...] = (*row[:10], Exif(*row[10:15]), row[15])
-    return Picture(*values)
+    *values, error = row[: -len(EXIF)]
+    fields: list[Any] = [*values, Exif(*row[-len(EXIF) :]), error]
+    return Picture(*fields)
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:

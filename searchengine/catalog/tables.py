@@ -32,7 +32,7 @@ class FilePath(sa.TypeDecorator[str]):
         return None if value is None else os.fsdecode(value)
 
 
-class Words(sa.TypeDecorator[str]):
+class EscapedText(sa.TypeDecorator[str]):
     """Text that may quote an odd path or an odd EXIF field."""
 
     impl = sa.Text
@@ -43,7 +43,7 @@ class Words(sa.TypeDecorator[str]):
         return None if value is None else value.encode("utf-8", "backslashreplace").decode()
 
 
-class Lines(sa.TypeDecorator[tuple[str, ...]]):
+class TextList(sa.TypeDecorator[tuple[str, ...]]):
     """Lines of text as a JSON list, in ASCII, so that any character survives."""
 
     impl = sa.Text
@@ -60,7 +60,7 @@ class Lines(sa.TypeDecorator[tuple[str, ...]]):
         return None if value is None else tuple(json.loads(value))
 
 
-class Moment(sa.TypeDecorator[dt.datetime]):
+class UtcDateTime(sa.TypeDecorator[dt.datetime]):
     """A time with a time zone, kept in UTC because SQLite keeps no zone."""
 
     impl = sa.DateTime
@@ -115,12 +115,12 @@ class ImageRow(Schema):
     width: Mapped[int | None]
     height: Mapped[int | None]
     taken_at: Mapped[dt.datetime | None]
-    camera: Mapped[str | None] = mapped_column(Words)
-    lens: Mapped[str | None] = mapped_column(Words)
+    camera: Mapped[str | None] = mapped_column(EscapedText)
+    lens: Mapped[str | None] = mapped_column(EscapedText)
     lat: Mapped[float | None] = mapped_column(sa.Double)
     lon: Mapped[float | None] = mapped_column(sa.Double)
     state: Mapped[State] = mapped_column(sa.String(7))
-    error: Mapped[str | None] = mapped_column(Words)
+    error: Mapped[str | None] = mapped_column(EscapedText)
     scan: Mapped[int] = mapped_column(sa.BigInteger)
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
@@ -207,7 +207,7 @@ class CaptionRow(Schema):
         sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
     )
     fingerprint: Mapped[str] = mapped_column(sa.String(64))
-    text: Mapped[str] = mapped_column(Words)
+    text: Mapped[str] = mapped_column(EscapedText)
     logprob: Mapped[float] = mapped_column(sa.Double)
     confidence: Mapped[float | None] = mapped_column(sa.Double)
     sure: Mapped[bool]
@@ -222,7 +222,7 @@ class CaptionWordRow(Schema):
     image_id: Mapped[int] = mapped_column(
         sa.ForeignKey("captions.image_id", ondelete="CASCADE"), primary_key=True
     )
-    word: Mapped[str] = mapped_column(Words, primary_key=True)
+    word: Mapped[str] = mapped_column(EscapedText, primary_key=True)
 
 
 class TextRow(Schema):
@@ -239,11 +239,11 @@ class TextRow(Schema):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[Kind] = mapped_column(sa.String(6))
-    title: Mapped[str] = mapped_column(Words)
-    body: Mapped[tuple[str, ...]] = mapped_column(Lines)
-    ingredients: Mapped[tuple[str, ...]] = mapped_column(Lines)
+    title: Mapped[str] = mapped_column(EscapedText)
+    body: Mapped[tuple[str, ...]] = mapped_column(TextList)
+    ingredients: Mapped[tuple[str, ...]] = mapped_column(TextList)
     source: Mapped[str] = mapped_column(FilePath)
-    key: Mapped[str] = mapped_column(Words)
+    key: Mapped[str] = mapped_column(EscapedText)
     image: Mapped[str | None] = mapped_column(FilePath)
     sha256: Mapped[str] = mapped_column(sa.String(64))
     seq: Mapped[int] = mapped_column(sa.BigInteger)
@@ -270,7 +270,7 @@ class IngredientRow(Schema):
     text_id: Mapped[int] = mapped_column(
         sa.ForeignKey("texts.id", ondelete="CASCADE"), primary_key=True
     )
-    name: Mapped[str] = mapped_column(Words, primary_key=True)
+    name: Mapped[str] = mapped_column(EscapedText, primary_key=True)
 
 
 class TextTombstoneRow(Schema):
@@ -279,7 +279,7 @@ class TextTombstoneRow(Schema):
     __tablename__ = "text_tombstones"
     __table_args__ = (sa.Index(None, "seq", "text_id"),)
 
-    text_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    row_id: Mapped[int] = mapped_column("text_id", primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
@@ -289,7 +289,7 @@ class TombstoneRow(Schema):
     __tablename__ = "tombstones"
     __table_args__ = (sa.Index(None, "seq", "image_id"),)
 
-    image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    row_id: Mapped[int] = mapped_column("image_id", primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
@@ -300,7 +300,7 @@ class RootRow(Schema):
 
     path: Mapped[str] = mapped_column(FilePath, primary_key=True)
     device: Mapped[int | None] = mapped_column(sa.BigInteger)
-    scanned_at: Mapped[dt.datetime] = mapped_column(Moment)
+    scanned_at: Mapped[dt.datetime] = mapped_column(UtcDateTime)
 
 
 class MetaRow(Schema):

@@ -12,16 +12,25 @@ from itertools import groupby
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from searchengine.catalog.records import chunks, counter, pack, select_in, set_meta, unpack
+from searchengine.catalog.changes import Store
 from searchengine.catalog.selection import Selection
+from searchengine.catalog.statements import (
+    AnySelect,
+    chunks,
+    columns_of,
+    insert_all,
+    pack,
+    raise_counter,
+    select_in,
+    unpack,
+)
 from searchengine.catalog.tables import (
     EmbeddingRow,
     EncoderRow,
     GuessedRow,
     ImageRow,
-    MetaRow,
     TagRow,
     TaughtPictureRow,
     TaughtRow,
@@ -48,20 +57,12 @@ class TagCount:
     guess: int
 
 
-class TagCatalog:
-    """Read and write tags and taught words; `Catalog.tags` is one.
+class TagCatalog(Store):
+    """Read and write tags and taught words; `Catalog.tags` is one."""
 
-    Args:
-        reader: The engine of the library's database.
-        writer: The same, whose transactions take the write lock when they begin.
-    """
-
-    def __init__(self, reader: Engine, writer: Engine) -> None:
-        self._reader, self._writer = reader, writer
-
-    def of(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
+    def get(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
         """Return the tags of pictures, of guesses those of one model, by picture and name."""
-        query = _TAGS.where(_said_by(fingerprint))
+        query = _TAGS.where(_of_model(fingerprint))
         with self._reader.begin() as connection:
             rows = select_in(connection, query, TagRow.image_id, ids)
             return sorted(
@@ -88,30 +89,31 @@ class TagCatalog:
         # The database gathers the pictures of a name, without holding up the threads of a server.
         gathered = sa.func.aggregate_strings
         ids = gathered(sa.cast(TagRow.image_id, sa.Text), ",")
-        sure = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
-        query = query.add_columns(name, TagRow.source, ids, sure).where(_said_by(fingerprint))
+        confidence = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
+        query = query.add_columns(name, TagRow.source, ids, confidence).where(
+            _of_model(fingerprint)
+        )
         with self._reader.begin() as connection:
             rows = connection.execute(query.group_by(name, TagRow.source).order_by(name))
-            for each, tags in groupby(rows, key=lambda row: row[0]):
-                said = {row[1]: row for row in tags}
-                own, no = (
-                    _ids_in(said[one][2]) if one in said else NO_IDS for one in ("user", "no")
+            for tag, sources in groupby(rows, key=lambda row: row[0]):
+                by_source = {row[1]: row for row in sources}
+                own, refused = (
+                    _ids_in(by_source[source][2] if source in by_source else "")
+                    for source in ("user", "no")
                 )
                 parts = [Selection.certain(np.sort(own))]
-                if "guess" in said:
-                    _, _, pictures, confidences = said["guess"]
+                if "guess" in by_source:
+                    _, _, pictures, confidences = by_source["guess"]
                     guessed = Selection(_ids_in(pictures), np.fromstring(confidences, sep=","))
-                    parts.append(guessed.without(no))
-                yield each, Selection.any_of(parts)
+                    parts.append(guessed.difference(refused))
+                yield tag, Selection.union(parts)
 
     def changes(self) -> int:
         """Return a number that rises with every write of tags and of taught words.
 
         Pictures that are edited lose guesses without it, but not without a new `seq`.
         """
-        query = select(MetaRow.value).where(MetaRow.key == CHANGES)
-        with self._reader.begin() as connection:
-            return int(connection.scalar(query) or 0)
+        return int(self.meta(CHANGES) or 0)
 
     def counts(self, fingerprint: str) -> list[TagCount]:
         """Return every tag of the present pictures with its counts, by name."""
@@ -120,7 +122,7 @@ class TagCatalog:
         each = (
             select(TagRow.name, own.label("own"), refused.label("refused"))
             .join(ImageRow, ImageRow.id == TagRow.image_id)
-            .where(ImageRow.state == "ok", _said_by(fingerprint))
+            .where(ImageRow.state == "ok", _of_model(fingerprint))
             .group_by(TagRow.image_id, TagRow.name)
             .subquery()
         )
@@ -130,20 +132,19 @@ class TagCatalog:
             rows = connection.execute(query.group_by(each.c.name).order_by(each.c.name))
             return [TagCount(*row) for row in rows if row[1] or row[2]]
 
-    def say(self, ids: Iterable[int], name: str, source: str) -> None:
+    def set_tag(self, ids: Iterable[int], name: str, source: str) -> None:
         """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
-        wanted = list(dict.fromkeys(ids))
+        by_user = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
         with self._writer.begin() as connection:
-            _note_change(connection)
-            for chunk in chunks(wanted):
-                said = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
-                connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), said))
+            raise_counter(connection, CHANGES)
+            for chunk in chunks(dict.fromkeys(ids)):
+                connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), by_user))
                 rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
                 connection.execute(insert(TagRow), rows)
 
-    def unguessed(self, fingerprint: str, version: str) -> list[int]:
+    def without_guesses(self, fingerprint: str, version: str) -> list[int]:
         """Return the present pictures with a vector of a model that were not asked for tags yet."""
-        asked = select(GuessedRow.image_id).where(
+        guessed = select(GuessedRow.image_id).where(
             GuessedRow.fingerprint == fingerprint, GuessedRow.version == version
         )
         query = (
@@ -151,13 +152,13 @@ class TagCatalog:
             .join(EmbeddingRow, EmbeddingRow.image_id == ImageRow.id)
             .join(EncoderRow, EncoderRow.id == EmbeddingRow.encoder_id)
             .where(EncoderRow.fingerprint == fingerprint, ImageRow.state == "ok")
-            .where(ImageRow.id.not_in(asked))
+            .where(ImageRow.id.not_in(guessed))
             .order_by(ImageRow.id)
         )
-        with self._reader.begin() as connection:
-            return list(connection.scalars(query))
+        ids: list[int] = self._ids(query).tolist()
+        return ids
 
-    def guess(
+    def write_guesses(
         self,
         guesses: Mapping[int, Sequence[tuple[str, float]]],
         fingerprint: str,
@@ -165,13 +166,14 @@ class TagCatalog:
     ) -> None:
         """Store a model's tags with their confidence, in place of all guesses there were."""
         with self._writer.begin() as connection:
-            _note_change(connection)
-            known = {row.id for row in select_in(connection, _IDS, ImageRow.id, guesses)}
+            raise_counter(connection, CHANGES)
+            rows = select_in(connection, select(ImageRow.id), ImageRow.id, guesses)
+            known = {row.id for row in rows}
             for chunk in chunks(known):
                 of_chunk = TagRow.image_id.in_(chunk)
                 connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
                 connection.execute(delete(GuessedRow).where(GuessedRow.image_id.in_(chunk)))
-            _insert(
+            insert_all(
                 connection,
                 TagRow,
                 [
@@ -186,20 +188,20 @@ class TagCatalog:
                     for name, confidence in guesses[one]
                 ],
             )
-            asked = {"fingerprint": fingerprint, "version": version}
-            _insert(connection, GuessedRow, [{"image_id": one, **asked} for one in known])
+            model = {"fingerprint": fingerprint, "version": version}
+            insert_all(connection, GuessedRow, [{"image_id": id_, **model} for id_ in known])
 
     # Taught words
 
     def taught(self) -> dict[str, dict[str, str]]:
         """Return the names of the taught words, and paths by sha256 of the pictures of each."""
         query = select(TaughtPictureRow.name, TaughtPictureRow.sha256, TaughtPictureRow.path)
-        found: dict[str, dict[str, str]] = {}
+        pictures: dict[str, dict[str, str]] = {}
         with self._reader.begin() as connection:
             ordered = query.order_by(TaughtPictureRow.name, TaughtPictureRow.path)
             for name, digest, path in connection.execute(ordered):
-                found.setdefault(name, {})[digest] = path
-        return found
+                pictures.setdefault(name, {})[digest] = path
+        return pictures
 
     def taught_vectors(self, fingerprint: str) -> dict[str, Vector]:
         """Return the vectors of the taught words in the space of a model, by name."""
@@ -214,16 +216,16 @@ class TagCatalog:
     ) -> None:
         """Store a word anew: its vector, and the paths of its pictures by their sha256."""
         with self._writer.begin() as connection:
-            _note_change(connection)
+            raise_counter(connection, CHANGES)
             _forget(connection, name)
             _store_vector(connection, name, fingerprint, vector)
             rows = [{"name": name, "sha256": one, "path": path} for one, path in pictures.items()]
-            _insert(connection, TaughtPictureRow, rows)
+            insert_all(connection, TaughtPictureRow, rows)
 
     def renew(self, name: str, fingerprint: str, vector: Vector) -> None:
         """Store the vector of a known word for another model."""
         with self._writer.begin() as connection:
-            _note_change(connection)
+            raise_counter(connection, CHANGES)
             of_model = (TaughtRow.name == name) & (TaughtRow.fingerprint == fingerprint)
             connection.execute(delete(TaughtRow).where(of_model))
             _store_vector(connection, name, fingerprint, vector)
@@ -231,36 +233,25 @@ class TagCatalog:
     def forget_word(self, name: str) -> bool:
         """Remove a taught word and the guesses made with it; tell whether there was one."""
         with self._writer.begin() as connection:
-            _note_change(connection)
+            raise_counter(connection, CHANGES)
             guesses = (TagRow.name == name) & (TagRow.source == "guess")
             connection.execute(delete(TagRow).where(guesses))
             return _forget(connection, name)
 
 
-_TAGS = select(TagRow.image_id, TagRow.name, TagRow.source, TagRow.confidence)
-_IDS = select(ImageRow.id)
+_TAGS: AnySelect = select(*columns_of(TagRow, StoredTag))
 
-NO_IDS: Ids = np.empty(0, dtype=np.int64)
 CHANGES = "tags_changes"
 """Where the number of writes of tags stands among the facts of a library."""
 
 
-def _note_change(connection: Connection) -> None:
-    set_meta(connection, CHANGES, str(counter(connection, CHANGES) + 1))
-
-
 def _ids_in(text: str) -> Ids:
-    return np.fromstring(text, dtype=np.int64, sep=",")
+    return np.fromstring(text, dtype=np.int64, sep=",") if text else np.empty(0, dtype=np.int64)
 
 
-def _said_by(fingerprint: str) -> sa.ColumnElement[bool]:
+def _of_model(fingerprint: str) -> sa.ColumnElement[bool]:
     """Match what the user said, and the guesses of one model."""
     return (TagRow.source != "guess") | (TagRow.fingerprint == fingerprint)
-
-
-def _insert(connection: Connection, table: type, rows: Sequence[Mapping[str, object]]) -> None:
-    if rows:
-        connection.execute(insert(table), list(map(dict, rows)))
 
 
 def _store_vector(connection: Connection, name: str, fingerprint: str, vector: Vector) -> None:

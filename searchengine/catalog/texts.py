@@ -1,8 +1,7 @@
 """`TextCatalog`, the texts of a library with their vectors and what recipes need.
 
 Texts have a counter of their own, `texts_seq`, so that the index of the pictures has nothing to do
-when a text changes. As with pictures, vectors that are added to texts that did not change give
-their number to no row, and an index that misses them sees so by its count (see `sync`).
+when a text changes.
 """
 
 from __future__ import annotations
@@ -11,39 +10,34 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Connection, Engine, Select, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
-from searchengine.catalog.records import (
+from searchengine.catalog.changes import IndexedStore, bury
+from searchengine.catalog.statements import (
     AnyRow,
-    Change,
-    change_of,
+    AnySelect,
     chunks,
+    columns_of,
     counter,
+    insert_all,
     pack,
+    raise_counter,
     refuse_twice,
+    save_rows,
     select_in,
     set_meta,
     storable,
+    unchanged,
 )
-from searchengine.catalog.tables import (
-    IngredientRow,
-    MetaRow,
-    TextEmbeddingRow,
-    TextRow,
-    TextTombstoneRow,
-)
+from searchengine.catalog.tables import IngredientRow, TextEmbeddingRow, TextRow
 from searchengine.documents import Document, Kind
 from searchengine.types import Ids, Vector
-
-SEQ = "texts_seq"
-"""Key of the number of the last write that an index of texts must learn of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,64 +89,22 @@ def digest_of(document: Document) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-class TextCatalog:
-    """Read and write the texts of a library; safe to share between threads; `Catalog.texts` is one.
+class TextCatalog(IndexedStore):
+    """Read and write the texts of a library; `Catalog.texts` is one."""
 
-    Args:
-        reader: The engine of the library's database.
-        writer: The same, whose transactions take the write lock when they begin.
-    """
-
-    def __init__(self, reader: Engine, writer: Engine) -> None:
-        self._reader, self._writer = reader, writer
-
-    # What an index asks for
-
-    @cached_property
-    def uid(self) -> str:
-        """The random hex name of the library."""
-        with self._reader.begin() as connection:
-            return connection.scalar(select(MetaRow.value).where(MetaRow.key == "uid")) or ""
-
-    def seq(self) -> int:
-        """Return the number of the last write that an index of texts must learn of."""
-        with self._reader.begin() as connection:
-            value = connection.scalar(select(MetaRow.value).where(MetaRow.key == SEQ))
-        return int(value or 0)
+    _seq, _table = "texts_seq", TextRow
 
     def searchable(self, fingerprint: str) -> int:
         """Return the number of texts with a text model's vector."""
-        query = select(sa.func.count()).where(
-            TextEmbeddingRow.fingerprint == fingerprint, TextEmbeddingRow.vector.is_not(None)
-        )
-        with self._reader.begin() as connection:
-            return connection.scalar(query) or 0
+        mine = TextEmbeddingRow.fingerprint == fingerprint
+        query = select(sa.func.count()).where(mine, TextEmbeddingRow.vector.is_not(None))
+        return self._count(query)
 
-    def changes(self, fingerprint: str, after: int, batch: int = 4096) -> Iterator[Change]:
-        """Yield what an index of a model's vectors misses that reflects seq `after`.
-
-        As `Catalog.changes` does for pictures: in one snapshot, in batches that bound the memory.
-        """
-        vector = TextEmbeddingRow.vector
-        mine = (TextEmbeddingRow.text_id == TextRow.id) & (
-            TextEmbeddingRow.fingerprint == fingerprint
+    def _vectors(self, fingerprint: str) -> AnySelect:
+        mine = TextEmbeddingRow.fingerprint == fingerprint
+        return select(TextRow.id, TextEmbeddingRow.vector).outerjoin(
+            TextEmbeddingRow, (TextEmbeddingRow.text_id == TextRow.id) & mine
         )
-        texts = (
-            select(TextRow.id, vector.label("vector"))
-            .outerjoin(TextEmbeddingRow, mine)
-            .where(TextRow.seq > after)
-            .order_by(TextRow.seq, TextRow.id)
-        )
-        tombstones = (
-            select(TextTombstoneRow.text_id.label("id"), sa.null().label("vector"))
-            .where(TextTombstoneRow.seq > after)
-            .order_by(TextTombstoneRow.seq, TextTombstoneRow.text_id)
-        )
-        with self._reader.begin() as connection:
-            for query in (texts, tombstones):
-                rows = connection.execute(query.execution_options(yield_per=batch))
-                for part in rows.partitions():
-                    yield change_of(part)
 
     # Reading
 
@@ -166,9 +118,8 @@ class TextCatalog:
 
     def get(self, ids: Iterable[int]) -> dict[int, StoredText]:
         """Return the texts with these ids; unknown ids are absent."""
-        wanted = list(storable(ids))
         with self._reader.begin() as connection:
-            rows = list(select_in(connection, _TEXT, TextRow.id, wanted))
+            rows = list(select_in(connection, _TEXT, TextRow.id, storable(ids)))
             return {text.id: text for text in _texts(connection, rows)}
 
     def all(self, kind: Kind | None = None, batch: int = 1000) -> Iterator[StoredText]:
@@ -192,8 +143,7 @@ class TextCatalog:
             query = query.where(TextRow.kind == kind)
         if source is not None:
             query = query.where(TextRow.source == source)
-        with self._reader.begin() as connection:
-            return np.fromiter(connection.scalars(query), dtype=np.int64)
+        return self._ids(query)
 
     def ingredient_names(self) -> list[str]:
         """Return all names of ingredients, sorted."""
@@ -203,27 +153,26 @@ class TextCatalog:
 
     def ids_with(self, names: Collection[str]) -> Ids:
         """Return the sorted ids of the texts that need at least one of these ingredients."""
-        query: Select[*tuple[Any, ...]] = select(IngredientRow.text_id)
+        query: AnySelect = select(IngredientRow.text_id)
         with self._reader.begin() as connection:
-            found = {row.text_id for row in select_in(connection, query, IngredientRow.name, names)}
-        return np.sort(np.fromiter(found, dtype=np.int64))
+            rows = select_in(connection, query, IngredientRow.name, names)
+            return np.unique(np.fromiter((row.text_id for row in rows), dtype=np.int64))
 
     def unparsed(self) -> list[int]:
         """Return the sorted ids of the texts with ingredients of which no name is stored yet."""
         parsed = select(IngredientRow.text_id).where(IngredientRow.text_id == TextRow.id).exists()
-        query = select(TextRow.id).where(TextRow.ingredients != (), ~parsed).order_by(TextRow.id)
-        with self._reader.begin() as connection:
-            return list(connection.scalars(query))
+        query = select(TextRow.id).where(TextRow.ingredients != (), ~parsed)
+        ids: list[int] = self._ids(query.order_by(TextRow.id)).tolist()
+        return ids
 
-    def listing(self) -> Ids:
+    def with_ingredients(self) -> Ids:
         """Return the sorted ids of the texts that list ingredients."""
-        query = select(TextRow.id).where(TextRow.ingredients != ()).order_by(TextRow.id)
-        with self._reader.begin() as connection:
-            return np.fromiter(connection.scalars(query), dtype=np.int64)
+        query = select(TextRow.id).where(TextRow.ingredients != ())
+        return self._ids(query.order_by(TextRow.id))
 
     def known(self, source: str, keys: Iterable[str] | None = None) -> dict[str, KnownText]:
         """Return the texts from a file by their key; only those of `keys`, if given."""
-        query: Select[*tuple[Any, ...]] = select(TextRow.key, TextRow.id, TextRow.sha256)
+        query: AnySelect = select(TextRow.key, TextRow.id, TextRow.sha256)
         query = query.where(TextRow.source == source)
         with self._reader.begin() as connection:
             rows = (
@@ -233,21 +182,16 @@ class TextCatalog:
             )
             return {row.key: KnownText(row.id, row.sha256) for row in rows}
 
-    def lacking(self, fingerprint: str, kind: Kind | None = None) -> list[int]:
+    def unembedded(self, fingerprint: str, kind: Kind | None = None) -> list[int]:
         """Return the sorted ids of the texts that a model has not looked at yet."""
-        seen = (
-            select(TextEmbeddingRow.text_id)
-            .where(
-                TextEmbeddingRow.text_id == TextRow.id,
-                TextEmbeddingRow.fingerprint == fingerprint,
-            )
-            .exists()
+        has = (TextEmbeddingRow.text_id == TextRow.id) & (
+            TextEmbeddingRow.fingerprint == fingerprint
         )
-        query = select(TextRow.id).where(~seen).order_by(TextRow.id)
+        query = select(TextRow.id).where(~select(TextEmbeddingRow.text_id).where(has).exists())
         if kind is not None:
             query = query.where(TextRow.kind == kind)
-        with self._reader.begin() as connection:
-            return list(connection.scalars(query))
+        ids: list[int] = self._ids(query.order_by(TextRow.id)).tolist()
+        return ids
 
     # Writing
 
@@ -261,34 +205,24 @@ class TextCatalog:
         """
         if not records:
             return []
-        refuse_twice([record.document.key for record in records])
+        keys = [record.document.key for record in records]
+        refuse_twice(keys)
         with self._writer.begin() as connection:
-            seq = counter(connection, SEQ) + 1
-            query: Select[*tuple[Any, ...]] = select(TextRow.key, TextRow.id)
-            keys = [record.document.key for record in records]
-            here = query.where(TextRow.source == source)
-            ids = {row.key: int(row.id) for row in select_in(connection, here, TextRow.key, keys)}
-            old = [record for record in records if record.document.key in ids]
-            new = [record for record in records if record.document.key not in ids]
-            if old:
-                values = [
-                    {"row": ids[one.document.key], **_columns(one.document, source, seq)}
-                    for one in old
-                ]
-                connection.execute(update(TextRow).where(TextRow.id == sa.bindparam("row")), values)
-                for chunk in chunks(ids.values()):
-                    for table in (TextEmbeddingRow, IngredientRow):
-                        connection.execute(delete(table).where(table.text_id.in_(chunk)))
-            if new:
-                added = insert(TextRow).returning(TextRow.key, TextRow.id)
-                rows = connection.execute(
-                    added, [_columns(one.document, source, seq) for one in new]
-                )
-                ids.update((row.key, row.id) for row in rows)
+            seq = raise_counter(connection, self._seq)
+            columns = {
+                record.document.key: _columns(record.document, source, seq) for record in records
+            }
+            stored = select(TextRow.key, TextRow.id).where(TextRow.source == source)
+            ids = {row.key: row.id for row in select_in(connection, stored, TextRow.key, keys)}
+            for chunk in chunks(ids.values()):
+                for table in (TextEmbeddingRow, IngredientRow):
+                    connection.execute(delete(table).where(table.text_id.in_(chunk)))
+            updates = {id_: columns[key] for key, id_ in ids.items()}
+            inserts = [columns[key] for key in keys if key not in ids]
+            ids |= save_rows(connection, TextRow, updates, inserts, TextRow.key)
             _insert_names(connection, {ids[one.document.key]: one.names for one in records})
             vectors = {ids[one.document.key]: one.vector for one in records}
             _insert_vectors(connection, fingerprint, vectors)
-            set_meta(connection, SEQ, str(seq))
         return [ids[key] for key in keys]
 
     def add_vectors(
@@ -298,46 +232,37 @@ class TextCatalog:
 
         A text that was removed or changed meanwhile is left out.
         """
-        query: Select[*tuple[Any, ...]] = select(TextRow.id, TextRow.sha256)
+        mine = TextEmbeddingRow.fingerprint == fingerprint
         with self._writer.begin() as connection:
-            rows = list(select_in(connection, query, TextRow.id, vectors))
-            same = [row.id for row in rows if row.sha256 == vectors[row.id][0]]
-            for chunk in chunks(same):
-                connection.execute(
-                    delete(TextEmbeddingRow).where(
-                        TextEmbeddingRow.text_id.in_(chunk),
-                        TextEmbeddingRow.fingerprint == fingerprint,
-                    )
-                )
-            _insert_vectors(connection, fingerprint, {one: vectors[one][1] for one in same})
-            if same:
-                set_meta(connection, SEQ, str(counter(connection, SEQ) + 1))
-        return len(same)
+            ids = unchanged(connection, TextRow, {id_: one[0] for id_, one in vectors.items()})
+            for chunk in chunks(ids):
+                old = TextEmbeddingRow.text_id.in_(chunk) & mine
+                connection.execute(delete(TextEmbeddingRow).where(old))
+            _insert_vectors(connection, fingerprint, {id_: vectors[id_][1] for id_ in ids})
+            if ids:
+                raise_counter(connection, self._seq)
+        return len(ids)
 
     def set_names(self, names: Mapping[int, tuple[str, Sequence[str]]]) -> None:
         """Store what texts need, by id with the digest of the text."""
-        query: Select[*tuple[Any, ...]] = select(TextRow.id, TextRow.sha256)
         with self._writer.begin() as connection:
-            rows = list(select_in(connection, query, TextRow.id, names))
-            same = [row.id for row in rows if row.sha256 == names[row.id][0]]
-            for chunk in chunks(same):
+            ids = unchanged(connection, TextRow, {id_: one[0] for id_, one in names.items()})
+            for chunk in chunks(ids):
                 old = IngredientRow.text_id.in_(chunk)
                 connection.execute(delete(IngredientRow).where(old))
-            _insert_names(connection, {one: names[one][1] for one in same})
+            _insert_names(connection, {id_: names[id_][1] for id_ in ids})
 
     def remove(self, ids: Iterable[int]) -> list[int]:
         """Remove texts; return the sorted ids of those that there were."""
         removed: list[int] = []
         with self._writer.begin() as connection:
-            seq = counter(connection, SEQ) + 1
+            seq = counter(connection, self._seq) + 1
             for chunk in chunks(storable(set(ids))):
-                dead = list(connection.scalars(select(TextRow.id).where(TextRow.id.in_(chunk))))
-                removed += dead
-                connection.execute(delete(TextRow).where(TextRow.id.in_(dead)))
+                condition = TextRow.id.in_(chunk)
+                removed += connection.scalars(select(TextRow.id).where(condition))
+                bury(connection, TextRow, condition, seq)
             if removed:
-                tombstones = [{"text_id": one, "seq": seq} for one in removed]
-                connection.execute(insert(TextTombstoneRow), tombstones)
-                set_meta(connection, SEQ, str(seq))
+                set_meta(connection, self._seq, str(seq))
         return sorted(removed)
 
     def drop(self, fingerprint: str) -> int:
@@ -346,26 +271,18 @@ class TextCatalog:
         with self._writer.begin() as connection:
             dropped = connection.execute(delete(TextEmbeddingRow).where(mine)).rowcount
             if dropped:
-                set_meta(connection, SEQ, str(counter(connection, SEQ) + 1))
+                raise_counter(connection, self._seq)
         return dropped
 
 
-_TEXT: Select[*tuple[Any, ...]] = select(
-    TextRow.id,
-    TextRow.kind,
-    TextRow.title,
-    TextRow.body,
-    TextRow.ingredients,
-    TextRow.source,
-    TextRow.key,
-    TextRow.image,
-    TextRow.sha256,
+_TEXT: AnySelect = select(
+    TextRow.id, TextRow.source, TextRow.sha256, *columns_of(TextRow, Document)
 )
 
 
 def _texts(connection: Connection, rows: Sequence[AnyRow]) -> list[StoredText]:
     names: dict[int, list[str]] = {row.id: [] for row in rows}
-    query: Select[*tuple[Any, ...]] = select(IngredientRow.text_id, IngredientRow.name)
+    query: AnySelect = select(IngredientRow.text_id, IngredientRow.name)
     for one in select_in(connection, query, IngredientRow.text_id, list(names)):
         names[one.text_id].append(one.name)
     return [
@@ -381,12 +298,8 @@ def _document(row: AnyRow) -> Document:
 
 def _columns(document: Document, source: str, seq: int) -> dict[str, Any]:
     return {
-        "kind": document.kind,
-        "title": document.title,
-        "body": document.body,
-        "ingredients": document.ingredients,
+        **asdict(document),
         "source": source,
-        "key": document.key,
         "image": None if document.image is None else os.fspath(document.image),
         "sha256": digest_of(document),
         "seq": seq,
@@ -399,8 +312,7 @@ def _insert_names(connection: Connection, names: Mapping[int, Iterable[str]]) ->
         for id_, several in names.items()
         for name in dict.fromkeys(several)
     ]
-    if rows:
-        connection.execute(insert(IngredientRow), rows)
+    insert_all(connection, IngredientRow, rows)
 
 
 def _insert_vectors(
@@ -412,5 +324,4 @@ def _insert_vectors(
     rows = [
         {"text_id": id_, "fingerprint": fingerprint, "vector": packed.get(id_)} for id_ in vectors
     ]
-    if rows:
-        connection.execute(insert(TextEmbeddingRow), rows)
+    insert_all(connection, TextEmbeddingRow, rows)

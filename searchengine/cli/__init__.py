@@ -1,4 +1,5 @@
 """The commands that search and serve; those of `indexer.cli` join them through entry points.
 
-Imports `search` and `web`. Begin with `main`.
+Imports `search` and `web`. Begin with `main`; `options` and `output` are what all of
+them share.
 """

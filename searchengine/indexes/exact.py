@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import IndexFileError
-from searchengine.indexes.files import Generation, Persistence
-from searchengine.indexes.rows import Candidates, best, checked_queries, checked_rows, padding
-from searchengine.types import Ids, Scores, Stamp, Vectors
+from searchengine.indexes.base import FileIndex
+from searchengine.indexes.files import Generation
+from searchengine.indexes.rows import Candidates, best
+from searchengine.types import Ids, Scores, Vectors
 
 QUERIES = 64
 """Queries that are multiplied at a time, which bounds the memory of their scores."""
@@ -25,80 +26,35 @@ Table = npt.NDArray[Any]
 """Records (id int64, vector float32[dim]), so that ids and rows are one array and one file."""
 
 
-class ExactIndex:
-    """Compare every row with the query, in float32.
+class ExactIndex(FileIndex):
+    """Compare every row with the query, in float32."""
 
-    Args:
-        path: File stem in the library, or None to stay in memory. A file is mapped, not read.
-    """
+    kind = "exact"
+    _dim: int | None = None
 
     def __init__(self, path: Path | None) -> None:
-        self._files = Persistence(path, "exact")
-        self._dim: int | None = None
         self._table: Table = _empty(0, 0)  # may have room for more than `_count` records
         self._count = 0
-        if loaded := self._files.load(_read):
-            generation, self._table = loaded
-            self._count, self._dim = generation.count, generation.dim
+        super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
         return self._count
 
-    def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Insert rows, replacing those of ids that are present; of an id given twice the last.
-
-        An index that was never cleared takes the width of its first rows. Rows are scaled to unit
-        length.
-
-        Raises:
-            ValueError: Another shape or dtype, an id below 1, or a row that `unit_rows` refuses.
-        """
-        ids, vectors = checked_rows(ids, vectors, self._dim)
-        if self._dim is None:
-            self.clear(vectors.shape[1])
-        self.drop(ids)
+    def _add(self, ids: Ids, vectors: Vectors) -> None:
         self._reserve(self._count + len(ids))
         added = self._table[self._count : self._count + len(ids)]
         added["id"], added["vector"] = ids, vectors
         self._count += len(ids)
-        if len(ids):
-            self._files.changed()
 
-    def drop(self, ids: Ids) -> None:
-        """Remove rows; unknown ids are ignored."""
-        gone = np.isin(self._ids, ids)
-        if gone.any():
-            self._table = self._table[: self._count][~gone]
-            self._count = len(self._table)
-            self._files.changed()
+    def _remove(self, ids: Ids) -> None:
+        self._table = self._table[: self._count][~np.isin(self._ids, ids)]
+        self._count = len(self._table)
 
-    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
-        """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
-
-        Raises:
-            ValueError: k below 1, or queries that are no float32 rows of this index's width.
-        """
-        queries = checked_queries(queries, k, self._dim)
-        if not self._count:
-            return padding(len(queries), k)
+    def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
         rows = self._table["vector"][: self._count]
         return best(queries, k, self._candidates(queries, rows, within), rows.__getitem__)
 
-    def stamp(self) -> Stamp | None:
-        """Return what the index reflects, or None if it must be rebuilt."""
-        return self._files.stamp
-
-    def flush(self, stamp: Stamp) -> None:
-        """Write the index atomically, then the stamp.
-
-        Raises:
-            OSError: The folder cannot be written; the index in memory has the new stamp even so.
-        """
-        self._files.flush(stamp, self._dim, self._count, self._save)
-
-    def clear(self, dim: int) -> None:
-        """Forget every row and the stamp; rows put from now on have `dim` columns."""
-        self._files.cleared()
+    def _reset(self, dim: int) -> None:
         self._dim, self._table, self._count = dim, _empty(0, dim), 0
 
     @property
@@ -129,27 +85,23 @@ class ExactIndex:
             for line in scores:
                 yield Candidates(ids, line if few else line[positions], positions)
 
+    def _read(self, path: str, generation: Generation) -> Table:
+        try:
+            # A plain array: `memmap` would do bookkeeping at every slice.
+            table: Table = np.asarray(np.load(path, mmap_mode="r"))
+        except ValueError as error:
+            raise IndexFileError(str(error)) from error
+        expected = _empty(0, generation.dim).dtype
+        if table.dtype != expected or table.shape != (generation.count,):
+            raise IndexFileError(f"a table of {table.dtype} {table.shape}")
+        return table
+
+    def _take(self, generation: Generation, rows: Table) -> None:
+        self._table, self._count, self._dim = rows, generation.count, generation.dim
+
     def _save(self, file: BinaryIO) -> None:
         np.save(file, self._table[: self._count])
 
 
 def _empty(count: int, dim: int) -> Table:
     return np.empty(count, dtype=np.dtype([("id", "<i8"), ("vector", "<f4", (dim,))]))
-
-
-def _read(path: str, generation: Generation) -> Table:
-    """Map a file.
-
-    Raises:
-        OSError: It cannot be opened.
-        IndexFileError: It does not hold what its stamp says.
-    """
-    try:
-        # A plain array: `memmap` would do bookkeeping at every slice.
-        table: Table = np.asarray(np.load(path, mmap_mode="r"))
-    except ValueError as error:
-        raise IndexFileError(str(error)) from error
-    expected = _empty(0, generation.dim).dtype
-    if table.dtype != expected or table.shape != (generation.count,):
-        raise IndexFileError(f"a table of {table.dtype} {table.shape}")
-    return table

@@ -17,72 +17,37 @@ import faiss
 import numpy as np
 
 from searchengine.errors import IndexFileError
-from searchengine.indexes.files import Generation, Persistence
-from searchengine.indexes.rows import (
-    SLACK,
-    Candidates,
-    Positions,
-    best,
-    checked_queries,
-    checked_rows,
-    padding,
-)
-from searchengine.types import Ids, Scores, Stamp, Vectors
+from searchengine.indexes.base import FileIndex
+from searchengine.indexes.files import Generation
+from searchengine.indexes.rows import SLACK, Candidates, Positions, best
+from searchengine.types import Ids, Scores, Vectors
 
 DESCRIPTORS = "/dev/fd"
 """Where a system shows the open files of a process; Windows does not."""
 
 
-class FaissIndex:
-    """Let FAISS scan every row, in float16.
+class FaissIndex(FileIndex):
+    """Let FAISS scan every row, in float16, which turns a row by at most 2**-11."""
 
-    Args:
-        path: File stem in the library, or None to stay in memory. A file is mapped, not read.
-    """
+    kind = "faiss"
 
     def __init__(self, path: Path | None) -> None:
-        self._files = Persistence(path, "faiss")
         self._index: Any = None  # faiss.IndexIDMap over a flat index; None: width not known yet
         self._mapped = False
-        if loaded := self._files.load(_read):
-            (_, self._index), self._mapped = loaded, True
+        super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
         return int(self._index.ntotal) if self._index is not None else 0
 
-    def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Insert rows, replacing those of ids that are present; of an id given twice the last.
+    def _add(self, ids: Ids, vectors: Vectors) -> None:
+        self._unmap()
+        self._index.add_with_ids(vectors, ids)
 
-        An index that was never cleared takes the width of its first rows. Rows are scaled to unit
-        length and kept as float16, which turns a row by at most 2**-11.
+    def _remove(self, ids: Ids) -> None:
+        self._unmap()
+        self._index.remove_ids(ids)
 
-        Raises:
-            ValueError: Another shape or dtype, an id below 1, or a row that `unit_rows` refuses.
-        """
-        ids, vectors = checked_rows(ids, vectors, self._dim)
-        if self._index is None:
-            self.clear(vectors.shape[1])
-        self.drop(ids)
-        if len(ids):
-            self._change()
-            self._index.add_with_ids(vectors, ids)
-
-    def drop(self, ids: Ids) -> None:
-        """Remove rows; unknown ids are ignored."""
-        known = np.intersect1d(self._ids, ids)
-        if len(known):
-            self._change()
-            self._index.remove_ids(known)
-
-    def search(self, queries: Vectors, k: int, within: Ids | None = None) -> tuple[Ids, Scores]:
-        """Return ids and cosines, both (q, k), of the best rows, only among `within` if given.
-
-        Raises:
-            ValueError: k below 1, or queries that are no float32 rows of this index's width.
-        """
-        queries = checked_queries(queries, k, self._dim)
-        if not len(self):
-            return padding(len(queries), k)
+    def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
         ids, rows = self._ids, _rows_of(self._index)
         parameters = None
         if within is not None:
@@ -91,21 +56,7 @@ class FaissIndex:
         candidates = _candidates(ids, rows, queries, k, parameters)
         return best(queries, k, candidates, rows.reconstruct_batch)
 
-    def stamp(self) -> Stamp | None:
-        """Return what the index reflects, or None if it must be rebuilt."""
-        return self._files.stamp
-
-    def flush(self, stamp: Stamp) -> None:
-        """Write the index atomically, then the stamp.
-
-        Raises:
-            OSError: The folder cannot be written; the index in memory has the new stamp even so.
-        """
-        self._files.flush(stamp, self._dim, len(self), self._save)
-
-    def clear(self, dim: int) -> None:
-        """Forget every row and the stamp; rows put from now on have `dim` columns."""
-        self._files.cleared()
+    def _reset(self, dim: int) -> None:
         self._index, self._mapped = _empty(dim), False
 
     @property
@@ -120,11 +71,26 @@ class FaissIndex:
         ids: Ids = faiss.vector_to_array(self._index.id_map)
         return ids
 
-    def _change(self) -> None:
+    def _unmap(self) -> None:
         """Prepare for a change: FAISS ends the process when mapped memory would have to grow."""
-        self._files.changed()
         if self._mapped:
             self._index, self._mapped = _copy(self._index), False
+
+    def _read(self, path: str, generation: Generation) -> Any:
+        with open(path, "rb") as file:
+            try:
+                index = faiss.read_index(_source(path, file), faiss.IO_FLAG_MMAP_IFC)
+            except RuntimeError as error:
+                raise IndexFileError(str(error)) from error
+        if not isinstance(index, faiss.IndexIDMap) or (index.d, index.ntotal) != (
+            generation.dim,
+            generation.count,
+        ):
+            raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
+        return index
+
+    def _take(self, generation: Generation, rows: Any) -> None:  # noqa: ARG002 - it knows its size
+        self._index, self._mapped = rows, True
 
     def _save(self, file: BinaryIO) -> None:
         faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))
@@ -152,10 +118,10 @@ def _rows_of(index: Any) -> Any:
 def _candidates(
     ids: Ids, rows: Any, queries: Vectors, k: int, parameters: Any
 ) -> Iterator[Candidates]:
-    scores, found = _scan(rows, queries, k, parameters)
-    for line, positions in zip(scores, found, strict=True):
-        there = positions[positions >= 0]  # FAISS pads at the end
-        yield Candidates(ids[there], line[: len(there)], there)
+    scores, places = _scan(rows, queries, k, parameters)
+    for line, positions in zip(scores, places, strict=True):
+        present = positions[positions >= 0]  # FAISS pads at the end
+        yield Candidates(ids[present], line[: len(present)], present)
 
 
 def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores, Positions]:
@@ -165,31 +131,11 @@ def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores,
     """
     width = min(rows.ntotal, 4 * k + 64)
     while True:
-        scores, found = rows.search(queries, width, params=parameters)
+        scores, positions = rows.search(queries, width, params=parameters)
         settled = scores[:, min(k, width) - 1] - scores[:, -1] > SLACK
-        if width == rows.ntotal or (settled | (found[:, -1] < 0)).all():
-            return scores, found
+        if width == rows.ntotal or (settled | (positions[:, -1] < 0)).all():
+            return scores, positions
         width = min(rows.ntotal, 8 * width)
-
-
-def _read(path: str, generation: Generation) -> Any:
-    """Map a file.
-
-    Raises:
-        OSError: It cannot be opened.
-        IndexFileError: It does not hold what its stamp says.
-    """
-    with open(path, "rb") as file:
-        try:
-            index = faiss.read_index(_source(path, file), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise IndexFileError(str(error)) from error
-    if not isinstance(index, faiss.IndexIDMap) or (index.d, index.ntotal) != (
-        generation.dim,
-        generation.count,
-    ):
-        raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
-    return index
 
 
 def _source(path: str, file: BinaryIO) -> Any:

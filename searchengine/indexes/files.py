@@ -198,51 +198,6 @@ class Generations:
                     os.remove(entry.path)
 
 
-class Persistence:
-    """The stamp of an index in memory, and whether the rows of a file are its rows.
-
-    Args:
-        path: File stem in the library, or None to stay in memory.
-        kind: The backend.
-    """
-
-    def __init__(self, path: Path | None, kind: str) -> None:
-        self._files = Generations(path, kind) if path else None
-        self._is_on_disk = False
-        self.stamp: Stamp | None = None
-
-    def load(self, read: Callable[[str, Generation], T]) -> tuple[Generation, T] | None:
-        """Open the current generation as `Generations.load` does, and take its stamp."""
-        loaded = self._files.load(read) if self._files else None
-        if loaded:
-            self.stamp, self._is_on_disk = loaded[0].stamp, True
-        return loaded
-
-    def changed(self) -> None:
-        """Note that rows are no longer those of the file."""
-        self._is_on_disk = False
-
-    def cleared(self) -> None:
-        """Note that there are no rows, and so no stamp."""
-        self.stamp, self._is_on_disk = None, False
-
-    def flush(
-        self, stamp: Stamp, dim: int | None, count: int, save: Callable[[BinaryIO], None]
-    ) -> None:
-        """Write rows that changed, then the stamp; arguments are those of `Generations.write`.
-
-        Raises:
-            ValueError: The width of a row is not known yet.
-            OSError: The folder cannot be written; the index in memory has the new stamp even so.
-        """
-        if dim is None:
-            raise ValueError("an index without rows has no width; clear(dim) sets it")
-        self.stamp = stamp
-        if self._files and not (self._is_on_disk and self._files.restamp(stamp)):
-            self._files.write(stamp, dim, count, save)
-            self._is_on_disk = True
-
-
 def _write_durably(path: str, save: Callable[[BinaryIO], object]) -> None:
     with open(path, "xb") as file:
         save(file)

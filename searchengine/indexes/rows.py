@@ -91,21 +91,21 @@ def best(
     Returns:
         Both (q, k), padded with -1 and -inf.
     """
-    found, scores = padding(len(queries), k)
+    ids, scores = padding(len(queries), k)
     for row, (query, near) in enumerate(zip(queries, candidates, strict=True)):
         finalists = _finalists(near.scores, k)
         cosines = np.empty((1, len(finalists)), dtype=np.float32)
         for start in range(0, len(finalists), BLOCK):
             block = fetch(near.positions[finalists[start : start + BLOCK]])
             cosines[0, start : start + BLOCK] = _cosines(query, block)
-        found[row : row + 1], scores[row : row + 1] = top_k(near.ids[finalists], cosines, k)
-    return found, scores
+        ids[row : row + 1], scores[row : row + 1] = top_k(near.ids[finalists], cosines, k)
+    return ids, scores
 
 
 def padding(queries: int, k: int) -> tuple[Ids, Scores]:
     """Return the answer of an index that has no rows."""
-    found = np.full((queries, k), -1, dtype=np.int64)
-    return found, np.full((queries, k), -np.inf, dtype=np.float32)
+    scores = np.full((queries, k), -np.inf, dtype=np.float32)
+    return np.full((queries, k), -1, dtype=np.int64), scores
 
 
 def _unit_float32(vectors: Vectors, dim: int | None) -> Vectors:

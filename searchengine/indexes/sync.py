@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
 
-from searchengine.catalog.records import Change
+from searchengine.catalog.changes import Change, IndexedStore
 from searchengine.types import Stamp, VectorIndex
 
 log = logging.getLogger(__name__)
 
 
-class Ledger(Protocol):
-    """What an index is brought up to: the catalog of the pictures, or that of the texts."""
-
-    @property
-    def uid(self) -> str:
-        """Name of the library."""
-        ...
-
-    def seq(self) -> int:
-        """Return the number of the last write that an index must learn of."""
-        ...
-
-    def searchable(self, fingerprint: str) -> int:
-        """Return how many rows have a model's vector."""
-        ...
-
-    def changes(self, fingerprint: str, after: int) -> Iterator[Change]:
-        """Yield what an index of a model's vectors misses that reflects seq `after`."""
-        ...
-
-
 def open_index(
-    catalog: Ledger,
+    catalog: IndexedStore,
     fingerprint: str,
     dim: int,
     folder: Path,
@@ -45,7 +23,7 @@ def open_index(
     """Open the index of one model over one library, and synchronise it.
 
     Args:
-        catalog: The library's.
+        catalog: That of the pictures of the library, or of its texts.
         fingerprint: The model's; another model has another index file.
         dim: Columns of its vectors.
         folder: Where index files live; made when there is something to write.
@@ -56,7 +34,7 @@ def open_index(
     return index
 
 
-def remove_index(catalog: Ledger, fingerprint: str, folder: Path) -> None:
+def remove_index(catalog: IndexedStore, fingerprint: str, folder: Path) -> None:
     """Delete the index files of a model whose vectors are no more."""
     for path in folder.glob(f"{_stem(catalog, fingerprint)}.*"):
         # Windows refuses to remove a file that somebody has mapped.
@@ -64,11 +42,11 @@ def remove_index(catalog: Ledger, fingerprint: str, folder: Path) -> None:
             path.unlink()
 
 
-def _stem(catalog: Ledger, fingerprint: str) -> str:
+def _stem(catalog: IndexedStore, fingerprint: str) -> str:
     return f"{catalog.uid[:12]}-{fingerprint[:12]}"
 
 
-def synchronise(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> bool:
+def synchronise(index: VectorIndex, catalog: IndexedStore, fingerprint: str, dim: int) -> bool:
     """Make an index reflect the catalog, and write it out; True if it was behind.
 
     A stamp that is behind costs the changes since; no stamp, another model's or one from the future
@@ -81,9 +59,10 @@ def synchronise(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int)
         _rebuild(index, catalog, fingerprint, dim)
     else:
         _apply(index, catalog, fingerprint, after=stamp.seq)
-        # Vectors that were added to pictures which did not change are in no delta (`embeddings`),
-        # and a catalog that was restored and has overtaken the stamp looks like an ordinary one.
-        # The count gives both away; only a restored catalog may happen to have the same.
+        # Vectors that were added to rows which did not change took a seq but gave it to no row, so
+        # they are in no delta; and a catalog that was restored and has overtaken the stamp looks
+        # like an ordinary one. The count gives both away; only a restored catalog may happen to
+        # have the same.
         if len(index) != catalog.searchable(fingerprint) and catalog.seq() == seq:
             log.info("the index does not fit the catalog; rebuilding it")
             _rebuild(index, catalog, fingerprint, dim)
@@ -92,7 +71,7 @@ def synchronise(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int)
     return True
 
 
-def changes_since(catalog: Ledger, fingerprint: str, seq: int) -> tuple[int, list[Change]]:
+def changes_since(catalog: IndexedStore, fingerprint: str, seq: int) -> tuple[int, list[Change]]:
     """Read what an index in memory misses that reflects a seq, for `apply`; return the seq then.
 
     Unlike `synchronise` this neither compares counts nor has a file written, so that whoever goes
@@ -111,12 +90,12 @@ def apply(index: VectorIndex, changes: Iterable[Change]) -> None:
             index.put(change.put_ids, change.put_vectors)
 
 
-def _rebuild(index: VectorIndex, catalog: Ledger, fingerprint: str, dim: int) -> None:
+def _rebuild(index: VectorIndex, catalog: IndexedStore, fingerprint: str, dim: int) -> None:
     index.clear(dim)
     _apply(index, catalog, fingerprint, after=0)
 
 
-def _apply(index: VectorIndex, catalog: Ledger, fingerprint: str, after: int) -> None:
+def _apply(index: VectorIndex, catalog: IndexedStore, fingerprint: str, after: int) -> None:
     apply(index, catalog.changes(fingerprint, after))
 
 

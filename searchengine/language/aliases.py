@@ -89,11 +89,11 @@ class Aliases:
 
     def _find(self, alias: str) -> Meanings:
         """Return the meanings of an alias, none if it is not in the table."""
-        wanted = alias.encode()
-        for key, place in self._from(wanted):
-            if key == wanted:
+        encoded = alias.encode()
+        for key, place in self._from(encoded):
+            if key == encoded:
                 return self._meanings(place)
-            if key > wanted:
+            if key > encoded:
                 break
         return ()
 
@@ -117,13 +117,13 @@ class Aliases:
     def __iter__(self) -> Iterator[tuple[str, Meanings]]:
         return self.between(b"", b"\xff")
 
-    def _from(self, wanted: bytes) -> Iterator[tuple[bytes, int]]:
+    def _from(self, first: bytes) -> Iterator[tuple[bytes, int]]:
         """Yield aliases with the place of their meanings, from the block that may hold one on."""
         low, high = 0, self._blocks
         while high - low > 1:
             middle = (low + high) // 2
             place = self._block(middle)
-            if self._data[place + 2 : place + 2 + self._data[place + 1]] <= wanted:
+            if self._data[place + 2 : place + 2 + self._data[place + 1]] <= first:
                 low = middle
             else:
                 high = middle
@@ -137,15 +137,15 @@ class Aliases:
             place += 1 + 3 * self._data[place]
 
     def _meanings(self, place: int) -> Meanings:
-        found = []
+        meanings = []
         for at in range(place + 1, place + 1 + 3 * self._data[place], 3):
             kind = self._data[at]
             text = self._data[at + 1] | self._data[at + 2] << 8
             start = self._number(self._text_places + 4 * text)
             end = self._number(self._text_places + 4 * text + 4)
             english = self._data[self._text + start : self._text + end].decode()
-            found.append(Meaning(self.languages[kind >> 2], english, kind & 3))
-        return tuple(found)
+            meanings.append(Meaning(self.languages[kind >> 2], english, kind & 3))
+        return tuple(meanings)
 
     def _block(self, number: int) -> int:
         return self._body + self._number(self._block_places + 4 * number)
@@ -164,7 +164,7 @@ def packed(entries: Mapping[str, Sequence[Meaning]], languages: Sequence[str]) -
     Raises:
         ValueError: A limit of the format is passed.
     """
-    texts = sorted({meaning.english for found in entries.values() for meaning in found})
+    texts = sorted({meaning.english for meanings in entries.values() for meaning in meanings})
     if len(languages) > 64 or len(texts) > 1 << 16 or not entries:
         raise ValueError("a table holds aliases of up to 64 languages and 65,536 English texts")
     number = {text: place for place, text in enumerate(texts)}

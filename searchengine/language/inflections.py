@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
-from searchengine.language.aliases import PLAIN, Aliases, Meanings
+from searchengine.language.aliases import ENGLISH, PLAIN, Aliases, Meanings
+from searchengine.language.spelling import unmarked
 
 _PARTICLES = """
 에서의 에서는 앞에서 위에서 옆에서
@@ -46,6 +47,11 @@ _ENDINGS = {
     "sk": ("", "a", "o", "e"),
 }
 """Of the basic forms, for languages without a stemmer."""
+_ENGLISH_ENDINGS = (
+    *(("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("d", ""), ("ing", "")),
+    *(("ing", "e"), ("er", ""), ("er", "e"), ("est", ""), ("ly", ""), ("y", ""), ("", "")),
+    *(("'s", ""), ("ings", ""), ("ers", ""), ("ning", ""), ("ned", ""), ("ting", ""), ("ted", "")),
+)
 _ELIDING = {"fr", "it", "ca"}
 _SHORTEST = 3
 """Letters of a stem that says enough."""
@@ -81,10 +87,29 @@ def bare(word: str, language: str, table: Aliases) -> str | None:
     if len(stem) < _SHORTEST:
         return None
     # The vowel before an ending may come and go, so one letter of a long stem is left open.
-    found = _with_stem(stem, language, table, stem)
-    if found is None and len(stem) > _SHORTEST + 1:
-        found = _with_stem(stem, language, table, stem[:-1])
-    return found
+    alias = _with_stem(stem, language, table, stem)
+    if alias is None and len(stem) > _SHORTEST + 1:
+        alias = _with_stem(stem, language, table, stem[:-1])
+    return alias
+
+
+def is_english(word: str, table: Aliases) -> bool:
+    """Tell whether a word is an English one, maybe with a usual ending."""
+    return any(
+        meaning.language == ENGLISH
+        for ending, instead in _ENGLISH_ENDINGS
+        if word.endswith(ending)
+        for meaning in table.find(word.removesuffix(ending) + instead)
+    )
+
+
+def is_near(word: str, bare: str) -> bool:
+    """Tell whether a word is its bare form with one or two other letters at the end."""
+    if "'" in word:  # l'arbre
+        return word.endswith(bare)
+    plain, short = unmarked(word), unmarked(bare)
+    longest = 2 if word.isascii() else 3
+    return plain.startswith(short[:-1]) and -1 <= len(plain) - len(short) <= longest
 
 
 def _with_stem(stem: str, language: str, table: Aliases, letters: str) -> str | None:
@@ -92,14 +117,10 @@ def _with_stem(stem: str, language: str, table: Aliases, letters: str) -> str | 
         return None
     near = [
         alias
-        for alias, meanings in _first(table.beginning(letters))
+        for alias, meanings in islice(table.beginning(letters), _MOST)
         if " " not in alias and _has(meanings, language) and _stem(language, alias) == stem
     ]
     return min(near, key=lambda alias: (len(alias), alias), default=None)
-
-
-def _first(found: Iterator[tuple[str, Meanings]]) -> Iterator[tuple[str, Meanings]]:
-    return (one for _, one in zip(range(_MOST), found, strict=False))
 
 
 def _by_ending(word: str, language: str, table: Aliases) -> str | None:

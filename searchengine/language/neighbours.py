@@ -1,6 +1,6 @@
 """Neighbours, analogies and odd ones among the words of a table.
 
-Vectors are brought to unit length first, and the words that were asked are no answers (the rules of
+Vectors are brought to unit length first, and the words of a query are no answers (the rules of
 gensim's `most_similar`; 3CosAdd of Levy and Goldberg, CoNLL 2014).
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.errors import QueryError, UnknownWords
-from searchengine.language.reader import Reader
+from searchengine.errors import QueryError, UnknownWords, named
+from searchengine.language.translator import Translator
 from searchengine.language.words import WordVectors
 from searchengine.vectors import unit_or_zero
 
@@ -27,7 +27,7 @@ SUM = 0.999
 
 @dataclass(frozen=True, slots=True)
 class WordScore:
-    """A word and its cosine to what was asked, in -1..1."""
+    """A word and its cosine to the query, in -1..1."""
 
     word: str
     score: float
@@ -38,11 +38,11 @@ class Neighbours:
 
     Args:
         table: The words.
-        reader: Puts words of other languages into English; nobody does if None.
+        translator: Puts words of other languages into English; nobody does if None.
     """
 
-    def __init__(self, table: WordVectors, reader: Reader | None = None) -> None:
-        self._table, self._reader = table, reader
+    def __init__(self, table: WordVectors, translator: Translator | None = None) -> None:
+        self._table, self._translator = table, translator
 
     def near(self, word: str, limit: int = 10) -> list[WordScore]:
         """Return the words most like a word or phrase, the nearest first.
@@ -77,21 +77,21 @@ class Neighbours:
         return [WordScore(words[place], float(scores[place])) for place in order]
 
     def _nearest(self, terms: Sequence[tuple[str, float]], limit: int) -> list[WordScore]:
-        asked = [(self._rows(word), weight) for word, weight in terms]
-        total = np.sum([weight * self._vector(rows) for rows, weight in asked], axis=0)
+        weighted = [(self._rows(word), weight) for word, weight in terms]
+        total = np.sum([weight * self._vector(rows) for rows, weight in weighted], axis=0)
         length = float(np.linalg.norm(total))
         if length < 1e-6:
             raise QueryError("the words add up to nothing; ask for other ones")
         scores = np.concatenate([block @ (total / length) for block in self._blocks()])
-        scores[[row for rows, _ in asked for row in rows]] = -np.inf
-        words = {part for rows, _ in asked for row in rows for part in self._parts(row)}
-        found: list[WordScore] = []
+        scores[[row for rows, _ in weighted for row in rows]] = -np.inf
+        words = {part for rows, _ in weighted for row in rows for part in self._parts(row)}
+        nearest: list[WordScore] = []
         for row in np.argsort(-scores, kind="stable"):
-            if len(found) == limit or scores[row] == -np.inf:
+            if len(nearest) == limit or scores[row] == -np.inf:
                 break
             if words.isdisjoint(self._parts(row)) or not self._is_sum(row):
-                found.append(WordScore(self._table.word(int(row)), float(scores[row])))
-        return found
+                nearest.append(WordScore(self._table.word(int(row)), float(scores[row])))
+        return nearest
 
     def _parts(self, row: int) -> list[str]:
         return self._table.word(int(row)).split()
@@ -121,18 +121,14 @@ class Neighbours:
         return np.asarray(mean / length if length > 0 else mean, dtype=np.float32)
 
     def _rows(self, word: str) -> list[int]:
-        if self._reader is not None:
-            word = self._reader.translate(word) or word
+        if self._translator is not None:
+            word = self._translator.translate(word) or word
         rows, missing = self._table.find(word)
         unknown = self._table.unknown(word) if missing else []
         if unknown and rows:
-            named = ", ".join(
-                f"{each.word!r} (did you mean {each.suggestion!r}?)"
-                if each.suggestion
-                else repr(each.word)
-                for each in unknown
+            raise QueryError(
+                f"{word!r}: a part of it is not known: {named(unknown)}; use other words"
             )
-            raise QueryError(f"{word!r}: a part of it is not known: {named}; use other words")
         if not rows:
-            raise UnknownWords([u.word for u in unknown], [u.suggestion for u in unknown])
+            raise UnknownWords.of(unknown)
         return rows

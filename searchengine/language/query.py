@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from searchengine.errors import QuerySyntaxError
-from searchengine.types import FilterKind, Query, TagFilter, Term, TermKind
+from searchengine.types import Filter, FilterKind, Query, Term, TermKind
 
 _SIGN = re.compile(r"[+-]")
 _LONE_SIGN = re.compile(r"[+-](?=\s|\Z)")
@@ -84,12 +84,12 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
     pieces = [arguments] if isinstance(arguments, str) else list(arguments)
     text = " ".join(pieces)
     terms: list[Term] = []
-    filters: list[TagFilter] = []
+    filters: list[Filter] = []
     sign: _Token | None = None
     for token in _tokens(text, _ends(pieces), exists):
         if token.kind == "tag" or token.kind == "caption":  # noqa: PLR1714 - narrows the type
             excluded = sign is not None and sign.value == "-"
-            filters.append(TagFilter(token.value, excluded, token.kind))
+            filters.append(Filter(token.value, excluded, token.kind))
             sign = None
         elif token.kind == "sign":
             if sign is not None:
@@ -222,8 +222,8 @@ def _weight(text: str, start: int, number: str) -> float:
 
 def _find(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
     """Return where the pattern begins in text[start:end], or the end."""
-    found = pattern.search(text, start, end)
-    return found.start() if found else end
+    match = pattern.search(text, start, end)
+    return match.start() if match else end
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -237,7 +237,7 @@ def _format_term(term: Term) -> str:
     return weight + _format_value(term)
 
 
-def _format_filter(one: TagFilter) -> str:
+def _format_filter(one: Filter) -> str:
     bare = not _SPACE.search(one.name) and not one.name.startswith('"')
     return f"{one.kind}:{one.name if bare else _quote(one.name)}"
 
@@ -264,5 +264,5 @@ def _quote(value: str) -> str:
 
 
 def _error(text: str, position: int, problem: str) -> QuerySyntaxError:
-    shown = re.sub(r"\s", " ", text)  # a line break or tab would move the mark
-    return QuerySyntaxError(f"{problem}:\n  {shown}\n  {' ' * position}^", position)
+    line = re.sub(r"\s", " ", text)  # a line break or tab would move the mark
+    return QuerySyntaxError(f"{problem}:\n  {line}\n  {' ' * position}^", position)

@@ -57,7 +57,7 @@ def unmarked(word: str) -> str:
     if word.isascii():
         return word
     apart = unicodedata.normalize("NFD", word.translate(_LETTERS))
-    bare = re.sub(_MARKED_LETTER, lambda found: found[1] or found[2] or found[3], apart)
+    bare = re.sub(_MARKED_LETTER, lambda match: match[1] or match[2] or match[3], apart)
     return unicodedata.normalize("NFC", bare)
 
 
@@ -78,9 +78,9 @@ def tokens(folded: str) -> Iterator[tuple[str, str, int, int]]:
     """
     # Compiling the whole takes longer than reading a query, and most are plain letters.
     pattern = _ASCII_TOKEN if folded.isascii() else re.compile(_TOKEN)
-    for found in pattern.finditer(folded):
-        assert found.lastgroup is not None, "every way to match is named"
-        yield found.lastgroup, found[0], found.start(), found.end()
+    for match in pattern.finditer(folded):
+        assert match.lastgroup is not None, "every way to match is named"
+        yield match.lastgroup, match[0], match.start(), match.end()
 
 
 def is_emoji(text: str) -> bool:

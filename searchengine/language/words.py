@@ -67,8 +67,8 @@ def tokenize(text: str) -> list[str]:
 
 def word_spans(folded: str) -> list[tuple[int, int]]:
     """Return where the words of a folded text begin and end; the ending of "dog's" is left out."""
-    found = (_WORD if folded.isascii() else re.compile(_MARKED_WORD)).finditer(folded)
-    return [(word.start(), word.end() - 2 * bool(_POSSESSIVE.search(word[0]))) for word in found]
+    matches = (_WORD if folded.isascii() else re.compile(_MARKED_WORD)).finditer(folded)
+    return [(word.start(), word.end() - 2 * bool(_POSSESSIVE.search(word[0]))) for word in matches]
 
 
 def quantize(
@@ -167,16 +167,16 @@ class WordVectors:
 
     def row(self, word: str) -> int | None:
         """Return the row of a word as `tokenize` writes it, or None."""
-        wanted = word.encode()
-        place = self._place(wanted)
-        return place if place < len(self) and self._word(place) == wanted else None
+        encoded = word.encode()
+        row = self._first_row(encoded)
+        return row if row < len(self) and self._word(row) == encoded else None
 
-    def _place(self, wanted: bytes) -> int:
+    def _first_row(self, encoded: bytes) -> int:
         """Return the first row whose word does not come before some bytes."""
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2
-            if self._word(middle) < wanted:
+            if self._word(middle) < encoded:
                 low = middle + 1
             else:
                 high = middle
@@ -184,9 +184,9 @@ class WordVectors:
 
     def beginning(self, letters: str, limit: int) -> list[str]:
         """Return words and phrases that begin with some letters, the most frequent first."""
-        start = self._place(letters.encode())
+        start = self._first_row(letters.encode())
         # No letter in UTF-8 has the byte 0xff, so this stands behind all that begin so.
-        end = self._place(letters.encode() + b"\xff")
+        end = self._first_row(letters.encode() + b"\xff")
         ranks = self._ranks[start:end]
         count = min(limit, len(ranks))
         if not count:
@@ -328,7 +328,7 @@ class WordVectors:
             row = self._unmarked.get(plain)
         if row is None and " " in word:  # "golden retrievers"; a single word's plural has a row
             rows = map(self.row, _singulars(plain))
-            row = next((found for found in rows if found is not None), None)
+            row = next((row for row in rows if row is not None), None)
         return row
 
     @cached_property

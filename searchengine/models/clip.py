@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from searchengine.errors import LexpixError, MissingPlugin, ModelError
-from searchengine.images import as_rgb, open_image
+from searchengine.images import as_rgb, open_for
 from searchengine.models import files
 from searchengine.models.stored import StoredModel
 from searchengine.types import PathLike, Vectors
@@ -56,8 +54,6 @@ class ClipEncoder(StoredModel):
         """
         super().__init__(folder, KIND, "of open_clip")
         require_open_clip()
-        self._lock = threading.Lock()
-        self._opened: tuple[Any, Any] | None = None
 
     @property
     def decode_size(self) -> int:
@@ -107,35 +103,23 @@ class ClipEncoder(StoredModel):
         import torch
 
         model, _ = self._network
-        prepare, (_, to_tensor) = self.prepare, self._transform
+        _, to_tensor = self._transform
         rows = np.empty((len(images), self.dim), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(images), BATCH):
                 batch = images[start : start + BATCH]
-                pixels = [to_tensor(self._open(image, prepare)) for image in batch]
-                found = model.encode_image(torch.stack(pixels))
-                rows[start : start + BATCH] = found.float().numpy()
+                pixels = [to_tensor(open_for(self, image)) for image in batch]
+                vectors = model.encode_image(torch.stack(pixels))
+                rows[start : start + BATCH] = vectors.float().numpy()
         return unit_rows(rows, self.dim) if len(rows) else rows
-
-    def _open(self, image: PathLike | Image, prepare: Callable[[Image], Image]) -> Image:
-        if isinstance(image, (str, os.PathLike)):
-            return open_image(image, size=self.decode_size, prepare=prepare)
-        return prepare(image)
 
     @cached_property
     def _transform(self) -> tuple[Any, Any]:
         """open_clip's transform: from picture to picture, and from that to numbers."""
         return _transform(self._config.image, f"{self._folder / files.CONFIG}: image")
 
-    @property
-    def _network(self) -> tuple[Any, Any]:
-        """The model and its tokenizer."""
-        with self._lock:  # threads that ask at once share one
-            if self._opened is None:
-                self._opened = self._load()
-            return self._opened
-
     def _load(self) -> tuple[Any, Any]:
+        """Return the model and its tokenizer."""
         import open_clip
 
         for name in self._config.files:

@@ -174,8 +174,8 @@ class FoodHead(StoredModel):
 
     def _unknown(self, document: Document) -> UnknownWords:
         text = " ".join(part for parts in document.fields.values() for part in parts)
-        found = self.unknown_words(text) or [UnknownWord(word) for word in tokenize(text)]
-        return UnknownWords([u.word for u in found], [u.suggestion for u in found])
+        unknown = self.unknown_words(text) or [UnknownWord(word) for word in tokenize(text)]
+        return UnknownWords.of(unknown)
 
     @cached_property
     def _parts(self) -> Mapping[str, npt.NDArray[Any]]:
@@ -201,10 +201,10 @@ def join(general: Numbers, food: Numbers, share: float, gate: Numbers | None = N
     return unit_rows(np.hstack([share * unit_or_zero(general), rest * second]))
 
 
-def require_base(expected: str, found: str, what: str) -> None:
+def require_base(expected: str, actual: str, what: str) -> None:
     """Raise ModelError if a head of one joint model is to be used with another."""
-    if expected != found:
+    if expected != actual:
         raise ModelError(
-            f"{what}: trained on the joint model {expected[:12]}, not on {found[:12]}; use it with "
-            "that model, or train one for this model: lexpix train food"
+            f"{what}: trained on the joint model {expected[:12]}, not on {actual[:12]}; use it "
+            "with that model, or train one for this model: lexpix train food"
         )

@@ -5,14 +5,13 @@ Both branches are linear before they are normalised (DeViSE, NIPS 2013; UVS, arX
     picture:  CNN -> cells f_l (L, channels) -> W f_l + b -> mean over l -> unit vector
     text:     v(word) = FC * glove(word) + residual(word) -> sum over words -> unit vector
 
-so a cosine splits exactly into words x places. A word that training never saw still has its GloVe
+so a cosine splits exactly into words x cells. A word that training never saw still has its GloVe
 part. Inference runs on ONNX Runtime and NumPy; the session is made at the first picture, because a
 query of words does not need it.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,8 +48,6 @@ class JointEncoder(StoredModel):
     def __init__(self, folder: Path) -> None:
         """Open a model folder; raise ModelError naming a file that is missing or changed."""
         super().__init__(folder, "joint", "a joint embedding")
-        self._lock = threading.Lock()
-        self._opened: Any = None
 
     @property
     def decode_size(self) -> int:
@@ -80,7 +77,7 @@ class JointEncoder(StoredModel):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the places of a picture."""
+        """Rows and columns of the cells of a picture."""
         rows, columns = self._config.image["cells"]
         return int(rows), int(columns)
 
@@ -139,16 +136,16 @@ class JointEncoder(StoredModel):
         )
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return W f_l + b of every place, shape (n, cells, dim); their mean is the embedding."""
+        """Return W f_l + b of every cell, shape (n, cells, dim); their mean is the embedding."""
         return self._run("regions", images)
 
     def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return f_l, what the CNN sees at every place, shape (n, cells, channels).
+        """Return f_l, what the CNN sees at every cell, shape (n, cells, channels).
 
         Raises:
             ModelError: The model is of a time when this was not written with it.
         """
-        if "features" not in {output.name for output in self._session.get_outputs()}:
+        if "features" not in {output.name for output in self._network.get_outputs()}:
             raise ModelError(
                 f"{self._folder / IMAGE_MODEL}: has no output `features`; train the model anew"
             )
@@ -158,7 +155,7 @@ class JointEncoder(StoredModel):
         """Scale a picture as the CNN wants it; safe to call in any thread.
 
         The whole picture is squashed into a square, as in training: cropping would lose what stands
-        at the sides, and padding would waste places.
+        at the sides, and padding would waste cells.
         """
         from PIL.Image import Resampling
 
@@ -173,33 +170,21 @@ class JointEncoder(StoredModel):
 
     def _run(self, output: str, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
         import onnxruntime
-        from PIL.Image import Image as PillowImage
 
-        from searchengine.images import open_image
+        from searchengine.images import open_for
 
-        opened = (
-            self.prepare(image)
-            if isinstance(image, PillowImage)
-            else open_image(image, size=self.decode_size, prepare=self.prepare)
-            for image in images
-        )
-        pixels = np.stack([np.asarray(image) for image in opened])  # (n, h, w, 3) uint8
+        pixels = np.stack(
+            [np.asarray(open_for(self, image)) for image in images]
+        )  # (n, h, w, 3) uint8
         options = onnxruntime.RunOptions()
         # Without this the session would compute the regions for every embedding as well.
         options.add_run_config_entry("only_execute_path_to_fetches", "1")
-        outputs: list[npt.NDArray[np.float32]] = self._session.run(
+        outputs: list[npt.NDArray[np.float32]] = self._network.run(
             [output], {"pixels": pixels}, options
         )
         return outputs[0]
 
-    @property
-    def _session(self) -> Any:
-        with self._lock:  # threads that ask at once share one session
-            if self._opened is None:
-                self._opened = self._open_session()
-            return self._opened
-
-    def _open_session(self) -> Any:
+    def _load(self) -> Any:
         import onnxruntime
 
         path = files.verify(self._folder, self._config, IMAGE_MODEL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from searchengine.errors import ModelError
 from searchengine.models import files
@@ -15,6 +17,8 @@ class StoredModel:
 
     def __init__(self, folder: Path, kind: str, what: str) -> None:
         """Read the description; raise ModelError if it is of another kind than `what` names."""
+        self._lock = threading.Lock()
+        self._loaded: Any = None
         self._folder = folder
         self._config = files.read_config(folder)
         if self._config.kind != kind:
@@ -45,3 +49,15 @@ class StoredModel:
         """What its cosines are worth, None if nobody has fitted that yet."""
         parts = files.attached(self._folder, self._config, GROUP)
         return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
+
+    @property
+    def _network(self) -> Any:
+        """What `_load` returns; threads that ask for it at once share one."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    def _load(self) -> Any:
+        """Load the network, if the model has one; that may take seconds."""
+        raise NotImplementedError

@@ -138,20 +138,20 @@ class GeneralTexts:
     ) -> npt.NDArray[np.float32]:
         counts: list[Counter[int]] = []
         for lines in fields:
-            found: Counter[int] = Counter()
+            rows_of_field: Counter[int] = Counter()
             for line in lines:
                 for word in tokenize(line):
-                    found.update(self._rows_of(encoder, word))
-            counts.append(found)
+                    rows_of_field.update(self._rows_of(encoder, word))
+            counts.append(rows_of_field)
         rows = sorted(set().union(*counts))
         vectors = encoder.word_vectors(rows)  # (words, dim)
         weights = _sif([encoder.words.rank(row) for row in rows], len(encoder.words))
         place = {row: index for index, row in enumerate(rows)}
         sums = np.zeros((len(fields), self.dim), dtype=np.float32)
-        for at, found in enumerate(counts):
-            if found:
-                index = [place[row] for row in found]
-                times = np.array(list(found.values()), dtype=np.float32)
+        for at, count in enumerate(counts):
+            if count:
+                index = [place[row] for row in count]
+                times = np.array(list(count.values()), dtype=np.float32)
                 sums[at] = (times * weights[index]) @ vectors[index]
         return sums
 

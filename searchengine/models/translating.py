@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import UnknownWords
 from searchengine.language.aliases import ENGLISH
-from searchengine.language.reader import Piece, Reader, knowing
 from searchengine.language.spelling import fold, script
+from searchengine.language.translator import Piece, Translator, knowing
 from searchengine.language.words import WordVectors
-from searchengine.models.calibration import matcher_of
+from searchengine.models.wrapping import EncoderWrapper, ExplainableWrapper
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
     Explainable,
-    Matcher,
-    PathLike,
-    Prepare,
     Translated,
     UnknownWord,
     Vectors,
@@ -28,17 +24,16 @@ from searchengine.types import (
 )
 from searchengine.vectors import unit_rows
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
-
-def reader_for(encoder: object, language: str | None) -> Reader:
+def translator_for(encoder: object, language: str | None) -> Translator:
     """Return what reads texts for a model, by the words that it knows.
 
     A model that has no table of words is taken to know what is written in Latin letters.
     """
     table = getattr(encoder, "words", None)
-    return Reader(knowing(table.find) if isinstance(table, WordVectors) else _is_latin, language)
+    return Translator(
+        knowing(table.find) if isinstance(table, WordVectors) else _is_latin, language
+    )
 
 
 def _is_latin(text: str) -> bool:
@@ -52,28 +47,17 @@ def with_languages(encoder: Encoder, language: str | None) -> Translating:
         encoder: Reads English.
         language: What comes first where a word is of several languages; None for English.
     """
-    reader = reader_for(encoder, language)
-    if isinstance(encoder, Explainable):
-        return _ExplainableTranslating(encoder, encoder, reader)
-    return Translating(encoder, reader)
+    translator = translator_for(encoder, language)
+    kind = _ExplainableTranslating if isinstance(encoder, Explainable) else Translating
+    return kind(encoder, translator)
 
 
-class Translating:
-    """An encoder whose texts are put into English first; pictures are not its business."""
+class Translating(EncoderWrapper):
+    """An encoder whose texts are put into English first."""
 
-    def __init__(self, encoder: Encoder, reader: Reader) -> None:
-        self._encoder, self.reader = encoder, reader
-        self.fingerprint, self.name, self.dim = encoder.fingerprint, encoder.name, encoder.dim
-
-    @property
-    def calibration(self) -> Matcher | None:
-        """As that of the encoder."""
-        return matcher_of(self._encoder)
-
-    @property
-    def decode_size(self) -> int:
-        """As that of the encoder."""
-        return self._encoder.decode_size
+    def __init__(self, encoder: Encoder, translator: Translator) -> None:
+        super().__init__(encoder)
+        self.translator = translator
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, shape (n, dim).
@@ -81,7 +65,7 @@ class Translating:
         Raises:
             UnknownWords: No word of a text is known.
         """
-        read = [self.reader.read(text) for text in texts]
+        read = [self.translator.read(text) for text in texts]
         if not any(_is_changed(pieces) for pieces in read):
             return self._encoder.encode_texts(texts)
         rows = [
@@ -90,49 +74,40 @@ class Translating:
         ]
         return unit_rows(np.stack(rows), self.dim)
 
-    def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
-        """As the encoder does."""
-        return self._encoder.encode_images(images)
-
-    @property
-    def prepare(self) -> Prepare | None:
-        """As that of the encoder."""
-        return self._encoder.prepare
-
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         """Return the words that are not known in any language, the first with near spellings."""
         if not isinstance(self._encoder, Vocabulary):
             return []
-        found: dict[str, UnknownWord] = {}
-        for piece in self.reader.read(text):
-            left = max(0, suggestions - len(found))
+        unknown: dict[str, UnknownWord] = {}
+        for piece in self.translator.read(text):
+            left = max(0, suggestions - len(unknown))
             if piece.language != ENGLISH:
                 continue
             if script(piece.source) in ("LATIN", ""):
                 for place, one in enumerate(self._encoder.unknown_words(piece.source, left)):
                     near = one.suggestion or self._nearest(one.word, left - place)
-                    found.setdefault(one.word, UnknownWord(one.word, near))
+                    unknown.setdefault(one.word, UnknownWord(one.word, near))
             elif not piece.known:
                 near = self._nearest(piece.source, left)
-                found.setdefault(piece.source, UnknownWord(piece.source, near))
-        return list(found.values())
+                unknown.setdefault(piece.source, UnknownWord(piece.source, near))
+        return list(unknown.values())
 
     def _nearest(self, word: str, left: int) -> str | None:
         """Return a near spelling in another language while any may still be looked for."""
-        return self.reader.nearest(word) if left > 0 and len(word) <= _LONGEST else None
+        return self.translator.nearest(word) if left > 0 and len(word) <= _LONGEST else None
 
     def translated(self, text: str) -> list[Translated]:
         """Return the words of a text that were put into English, in order, each once."""
-        found = {
+        words = {
             piece.source: Translated(piece.source, piece.english, piece.language)
-            for piece in self.reader.read(text)
+            for piece in self.translator.read(text)
             if piece.is_translated and fold(piece.source) != piece.english
         }
-        return list(found.values())
+        return list(words.values())
 
     def english(self, text: str) -> str:
         """Return a text in English, as it is if it is English."""
-        pieces = self.reader.read(text)
+        pieces = self.translator.read(text)
         return _english(pieces) if _is_changed(pieces) else text
 
     def _row(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float32]:
@@ -142,22 +117,11 @@ class Translating:
         return row
 
 
-class _ExplainableTranslating(Translating):
+class _ExplainableTranslating(Translating, ExplainableWrapper):
     """The same for an encoder whose scores can be split: parts are called as the user wrote."""
 
-    def __init__(self, encoder: Encoder, explainable: Explainable, reader: Reader) -> None:
-        super().__init__(encoder, reader)
-        self._explainable = explainable
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        return self._explainable.grid
-
-    def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        return self._explainable.encode_regions(images)
-
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
-        pieces = self.reader.read(text)
+        pieces = self.translator.read(text)
         if not _is_changed(pieces):
             return self._explainable.encode_words(text)
         return self._encode_pieces(pieces)

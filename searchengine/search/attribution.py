@@ -1,11 +1,11 @@
-"""Split a score exactly into the parts of the query and the places of the picture.
+"""Split a score exactly into the parts of the query and the cells of the picture.
 
 Both branches of the joint model are linear before they are normalised, so a cosine is a sum::
 
-    score = sum over parts p, sum over places l of  p . r_l / (L |image|)
+    score = sum over parts p, sum over cells l of  p . r_l / (L |image|)
 
 where the parts add up to the query's unit vector (word w of term t is v(w) weight_t / (|t| |q|),
-and a picture of the query is one part), and the mean of the places r_l = W f_l + b is the picture.
+and a picture of the query is one part), and the mean of the cells r_l = W f_l + b is the picture.
 Nothing is approximated, and nothing is attributed that did not count.
 """
 
@@ -51,17 +51,16 @@ def split(
         labels: What each part is called.
         parts: Shape (parts, dim); they add up to the query's unit vector.
         regions: Shape (cells, dim), row by row; their mean is the picture before it is normalised.
-        grid: Rows and columns of the places.
+        grid: Rows and columns of the cells.
 
     Returns:
         Parts in the order given. All shares add up to the score, and so do all cells.
     """
-    rows, columns = grid
-    places = regions.astype(np.float64)
-    length = np.linalg.norm(places.mean(axis=0))
-    cells = parts.astype(np.float64) @ places.T / (len(places) * length)  # (parts, cells)
+    vectors = regions.astype(np.float64)
+    length = np.linalg.norm(vectors.mean(axis=0))
+    cells = parts.astype(np.float64) @ vectors.T / (len(vectors) * length)  # (parts, cells)
     explained = tuple(
-        Part(label, float(line.sum()), line.reshape(rows, columns).astype(np.float32))
+        Part(label, float(line.sum()), line.reshape(grid).astype(np.float32))
         for label, line in zip(labels, cells, strict=True)
     )
     return Explanation(float(cells.sum()), explained)
@@ -69,10 +68,10 @@ def split(
 
 def merge(labels: Sequence[str], parts: Vectors) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Add up the parts that have one label, in the order of their first use."""
-    places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
-    merged = np.zeros((len(places), parts.shape[1]), dtype=np.float32)
-    np.add.at(merged, [places[label] for label in labels], parts)
-    return list(places), merged
+    rows = {label: row for row, label in enumerate(dict.fromkeys(labels))}
+    merged = np.zeros((len(rows), parts.shape[1]), dtype=np.float32)
+    np.add.at(merged, [rows[label] for label in labels], parts)
+    return list(rows), merged
 
 
 def draw(picture: Image, explanation: Explanation) -> Image:
@@ -96,7 +95,7 @@ def draw(picture: Image, explanation: Explanation) -> Image:
 def draw_attention(picture: Image, caption: Caption) -> Image:
     """Draw a panel for each word of a caption: where the model looked when it wrote it.
 
-    Each panel has its own scale, from nothing to the place that counted most; the label says how
+    Each panel has its own scale, from nothing to the cell that counted most; the label says how
     probable the word was.
 
     Raises:

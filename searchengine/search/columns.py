@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.selection import Selection, Sureness
+from searchengine.catalog.selection import Confidences, Selection
 from searchengine.catalog.store import Catalog, Description
 from searchengine.catalog.tags import TagCatalog
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -126,16 +126,16 @@ class Columns:
     @classmethod
     def of(cls, catalog: Catalog) -> Columns:
         """Read the columns of a library."""
-        return cls.empty().followed(catalog)
+        return cls.empty().refreshed(catalog)
 
-    def followed(self, catalog: Catalog) -> Columns:
+    def refreshed(self, catalog: Catalog) -> Columns:
         """Return the columns as the catalog is now; at the cost of what has changed."""
         seq = catalog.seq()
         if seq == self.seq:
             return self
         if seq < self.seq:  # the catalog was restored from a copy
             return Columns.of(catalog)
-        described, gone = catalog.described(self.seq)
+        described, gone = catalog.descriptions(self.seq)
         return self.with_changes(seq, described, gone)
 
     def by_date(self, *, newest: bool) -> Order:
@@ -200,13 +200,13 @@ class TagTable:
         names: The tags, each the name that its synonyms have in common.
         codes: The number of a tag in `names`, shape (pairs,), rising.
         ids: The picture of each pair.
-        sure: How sure each pair is; 1 if the user said it.
+        confidence: How sure each pair is; 1 if the user said it.
     """
 
     names: tuple[str, ...]
     codes: Codes
     ids: Ids
-    sure: Sureness
+    confidence: Confidences
 
     @classmethod
     def empty(cls) -> TagTable:
@@ -230,21 +230,21 @@ class TagTable:
             fingerprint: Of the model.
             names: Only these tags and their synonyms; all if None.
         """
-        wanted = None
+        synonyms = None
         if names is not None:
-            wanted = list(dict.fromkeys(one for name in names for one in vocabulary.same(name)))
+            synonyms = list(dict.fromkeys(one for name in names for one in vocabulary.same(name)))
         holders: dict[str, list[Selection]] = {}
-        for name, selection in store.holders(fingerprint, wanted):
+        for name, selection in store.holders(fingerprint, synonyms):
             if len(selection):
                 holders.setdefault(vocabulary.canonical(name), []).append(selection)
         if not holders:
             return cls.empty()
-        merged = [Selection.any_of(parts) for parts in holders.values()]
+        merged = [Selection.union(parts) for parts in holders.values()]
         return cls(
             tuple(holders),
             np.repeat(np.arange(len(merged), dtype=np.int32), [len(one) for one in merged]),
             np.concatenate([one.ids for one in merged]),
-            np.concatenate([one.sure for one in merged]),
+            np.concatenate([one.confidence for one in merged]),
         )
 
     def rows(self, name: str) -> slice:
@@ -256,7 +256,7 @@ class TagTable:
     def holders(self, names: Iterable[str]) -> Selection:
         """Return the pictures with any of these tags, given as `rows` takes them."""
         rows = [self.rows(name) for name in dict.fromkeys(names)]
-        return Selection.any_of(Selection(self.ids[one], self.sure[one]) for one in rows)
+        return Selection.union(Selection(self.ids[one], self.confidence[one]) for one in rows)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -270,10 +270,10 @@ class TagTable:
         pictures: Sequence[int],
     ) -> TagTable:
         """Return the table with the tags of a few pictures read anew."""
-        said = store.of(pictures, fingerprint)
-        refused = {(tag.image_id, tag.name) for tag in said if tag.source == "no"}
+        tags = store.get(pictures, fingerprint)
+        refused = {(tag.image_id, tag.name) for tag in tags if tag.source == "no"}
         having: dict[tuple[str, int], float] = {}
-        for tag in said:
+        for tag in tags:
             pair = vocabulary.canonical(tag.name), tag.image_id
             if tag.source == "user":
                 having[pair] = 1.0
@@ -287,13 +287,13 @@ class TagTable:
         codes = np.array([numbers[name] for name, _ in having], dtype=np.int32)
         codes = np.concatenate([self.codes[kept], codes])
         ids = np.array([id_ for _, id_ in having], dtype=np.int64)
-        sure = np.array(list(having.values()), dtype=np.float64)
+        confidence = np.array(list(having.values()), dtype=np.float64)
         order = np.argsort(codes, kind="stable")
         return TagTable(
             names,
             codes[order],
             np.concatenate([self.ids[kept], ids])[order],
-            np.concatenate([self.sure[kept], sure])[order],
+            np.concatenate([self.confidence[kept], confidence])[order],
         )
 
 

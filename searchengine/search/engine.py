@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from pathlib import Path
 
 from searchengine import plugins
@@ -15,17 +15,16 @@ from searchengine.config import Settings, load_settings
 from searchengine.errors import UnknownPicture
 from searchengine.indexes.sync import open_index, synchronise
 from searchengine.language.query import parsed
-from searchengine.language.reader import Reader
 from searchengine.language.tag_vocabulary import tag_name
+from searchengine.language.translator import Translator
 from searchengine.models.calibration import matcher_of
 from searchengine.models.captioner.loading import DEFAULT as CAPTIONER
 from searchengine.models.captioner.loading import Captioners
 from searchengine.models.loading import load_configured, load_model
 from searchengine.models.translating import with_languages
 from searchengine.search.explain import Explainer
-from searchengine.search.facets import Facets
-from searchengine.search.paging import Page, Pager, PageRequest
-from searchengine.search.resolve import NO_UPLOADS, KnownPicture, Resolver, refuse_excess
+from searchengine.search.paging import Pager, PageRequest
+from searchengine.search.resolve import KnownPicture, Resolver, refuse_excess
 from searchengine.search.status import ModelStatus, Status, status_of
 from searchengine.search.tags import Tags
 from searchengine.search.taught import TaughtWords, with_taught
@@ -34,9 +33,7 @@ from searchengine.types import (
     Answer,
     Caption,
     Encoder,
-    Explanation,
     PathLike,
-    Picture,
     Query,
     Tag,
     TaughtWord,
@@ -71,6 +68,11 @@ class Engine:
         index: Where its vectors are found; `refresh` brings it up to the catalog.
         tags: The tags of the library, the user's and the model's.
         languages: Puts words of other languages into English.
+        page: Answers a `PageRequest`, as `Pager.page`.
+        facets: Reads what pictures can be narrowed down by, for many pages, as `Pager.facets`.
+        explain, draw: Split the score of a picture, and draw what comes out, as `Explainer`.
+        picture, original: A picture of the library by its number, as `Resolver.row`, and its file,
+            as `Resolver.original`.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
@@ -78,14 +80,15 @@ class Engine:
         self.catalog, self.encoder, self.index = catalog, encoder, index
         self._taught = TaughtWords(catalog, encoder)
         self._translating = with_languages(encoder, settings.lang or None)
-        self.languages: Reader = self._translating.reader
+        self.languages: Translator = self._translating.translator
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
         self.tags = Tags(catalog, encoder, self._taught, self._translating)
-        self._explainer = Explainer(catalog, reading, self._resolver)
-        self._pager = Pager(
-            settings, catalog, encoder, index, self.tags, self._resolver, self._explainer
-        )
+        explainer = Explainer(catalog, reading, self._resolver)
+        pager = Pager(settings, catalog, encoder, index, self.tags, self._resolver, explainer)
+        self.page, self.facets = pager.page, pager.facets
+        self.explain, self.draw = explainer.explain, explainer.draw
+        self.picture, self.original = self._resolver.row, self._resolver.original
         self._captioners = Captioners(encoder)
 
     @classmethod
@@ -182,30 +185,6 @@ class Engine:
         )
         return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
 
-    def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
-        """Return a page of pictures; arguments and errors as `Pager.page`."""
-        return self._pager.page(request, facets)
-
-    def facets(self) -> Facets:
-        """Read what pictures can be narrowed down by, for `page`; it can be used for many pages."""
-        return self._pager.facets()
-
-    def explain(
-        self,
-        query: str | Sequence[str] | Query,
-        picture: PathLike | int,
-        uploads: Mapping[str, KnownPicture] = NO_UPLOADS,
-    ) -> Explanation:
-        """Split the score of a picture exactly into words, and pictures of the query, and places.
-
-        Arguments and errors as `Explainer.explain`; a query as `search` takes it.
-        """
-        return self._explainer.explain(parsed(query), picture, uploads)
-
-    def draw(self, explanation: Explanation, picture: PathLike | int, out: PathLike) -> None:
-        """Draw an explanation of a picture to a file; errors as `Explainer.draw`."""
-        self._explainer.draw(explanation, picture, out)
-
     def understood(self, query: Query) -> tuple[tuple[UnknownWord, ...], tuple[Translated, ...]]:
         """Return the words of a query that the model does not know, and those that it translates.
 
@@ -226,24 +205,7 @@ class Engine:
         Raises:
             ImageError: It is no picture.
         """
-        in_views = self.texts.reads_views
-        return self._resolver.picture_in(file, name, self.encoder, in_views=in_views)
-
-    def original(self, picture: Picture) -> BufferedReader:
-        """Open the file of a picture of the library.
-
-        Raises:
-            ImageError, ChangedFile: It cannot be read, or is not what was indexed.
-        """
-        return self._resolver.original(picture)
-
-    def picture(self, id_: int) -> Picture:
-        """Return a picture of the library.
-
-        Raises:
-            UnknownPicture: There is none of that number.
-        """
-        return self._resolver.row(id_)
+        return self._resolver.picture_in(file, name, in_views=self.texts.reads_views)
 
     # Tags and taught words
 
@@ -258,7 +220,7 @@ class Engine:
             UnknownPicture, QueryError: The picture cannot be read.
         """
         known = self._resolver.picture(picture)
-        return self.tags.of(known.vector, self._rows_of(known), limit)
+        return self.tags.for_picture(known.vector, self._rows_of(known), limit)
 
     def edit_tags(
         self,
@@ -304,10 +266,10 @@ class Engine:
         Raises:
             QueryError: The name has no letters, or a picture cannot be read.
         """
-        found = [self._resolver.picture(picture) for picture in pictures]
-        shown = {one.sha256: (one.path, one.vector) for one in found if one.sha256 is not None}
-        self._taught.teach(tag_name(name), shown)
-        self.tags.outdate()
+        known = [self._resolver.picture(picture) for picture in pictures]
+        vectors = {one.sha256: (one.path, one.vector) for one in known if one.sha256 is not None}
+        self._taught.teach(tag_name(name), vectors)
+        self.tags.invalidate()
 
     def forget_word(self, name: str) -> None:
         """Forget a word that was taught.
@@ -316,7 +278,7 @@ class Engine:
             QueryError: There is none of that name.
         """
         self._taught.forget(tag_name(name))
-        self.tags.outdate()
+        self.tags.invalidate()
 
     def taught_words(self) -> list[TaughtWord]:
         """Return the taught words by name."""
@@ -381,7 +343,7 @@ class Engine:
     def follow_taught(self) -> None:
         """Take note of words that another process has taught or forgotten."""
         if self._taught.follow():
-            self.tags.outdate()
+            self.tags.invalidate()
 
     def refresh(self) -> None:
         """Bring the index up to what has been written to the catalog since it was opened."""

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ConfigError, ImageError, ModelError, QueryError, UnknownPicture
+from searchengine.language.query import parsed
 from searchengine.search.attribution import PANEL, draw, merge, split
 from searchengine.search.resolve import (
-    NO_UPLOADS,
     KnownPicture,
-    Resolved,
     Resolver,
+    TermVectors,
     parts_of,
     query_vector,
     refuse_excess,
@@ -35,14 +35,14 @@ class Explainer:
 
     def explain(
         self,
-        query: Query,
+        query: str | Sequence[str] | Query,
         picture: PathLike | int,
-        uploads: Mapping[str, KnownPicture] = NO_UPLOADS,
+        uploads: Mapping[str, KnownPicture] | None = None,
     ) -> Explanation:
-        """Split the score of a picture exactly into words, and pictures of the query, and places.
+        """Split the score of a picture exactly into words, and pictures of the query, and cells.
 
         Args:
-            query: The query.
+            query: As `Engine.search` takes it.
             picture: A file, or a library id.
             uploads: Pictures that stand for terms, as `PageRequest` has them.
 
@@ -51,7 +51,7 @@ class Explainer:
             ChangedFile: A picture of the library is not what was indexed.
             ModelError: The scores of this model cannot be split exactly.
         """
-        encoder = self._explainable
+        encoder, query = self._explainable, parsed(query)
         refuse_excess(query)
         if not query.terms:
             raise QueryError("a filter has no score to explain; give words or pictures as well")
@@ -69,7 +69,7 @@ class Explainer:
             explanation, unknown_words=unknown, translated=self._resolver.translated(query)
         )
 
-    def shares(self, terms: Resolved, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
+    def shares(self, terms: TermVectors, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
         """Return what each part of a query gave to the scores of pictures, by id.
 
         The shares are those of `explain`, in the order of the query, from stored vectors.

@@ -28,10 +28,10 @@ from searchengine.search.ranking import (
     Cursor,
     Ranked,
     Ranking,
+    by_confidence,
     by_date,
-    by_sureness,
-    judged,
     nearest,
+    with_matches,
     without_unlikely_end,
 )
 from searchengine.search.resolve import KnownPicture, Resolver, query_vector, refuse_excess
@@ -164,7 +164,7 @@ class Pager:
         selected = passing
         if facets is not None and any(request.chosen.values()):
             chosen = Selection.certain(facets.ids[facets.mask(request.chosen)])
-            selected = chosen if passing is None else passing.both(chosen)
+            selected = chosen if passing is None else passing.intersection(chosen)
         ranking = self._ranking(request, facets, selected)
         pictures = self._catalog.get(row.id for row in ranking.rows)
         hits = tuple(
@@ -244,7 +244,7 @@ class Pager:
                 return self._all_by_date(query, request, facets, only)
             return self._matches_by_date(query, request, facets, only)
         if query is not None and selected is not None and request.sort == "match":
-            return by_sureness(selected, limit, after, matcher_of(self._encoder))
+            return by_confidence(selected, limit, after, matcher_of(self._encoder))
         assert facets is not None, "a request without a query needs them"
         return self._by_date(request, facets, only)
 
@@ -303,7 +303,7 @@ class Pager:
             return [Ranked(id_, score) for id_, score in rows]
         stored = self._catalog.vectors([id_ for id_, _ in rows], self._encoder.fingerprint)
         kind = kind_of(self._resolver.in_english(query))
-        return judged(rows, stored, vector, kind, matcher, searched)
+        return with_matches(rows, stored, vector, kind, matcher, searched)
 
     def _by_date(self, request: PageRequest, facets: Facets, ids: Ids | None) -> Ranking:
         newest = request.sort != "oldest"

@@ -9,7 +9,7 @@ import numpy as np
 
 from searchengine.catalog.selection import Selection
 from searchengine.search.columns import Columns
-from searchengine.search.resolve import Resolved
+from searchengine.search.resolve import TermVectors
 from searchengine.types import (
     Band,
     Ids,
@@ -64,7 +64,7 @@ class Ranking:
     total: int | None = None
     nothing_like_that: bool = False
     unknown_words: tuple[UnknownWord, ...] = ()
-    terms: Resolved | None = None
+    terms: TermVectors | None = None
 
 
 def nearest(
@@ -89,20 +89,20 @@ def nearest(
     width = count + len(without) + (after.seen if after else 0)
     while True:
         width = min(width, max(len(index), 1))
-        found, scores = index.search(vector[None], width, only)
+        ids, scores = index.search(vector[None], width, only)
         rows = [
             (int(id_), float(score))
-            for id_, score in zip(found[0], scores[0], strict=True)
+            for id_, score in zip(ids[0], scores[0], strict=True)
             if id_ >= 0 and int(id_) not in without
         ]
         if after is not None:
             rows = [row for row in rows if (-row[1], row[0]) > (after.key, after.tie)]
-        if len(rows) >= count or width >= len(index) or found[0, -1] < 0:
+        if len(rows) >= count or width >= len(index) or ids[0, -1] < 0:
             return rows[:count]
         width *= 2  # rows have come in before the cursor since the last page
 
 
-def judged(
+def with_matches(
     rows: Sequence[tuple[int, float]],
     stored: Mapping[int, Vector],
     vector: Vector,
@@ -137,27 +137,27 @@ def without_unlikely_end(rows: Sequence[Ranked]) -> Sequence[Ranked]:
     return rows[: max(likely, default=0)]
 
 
-def by_sureness(
+def by_confidence(
     selected: Selection, count: int, after: Cursor | None, matcher: Matcher | None
 ) -> Ranking:
     """Return a page of the pictures that pass filters, the surest first, then by id.
 
     Without a matcher all that pass are likely.
     """
-    order = np.lexsort((selected.ids, -selected.sure))
-    ids, keys = selected.ids[order], -selected.sure[order]
+    order = np.lexsort((selected.ids, -selected.confidence))
+    ids, keys = selected.ids[order], -selected.confidence[order]
     start = 0
     if after is not None:
         start = int(((keys < after.key) | ((keys == after.key) & (ids <= after.tie))).sum())
     end = start + count
-    sure = (-keys[start:end]).tolist()
+    scores = (-keys[start:end]).tolist()
     rows = tuple(
         Ranked(id_, score, score, matcher.band(score) if matcher else "likely")
-        for id_, score in zip(ids[start:end].tolist(), sure, strict=True)
+        for id_, score in zip(ids[start:end].tolist(), scores, strict=True)
     )
     seen = (after.seen if after else 0) + len(rows)
     more = end < len(ids)
-    cursor = Cursor(-sure[-1], rows[-1].id, seen) if more else None
+    cursor = Cursor(-scores[-1], rows[-1].id, seen) if more else None
     return Ranking(rows, cursor, total=len(ids))
 
 

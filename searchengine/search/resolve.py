@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from io import BufferedReader, BytesIO
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -46,13 +45,13 @@ MAX_LETTERS = 200
 ALL_LETTERS = 2000
 """Most letters of all words."""
 
-Resolved: TypeAlias = list[tuple[Term, Vector]]
+TermVectors: TypeAlias = list[tuple[Term, Vector]]
 """The terms of a query that have a vector, with their unit vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPicture:
-    """A picture that was named.
+    """A picture of a query, with its vector.
 
     Attributes:
         path: Its file, or what it is called if it has none.
@@ -69,9 +68,6 @@ class KnownPicture:
     viewed: Vector | None = None
 
 
-NO_UPLOADS: Mapping[str, KnownPicture] = MappingProxyType({})
-
-
 class Resolver:
     """Find the vectors that the terms of a query stand for."""
 
@@ -79,8 +75,8 @@ class Resolver:
         self._catalog, self._encoder = catalog, encoder
 
     def resolve(
-        self, query: Query, uploads: Mapping[str, KnownPicture] = NO_UPLOADS
-    ) -> tuple[Resolved, set[int], tuple[UnknownWord, ...]]:
+        self, query: Query, uploads: Mapping[str, KnownPicture] | None = None
+    ) -> tuple[TermVectors, set[int], tuple[UnknownWord, ...]]:
         """Return the terms that count, the ids of the pictures named, and the unknown words.
 
         Args:
@@ -91,8 +87,8 @@ class Resolver:
             UnknownWords: No word of the query is known.
             UnknownPicture: A picture of the query cannot be read, or the library has no such id.
         """
-        terms: Resolved = []
-        used: set[int] = set()
+        terms: TermVectors = []
+        named: set[int] = set()
         unknown = self.unknown_words(query)
         nothing_known: UnknownWords | None = None
         for term in query.terms:
@@ -104,19 +100,23 @@ class Resolver:
                     continue
             else:
                 value = int(term.value) if term.kind == "id" else term.value
-                known = uploads[term.value] if term.value in uploads else self.picture(value)
+                known = (uploads or {}).get(term.value) or self.picture(value)
                 vector = known.vector
-                used |= known.ids
+                named |= known.ids
             terms.append((term, vector))
         understood = any(term.kind == "words" for term, _ in terms)
         if nothing_known is not None and not understood:
             if not unknown:
                 raise nothing_known
-            raise UnknownWords([w.word for w in unknown], [w.suggestion for w in unknown])
-        return terms, used, unknown
+            raise UnknownWords.of(unknown)
+        return terms, named, unknown
 
     def original(self, picture: Picture) -> BufferedReader:
-        """Open the file of a picture of the library, as `open_original` does."""
+        """Open the file of a picture of the library, as `open_original` does.
+
+        Raises:
+            ImageError, ChangedFile: It cannot be read, or is not what was indexed.
+        """
         from searchengine.search.originals import open_original
 
         return open_original(picture, (root.path for root in self._catalog.roots()))
@@ -157,14 +157,14 @@ class Resolver:
 
     def unknown_words(self, query: Query) -> tuple[UnknownWord, ...]:
         """Return the words of a query that the model does not know, each once."""
-        found: dict[str, UnknownWord] = {}
+        unknown: dict[str, UnknownWord] = {}
         if isinstance(self._encoder, Vocabulary):
             for term in query.terms:
                 if term.kind == "words":
-                    left = MOST_SUGGESTIONS - len(found)
+                    left = MOST_SUGGESTIONS - len(unknown)
                     for word in self._encoder.unknown_words(term.value, left):
-                        found.setdefault(word.word, word)
-        return tuple(found.values())
+                        unknown.setdefault(word.word, word)
+        return tuple(unknown.values())
 
     def translated(self, query: Query) -> tuple[Translated, ...]:
         """Return the words of a query that were put into English, each once."""
@@ -172,8 +172,8 @@ class Resolver:
             return ()
         texts = [term.value for term in query.terms if term.kind == "words"]
         texts += [one.name for one in query.filters]
-        found = {one.word: one for text in texts for one in self._encoder.translated(text)}
-        return tuple(found.values())
+        words = {one.word: one for text in texts for one in self._encoder.translated(text)}
+        return tuple(words.values())
 
     def in_english(self, query: Query) -> Query:
         """Return a query with its words in English."""
@@ -206,39 +206,39 @@ class Resolver:
                 f"{os.fspath(picture)}: cannot be read ({error.strerror}); a picture is given by "
                 'its path, or by its number in the library such as "#12"'
             ) from error
-        vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
-        vector = self._encode(path) if vector is None else vector
-        return KnownPicture(path, digest, vector, self._copies(digest))
+        try:
+            return self._with_content(path, path, digest)
+        except ImageError as error:
+            raise QueryError(f"{error}; a query needs a picture that can be read") from error
 
-    def picture_in(
-        self, file: BytesIO, name: str, encoder: Encoder, *, in_views: bool = False
-    ) -> KnownPicture:
+    def picture_in(self, file: BytesIO, name: str, *, in_views: bool = False) -> KnownPicture:
         """Return the vector of a picture that is given as bytes, and its copies in the library.
 
         Args:
             file: The bytes of a picture file; read from the beginning.
             name: What the picture is called in a query.
-            encoder: The bare model, which says how its pictures are decoded.
             in_views: It may ask for recipes, of a model that reads several views of a picture.
 
         Raises:
             ImageError: It is no picture.
         """
-        from searchengine.images import open_for
-
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        known = self._with_content(name, file, digest)
+        file.seek(0)
+        return replace(known, viewed=self._viewed(file, known.vector)) if in_views else known
+
+    def _with_content(self, name: str, source: str | BytesIO, digest: str) -> KnownPicture:
+        """Return a picture by its content, with the vector of the library if it is known there."""
+        from searchengine.images import open_for
+
         vector = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         if vector is None:
-            file.seek(0)
-            # As the file itself would be decoded, so that it has the same vector.
-            vector = encoder.encode_images([open_for(encoder, file)])[0]
-        file.seek(0)
-        viewed = self._viewed(file, vector) if in_views else None
-        return KnownPicture(name, digest, vector, self._copies(digest), viewed)
-
-    def _copies(self, digest: str) -> set[int]:
-        return {picture.id for picture in self._catalog.by_sha256(digest)}
+            # Decoded alike from a file and from bytes, so that both have the same vector.
+            [vector] = self._encoder.encode_images([open_for(self._encoder, source)])
+        copies = {picture.id for picture in self._catalog.by_sha256(digest)}
+        return KnownPicture(name, digest, vector, copies)
 
     def viewed(self, picture: KnownPicture) -> Vector:
         """Return the mean of the vectors of a picture as it is, mirrored, and of its middle.
@@ -272,16 +272,6 @@ class Resolver:
         copies = self._catalog.by_sha256(picture.sha256) if picture.sha256 else []
         ids = {id_, *(copy.id for copy in copies)}
         return KnownPicture(picture.path, picture.sha256, vector, ids)
-
-    def _encode(self, path: str) -> Vector:
-        from searchengine.images import open_for
-
-        try:
-            vectors: Vectors = self._encoder.encode_images([open_for(self._encoder, path)])
-        except ImageError as error:
-            raise QueryError(f"{error}; a query needs a picture that can be read") from error
-        vector: Vector = vectors[0]
-        return vector
 
 
 def refuse_excess(query: Query) -> None:
@@ -320,12 +310,12 @@ def _expanded(path: PathLike) -> str:
     return os.path.expanduser(os.fspath(path))
 
 
-def query_vector(terms: Resolved) -> Vector:
+def query_vector(terms: TermVectors) -> Vector:
     """Return the unit vector of the weighted sum; raise CancelledQuery if the terms cancel out."""
     return compose(np.stack([vector for _, vector in terms]), [term.weight for term, _ in terms])
 
 
-def parts_of(encoder: Explainable, terms: Resolved) -> tuple[list[str], npt.NDArray[np.float32]]:
+def parts_of(encoder: Explainable, terms: TermVectors) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Return what parts of a query are called, and the parts, which add up to its vector."""
     labels: list[str] = []
     parts: list[npt.NDArray[np.float64]] = []

@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.models.calibration import matcher_of
-from searchengine.types import Encoder, Explainable, Tag, Vector, Vectors
-from searchengine.types import Vocabulary as Words
+from searchengine.types import Encoder, Explainable, Tag, Vector, Vectors, Vocabulary
 from searchengine.vectors import unit_rows
 
 COMMON = 3000
@@ -74,9 +73,7 @@ class Tagger:
     def version(self) -> str:
         """Name of all that decides on tags beside the model: words, taught ones and calibration."""
         digest = hashlib.sha256(self._sources)
-        digest.update(
-            self._confidences(self.vectors[:: len(self.vectors) // 16]).round(4).tobytes()
-        )
+        digest.update(self.confidences(self.vectors[:: len(self.vectors) // 16]).round(4).tobytes())
         digest.update(self.vectors[-16:].round(3).tobytes())
         return digest.hexdigest()
 
@@ -87,7 +84,7 @@ class Tagger:
             pictures: Unit rows, shape (n, dim).
             limit: Most tags of a picture.
         """
-        scores = self._confidences(pictures)
+        scores = self.confidences(pictures)
         count = min(limit * _LOOK_AHEAD, len(self.names))
         candidates = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         return [
@@ -103,9 +100,6 @@ class Tagger:
 
         Without a calibration the numbers only rank.
         """
-        return self._confidences(pictures)
-
-    def _confidences(self, pictures: Vectors) -> npt.NDArray[np.float32]:
         if self._matcher is None:
             logits = SCALE * (pictures @ self.vectors.T)
         else:
@@ -156,9 +150,9 @@ _SHARPNESS = 4.0
 
 def _is_known(name: str, encoder: Encoder) -> bool:
     if isinstance(encoder, Explainable):  # cheap: it looks for no other spelling
-        found = encoder.encode_words(name)[0]  # a phrase is one word of several
-        return sum(len(word.split()) for word in found) >= len(name.split())
-    return not (isinstance(encoder, Words) and encoder.unknown_words(name))
+        words = encoder.encode_words(name)[0]  # a phrase is one word of several
+        return sum(len(word.split()) for word in words) >= len(name.split())
+    return not (isinstance(encoder, Vocabulary) and encoder.unknown_words(name))
 
 
 def _includes(words: set[str], others: set[str]) -> bool:

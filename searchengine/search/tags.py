@@ -16,7 +16,7 @@ from searchengine.models.calibration import matcher_of
 from searchengine.search.columns import TagTable
 from searchengine.search.tagging import Tagger
 from searchengine.search.taught import TaughtWords
-from searchengine.types import Encoder, Ids, Polyglot, Tag, TagFilter, Vector
+from searchengine.types import Encoder, Filter, Ids, Polyglot, Tag, Vector
 
 STORED = 20
 """Most guesses that are kept of a picture."""
@@ -43,7 +43,7 @@ class Tags:
         """The words that the model may propose."""
         return TagVocabulary.load()
 
-    def of(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
+    def for_picture(self, vector: Vector, ids: Iterable[int], limit: int) -> list[Tag]:
         """Return the user's tags of a picture, then the model's that the user has not denied.
 
         Args:
@@ -51,9 +51,9 @@ class Tags:
             ids: Its rows in the library, none if it has none.
             limit: Most guesses.
         """
-        said = self._store.of(ids, self._encoder.fingerprint)
-        own = sorted({tag.name for tag in said if tag.source == "user"})
-        settled = {self.vocabulary.canonical(tag.name) for tag in said if tag.source != "guess"}
+        stored = self._store.get(ids, self._encoder.fingerprint)
+        own = sorted({tag.name for tag in stored if tag.source == "user"})
+        settled = {self.vocabulary.canonical(tag.name) for tag in stored if tag.source != "guess"}
         [guesses] = self._tagger.tag(vector[None], limit + len(settled))
         kept = [tag for tag in guesses if self.vocabulary.canonical(tag.name) not in settled]
         return [*(Tag(name, "user") for name in own), *kept[:limit]]
@@ -77,9 +77,9 @@ class Tags:
             )
         self._taught.renew_all()
         tagger, fingerprint = self._tagger, self._encoder.fingerprint
-        waiting = self._store.unguessed(fingerprint, tagger.version)
+        waiting = self._store.without_guesses(fingerprint, tagger.version)
         least = matcher.bands["words"]["maybe"]
-        found = 0
+        count = 0
         for start in range(0, len(waiting), BATCH):
             ids = waiting[start : start + BATCH]
             vectors = self._catalog.vectors(ids, fingerprint)
@@ -89,16 +89,16 @@ class Tags:
                 believed = {
                     one: [
                         (tag.name, tag.confidence)
-                        for tag in found_here
+                        for tag in guesses
                         if tag.confidence is not None and tag.confidence >= least
                     ]
-                    for one, found_here in zip(ids, tags, strict=True)
+                    for one, guesses in zip(ids, tags, strict=True)
                 }
-                self._store.guess(believed, fingerprint, tagger.version)
-                found += sum(map(len, believed.values()))
+                self._store.write_guesses(believed, fingerprint, tagger.version)
+                count += sum(map(len, believed.values()))
             if progress is not None:
                 progress(min(start + BATCH, len(waiting)), len(waiting))
-        return len(waiting), found
+        return len(waiting), count
 
     def add(self, ids: Sequence[int], name: str) -> None:
         """Give pictures a tag of the user's.
@@ -106,7 +106,7 @@ class Tags:
         Raises:
             QueryError: The name is empty.
         """
-        self._store.say(ids, _checked(name), "user")
+        self._store.set_tag(ids, _checked(name), "user")
 
     def remove(self, ids: Sequence[int], name: str) -> None:
         """Take a tag away, for good: the model will not bring it back.
@@ -114,14 +114,14 @@ class Tags:
         Raises:
             QueryError: No picture has the tag, nor could the model guess it.
         """
-        wanted = _checked(name)
-        has = {tag.name for tag in self._store.of(ids, self._encoder.fingerprint)}
-        meant = sorted(has.intersection(self.vocabulary.same(wanted))) or [wanted]
-        if wanted not in has and wanted not in self.vocabulary and meant == [wanted]:
+        tag = _checked(name)
+        has = {stored.name for stored in self._store.get(ids, self._encoder.fingerprint)}
+        synonyms = sorted(has.intersection(self.vocabulary.same(tag))) or [tag]
+        if tag not in has and tag not in self.vocabulary and synonyms == [tag]:
             known = ", ".join(sorted(has)) or "none"
             raise QueryError(f"{name!r}: not a tag of this picture; its tags are: {known}")
-        for one in {*meant, self.vocabulary.canonical(wanted)}:
-            self._store.say(ids, one, "no")
+        for one in {*synonyms, self.vocabulary.canonical(tag)}:
+            self._store.set_tag(ids, one, "no")
 
     def accept(self, vector: Vector, ids: Sequence[int], name: str) -> None:
         """Make a guess of the model the user's own tag.
@@ -129,12 +129,12 @@ class Tags:
         Raises:
             QueryError: The model does not guess that; the user's own words are added.
         """
-        meant = self.vocabulary.canonical(_checked(name))
-        stored = {t.name for t in self._store.of(ids, self._encoder.fingerprint)}
-        guesses = {tag.name for tag in self._tagger.tag(vector[None], STORED)[0]} | stored
-        if meant not in guesses:
+        tag = self.vocabulary.canonical(_checked(name))
+        stored = {known.name for known in self._store.get(ids, self._encoder.fingerprint)}
+        guesses = {guess.name for guess in self._tagger.tag(vector[None], STORED)[0]} | stored
+        if tag not in guesses:
             raise QueryError(f"{name!r}: not a guess for this picture; to add it anyway: --add")
-        self._store.say(ids, meant, "user")
+        self._store.set_tag(ids, tag, "user")
 
     def counts(self) -> list[TagCount]:
         """Return the tags of the library with how many pictures have them."""
@@ -142,7 +142,7 @@ class Tags:
 
     def select(
         self,
-        filters: Sequence[TagFilter],
+        filters: Sequence[Filter],
         among: Ids | None = None,
         table: TagTable | None = None,
     ) -> Selection:
@@ -159,25 +159,27 @@ class Tags:
         selected = Selection.certain(self._catalog.present() if among is None else among)
         for one in filters:
             holders = self._holders(one, table)
-            selected = selected.without(holders.ids) if one.excluded else selected.both(holders)
+            selected = (
+                selected.difference(holders.ids) if one.excluded else selected.intersection(holders)
+            )
         return selected
 
     def table(self, names: Iterable[str] | None = None) -> TagTable:
         """Read which pictures have which tag, only of these tags unless None."""
         return TagTable.of(self._store, self.vocabulary, self._encoder.fingerprint, names)
 
-    def _holders(self, one: TagFilter, table: TagTable) -> Selection:
+    def _holders(self, one: Filter, table: TagTable) -> Selection:
         """Return the pictures with a tag or words of a caption."""
         names = self._meanings(one)
         if one.kind == "tag":
             return table.holders(map(self.vocabulary.canonical, names))
-        return Selection.any_of(Selection.of(self._captions.holders(name)) for name in names)
+        return Selection.union(Selection.of(self._captions.holders(name)) for name in names)
 
-    def _meanings(self, one: TagFilter) -> tuple[str, ...]:
+    def _meanings(self, one: Filter) -> tuple[str, ...]:
         """Return a name as it stands and in English: the user's tags may be in any language."""
         return tuple(dict.fromkeys([one.name, self._polyglot.english(one.name)]))
 
-    def outdate(self) -> None:
+    def invalidate(self) -> None:
         """Take note that the taught words have changed."""
         self.__dict__.pop("_tagger", None)
 

@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +22,13 @@ from searchengine.errors import ImageError, QueryError, UnknownWords
 from searchengine.language.spelling import fold, tokens
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.language.words import tokenize, word_spans
-from searchengine.models.calibration import matcher_of
+from searchengine.models.wrapping import EncoderWrapper, ExplainableWrapper
 from searchengine.search.tagging import Tagger, taught_vector
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
     Explainable,
-    Matcher,
-    PathLike,
     Polyglot,
-    Prepare,
     TaughtWord,
     Translated,
     UnknownWord,
@@ -40,9 +37,6 @@ from searchengine.types import (
     Vocabulary,
 )
 from searchengine.vectors import unit_rows
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +82,13 @@ class TaughtWords:
             if name is None:
                 at += 1
                 continue
-            pieces += _said(folded[done : spans[at][0]])
+            pieces += _trimmed(folded[done : spans[at][0]])
             pieces.append((name, self._vector(name)))
             at += length
             done = spans[at - 1][1]
         if not pieces:
             return [text]
-        return [*pieces, *_said(folded[done:].removeprefix("'s"))]
+        return [*pieces, *_trimmed(folded[done:].removeprefix("'s"))]
 
     def teach(self, name: str, pictures: Mapping[str, tuple[str, Vector]]) -> None:
         """Make a word of pictures, given as path and vector by sha256.
@@ -162,8 +156,8 @@ class TaughtWords:
 
     def _renewed(self, name: str) -> Vector:
         pictures = self._pictures[name]
-        found = [self._picture(digest, path) for digest, path in pictures.items()]
-        kept = [vector for vector in found if vector is not None]
+        vectors = [self._picture(digest, path) for digest, path in pictures.items()]
+        kept = [vector for vector in vectors if vector is not None]
         if not kept:
             raise QueryError(
                 f"{name!r} was taught with another model, and its pictures are gone "
@@ -208,37 +202,24 @@ class TaughtWords:
             self.__dict__.pop(name, None)
 
 
-def _said(folded: str) -> list[str]:
+def _trimmed(folded: str) -> list[str]:
     """Return a part of a text from its first word or emoji to its last, nothing if it has none."""
-    found = list(tokens(folded))
-    return [folded[found[0][2] : found[-1][3]]] if found else []
+    words = list(tokens(folded))
+    return [folded[words[0][2] : words[-1][3]]] if words else []
 
 
 def with_taught(encoder: Encoder, taught: TaughtWords) -> Encoder:
     """Return an encoder that understands the taught words as well."""
-    if isinstance(encoder, Explainable):
-        return _ExplainableWithTaught(encoder, encoder, taught)
-    return _WithTaught(encoder, taught)
+    kind = _ExplainableWithTaught if isinstance(encoder, Explainable) else _WithTaught
+    return kind(encoder, taught)
 
 
-class _WithTaught:
+class _WithTaught(EncoderWrapper):
     """The sum of the unit vectors of the plain text and of each taught word in it."""
 
     def __init__(self, encoder: Encoder, taught: TaughtWords) -> None:
-        self._encoder, self._taught = encoder, taught
-        self.fingerprint, self.name, self.dim = encoder.fingerprint, encoder.name, encoder.dim
-
-    @property
-    def calibration(self) -> Matcher | None:
-        return matcher_of(self._encoder)
-
-    @property
-    def decode_size(self) -> int:
-        return self._encoder.decode_size
-
-    @property
-    def prepare(self) -> Prepare | None:
-        return self._encoder.prepare
+        super().__init__(encoder)
+        self._taught = taught
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         pieces = [self._taught.split(text) for text in texts]
@@ -246,20 +227,18 @@ class _WithTaught:
             return self._encoder.encode_texts(texts)
         return unit_rows(np.stack([self._row(some) for some in pieces]), self.dim)
 
-    def encode_images(self, images: Sequence[PathLike | Image]) -> Vectors:
-        return self._encoder.encode_images(images)
-
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         if not isinstance(self._encoder, Vocabulary):
             return []
-        plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
-        return self._encoder.unknown_words(" ".join(plain), suggestions) if plain else []
+        plain = self._plain(text)
+        return self._encoder.unknown_words(plain, suggestions) if plain else []
 
     def translated(self, text: str) -> list[Translated]:
-        if not isinstance(self._encoder, Polyglot):
-            return []
-        plain = [piece for piece in self._taught.split(text) if isinstance(piece, str)]
-        return self._encoder.translated(" ".join(plain))
+        return (
+            self._encoder.translated(self._plain(text))
+            if isinstance(self._encoder, Polyglot)
+            else []
+        )
 
     def english(self, text: str) -> str:
         if not isinstance(self._encoder, Polyglot):
@@ -270,6 +249,10 @@ class _WithTaught:
         return " ".join(
             self._encoder.english(piece) if isinstance(piece, str) else piece[0] for piece in pieces
         )
+
+    def _plain(self, text: str) -> str:
+        """Return a text without its taught words."""
+        return " ".join(piece for piece in self._taught.split(text) if isinstance(piece, str))
 
     def _row(self, pieces: Sequence[Piece]) -> npt.NDArray[np.float32]:
         taught = [piece[1] for piece in pieces if not isinstance(piece, str)]
@@ -288,19 +271,8 @@ class _WithTaught:
         return total
 
 
-class _ExplainableWithTaught(_WithTaught):
+class _ExplainableWithTaught(_WithTaught, ExplainableWrapper):
     """A taught word is one more summand, as long as the vector of a usual word."""
-
-    def __init__(self, encoder: Encoder, explainable: Explainable, taught: TaughtWords) -> None:
-        super().__init__(encoder, taught)
-        self._explainable = explainable
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        return self._explainable.grid
-
-    def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        return self._explainable.encode_regions(images)
 
     def encode_words(self, text: str) -> tuple[list[str], npt.NDArray[np.float32]]:
         labels: list[str] = []

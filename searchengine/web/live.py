@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from searchengine.catalog.records import Change
+from searchengine.catalog.changes import Change
 from searchengine.config import Settings
 from searchengine.errors import UnknownWords
 from searchengine.indexes.sync import apply, changes_since
@@ -174,7 +174,7 @@ class Live:
     def _refresh(self, *, at_once: bool = False) -> None:
         engine, catalog = self.engine, self.engine.catalog
         self._due = self._clock() + EVERY
-        columns = self._facets.columns.followed(catalog)
+        columns = self._facets.columns.refreshed(catalog)
         tags = self._tags_now(columns.seq, at_once)
         moved = columns is not self._facets.columns
         changes: list[Change] = []
@@ -197,7 +197,7 @@ class Live:
             return self._facets.tags
         if version[0] == self._tags_version[0] and seq > self._tags_version[1]:
             # Nobody has tagged anything, but a file that was edited has lost its guesses.
-            described, gone = self.engine.catalog.described(self._tags_version[1])
+            described, gone = self.engine.catalog.descriptions(self._tags_version[1])
             ids = [*(one.id for one in described), *gone.tolist()]
             if len(ids) <= FEW:
                 tags = self._renewed(self._facets.tags, ids)

@@ -276,9 +276,9 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
     assert catalog.uid == uid
     assert catalog.get([7])[7].path == "/photos/a.jpg"
     np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
-    assert tags.of([7], "f") == [StoredTag(7, "sunset", "user", None)]
-    tags.guess({7: [("dog", 0.5)]}, "f", "v")
-    assert [tag.confidence for tag in tags.of([7], "f")] == [0.5, None]
+    assert tags.get([7], "f") == [StoredTag(7, "sunset", "user", None)]
+    tags.write_guesses({7: [("dog", 0.5)]}, "f", "v")
+    assert [tag.confidence for tag in tags.get([7], "f")] == [0.5, None]
     catalog.close()
 
 
@@ -306,7 +306,7 @@ def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_pa
     catalog = Catalog(database.open_database(library, create=False))
     tags, texts = catalog.tags, catalog.texts
     np.testing.assert_array_equal(catalog.vectors([7], "f")[7], [1, 0, 0, 0])
-    assert tags.of([7], "f") == [StoredTag(7, "dog", "guess", 0.5)]
+    assert tags.get([7], "f") == [StoredTag(7, "dog", "guess", 0.5)]
     np.testing.assert_array_equal(tags.taught_vectors("f")["cabin"], [1, 0, 0, 0])
     document = Document("recipe", "soup", key="1")
     vector = np.eye(4, dtype=np.float32)[1]

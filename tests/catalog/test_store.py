@@ -138,7 +138,7 @@ def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(cata
     write(catalog, record("/photos/a.jpg", 1), record("/photos/b.jpg", 2), fingerprint="old")
     write(catalog, record("/photos/a.jpg", 1), record("/photos/c.jpg", None), fingerprint="new")
     expected = [StoredEncoder("old", "old", DIM), StoredEncoder("new", "new", DIM)]
-    assert catalog.encoders() == expected
+    assert [encoder for encoder, _ in catalog.embeddings.counts()] == expected
     found = [catalog.searchable(name) for name in ("old", "new", "other")]
     assert found == [2, 1, 0]
     assert catalog.without_vector([1, 2, 3], "new") == {2, 3}
@@ -386,7 +386,7 @@ def test_sweep_marks_what_the_scan_did_not_see(catalog):
     ids = write(catalog, *(bad if path == bad.stat.path else record(path) for path in paths))
     [outside] = write(catalog, record("/photos-2/a"))
     scan = catalog.begin_scan("/photos", 1)
-    catalog.seen(ids[:1], scan)
+    catalog.mark_seen(ids[:1], scan)
     catalog.refresh({ids[1]: FileStat(paths[1], 11, 21, 31)}, scan)
     write(catalog, record(paths[2]), scan=scan)
     assert catalog.sweep("/photos", scan, keep=["/photos/kept"]) == 3
@@ -403,7 +403,7 @@ def test_an_earlier_scan_that_runs_longer_does_not_undo_a_later_one(catalog):
     ids = write(catalog, *(record(f"/photos/{name}", n) for n, name in enumerate("abc")))
     early, late = catalog.begin_scan("/photos", 1), catalog.begin_scan("/photos", 1)
     for scan in (late, early):
-        catalog.seen(ids[:1], scan)
+        catalog.mark_seen(ids[:1], scan)
         catalog.refresh({ids[1]: FileStat("/photos/b", 1, 2, 3)}, scan)
         write(catalog, record("/photos/c", 2), scan=scan)
     assert catalog.sweep("/photos", late) == 0
@@ -419,8 +419,8 @@ def test_only_what_an_index_must_learn_of_takes_a_seq(catalog):
     [one] = write(catalog, record("/photos/a.jpg"))
     assert step() == 1
     scan = catalog.begin_scan("/photos", 1)
-    catalog.seen([one], scan)
-    catalog.seen([], scan)
+    catalog.mark_seen([one], scan)
+    catalog.mark_seen([], scan)
     catalog.refresh({one: FileStat("/photos/a.jpg", 1, 2, 3)}, scan)
     catalog.refresh({}, scan)
     catalog.set_meta("colour", "red")
@@ -566,7 +566,7 @@ def perform(catalog: Catalog, naive: NaiveCatalog, step) -> None:
                 naive.wrote(path, one, what, model)
         case "sweep", folder, seen:
             scan = catalog.begin_scan("/photos", 1)
-            catalog.seen([naive.rows[path][0] for path in seen & naive.rows.keys()], scan)
+            catalog.mark_seen([naive.rows[path][0] for path in seen & naive.rows.keys()], scan)
             swept = catalog.sweep(folder, scan)
             gone = [
                 path

@@ -42,30 +42,30 @@ def library(tmp_path):
 
 
 def said(tags: TagCatalog, *ids: int, model: str = "m") -> set[tuple[int, str, str]]:
-    return {(tag.image_id, tag.name, tag.source) for tag in tags.of(ids, model)}
+    return {(tag.image_id, tag.name, tag.source) for tag in tags.get(ids, model)}
 
 
 def holders(tags: TagCatalog, names: list[str]) -> dict[int, float]:
     """Return how sure it is that a picture has one of these tags, by id."""
-    found = Selection.any_of(selection for _, selection in tags.holders("m", names))
-    return dict(zip(found.ids.tolist(), found.sure.tolist(), strict=True))
+    found = Selection.union(selection for _, selection in tags.holders("m", names))
+    return dict(zip(found.ids.tolist(), found.confidence.tolist(), strict=True))
 
 
 def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
-    tags.say([one], "sunset", "user")
-    tags.say([one], "dog", "no")
-    tags.guess({one: [("beach", 0.7)]}, "m", "v")
+    tags.set_tag([one], "sunset", "user")
+    tags.set_tag([one], "dog", "no")
+    tags.write_guesses({one: [("beach", 0.7)]}, "m", "v")
 
     write(catalog, record("/p/b.jpg", 1, id_=one))
     everything = {(one, "sunset", "user"), (one, "dog", "no"), (one, "beach", "guess")}
     assert said(tags, one) == everything
-    assert tags.unguessed("m", "v") == []
+    assert tags.without_guesses("m", "v") == []
 
     write(catalog, record("/p/b.jpg", 2))
     assert said(tags, one) == everything - {(one, "beach", "guess")}
-    assert tags.unguessed("m", "v") == [one]
+    assert tags.without_guesses("m", "v") == [one]
 
     catalog.forget("/p/b.jpg")
     assert said(tags, one) == set()
@@ -74,13 +74,13 @@ def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library
 def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
-    tags.guess({one: [("dog", 0.9)]}, "m", "v")
+    tags.write_guesses({one: [("dog", 0.9)]}, "m", "v")
     assert holders(tags, ["dog"]) == {one: 0.9}
-    tags.say([one], "dog", "no")
-    tags.guess({one: [("dog", 0.8)]}, "m", "w")
+    tags.set_tag([one], "dog", "no")
+    tags.write_guesses({one: [("dog", 0.8)]}, "m", "w")
     assert holders(tags, ["dog"]) == {}
     assert tags.counts("m") == []
-    tags.say([one], "dog", "user")
+    tags.set_tag([one], "dog", "user")
     assert holders(tags, ["dog"]) == {one: 1.0}
     assert tags.counts("m") == [TagCount("dog", 1, 0)]
     assert said(tags, one) == {(one, "dog", "user"), (one, "dog", "guess")}
@@ -89,30 +89,30 @@ def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library):
 def test_guesses_of_another_model_are_not_told(library):
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
-    tags.guess({one: [("dog", 0.9)]}, "other", "v")
-    assert tags.of([one], "m") == []
+    tags.write_guesses({one: [("dog", 0.9)]}, "other", "v")
+    assert tags.get([one], "m") == []
     assert holders(tags, ["dog"]) == {}
-    assert tags.of([one], "other") == [StoredTag(one, "dog", "guess", 0.9)]
-    assert tags.unguessed("m", "v") == [one]
+    assert tags.get([one], "other") == [StoredTag(one, "dog", "guess", 0.9)]
+    assert tags.without_guesses("m", "v") == [one]
 
 
 def test_only_present_pictures_with_a_vector_wait_for_guesses(library):
     catalog, tags = library
     ids = write(catalog, record("/p/a.jpg", 1), record("/p/b.jpg", 2), record("/p/c.jpg", 3))
-    tags.guess({ids[0]: []}, "m", "v")
-    assert tags.unguessed("m", "v") == ids[1:]
-    assert tags.unguessed("m", "another vocabulary") == ids
+    tags.write_guesses({ids[0]: []}, "m", "v")
+    assert tags.without_guesses("m", "v") == ids[1:]
+    assert tags.without_guesses("m", "another vocabulary") == ids
     catalog.sweep("/p/b.jpg", 5)
-    assert tags.unguessed("m", "v") == [ids[2]]
-    tags.guess({ids[2]: [], 999: [("ghost", 0.5)]}, "m", "v")  # 999 was forgotten meanwhile
-    assert tags.unguessed("m", "v") == []
+    assert tags.without_guesses("m", "v") == [ids[2]]
+    tags.write_guesses({ids[2]: [], 999: [("ghost", 0.5)]}, "m", "v")  # 999 was forgotten meanwhile
+    assert tags.without_guesses("m", "v") == []
 
 
 def test_counts_are_of_present_pictures(library):
     catalog, tags = library
     ids = write(catalog, record("/p/a.jpg", 1), record("/p/b.jpg", 2))
-    tags.guess({one: [("dog", 0.9)] for one in ids}, "m", "v")
-    tags.say(ids[:1], "dog", "user")
+    tags.write_guesses({one: [("dog", 0.9)] for one in ids}, "m", "v")
+    tags.set_tag(ids[:1], "dog", "user")
     assert tags.counts("m") == [TagCount("dog", 1, 1)]
     catalog.sweep("/p/a.jpg", 5)
     assert tags.counts("m") == [TagCount("dog", 0, 1)]
@@ -156,10 +156,10 @@ def test_holders_agree_with_a_naive_model(steps):
         for source, place, name, sure in steps:
             one = ids[place]
             if source == "guess":
-                tags.guess({one: [(name, sure)]}, "m", "v")
+                tags.write_guesses({one: [(name, sure)]}, "m", "v")
                 guess[one] = (name, sure)
             else:
-                tags.say([one], name, source)
+                tags.set_tag([one], name, source)
                 word[one, name] = source
         for names in (["a"], ["b"], ["a", "b"]):
             expected: dict[int, float] = {}

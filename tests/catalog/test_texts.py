@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from indexer.library.texts import add_texts, exported
 from indexer.readers.documents import read_documents
+from searchengine.catalog.changes import Change
 from searchengine.catalog.database import open_database
-from searchengine.catalog.records import Change
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.texts import TextRecord, digest_of
 from searchengine.config import Settings
@@ -73,7 +73,7 @@ def test_a_new_version_keeps_its_number_and_loses_what_models_made_of_the_old_on
     assert store.get([one])[one].document == newer
     assert store.ingredient_names() == ["ham"]
     assert (store.searchable("m"), store.searchable("other")) == (0, 0)
-    assert (store.lacking("m"), store.lacking("other")) == ([], [one])
+    assert (store.unembedded("m"), store.unembedded("other")) == ([], [one])
     assert store.add_vectors("other", {one: (digest, vector(2))}) == 0  # of the old version
 
 

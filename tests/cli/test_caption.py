@@ -24,7 +24,7 @@ from searchengine.language import query
 from searchengine.models.captioner.captioner import Captioner
 from searchengine.models.joint import JointEncoder
 from searchengine.search.engine import Engine
-from searchengine.types import Caption, Query, TagFilter
+from searchengine.types import Caption, Filter, Query
 from tests.support.drawn_captions import GRID, draw
 
 
@@ -168,7 +168,7 @@ def library(options: list[str], photos: Path, tmp_path: Path) -> Path:
 
 def stored(library: Path) -> dict[str, tuple[str, bool]]:
     catalog = Catalog(open_database(library, create=False))
-    found = catalog.captions.of(catalog.present().tolist())
+    found = catalog.captions.get(catalog.present().tolist())
     paths = catalog.get(found)
     catalog.close()
     return {Path(paths[id_].path).name: (one.text, one.sure) for id_, one in found.items()}
@@ -227,7 +227,7 @@ def test_captions_of_what_was_forgotten_or_edited_meanwhile_are_not_stored(libra
     store.write(dict.fromkeys((first, edited, gone), one), "f")
     assert [waiting.id for waiting in store.waiting("f")] == [second.id, third.id]
     assert len(store.waiting("another captioner")) == 3
-    assert store.of([first.id])[first.id].logprob == pytest.approx(-0.8)
+    assert store.get([first.id])[first.id].logprob == pytest.approx(-0.8)
     assert store.holders("man") == store.holders("MEN two") == {first.id: 1.0}
     assert store.holders("man dog") == {}
     assert store.count() == 1
@@ -242,16 +242,16 @@ def test_words_of_captions_are_looked_for_in_the_singular() -> None:
 def test_a_filter_of_captions_is_read_and_written() -> None:
     asked = query.parse('beach caption:dog - caption:"two men" tag:sea')
     assert asked.filters == (
-        TagFilter("dog", kind="caption"),
-        TagFilter("two men", True, "caption"),
-        TagFilter("sea"),
+        Filter("dog", kind="caption"),
+        Filter("two men", True, "caption"),
+        Filter("sea"),
     )
     assert query.parse(query.format(asked)) == asked
 
 
 @given(st.text(min_size=1).map(lambda text: " ".join(text.split())).filter(bool), st.booleans())
 def test_any_filter_of_captions_survives_writing(name: str, excluded: bool) -> None:
-    asked = Query((), (TagFilter(name, excluded, "caption"),))
+    asked = Query((), (Filter(name, excluded, "caption"),))
     assert query.parse(query.format(asked)) == asked
 
 

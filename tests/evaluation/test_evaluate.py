@@ -21,7 +21,7 @@ from searchengine.errors import NothingIndexed, TrainingDataError
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import synchronise
-from searchengine.language.reader import aliases
+from searchengine.language.translator import aliases
 from searchengine.types import VectorIndex
 from tests.support.colour_encoder import COLOURS, ColourEncoder
 

@@ -133,7 +133,7 @@ def test_delta_equals_rebuild(backend: Backend, empty_library: Path, history: li
                 elif action == "sweep all but":
                     scan = catalog.begin_scan(ROOT, None)
                     kept = catalog.by_paths([f"{ROOT}/{name}.jpg" for name in argument])
-                    catalog.seen([picture.id for picture in kept.values()], scan)
+                    catalog.mark_seen([picture.id for picture in kept.values()], scan)
                     catalog.sweep(ROOT, scan)
                 elif action == "forget":
                     catalog.forget(f"{ROOT}/{argument}.jpg")

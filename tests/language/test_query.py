@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from searchengine.errors import QuerySyntaxError
 from searchengine.language.query import format, parse
-from searchengine.types import Query, TagFilter, Term
+from searchengine.types import Filter, Query, Term
 
 
 def nothing_exists(path: str) -> bool:
@@ -32,12 +32,12 @@ def number(value: str, weight: float = 1.0) -> Term:
     return Term(weight, "id", value)
 
 
-def only(name: str) -> TagFilter:
-    return TagFilter(name)
+def only(name: str) -> Filter:
+    return Filter(name)
 
 
-def no(name: str) -> TagFilter:
-    return TagFilter(name, excluded=True)
+def no(name: str) -> Filter:
+    return Filter(name, excluded=True)
 
 
 FILTERED: dict[str, Query] = {
@@ -240,7 +240,7 @@ terms = st.one_of(
     st.builds(picture, paths, weights),
     st.builds(number, st.integers(1, 10**18 - 1).map(str), weights),
 )
-filters = st.builds(TagFilter, sentences, st.booleans())
+filters = st.builds(Filter, sentences, st.booleans())
 queries = st.builds(
     lambda some, kept: Query(tuple(some), tuple(kept)),
     st.lists(terms, max_size=4),

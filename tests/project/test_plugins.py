@@ -204,7 +204,7 @@ def test_encoder_gets_its_pictures_alike_on_every_way(
         indexer.index(engine, photos)
         engine.search(str(other))
         resolver = Resolver(engine.catalog, engine.encoder)
-        resolver.picture_in(BytesIO(other.read_bytes()), "upload", engine.encoder)
+        resolver.picture_in(BytesIO(other.read_bytes()), "upload")
     import owl_encoder
 
     seen = owl_encoder.SEEN

@@ -167,17 +167,17 @@ def test_columns_that_follow_are_those_that_are_read_anew(catalog: Catalog) -> N
         record("/photos/2.png"),
         record("/photos/3.jpg"),
     )
-    columns = columns.followed(catalog)
+    columns = columns.refreshed(catalog)
     assert content(columns) == content(Columns.of(catalog))
     write(catalog, record("/photos/2.png", year=2021, camera="New"), record("/photos/0.jpg"))
     catalog.forget("/photos/a")
-    columns = columns.followed(catalog)
+    columns = columns.refreshed(catalog)
     assert content(columns) == content(Columns.of(catalog))
     assert first not in columns.ids
     assert {second, third} < set(columns.ids.tolist())
     catalog.sweep("/photos", catalog.begin_scan("/photos", 1))
-    assert len(columns.followed(catalog).ids) == 0
-    assert columns.followed(catalog).followed(catalog).seq == catalog.seq()
+    assert len(columns.refreshed(catalog).ids) == 0
+    assert columns.refreshed(catalog).refreshed(catalog).seq == catalog.seq()
 
 
 def test_old_columns_stay_as_they_are_when_new_ones_are_made(catalog: Catalog) -> None:
@@ -185,7 +185,7 @@ def test_old_columns_stay_as_they_are_when_new_ones_are_made(catalog: Catalog) -
     old = Columns.of(catalog)
     before = content(old)
     write(catalog, record("/photos/1.jpg", year=1999), record("/photos/b/2.jpg", camera="New"))
-    assert content(old.followed(catalog)) != before
+    assert content(old.refreshed(catalog)) != before
     assert content(old) == before
 
 
@@ -194,10 +194,12 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     store = catalog.tags
     synonym = VOCABULARY.entries[0].synonyms or (VOCABULARY.entries[0].name,)
     name = VOCABULARY.entries[0].name
-    store.guess({ids[0]: [(name, 0.9)], ids[1]: [(name, 0.4), ("my hat", 0.3)]}, "f" * 64, "v")
-    store.say([ids[2]], synonym[0], "user")
-    store.say([ids[1]], name, "no")
-    store.say([ids[3]], "my hat", "user")
+    store.write_guesses(
+        {ids[0]: [(name, 0.9)], ids[1]: [(name, 0.4), ("my hat", 0.3)]}, "f" * 64, "v"
+    )
+    store.set_tag([ids[2]], synonym[0], "user")
+    store.set_tag([ids[1]], name, "no")
+    store.set_tag([ids[3]], "my hat", "user")
     table = TagTable.of(store, VOCABULARY, "f" * 64)
     assert sureness(table, name) == {ids[0]: 0.9, ids[2]: 1.0}
     assert sureness(table, "my hat") == {ids[1]: 0.3, ids[3]: 1.0}
@@ -205,8 +207,8 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
         alone = TagTable.of(store, VOCABULARY, "f" * 64, [tag])
         assert sureness(alone, tag) == sureness(table, tag)
     before = store.changes()
-    store.say([ids[0]], "brand new", "user")
-    store.say([ids[3]], "my hat", "no")
+    store.set_tag([ids[0]], "brand new", "user")
+    store.set_tag([ids[3]], "my hat", "no")
     assert store.changes() > before
     assert table.renewed(store, VOCABULARY, "f" * 64, [10**6]) is table
     table = table.renewed(store, VOCABULARY, "f" * 64, [ids[0], ids[3]])
@@ -217,7 +219,7 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
 
 def sureness(table: TagTable, tag: str) -> dict[int, float]:
     holders = table.holders([tag])
-    return dict(zip(holders.ids.tolist(), holders.sure.tolist(), strict=True))
+    return dict(zip(holders.ids.tolist(), holders.confidence.tolist(), strict=True))
 
 
 def test_folders_are_called_as_seen_from_above_their_root() -> None:

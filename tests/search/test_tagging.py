@@ -210,7 +210,7 @@ def test_filters_alone_list_the_surest_first_and_missing_pictures_never(engine):
            for name in ("red-red", "red-green", "blue-red", "green-red")}  # fmt: skip
     store = engine.catalog.tags
     guesses = {ids["red-red"]: 0.4, ids["red-green"]: 0.9, ids["blue-red"]: 0.8}
-    store.guess(
+    store.write_guesses(
         {one: [("sofa", sure), ("warm", 0.5)] for one, sure in guesses.items()},
         engine.encoder.fingerprint,
         "v",

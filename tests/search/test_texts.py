@@ -254,7 +254,7 @@ def test_a_model_of_recipes_answers_where_only_recipes_can(
     like = engine.texts.pictures(expected[0].id).hits
 
     monkeypatch.setattr(
-        "searchengine.search.texts.text_model",
+        "searchengine.search.text_indexes.text_model",
         lambda kind, _name, encoder: (
             Mirrored(GeneralTexts(encoder)) if kind == "recipe" else GeneralTexts(encoder)
         ),

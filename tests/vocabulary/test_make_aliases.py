@@ -9,7 +9,7 @@ import pytest
 
 from indexer.vocabulary.make_aliases import English, read_emoji, translations, weights
 from searchengine.errors import TrainingDataError
-from searchengine.language.reader import aliases
+from searchengine.language.translator import aliases
 
 
 def emoji_in(folder: Path, said: dict[str, tuple[str, list[str]]]) -> Path:

@@ -75,11 +75,11 @@ def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
         return table
 
     monkeypatch.setattr(live_module.TagTable, "of", slowly)
-    store.say([1, 2], "mine", "user")  # as another process would
+    store.set_tag([1, 2], "mine", "user")  # as another process would
     assert tagged(live) == {}  # the request did not wait
     assert read.wait(60)
-    store.say([3], "mine", "user")
-    store.say([1], "mine", "no")
+    store.set_tag([3], "mine", "user")
+    store.set_tag([1], "mine", "no")
     live.tagged(3)
     live.tagged(1)
     assert tagged(live) == {"mine": {3}}
@@ -101,7 +101,7 @@ def test_tags_that_cannot_be_read_stay_and_are_read_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(live_module.TagTable, "of", fails)
-        store.say([1], "mine", "user")
+        store.set_tag([1], "mine", "user")
         assert tagged(live) == {}
         assert tried.wait(60)
         live._wait_for_tags()
@@ -115,8 +115,8 @@ def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, fingerprint = live.engine.catalog.tags, live.engine.encoder.fingerprint
-    store.guess({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
-    store.say([1], "mine", "user")
+    store.write_guesses({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
+    store.set_tag([1], "mine", "user")
     live.refresh()
     assert tagged(live) == {"cat": {1, 2}, "mine": {1}}
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from indexer.evaluation.mentions import content_stems
 from searchengine.models import files
-from searchengine.models.captioner.captioner import SURENESS, Sureness
+from searchengine.models.captioner.captioner import SURENESS, CaptionCalibration
 from searchengine.types import Caption
 
 LINE = 0.5
@@ -30,7 +30,7 @@ def is_mostly_true(caption: str, references: Sequence[str]) -> bool:
     return bool(said) and 2 * len(said & content_stems(references)) >= len(said)
 
 
-def fit_sureness(logprobs: Sequence[float], right: Sequence[bool]) -> Sureness:
+def fit_sureness(logprobs: Sequence[float], right: Sequence[bool]) -> CaptionCalibration:
     """Return the logistic curve of most likelihood, by Newton's method; it never falls.
 
     Args:
@@ -51,7 +51,7 @@ def fit_sureness(logprobs: Sequence[float], right: Sequence[bool]) -> Sureness:
         share = float(np.clip(y.mean(), 1e-3, 1 - 1e-3))
         weights = np.array([0.0, np.log(share / (1 - share))])
     steepness = float(weights[0] / scale)
-    return Sureness(steepness, float(weights[1] - steepness * middle), LINE)
+    return CaptionCalibration(steepness, float(weights[1] - steepness * middle), LINE)
 
 
 def attach_sureness(

@@ -35,8 +35,8 @@ class Line:
 
     def and_then(self, word: int, logprob: float, attention: Floats | None) -> Line:
         """Return the sentence with one more word."""
-        seen = self.attention if attention is None else (*self.attention, attention)
-        return Line((*self.words, word), (*self.logprobs, logprob), seen, self.total + logprob)
+        maps = self.attention if attention is None else (*self.attention, attention)
+        return Line((*self.words, word), (*self.logprobs, logprob), maps, self.total + logprob)
 
     def score(self, exponent: float) -> float:
         """Return what is compared between sentences of different lengths."""
@@ -104,9 +104,9 @@ def _forbid(logprobs: Floats, position: int, longest: int, begin: Sequence[int])
     """Make impossible what a sentence must not have at a position."""
     logprobs[:, [START, UNKNOWN]] = -np.inf
     if position < len(begin):
-        wanted = logprobs[:, begin[position]].copy()
+        allowed = logprobs[:, begin[position]].copy()
         logprobs[:] = -np.inf
-        logprobs[:, begin[position]] = wanted
+        logprobs[:, begin[position]] = allowed
     elif position == longest:
         logprobs[:, END + 1 :] = -np.inf
     elif position == 0:

@@ -1,7 +1,7 @@
-"""`Captioner`: sentences about pictures, from what the CNN of a joint model sees at each place.
+"""`Captioner`: sentences about pictures, from what the CNN of a joint model sees at each cell.
 
 A captioner is a folder like any model (`searchengine/models/files.py`) of the kind "captioner". Its
-fingerprint binds vocabulary, weights and the fingerprint of the joint model whose places it learned
+fingerprint binds vocabulary, weights and the fingerprint of the joint model whose cells it learned
 to read; with any other joint model it is refused. It runs on NumPy.
 """
 
@@ -23,7 +23,8 @@ from searchengine.models import files
 from searchengine.models.captioner import beam
 from searchengine.models.captioner.decoder import Decoder
 from searchengine.models.captioner.words import UNKNOWN, CaptionWords
-from searchengine.types import Caption, PathLike
+from searchengine.models.stored import StoredModel
+from searchengine.types import Caption, PathLike, Prepare, Preparing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,7 +42,7 @@ SURENESS = "sureness"
 """The group of the files that say what a log-probability is worth."""
 
 
-class Places(Protocol):
+class FeatureEncoder(Preparing, Protocol):
     """What a captioner needs of a joint model."""
 
     @property
@@ -49,22 +50,13 @@ class Places(Protocol):
         """What its features belong to."""
         ...
 
-    @property
-    def decode_size(self) -> int:
-        """Pixels per side that pictures are scaled to."""
-        ...
-
-    def prepare(self, image: Image) -> Image:
-        """Scale a picture as the CNN wants it."""
-        ...
-
     def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return what the CNN sees at every place, shape (n, places, channels)."""
+        """Return what the CNN sees at every cell, shape (n, cells, channels)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Sureness:
+class CaptionCalibration:
     """How probable it is that a caption is mostly true: a logistic curve over its log-probability.
 
     Attributes:
@@ -81,7 +73,7 @@ class Sureness:
         return 0.5 * math.tanh(0.5 * (self.slope * logprob + self.offset)) + 0.5
 
     @classmethod
-    def load(cls, path: Path) -> Sureness:
+    def load(cls, path: Path) -> CaptionCalibration:
         """Read a JSON file; raise ModelError if it is something else."""
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
@@ -90,7 +82,7 @@ class Sureness:
             raise ModelError(f"{path}: not a calibration of captions ({error!r})") from error
 
 
-class Captioner:
+class Captioner(StoredModel):
     """Write captions.
 
     Args:
@@ -101,11 +93,9 @@ class Captioner:
         ModelError: A file is missing or changed, or the captioner belongs to another joint model.
     """
 
-    def __init__(self, folder: Path, encoder: Places) -> None:
-        self._folder, self._encoder = folder, encoder
-        self._config = files.read_config(folder)
-        if self._config.kind != KIND:
-            raise ModelError(f"{folder}: a model of kind {self._config.kind!r}, not a captioner")
+    def __init__(self, folder: Path, encoder: FeatureEncoder) -> None:
+        super().__init__(folder, KIND, "a captioner")
+        self._encoder = encoder
         bound = self._config.image.get("model")
         if bound != encoder.fingerprint:
             raise ModelError(
@@ -115,18 +105,8 @@ class Captioner:
             )
 
     @property
-    def name(self) -> str:
-        """What people call the captioner."""
-        return self._config.name
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over vocabulary, weights, and the joint model they belong to."""
-        return self._config.fingerprint
-
-    @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the places of a picture."""
+        """Rows and columns of the cells of a picture."""
         rows, columns = self._config.image["cells"]
         return int(rows), int(columns)
 
@@ -137,10 +117,10 @@ class Captioner:
         return CaptionWords.load(path, str(self._config.text.get("level")))
 
     @cached_property
-    def sureness(self) -> Sureness | None:
+    def sureness(self) -> CaptionCalibration | None:
         """What a log-probability is worth, None if nobody has fitted that yet."""
         parts = files.attached(self._folder, self._config, SURENESS)
-        return Sureness.load(parts[".json"]) if parts else None
+        return CaptionCalibration.load(parts[".json"]) if parts else None
 
     @property
     def weights(self) -> Mapping[str, npt.NDArray[np.float32]]:
@@ -167,33 +147,29 @@ class Captioner:
             ImageError: A file is no readable picture.
             QueryError: A word of `begin` is not known.
         """
-        found: list[Caption] = []
+        from searchengine.images import open_for
+
+        captions: list[Caption] = []
         for start in range(0, len(images), BATCH):
-            opened = [self._open(image) for image in images[start : start + BATCH]]
-            captions = self.decode(self._encoder.encode_features(opened), width=width, begin=begin)
-            found += [
+            opened = [open_for(self, image) for image in images[start : start + BATCH]]
+            features = self._encoder.encode_features(opened)
+            captions += [
                 replace(caption, confidence=0.0, sure=False) if _is_blank(image) else caption
-                for image, caption in zip(opened, captions, strict=True)
+                for image, caption in zip(
+                    opened, self.decode(features, width=width, begin=begin), strict=True
+                )
             ]
-        return found
+        return captions
 
     @property
     def decode_size(self) -> int:
         """Pixels per side that pictures are scaled to; decoding finer than that is wasted."""
         return self._encoder.decode_size
 
-    def prepare(self, image: Image) -> Image:
-        """Scale a picture as the CNN wants it; safe to call in any thread."""
-        return self._encoder.prepare(image)
-
-    def _open(self, image: PathLike | Image) -> Image:
-        from PIL.Image import Image as PillowImage
-
-        from searchengine.images import open_image
-
-        if isinstance(image, PillowImage):
-            return self.prepare(image)
-        return open_image(image, size=self.decode_size, prepare=self.prepare)
+    @property
+    def prepare(self) -> Prepare | None:
+        """What is done to a picture while it is decoded, as the CNN wants it."""
+        return self._encoder.prepare
 
     def decode(
         self, features: npt.NDArray[np.floating[Any]], *, width: int = BEAM, begin: str = ""
@@ -201,7 +177,7 @@ class Captioner:
         """Return a caption for each picture that is given by its features.
 
         Args:
-            features: Shape (n, places, channels).
+            features: Shape (n, cells, channels).
             width: Sentences that are followed at a time; 1 is greedy.
             begin: What each caption begins with.
 
@@ -220,12 +196,12 @@ class Captioner:
                 f"{self._folder}: expects {expected} places and channels of a picture, "
                 f"not {features.shape[1:]}; train the captioner anew"
             )
-        found: list[Caption] = []
+        captions: list[Caption] = []
         for start in range(0, len(features), BATCH):
             part = features[start : start + BATCH].astype(np.float32, copy=False)
             lines = beam.search(self._decoder, part, width=width, longest=longest, begin=numbers)
-            found += map(self._caption_of, lines)
-        return found
+            captions += map(self._caption_of, lines)
+        return captions
 
     def _caption_of(self, line: beam.Line) -> Caption:
         *words, _ = line.words
@@ -257,9 +233,9 @@ class Captioner:
             decoder = Decoder(weights, settings["cell"], settings["attention"])
         except Exception as error:  # a damaged archive makes NumPy raise nearly anything
             raise ModelError(f"{path}: not a decoder ({error}); install the model again") from error
-        if decoder.vocabulary != len(self.words):
+        if decoder.vocabulary_size != len(self.words):
             raise ModelError(
-                f"{path}: weights for {decoder.vocabulary} words, the vocabulary has "
+                f"{path}: weights for {decoder.vocabulary_size} words, the vocabulary has "
                 f"{len(self.words)}; train the captioner anew"
             )
         return decoder
@@ -292,7 +268,7 @@ def save_captioner(
         weights: See `Decoder`.
         cell: See `Decoder`.
         attention: See `Decoder`.
-        channels: Length of one place's features.
+        channels: Length of one cell's features.
         longest: Most words of a caption.
         notes: See `ModelConfig`.
     """

@@ -76,7 +76,7 @@ class Decoder:
         return self._w
 
     @property
-    def vocabulary(self) -> int:
+    def vocabulary_size(self) -> int:
         """How many words it chooses from."""
         return len(self._w["embedding.weight"])
 
@@ -113,14 +113,14 @@ class Decoder:
         context: Floats | None = None
         if self._attention == "soft":
             alpha = self._attend(state)  # (m, L)
-            seen = (alpha[:, None] @ state.places[state.owner])[:, 0]  # (m, H)
-            context = _sigmoid(self._linear("gate", state.hidden)) * seen
+            attended = (alpha[:, None] @ state.places[state.owner])[:, 0]  # (m, H)
+            context = _sigmoid(self._linear("gate", state.hidden)) * attended
             inputs += context @ self._w["context.weight"].T
         state = self._advance(state, inputs)
-        said: Floats = self._linear("out", state.hidden) + embedded  # (m, D)
+        logits: Floats = self._linear("out", state.hidden) + embedded  # (m, D)
         if context is not None:
-            said += context @ self._w["out_context.weight"].T
-        logits = said @ self._w["embedding.weight"].T + self._w["bias"]
+            logits += context @ self._w["out_context.weight"].T
+        logits = logits @ self._w["embedding.weight"].T + self._w["bias"]
         logits -= logits.max(axis=1, keepdims=True)
         total = np.exp(logits).sum(axis=1, keepdims=True)
         logprobs: Floats = (logits - np.log(total)).astype(np.float32, copy=False)

@@ -18,7 +18,7 @@ DEFAULT = "captioner"
 def load_captioner(
     name: str = DEFAULT, model: str | None = None, *, loaded: Encoder | None = None
 ) -> Captioner:
-    """Load a captioner and the joint model whose places it reads.
+    """Load a captioner and the joint model whose cells it reads.
 
     Args:
         name: The bundled captioner, or the folder of one.
@@ -29,10 +29,9 @@ def load_captioner(
         ModelError: One of them is missing or changed, or they do not belong together.
     """
     folder = resolve(name)
-    if model is None and isinstance(loaded, JointEncoder):
-        wanted = read_config(folder).image.get("model")
-        if loaded.fingerprint == wanted:
-            return Captioner(folder, loaded)
+    bound = read_config(folder).image.get("model")
+    if model is None and isinstance(loaded, JointEncoder) and loaded.fingerprint == bound:
+        return Captioner(folder, loaded)
     return Captioner(folder, joint_model(model or "default"))
 
 

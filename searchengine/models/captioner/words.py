@@ -89,11 +89,11 @@ class CaptionWords:
         """
         if self.level == "characters":
             return [self._numbers.get(letter, UNKNOWN) for letter in text]
-        found: list[int] = []
+        numbers: list[int] = []
         for word in caption_words(text):
             parts = [word] if word in self._numbers else word.split("-")
-            found += [self._numbers.get(part, UNKNOWN) for part in parts]
-        return found
+            numbers += [self._numbers.get(part, UNKNOWN) for part in parts]
+        return numbers
 
     def text(self, numbers: Sequence[int]) -> str:
         """Return the text of numbers, without marks."""

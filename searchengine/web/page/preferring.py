@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Header, Request
 
-from searchengine.language.reader import prefer
+from searchengine.language.preference import prefer
 
 COOKIE = "lexpix_language"
 """The language that the reader has chosen for the page; set by `static/main.js`."""

@@ -188,7 +188,7 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
     except ImageError as error:
         raise HTTPException(404, str(error)) from error
     except ModelError:
-        stored = engine.catalog.captions.of([id]).get(id)
+        stored = engine.catalog.captions.get([id]).get(id)
         if stored is None:
             raise
         return AsciiJSON(
@@ -233,7 +233,7 @@ def _vector(engine: Engine, id_: int) -> Vector | None:
 
 def _tags(engine: Engine, id_: int, vector: Vector | None, limit: int = 10) -> list[dict[str, Any]]:
     """Return the tags of a picture as `Engine.tag` does; none if it has no vector."""
-    return [] if vector is None else tag_entries(engine.tags.of(vector, [id_], limit))
+    return [] if vector is None else tag_entries(engine.tags.for_picture(vector, [id_], limit))
 
 
 def tag_entries(tags: list[Tag]) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from searchengine.language import query as grammar
 from searchengine.search.answers import hit_entry, translated_entries
 from searchengine.search.facets import Count, Facet
 from searchengine.search.paging import Page, PageRequest
+from searchengine.types import Filter, Term
 from searchengine.types import Query as ParsedQuery
-from searchengine.types import TagFilter, Term
 from searchengine.web import answers, schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary, TheUploads
 from searchengine.web.media.uploads import MAX_BYTES, PREFIX, too_large
@@ -49,7 +49,7 @@ def query_of(request: schemas.SearchRequest) -> ParsedQuery | None:
     if request.terms is None:
         return query_in(request.query or "")
     terms = tuple(_term(term) for term in request.terms)
-    filters = tuple(TagFilter(f.name, f.excluded, f.kind) for f in request.filters_in_query)
+    filters = tuple(Filter(f.name, f.excluded, f.kind) for f in request.filters_in_query)
     return ParsedQuery(terms, filters) if terms or filters else None
 
 

@@ -11,7 +11,7 @@ from searchengine.errors import ModelError, QueryError
 from searchengine.language import query as grammar
 from searchengine.language.neighbours import Neighbours, WordScore
 from searchengine.language.words import WordVectors
-from searchengine.types import Encoder, TagFilter
+from searchengine.types import Encoder, Filter
 from searchengine.types import Query as Asked
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary
@@ -88,7 +88,7 @@ def _tags(view: View, begun: str) -> list[dict[str, Any]]:
         {
             "kind": "tag",
             "text": name,
-            "insert": grammar.format(Asked((), (TagFilter(name),))),
+            "insert": grammar.format(Asked((), (Filter(name),))),
             "count": counts[name],
         }
         for name in best

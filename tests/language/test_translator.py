@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from searchengine.errors import ModelError
 from searchengine.language.aliases import ENGLISH, FILE, LONGEST, Aliases, Meaning, packed
-from searchengine.language.reader import Reader, aliases, knowing, preferring
+from searchengine.language.preference import prefer
+from searchengine.language.translator import Translator, aliases, knowing
 from searchengine.models.joint import JointEncoder
 from searchengine.models.translating import with_languages
 from searchengine.search.engine import load_model
@@ -32,12 +34,21 @@ def model() -> JointEncoder:
     return encoder
 
 
-def reader(language: str | None = None) -> Reader:
-    return Reader(knowing(model().words.find), language)
+@contextlib.contextmanager
+def preferring(languages: Sequence[str]) -> Iterator[None]:
+    prefer(languages)
+    try:
+        yield
+    finally:
+        prefer([])
+
+
+def translator(language: str | None = None) -> Translator:
+    return Translator(knowing(model().words.find), language)
 
 
 def english(text: str, language: str | None = None) -> str:
-    return " ".join(piece.english for piece in reader(language).read(text) if piece.english)
+    return " ".join(piece.english for piece in translator(language).read(text) if piece.english)
 
 
 # The table
@@ -153,7 +164,7 @@ def test_a_preferred_language_breaks_ties() -> None:
     table = Aliases(
         packed({"zzburro": [Meaning("es", "donkey", 3), Meaning("it", "butter", 3)]}, ["es", "it"])
     )
-    read = Reader(knowing(model().words.find), table=table)
+    read = Translator(knowing(model().words.find), table=table)
     for languages, expected in (
         (["it"], "butter"),
         (["es", "it"], "donkey"),
@@ -165,7 +176,7 @@ def test_a_preferred_language_breaks_ties() -> None:
 
 def test_a_bare_form_is_looked_for_only_where_the_full_one_is_no_alias() -> None:
     known = {"말": [Meaning("ko", "horse", 3)], "말이": [Meaning("ko", "roll", 3)]}
-    read = Reader(knowing(model().words.find), table=Aliases(packed(known, ["ko"])))
+    read = Translator(knowing(model().words.find), table=Aliases(packed(known, ["ko"])))
     assert read.translate("말이") == "roll"
     assert read.translate("말은") == "horse"
     assert read.translate("말은말") is None
@@ -173,7 +184,7 @@ def test_a_bare_form_is_looked_for_only_where_the_full_one_is_no_alias() -> None
 
 def test_no_tag_is_taken_for_another_language() -> None:
     entries = [entry.name for entry in _vocabulary().entries if entry.rank < 10_000]
-    assert [name for name in entries if reader().translate(name)] == []
+    assert [name for name in entries if translator().translate(name)] == []
 
 
 def _vocabulary():  # type: ignore[no-untyped-def]
@@ -193,12 +204,12 @@ def test_suggestions_are_of_the_same_script_and_near() -> None:
 
 
 def test_completions_are_in_the_letters_that_were_typed() -> None:
-    found = dict(reader().completions("강아", 8))
+    found = dict(translator().completions("강아", 8))
     assert found["강아지"] == "dog"
     assert all(alias.startswith("강아") for alias in found)
-    assert reader().completions("hun", 8) == []
+    assert translator().completions("hun", 8) == []
     with preferring(["de"]):
-        assert ("hund", "dog") in reader().completions("hun", 8)
+        assert ("hund", "dog") in translator().completions("hun", 8)
 
 
 # The encoder

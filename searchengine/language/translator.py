@@ -4,16 +4,14 @@ A word that the model knows is English where it is an English word; what else it
 language only counts if that language was asked for. Words that are no English are looked up as they
 stand, then without their inflection, then without their marks. Where a word means several things,
 what decides is, in this order: the language that was asked for, the languages of the other words
-of the text, the languages that are preferred (`preferring`), and how sure the table is.
+of the text, the languages that are preferred (`prefer`), and how sure the table is.
 """
 
 from __future__ import annotations
 
-import contextlib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -29,41 +27,14 @@ from searchengine.language.aliases import (
     Meaning,
     Meanings,
 )
+from searchengine.language.misspelling import nearest_alias
+from searchengine.language.preference import preferred
 from searchengine.language.spelling import fold, plain_emoji, script, tokens, unmarked
 
 PHRASE = 5
 """Words of the longest alias that is looked for."""
 UNSPACED = 16
 """Characters of the longest alias in a script without spaces."""
-
-_ENGLISH_ENDINGS = (
-    *(("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("d", ""), ("ing", "")),
-    *(("ing", "e"), ("er", ""), ("er", "e"), ("est", ""), ("ly", ""), ("y", ""), ("", "")),
-    *(("'s", ""), ("ings", ""), ("ers", ""), ("ning", ""), ("ned", ""), ("ting", ""), ("ted", "")),
-)
-
-_preferred: ContextVar[tuple[str, ...]] = ContextVar("preferred languages", default=())
-
-
-@contextlib.contextmanager
-def preferring(languages: Sequence[str]) -> Iterator[None]:
-    """Prefer languages, the first most, where a word means several things, within this context."""
-    token = _preferred.set(())
-    prefer(languages)
-    try:
-        yield
-    finally:
-        _preferred.reset(token)
-
-
-def prefer(languages: Sequence[str]) -> None:
-    """Prefer languages from here on in this context: a request, which is a task of its own."""
-    _preferred.set(tuple(one.partition("-")[0].lower() for one in languages))
-
-
-def preferred() -> tuple[str, ...]:
-    """Return the languages that are preferred here."""
-    return _preferred.get()
 
 
 @cache
@@ -112,7 +83,7 @@ class _Token:
     written: str
 
 
-class Reader:
+class Translator:
     """Read texts as English.
 
     Args:
@@ -127,7 +98,7 @@ class Reader:
         language: str | None = None,
         table: Aliases | None = None,
     ) -> None:
-        self._knows, self._language, self._given = knows, language, table
+        self._knows, self._language, self._table = knows, language, table
         # A query is read for its vector, its unknown words, what was translated, and its match.
         # What is preferred is an argument because it changes the answer.
         self._read = lru_cache(maxsize=64)(self._pieces_of)
@@ -135,7 +106,7 @@ class Reader:
     @property
     def table(self) -> Aliases:
         """The aliases."""
-        return self._given or aliases()
+        return self._table or aliases()
 
     def read(self, text: str) -> list[Piece]:
         """Return the words of a text in order, neighbours that are English as one piece."""
@@ -145,12 +116,12 @@ class Reader:
         folded, written = fold(text), " ".join(unicodedata.normalize("NFKC", text).split())
         if len(folded) != len(written):  # a letter in lower case may be two
             written = folded
-        found = [
-            _Token(kind, word, self._all(kind, word), written[start:end])
+        words = [
+            _Token(kind, word, self._meanings(kind, word), written[start:end])
             for kind, word, start, end in tokens(folded)
         ]
-        votes = self._votes(found)
-        pieces = list(self._pieces(found, votes))
+        votes = self._votes(words)
+        pieces = list(self._pieces(words, votes))
         spoken = {one.language for one in pieces if one.is_translated} | {self._language}
         small = (self._is_small(piece, spoken) for piece in pieces)
         read = [
@@ -166,59 +137,39 @@ class Reader:
             return None
         return " ".join(piece.english for piece in pieces if piece.english)
 
-    def completions(self, begun: str, limit: int) -> list[tuple[str, str]]:
+    def completions(self, prefix: str, limit: int) -> list[tuple[str, str]]:
         """Return aliases that begin with some letters, and what they are in English.
 
         Those of preferred languages come first, then short ones.
         """
         first = [*filter(None, [self._language]), *preferred()]
-        is_latin = script(begun) in ("LATIN", "")
-        found: list[tuple[tuple[int, int, int, str], str, str]] = []
-        for alias, meanings in self.table.beginning(fold(begun)):
+        is_latin = script(prefix) in ("LATIN", "")
+        ranked: list[tuple[tuple[int, int, int, str], str, str]] = []
+        for alias, meanings in self.table.beginning(fold(prefix)):
             # Whoever writes in Latin letters and says nothing writes English.
-            told = [
+            usable = [
                 one
                 for one in meanings
                 if one.english and one.level > PLAIN and (not is_latin or one.language in first)
             ]
-            best = self._best(told, Counter())
+            best = self._best(usable, Counter())
             if best is None or self._is_english(alias, meanings):
                 continue
             place = first.index(best.language) if best.language in first else len(first)
-            found.append(((place, -best.level, len(alias), alias), alias, best.english))
-        return [(alias, english) for _, alias, english in sorted(found)[:limit]]
+            ranked.append(((place, -best.level, len(alias), alias), alias, best.english))
+        return [(alias, english) for _, alias, english in sorted(ranked)[:limit]]
 
     def nearest(self, word: str) -> str | None:
         """Return the alias nearest in spelling, of the same script; None if none is near."""
-        from rapidfuzz import process
-        from rapidfuzz.distance import OSA
+        return nearest_alias(word, self.table, {*preferred(), self._language} - {None, ENGLISH})
 
-        word = fold(word)
-        kind, plain = script(word), _letters(word)
-        limit = min(2, len(plain) // 4)
-        languages = {*preferred(), self._language}
-        if not limit or not kind or (kind == "LATIN" and not languages - {None, ENGLISH}):
-            return None
-        levels: dict[str, int] = {}
-        for alias, meanings in self.table.beginning(word[0]):
-            for one in meanings:
-                if one.english and (kind != "LATIN" or one.language in languages):
-                    levels[alias] = max(one.level, levels.get(alias, PLAIN))
-        choices = {alias: _letters(alias) for alias, level in levels.items() if level > PLAIN}
-        found = process.extract(plain, choices, scorer=OSA.distance, score_cutoff=limit, limit=None)
-        near = [
-            (edits, -levels[alias], abs(len(letters) - len(plain)), alias)
-            for letters, edits, alias in found
-        ]
-        return min(near)[3] if near else None
-
-    def _votes(self, found: Sequence[_Token]) -> Counter[str]:
+    def _votes(self, words: Sequence[_Token]) -> Counter[str]:
         """Count the words of a text that each language has."""
         votes: Counter[str] = Counter()
-        for token in found:
+        for token in words:
             if token.kind == "run":
                 votes[self._language_of_run(token.text)] += 1
-            elif len(found) > 1:
+            elif len(words) > 1:
                 votes.update({one.language for one in token.meanings if one.level > PLAIN})
         for no_language in (ENGLISH, EMOJI):
             votes.pop(no_language, None)
@@ -236,34 +187,34 @@ class Reader:
                 has[language] = sum(len(one.source) for one in pieces)
         return has.most_common(1)[0][0] if has else EMOJI
 
-    def _all(self, kind: str, word: str) -> Meanings:
+    def _meanings(self, kind: str, word: str) -> Meanings:
         return () if kind == "run" else self.table.find(plain_emoji(word))
 
-    def _pieces(self, found: Sequence[_Token], votes: Counter[str]) -> Iterator[Piece]:
+    def _pieces(self, words: Sequence[_Token], votes: Counter[str]) -> Iterator[Piece]:
         at = 0
-        while at < len(found):
-            token = found[at]
+        while at < len(words):
+            token = words[at]
             if token.kind == "run":
                 yield from self._cut(token.text, votes)
             elif token.kind == "emoji":
                 yield from self._emoji(token)
             else:
-                size, meaning = self._phrase(found[at : at + PHRASE], votes)
+                size, meaning = self._phrase(words[at : at + PHRASE], votes)
                 if meaning is not None:
-                    written = " ".join(one.written for one in found[at : at + size])
+                    written = " ".join(one.written for one in words[at : at + size])
                     yield Piece(written, meaning.english, meaning.language)
                     at += size
                     continue
                 yield self._word(token, votes)
             at += 1
 
-    def _phrase(self, found: Sequence[_Token], votes: Counter[str]) -> tuple[int, Meaning | None]:
+    def _phrase(self, words: Sequence[_Token], votes: Counter[str]) -> tuple[int, Meaning | None]:
         """Return the longest alias of several words that a text begins with."""
-        for size in range(len(found), 1, -1):
-            words = found[:size]
-            if any(one.kind != "word" for one in words):
+        for size in range(len(words), 1, -1):
+            part = words[:size]
+            if any(token.kind != "word" for token in part):
                 continue
-            phrase = " ".join(one.text for one in words)
+            phrase = " ".join(token.text for token in part)
             meanings = self.table.find(phrase)
             if not meanings or self._is_english(phrase, meanings):
                 continue
@@ -272,13 +223,13 @@ class Reader:
             if (
                 is_plain
                 and self._language is None
-                and all(self._is_english(one.text, one.meanings) for one in words)
+                and all(self._is_english(one.text, one.meanings) for one in part)
             ):
                 continue
             best = self._best(meanings, votes)
             if best is None or not best.english:
                 continue
-            if best.level == SURE or not is_plain or not all(one.meanings for one in words):
+            if best.level == SURE or not is_plain or not all(token.meanings for token in part):
                 return size, best
         return 0, None
 
@@ -290,7 +241,7 @@ class Reader:
         best = None
         if not is_known or token.meanings:
             best = self._best(token.meanings, votes)
-        if best is None and not self._is_inflected_english(word):
+        if best is None and not inflections.is_english(word, self.table):
             # A table of vectors has words of other languages too, which say little there; but
             # what is a stem in one of many languages may be a name, or an error of typing.
             is_latin = script(word) == "LATIN"
@@ -302,15 +253,6 @@ class Reader:
         if script(word) == "HANGUL" and (parts := self._compound(word, votes)):
             return Piece(token.written, " ".join(parts), "ko")
         return Piece(token.written, token.written, known=is_known)
-
-    def _is_inflected_english(self, word: str) -> bool:
-        """Tell whether a word is an English one, maybe with a usual ending."""
-        return any(
-            one.language == ENGLISH
-            for ending, instead in _ENGLISH_ENDINGS
-            if word.endswith(ending)
-            for one in self.table.find(word.removesuffix(ending) + instead)
-        )
 
     def _inflected(self, word: str, votes: Counter[str], least: int) -> Meaning | None:
         """Return the meaning of the bare form of a word.
@@ -324,20 +266,20 @@ class Reader:
             bare = inflections.korean(word, self.table)
             return None if bare is None else self._best(self.table.find(bare), votes)
         first = [self._language, *(one for one, _ in votes.most_common()), *preferred()]
-        found: list[Meaning] = []
+        candidates: list[Meaning] = []
         for language in dict.fromkeys([*first, *self.table.languages]):
             if language is None or language in (ENGLISH, EMOJI):
                 continue
             bare = inflections.bare(word, language, self.table)
             if bare is None:
                 continue
-            told = [one for one in self.table.find(bare) if one.language == language]
-            if best := self._best(told, votes):
+            meanings = [one for one in self.table.find(bare) if one.language == language]
+            if best := self._best(meanings, votes):
                 if language in first:
                     return best
-                if best.level >= least and (least < SURE or _is_near(word, bare)):
-                    found.append(best)
-        return max(found, key=lambda one: one.level, default=None)
+                if best.level >= least and (least < SURE or inflections.is_near(word, bare)):
+                    candidates.append(best)
+        return max(candidates, key=lambda one: one.level, default=None)
 
     def _compound(self, word: str, votes: Counter[str]) -> list[str]:
         """Return the English of a Korean word made of several, none if a part is not known."""
@@ -379,9 +321,9 @@ class Reader:
             yield Piece(run[start:], run[start:], known=self._knows(run[start:]))
 
     def _emoji(self, token: _Token) -> Iterator[Piece]:
-        told = [one for one in token.meanings if one.language == EMOJI]
-        if told:
-            yield Piece(token.text, told[0].english, EMOJI)
+        meanings = [one for one in token.meanings if one.language == EMOJI]
+        if meanings:
+            yield Piece(token.text, meanings[0].english, EMOJI)
             return
         for part in plain_emoji(token.text).split("\u200d"):
             for one in self.table.find(part):
@@ -410,21 +352,27 @@ class Reader:
 
     def _best(self, meanings: Sequence[Meaning], votes: Counter[str]) -> Meaning | None:
         """Return the meaning that fits best, of those that the model knows."""
-        hints = preferred()
+        languages = preferred()
         agreed = Counter(one.english for one in meanings)
 
         def worth(one: Meaning) -> tuple[bool, int, int, int, int]:
-            near = len(hints) - hints.index(one.language) if one.language in hints else 0
-            asked = one.language == self._language
-            return asked, votes[one.language], near, one.level, agreed[one.english]
+            place = languages.index(one.language) if one.language in languages else len(languages)
+            is_set = one.language == self._language
+            return (
+                is_set,
+                votes[one.language],
+                len(languages) - place,
+                one.level,
+                agreed[one.english],
+            )
 
-        told = [
+        known = [
             one
             for one in meanings
             if one.language not in (ENGLISH, EMOJI)
             and (not one.english or self._knows(one.english))
         ]
-        return max(told, key=worth, default=None)
+        return max(known, key=worth, default=None)
 
 
 def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
@@ -440,17 +388,3 @@ def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
         yield piece
     if words:
         yield Piece(" ".join(words), " ".join(words))
-
-
-def _is_near(word: str, bare: str) -> bool:
-    """Tell whether a word is its bare form with one or two other letters at the end."""
-    if "'" in word:  # l'arbre
-        return word.endswith(bare)
-    plain, short = unmarked(word), unmarked(bare)
-    longest = 2 if word.isascii() else 3
-    return plain.startswith(short[:-1]) and -1 <= len(plain) - len(short) <= longest
-
-
-def _letters(word: str) -> str:
-    """Return what spellings are compared by; a syllable of Korean is two letters or three."""
-    return unicodedata.normalize("NFD", word)

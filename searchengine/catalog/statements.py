@@ -1,0 +1,136 @@
+"""What stores of a library do alike within a transaction: long lists, vectors, counters, rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from searchengine.catalog.tables import ImageRow, MetaRow, Schema, TextRow
+from searchengine.types import Vector, Vectors
+from searchengine.vectors import unit_rows
+
+T = TypeVar("T")
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+AnyTable: TypeAlias = type[ImageRow] | type[TextRow]
+"""A table whose rows an index finds."""
+
+CHUNK = 1000
+"""Values in one IN list; databases limit the parameters of a statement."""
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    """Yield lists of at most CHUNK values."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def select_in(
+    connection: Connection,
+    query: AnySelect,
+    column: InstrumentedAttribute[Any],
+    values: Iterable[Any],
+) -> Iterator[AnyRow]:
+    """Yield the rows whose column has one of any number of values."""
+    for chunk in chunks(values):
+        yield from connection.execute(query.where(column.in_(chunk)))
+
+
+def columns_of(table: type[Schema], kind: type[Any]) -> list[InstrumentedAttribute[Any]]:
+    """Return the columns that are called like the fields of a dataclass, in their order."""
+    names = (field.name for field in dataclasses.fields(kind))
+    return [getattr(table, name) for name in names if hasattr(table, name)]
+
+
+def storable(ids: Iterable[int]) -> Iterator[int]:
+    """Leave out numbers that no row can have, because SQLite refuses to be asked for them."""
+    return (id_ for id_ in map(int, ids) if 0 < id_ < 2**63)
+
+
+def pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:
+    """Return unit vectors as little-endian float16."""
+    if not vectors:
+        return []
+    return [row.tobytes() for row in unit_rows(np.stack(vectors), dim).astype("<f2")]
+
+
+def unpack(packed: Sequence[bytes]) -> Vectors:
+    """Return unit rows, shape (n, dim); (0, 0) for none.
+
+    From some dozens of dimensions on, rounding the rows to float16 gives the stored numbers again:
+    the errors cancel out, and the length is off one by far less than a float16 can tell. In fewer a
+    number may move to its neighbour.
+    """
+    if not packed:
+        return np.empty((0, 0), dtype=np.float32)
+    return unit_rows(np.frombuffer(b"".join(packed), dtype="<f2").reshape(len(packed), -1))
+
+
+def refuse_twice(values: Sequence[object]) -> None:
+    """Raise ValueError if a value comes twice."""
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise ValueError(f"{twice!r} stands in two records of one batch")
+
+
+def counter(connection: Connection, key: str) -> int:
+    """Return a counter that the transaction is about to raise."""
+    # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
+    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == key).with_for_update())
+    return int(value or 0)
+
+
+def raise_counter(connection: Connection, key: str) -> int:
+    """Raise a counter by one; return what it is now."""
+    value = counter(connection, key) + 1
+    set_meta(connection, key, str(value))
+    return value
+
+
+def set_meta(connection: Connection, key: str, value: str) -> None:
+    """Record a fact about the library."""
+    known = update(MetaRow).where(MetaRow.key == key).values(value=value)
+    if not connection.execute(known).rowcount:
+        connection.execute(insert(MetaRow).values(key=key, value=value))
+
+
+def insert_all(connection: Connection, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert any number of rows, none too."""
+    if rows:
+        connection.execute(insert(table), list(map(dict, rows)))
+
+
+def save_rows(
+    connection: Connection,
+    table: AnyTable,
+    updates: Mapping[int, Mapping[str, Any]],
+    inserts: Sequence[Mapping[str, Any]],
+    key: InstrumentedAttribute[str],
+) -> dict[str, int]:
+    """Set the columns of rows by their ids, and insert others; return ids of these by a column."""
+    if updates:
+        changed = update(table).where(table.id == sa.bindparam("row"))
+        values = [{"row": id_, **columns} for id_, columns in updates.items()]
+        connection.execute(changed, values)
+    if not inserts:
+        return {}
+    rows = connection.execute(insert(table).returning(key, table.id), list(map(dict, inserts)))
+    return {row[0]: row[1] for row in rows}
+
+
+def unchanged(
+    connection: Connection,
+    table: AnyTable,
+    digests: Mapping[int, str | None],
+) -> Collection[int]:
+    """Return those of the ids whose rows still have these digests of their content."""
+    rows = select_in(connection, select(table.id, table.sha256), table.id, digests)
+    return [row.id for row in rows if row.sha256 == digests[row.id]]

@@ -1,0 +1,117 @@
+"""The commands that ask a library for pictures: `search`, `similar` and `explain`."""
+
+from __future__ import annotations
+
+import click
+
+from searchengine.cli.options import QueryCommand, answer_options, open_engine, picture_of
+from searchengine.cli.output import print_json, show_answer, show_translated, warn_of_unknown
+from searchengine.terminal import printable
+
+
+@click.command(cls=QueryCommand)
+@click.argument("query", nargs=-1)
+@click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
+@click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
+@answer_options
+@click.pass_obj
+def search(
+    flags: dict[str, str],
+    query: tuple[str, ...],
+    text_file: str | None,
+    like_text: int | None,
+    limit: int | None,
+    within: str | None,
+    unlikely: bool,
+    form: str | None,
+) -> None:
+    """Find pictures by words, pictures and sums of both.
+
+    \b
+      lexpix search "a dog running on the beach"
+      lexpix search ./dog.jpg - dog + cat
+      lexpix search "2*beach + sunset - people" --in ~/Pictures/2024
+      lexpix search --text-file recipe.md
+
+    A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
+    else is words. Signs stand alone between spaces; 2*beach counts double.
+
+    A match is how probable it is that a picture shows what was asked for, if the chance is even
+    that any does. Where every match is unlikely, the answer is that nothing looks like that.
+    """
+    if bool(query) + (text_file is not None) + (like_text is not None) != 1:
+        raise click.UsageError("give a query, or one of --text-file and --like-text")
+    if not query:
+        from searchengine.search.texts import document_in
+
+        text = document_in(text_file) if text_file is not None else like_text
+        assert text is not None, "one of three is given"
+        with open_engine(flags) as engine:
+            answer = engine.texts.pictures(text, limit=limit, within=within, unlikely=unlikely)
+        show_answer(answer, form, judged=False)
+        return
+    with open_engine(flags) as engine:
+        show_answer(engine.search(query, limit=limit, within=within, unlikely=unlikely), form)
+
+
+@click.command()
+@click.argument("picture")
+@answer_options
+@click.pass_obj
+def similar(
+    flags: dict[str, str],
+    picture: str,
+    limit: int | None,
+    within: str | None,
+    unlikely: bool,
+    form: str | None,
+) -> None:
+    """Find pictures that look like one, given as a file or as "#12"."""
+    with open_engine(flags) as engine:
+        answer = engine.similar(picture_of(picture), limit=limit, within=within, unlikely=unlikely)
+        show_answer(answer, form)
+
+
+@click.command(cls=QueryCommand)
+@click.argument("query")
+@click.argument("picture")
+@click.option("-o", "--out", metavar="FILE", help="Draw a heat map of each word to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, grids included.")
+@click.pass_obj
+def explain(
+    flags: dict[str, str], query: str, picture: str, out: str | None, as_json: bool
+) -> None:
+    """Show what each word gave to a score, and where.
+
+    \b
+      lexpix explain "a brown dog on grass" ./dog.jpg -o heat.png
+
+    The shares add up to the score, exactly. The picture is a file or a number of the library such
+    as "#12"; a file needs no library.
+    """
+    with open_engine(flags, required=False) as engine:
+        explanation = engine.explain(query, picture_of(picture))
+        if out is not None:
+            engine.draw(explanation, picture_of(picture), out)
+    show_translated(explanation.translated)
+    warn_of_unknown(explanation.unknown_words)
+    if as_json:
+        from searchengine.search.answers import translated_entries
+
+        parts = [
+            {"part": p.label, "share": p.share, "grid": p.grid.tolist()} for p in explanation.parts
+        ]
+        unknown = [word.word for word in explanation.unknown_words]
+        print_json(
+            {
+                "query": query,
+                "unknown_words": unknown,
+                "translated": translated_entries(explanation.translated),
+                "score": explanation.score,
+                "parts": parts,
+            }
+        )
+        return
+    click.echo(f"{explanation.score:7.3f}  score")
+    for part in sorted(explanation.parts, key=lambda part: -part.share):
+        click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
