@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import re
+from pathlib import Path
 
 import pytest
+
+from tests.support.fresh_interpreter import loaded_by
 
 HEAVY = frozenset(
     {"alembic", "faiss", "fastapi", "onnx", "onnxruntime", "PIL", "ray", "sklearn", "skimage"}
     | {"sqlalchemy", "torch", "torchvision", "rapidfuzz", "importlib.metadata"}
 )
-
-
-def loaded_by(code: str) -> set[str]:
-    """Return the modules that a fresh interpreter has loaded after running code."""
-    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
-    )
-    return set(json.loads(run.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize(
@@ -50,6 +42,14 @@ def test_catalog_loads_no_alembic(module: str) -> None:
     assert loaded_by(f"import {module}") & {"alembic", "faiss", "onnxruntime", "torch"} == set()
 
 
+def test_tests_of_the_catalog_load_no_torch() -> None:
+    folder = Path(__file__).parents[1]
+    modules = [f"tests.catalog.{path.stem}" for path in (folder / "catalog").glob("*.py")]
+    assert "tests.catalog.test_store" in modules
+    loaded = loaded_by(f"import tests.conftest, {', '.join(sorted(modules))}", folder.parent)
+    assert loaded & {"torch", "onnxruntime", "faiss", "sklearn", "skimage", "scipy"} == set()
+
+
 def test_index_plugins_load_no_database_and_no_model() -> None:
     loaded = loaded_by("import searchengine.indexes.exact, searchengine.indexes.faiss")
     assert loaded & {"sqlalchemy", "alembic", "onnxruntime", "torch"} == set()
@@ -73,3 +73,11 @@ def test_pipeline_loads_no_torch() -> None:
 
 def test_check_notices_a_heavy_import() -> None:
     assert {"sqlalchemy", "importlib.metadata"} <= loaded_by("import sqlalchemy")
+
+
+def test_no_test_module_imports_another() -> None:
+    files = list(Path(__file__).parents[1].rglob("*.py"))
+    assert Path(__file__) in files
+    between = re.compile(r"^\s*(from|import) tests\.(\w+\.)*test_", re.MULTILINE)
+    assert between.search("from tests.web.test_jobs import draw")
+    assert [path.name for path in files if between.search(path.read_text(encoding="utf-8"))] == []

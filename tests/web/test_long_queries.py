@@ -15,8 +15,8 @@ import pytest
 
 from searchengine.search.resolve import ALL_LETTERS, MAX_LETTERS, MAX_PARTS, MAX_WORDS
 from searchengine.types import MOST_SUGGESTIONS
+from tests.support.plain_pictures import draw
 from tests.support.served import environment, run, serving
-from tests.web.test_originals import draw
 
 RECIPE = "2 cups of flour and a pinch of salt, mixed with butter until it crumbles. "
 
@@ -134,7 +134,7 @@ def test_whole_text_is_no_query_and_may_be_long(
     ],
 )
 def test_questions_for_texts_have_the_same_limits(
-    api: httpx.Client, route: str, asked: dict[str, object]
+    api: httpx.Client, route: str, asked: dict[str, str | int]
 ) -> None:
     answer = api.get(route, params=asked)
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:lexpix:query")

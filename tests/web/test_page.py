@@ -19,13 +19,13 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from playwright import sync_api
 
 from tests.support.browser import CHROMIUM, launched
 from tests.support.served import DRAWN, EVIL, PHOTOS, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("fastapi")
 expect = sync_api.expect
 
@@ -70,7 +70,7 @@ def ids_of(answer: dict[str, Any]) -> list[int]:
 
 def id_of(url: str, name: str) -> int:
     """Return the library's number of a file."""
-    return next(h["id"] for h in ask(url)["hits"] if h["path"].endswith("/" + name))
+    return int(next(h["id"] for h in ask(url)["hits"] if h["path"].endswith("/" + name)))
 
 
 def cell(page: sync_api.Page, id_: int) -> sync_api.Locator:
@@ -331,7 +331,7 @@ def test_a_filter_taken_back_before_its_answer_is_not_ticked(page: sync_api.Page
 
 
 def _most(explained: dict[str, Any]) -> float:
-    return max(abs(v) for part in explained["parts"] for row in part["grid"] for v in row)
+    return float(max(abs(v) for part in explained["parts"] for row in part["grid"] for v in row))
 
 
 def test_facets_filter_and_combine_with_the_query(page: sync_api.Page, url: str) -> None:
