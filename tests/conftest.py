@@ -13,6 +13,11 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from searchengine.models.joint import JointEncoder
 
+# Workers of pytest-xdist share the cores. Unless told otherwise, libraries start a thread for every
+# core in each of them, which then wait for those of the others; processes that tests start do too.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
 # Locally every run tries new examples. In CI the same commit must give the same answer: what a
 # new example finds is a bug of its own, not of the change that happened to be tested.
 settings.register_profile("ci", derandomize=True)
@@ -29,12 +34,19 @@ def drawn_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def colour_encoder(tmp_path_factory: pytest.TempPathFactory) -> JointEncoder:
-    """A joint model that sees colours."""
-    from searchengine.models.joint import JointEncoder
-    from tests.support.drawn_captions import save_colour_model
+def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a joint model that sees colours."""
+    from tests.support.small_models import save_colour_model
 
-    return JointEncoder(save_colour_model(tmp_path_factory.mktemp("joint") / "colours"))
+    return save_colour_model(tmp_path_factory.mktemp("joint") / "colours")
+
+
+@pytest.fixture(scope="session")
+def colour_encoder(colour_model: Path) -> JointEncoder:
+    """That model."""
+    from searchengine.models.joint import JointEncoder
+
+    return JointEncoder(colour_model)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +54,7 @@ def drawn_captioner(
     drawn_pairs: Path, colour_encoder: JointEncoder, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The folder of a captioner, trained for real on the drawn pictures."""
-    from tests.support.drawn_captions import train_small
+    from tests.support.small_models import train_small
 
     out = tmp_path_factory.mktemp("captioners") / "soft"
     train_small(drawn_pairs, out, colour_encoder)

@@ -18,7 +18,7 @@ from PIL import Image
 from searchengine.cli.main import main
 from searchengine.models import files
 from searchengine.search.engine import load_model
-from tests.cli.test_main import LEXPIX, environment
+from tests.support.command import LEXPIX, environment
 
 BUNDLED = files.resolve("default")
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 40), "blue": (30, 50, 220)}

@@ -22,9 +22,9 @@ from PIL import Image
 
 import searchengine
 from searchengine.models.files import ASSETS
+from tests.support.command import LEXPIX, environment, lexpix
 from tests.support.small_wordnet import write_wordnet
 
-LEXPIX = str(Path(sys.executable).with_name("lexpix"))
 SKIMAGE = Path(skimage.data.__file__).parent
 SKLEARN = Path(sklearn.datasets.__file__).parent / "images"
 PHOTOS = {
@@ -39,29 +39,6 @@ PHOTOS = {
     "things/coins.png": SKIMAGE / "coins.png",
     "moon.png": SKIMAGE / "moon.png",
 }
-
-
-def lexpix(
-    *arguments: str | Path, library: Path, code: int = 0, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the command in a new process and check its exit code."""
-    ran = subprocess.run(
-        [LEXPIX, *map(str, arguments)],
-        env=environment(library),
-        cwd=cwd,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        check=False,
-    )
-    assert ran.returncode == code, ran.stderr
-    assert "Traceback" not in ran.stderr
-    return ran
-
-
-def environment(library: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("LEXPIX_")}
-    return kept | {"LEXPIX_LIBRARY": str(library), "XDG_CONFIG_HOME": str(library / "no-config")}
 
 
 def answer(*arguments: str | Path, library: Path, cwd: Path | None = None) -> dict[str, Any]:

@@ -19,19 +19,18 @@ import pytest
 import indexer
 from searchengine.config import Settings
 from searchengine.search.engine import Engine
-from tests.support.drawn_captions import save_colour_model
+from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, get, post
-from tests.web.test_jobs import draw
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def library(colour_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("serve")
-    chosen = Settings(folder / "library", str(save_colour_model(folder / "colours")), workers=2)
+    chosen = Settings(folder / "library", str(colour_model), workers=2)
     with Engine.open(chosen, create=True) as engine:
-        indexer.index(engine, draw(folder / "photos", 12))
+        indexer.index(engine, draw_many(folder / "photos", 12))
     return chosen
 
 

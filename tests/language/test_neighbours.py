@@ -23,7 +23,7 @@ from indexer.train.words.source import convert_vectors, open_words, words_and_un
 from searchengine.errors import QueryError, TrainingDataError, UnknownWords
 from searchengine.language.neighbours import Neighbours
 from searchengine.language.words import WordVectors
-from tests.project.test_imports import loaded_by
+from tests.support.fresh_interpreter import loaded_by
 
 LEXPIX = str(Path(sys.executable).with_name("lexpix"))
 FOOD = Path(__file__).parents[1] / "data" / "food_caption_questions.txt"

@@ -12,7 +12,7 @@ import indexer
 from searchengine.errors import RootError
 from searchengine.search.engine import Engine
 from searchengine.types import Failure, IndexReport
-from tests.search.test_engine import open_engine, paint
+from tests.support.colour_library import open_engine, paint
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import open_index, remove_index
 from searchengine.models import files
 from searchengine.types import Failure, FileStat, PathLike, Vectors
-from tests.cli.test_main import LEXPIX, environment
 from tests.support.colour_encoder import ColourEncoder
+from tests.support.command import LEXPIX, environment
 
 COUNT = 2 * BATCH + 5
 

@@ -27,7 +27,7 @@ from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
 from searchengine.cli.main import main
 from searchengine.errors import ConfigError
-from tests.maps.test_placement import overlap
+from tests.support.boxes import overlap
 from tests.support.colour_encoder import COLOURS, ColourEncoder
 
 EVIL = "<img src=x onerror=alert(1)>.png"

@@ -9,19 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.maps.placement import Area, around, beside, place
+from tests.support.boxes import overlap
 
 WIDTH, HEIGHT = 300.0, 200.0
 # Whole numbers, so that edges often touch exactly, and halves, so that they often nearly do.
 number = st.integers(-20, 640).map(lambda value: value / 2)
 length = st.integers(1, 240).map(lambda value: value / 2)
 labels = st.lists(st.tuples(number, number, length, length), max_size=40)
-
-
-def overlap(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(
-        min(one[2], other[2]) > max(one[0], other[0])
-        and min(one[3], other[3]) > max(one[1], other[1])
-    )
 
 
 def naive(choices: np.ndarray) -> list[int]:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
+
+from tests.support.fresh_interpreter import loaded_by
 
 HEAVY = frozenset(
     {"alembic", "faiss", "fastapi", "onnx", "onnxruntime", "PIL", "ray", "sklearn", "skimage"}
     | {"sqlalchemy", "torch", "torchvision", "rapidfuzz", "importlib.metadata"}
 )
-
-
-def loaded_by(code: str) -> set[str]:
-    """Return the modules that a fresh interpreter has loaded after running code."""
-    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
-    )
-    return set(json.loads(run.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +39,14 @@ def test_reading_settings_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("module", ["searchengine.catalog.store", "searchengine.catalog.database"])
 def test_catalog_loads_no_alembic(module: str) -> None:
     assert loaded_by(f"import {module}") & {"alembic", "faiss", "onnxruntime", "torch"} == set()
+
+
+def test_tests_of_the_catalog_load_no_torch() -> None:
+    folder = Path(__file__).parents[1]
+    modules = [f"tests.catalog.{path.stem}" for path in (folder / "catalog").glob("*.py")]
+    assert "tests.catalog.test_store" in modules
+    loaded = loaded_by(f"import tests.conftest, {', '.join(sorted(modules))}", folder.parent)
+    assert loaded & {"torch", "onnxruntime", "faiss", "sklearn", "skimage", "scipy"} == set()
 
 
 def test_index_plugins_load_no_database_and_no_model() -> None:

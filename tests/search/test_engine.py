@@ -11,12 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import indexer
 from indexer.executors import Serial
 from indexer.library.pipeline import index_images
-from searchengine.catalog.database import open_database
-from searchengine.catalog.store import Catalog
-from searchengine.config import Settings
 from searchengine.errors import (
     CancelledQuery,
     NothingIndexed,
@@ -24,32 +20,10 @@ from searchengine.errors import (
     UnknownPicture,
     UnknownWords,
 )
-from searchengine.indexes.exact import ExactIndex
-from searchengine.indexes.sync import open_index
 from searchengine.search.engine import Engine
 from searchengine.types import Query, Term
 from tests.support.colour_encoder import COLOURS, ColourEncoder
-
-
-def paint(path: Path, top: str, bottom: str) -> Path:
-    """Draw a picture of two colours."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.new("RGB", (64, 64), COLOURS[top])
-    picture.paste(COLOURS[bottom], (0, 32, 64, 64))
-    picture.save(path)
-    return path
-
-
-def open_engine(library: Path) -> Engine:
-    """Open an engine that sees colours, over the exact index."""
-    catalog = Catalog(open_database(library, create=True))
-    encoder = ColourEncoder()
-    index = open_index(catalog, encoder.fingerprint, encoder.dim, library / "index", ExactIndex)
-    return Engine(Settings(library=library), catalog, encoder, index)
-
-
-def scan(engine: Engine, folder: Path) -> None:
-    indexer.index(engine, folder)
+from tests.support.colour_library import open_engine, paint, scan
 
 
 @pytest.fixture

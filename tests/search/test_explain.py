@@ -26,8 +26,8 @@ from searchengine.search.engine import Engine
 from searchengine.search.resolve import parts_of, query_vector
 from searchengine.types import Explainable, Explanation, Part, PathLike, Term
 from searchengine.vectors import compose, unit_rows
-from tests.search.test_engine import open_engine
 from tests.support.colour_encoder import ColourEncoder
+from tests.support.colour_library import open_engine
 
 PHOTOS = Path(skimage.data.__file__).parent
 CAT, COFFEE = PHOTOS / "chelsea.png", PHOTOS / "coffee.png"

@@ -9,37 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 import indexer
 from searchengine.errors import NothingIndexed
 from searchengine.language import query
 from searchengine.search.engine import Engine
 from searchengine.search.paging import Page, PageRequest
-from tests.search.test_engine import open_engine, scan
-from tests.support.colour_encoder import COLOURS
-
-USED = ("black", "red", "green", "yellow", "pink")
-
-
-def photograph(path: Path, top: str, bottom: str, taken: dt.datetime | None = None) -> Path:
-    """Draw a picture of two colours as a JPEG that a camera has dated."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.new("RGB", (60, 40), COLOURS[top])
-    picture.paste(COLOURS[bottom], (0, 20, 60, 40))
-    exif = Image.Exif()
-    if taken is not None:
-        exif[306], exif[272] = taken.strftime("%Y:%m:%d %H:%M:%S"), f"Camera {taken.year % 2}"
-    picture.save(path, quality=95, exif=exif)
-    return path
-
-
-def photograph_all(folder: Path) -> None:
-    for row, top in enumerate(USED):
-        for column, bottom in enumerate(USED):
-            # Some share a date to the second, and every fifth has none.
-            taken = None if column == 2 else dt.datetime(2020 + row % 3, 1 + column, 5, 12)
-            photograph(folder / top / f"{top}-{bottom}.jpg", top, bottom, taken)
+from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 
 
 @pytest.fixture

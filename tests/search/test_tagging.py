@@ -29,8 +29,8 @@ from searchengine.search.tagging import ALIKE, Tagger, taught_vector
 from searchengine.search.taught import TaughtWords
 from searchengine.types import Explainable, Tag
 from searchengine.vectors import unit_rows
-from tests.search.test_engine import open_engine, paint, scan
 from tests.support.colour_encoder import ColourEncoder
+from tests.support.colour_library import open_engine, paint, scan
 
 SKIMAGE = Path(skimage.data.__file__).parent
 LEXPIX = str(Path(sys.executable).with_name("lexpix"))

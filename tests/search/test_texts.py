@@ -32,9 +32,9 @@ from searchengine.search.engine import Engine
 from searchengine.search.texts import document_in, title_of
 from searchengine.types import Failure, Vectors
 from searchengine.vectors import unit_rows
-from tests.cli.test_main import lexpix
-from tests.search.test_engine import paint, scan
 from tests.support.colour_encoder import ColourEncoder
+from tests.support.colour_library import paint, scan
+from tests.support.command import lexpix
 
 
 def open_engine(library: Path, fingerprint: str = "c0" * 32) -> Engine:

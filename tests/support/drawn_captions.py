@@ -1,4 +1,4 @@
-"""A tiny joint model that sees colours, and drawn pictures of colours with captions."""
+"""Drawn pictures of two colours, with captions that are true of them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import nn
-
-from indexer.evaluation.captions import CaptionScores
-from indexer.train.backbones import Backbone
-from indexer.train.captioner.config import CaptionerConfig
-from indexer.train.captioner.training import train_captioner
-from indexer.train.joint.config import JointConfig
-from indexer.train.joint.model import JointModel
-from indexer.train.joint.training import save_model
-from searchengine.language.words import WordVectors
-from searchengine.models.joint import JointEncoder
 
 SIZE, GRID = 32, 4
 COLOURS = {
@@ -27,20 +15,6 @@ COLOURS = {
     "red": (220, 30, 30),
     "white": (240, 240, 240),
 }
-
-
-def save_colour_model(folder: Path, seed: int = 3) -> Path:
-    """Write a joint model whose CNN sees the mean colour of each of 4 x 4 places."""
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    words = ["a", "and", "square", "wall", *COLOURS]
-    table = WordVectors.build(words, random.normal(size=(len(words), 6)).astype(np.float32))
-    network = nn.Sequential(nn.AvgPool2d(SIZE // GRID), nn.Conv2d(3, 8, 1), nn.ReLU()).eval()
-    backbone = Backbone("colours", network, 8, SIZE, SIZE, (0.5,) * 3, (0.5,) * 3, None)
-    used = np.arange(len(words))
-    model = JointModel(table.vectors(used), 8, JointConfig(dim=12))
-    save_model(folder, model, backbone, table, used, {})
-    return folder
 
 
 def draw(left: str, right: str, seed: int, size: int = SIZE) -> Image.Image:
@@ -71,28 +45,3 @@ def save_pairs(folder: Path, each: int = 3) -> Path:
     path = folder / "pairs.jsonl"
     path.write_text("\n".join(lines))
     return path
-
-
-SMALL = CaptionerConfig(
-    epochs=40,
-    patience=40,
-    batch=8,
-    hidden=32,
-    word=16,
-    energy=16,
-    least=1,
-    rate=1e-2,
-    dropout=0.0,
-    smoothing=0.0,
-    spread=0.0,
-)
-
-
-def train_small(pairs: Path, out: Path, encoder: JointEncoder) -> CaptionScores | None:
-    """Train a small captioner on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return train_captioner(pairs, out, encoder, SMALL, notes={"licence": "none"})
-    finally:
-        torch.set_num_threads(threads)

@@ -32,7 +32,8 @@ from searchengine.models.captioner.loading import load_captioner
 from searchengine.models.captioner.words import END, START, UNKNOWN, CaptionWords, caption_words
 from searchengine.models.joint import JointEncoder
 from searchengine.types import Caption
-from tests.support.drawn_captions import COLOURS, GRID, SMALL, draw, save_colour_model, sentence
+from tests.support.drawn_captions import COLOURS, GRID, draw, sentence
+from tests.support.small_models import SMALL, save_colour_model
 
 SHORT = dataclasses.replace(SMALL, epochs=3, hidden=8, word=6, dropout=0.3, sampling=0.5)
 

@@ -33,9 +33,8 @@ from searchengine.web.media import uploads
 from searchengine.web.media.decoding import Decoding
 from searchengine.web.media.thumbs import Thumbs
 from searchengine.web.media.uploads import Uploads
-from tests.search.test_engine import open_engine, scan
-from tests.search.test_paging import photograph, photograph_all
 from tests.support.colour_encoder import ColourEncoder
+from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 from tests.support.web_server import served
 
 EVIL = "<img src=x onerror=alert(1)>.jpg"

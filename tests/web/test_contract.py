@@ -6,6 +6,7 @@ All checks of schemathesis apply; no answer may be a failure of the server.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -18,22 +19,19 @@ import indexer
 from searchengine.config import Settings
 from searchengine.search.engine import Engine
 from searchengine.web.app import create_app
-from tests.support.drawn_captions import save_colour_model
+from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, Served, get, served
-from tests.web.test_jobs import draw
 
 EXAMPLES = 12
 """Requests of each kind to each operation; about a minute in all."""
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(colour_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("contract")
-    chosen = Settings(
-        library=folder / "library", model=str(save_colour_model(folder / "colours")), workers=2
-    )
+    chosen = Settings(library=folder / "library", model=str(colour_model), workers=2)
     with Engine.open(chosen, create=True) as engine:
-        indexer.index(engine, draw(folder / "photos", 12))
+        indexer.index(engine, draw_many(folder / "photos", 12))
     with served(create_app(chosen)) as running:
         yield running
 

@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
 import indexer
@@ -31,30 +30,13 @@ from searchengine.errors import NothingIndexed
 from searchengine.search.engine import Engine
 from searchengine.web.app import create_app
 from searchengine.web.live import Live
-from tests.support.drawn_captions import save_colour_model
+from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, Served, delete, get, post, served
-
-COLOURS = ("red", "green", "blue", "white", "black", "yellow")
-
-
-def draw(folder: Path, count: int, size: int = 32) -> Path:
-    """Write pictures of which no two have the same bytes."""
-    folder.mkdir(exist_ok=True)
-    for number in range(count):
-        image = Image.new("RGB", (size, size), COLOURS[number % len(COLOURS)])
-        image.putpixel((0, 0), (number % 256, number // 256, 0))
-        image.save(folder / f"{number:05}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(save_colour_model(tmp_path_factory.mktemp("model") / "colours"))
 
 
 @pytest.fixture
-def settings(tmp_path: Path, model: str) -> Settings:
-    return Settings(library=tmp_path / "library", model=model, workers=2)
+def settings(tmp_path: Path, colour_model: Path) -> Settings:
+    return Settings(library=tmp_path / "library", model=str(colour_model), workers=2)
 
 
 @pytest.fixture
@@ -89,7 +71,7 @@ def finished(server: Served, job: str) -> dict[str, Any]:
 def test_job_indexes_a_folder_and_the_server_finds_its_pictures(
     server: Served, tmp_path: Path
 ) -> None:
-    folder = draw(tmp_path / "photos", 40)
+    folder = draw_many(tmp_path / "photos", 40)
     (folder / "bad.jpg").write_bytes(b"no picture")
     answer = start(server, folder)
     assert answer.status_code == 202
@@ -124,7 +106,7 @@ def _figure(server: Served, name: str) -> float:
 def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
     server: Served, settings: Settings, tmp_path: Path
 ) -> None:
-    folder = draw(tmp_path / "photos", 2000)
+    folder = draw_many(tmp_path / "photos", 2000)
     job = start(server, folder).json()["id"]
     again = start(server, folder)
     assert again.status_code == 409
@@ -151,7 +133,7 @@ def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
 
 
 def test_two_that_start_at_once_get_one_job(server: Served, tmp_path: Path) -> None:
-    folder = draw(tmp_path / "photos", 500)
+    folder = draw_many(tmp_path / "photos", 500)
     with ThreadPoolExecutor(8) as pool:
         codes = [one.status_code for one in pool.map(lambda _: start(server, folder), range(8))]
     assert sorted(codes) == [202] + [409] * 7
@@ -181,7 +163,7 @@ def test_folder_without_pictures_ends_as_the_command_line_does(
 
 def test_folder_of_any_bytes_is_indexed(server: Served, tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
-    draw(folder, 3)
+    draw_many(folder, 3)
     answer = post(
         f"{server.url}/api/v1/jobs",
         content=json.dumps({"folder": str(folder)}),
@@ -194,7 +176,7 @@ def test_folder_of_any_bytes_is_indexed(server: Served, tmp_path: Path) -> None:
 
 
 def test_client_behind_a_proxy_neither_starts_nor_cancels(server: Served, tmp_path: Path) -> None:
-    folder = draw(tmp_path / "photos", 3)
+    folder = draw_many(tmp_path / "photos", 3)
     passed_on = {"X-Forwarded-For": "192.168.1.7"}
     assert start(server, folder, **passed_on).status_code == 403
     assert get(f"{server.url}/api/v1/jobs", headers=passed_on).json()["local"] is False
@@ -211,7 +193,7 @@ def test_job_that_nobody_started_is_not_found(server: Served) -> None:
 
 
 def test_killed_process_is_told_as_a_failure(server: Served, tmp_path: Path) -> None:
-    job = start(server, draw(tmp_path / "photos", 2000)).json()["id"]
+    job = start(server, draw_many(tmp_path / "photos", 2000)).json()["id"]
     next(events(server, job))
     (child,) = _children()
     os.kill(child, signal.SIGKILL)
@@ -234,7 +216,7 @@ def _command(process: int) -> bytes:
 
 
 def test_end_of_the_server_ends_the_job(settings: Settings, tmp_path: Path) -> None:
-    folder = draw(tmp_path / "photos", 2000)
+    folder = draw_many(tmp_path / "photos", 2000)
     with served(create_app(settings, Engine.open(settings, create=True))) as server:
         job = start(server, folder).json()["id"]
         next(data for name, data in events(server, job) if data["done"] > 100)
@@ -246,7 +228,10 @@ def test_end_of_the_server_ends_the_job(settings: Settings, tmp_path: Path) -> N
 
 
 def test_process_whose_server_was_killed_ends(settings: Settings, tmp_path: Path) -> None:
-    order = {"folder": str(draw(tmp_path / "photos", 2000)), "settings": settings_entry(settings)}
+    order = {
+        "folder": str(draw_many(tmp_path / "photos", 2000)),
+        "settings": settings_entry(settings),
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "indexer.web.indexing"],
         stdin=subprocess.PIPE,
@@ -279,7 +264,7 @@ def test_settings_survive_the_way_to_the_process(settings: Settings) -> None:
 @pytest.fixture
 def filled(settings: Settings, tmp_path: Path) -> Settings:
     with Engine.open(settings, create=True) as engine:
-        folder = str(draw(tmp_path / "photos", 30))
+        folder = str(draw_many(tmp_path / "photos", 30))
         indexer.index(engine, folder)
     return settings
 
@@ -330,7 +315,10 @@ def test_map_is_made_anew_when_pictures_came_but_not_each_time(
         assert (len(first["points"]), first["total"]) == (20, 30)
         engine = live.engine
         index_images(
-            str(draw(tmp_path / "more", 6)), engine.catalog, engine.encoder, executor=Threads(2)
+            str(draw_many(tmp_path / "more", 6)),
+            engine.catalog,
+            engine.encoder,
+            executor=Threads(2),
         )
         now = 10.0
         assert (await asked())[0] == first
@@ -343,7 +331,7 @@ def test_map_is_made_anew_when_pictures_came_but_not_each_time(
 
 def test_map_needs_three_pictures(settings: Settings, tmp_path: Path) -> None:
     with Engine.open(settings, create=True) as engine:
-        indexer.index(engine, draw(tmp_path / "two", 2))
+        indexer.index(engine, draw_many(tmp_path / "two", 2))
     live = Live(Engine.open(settings), settings)
     with pytest.raises(NothingIndexed, match="the library has 2"):
         asyncio.run(Maps(live).current())

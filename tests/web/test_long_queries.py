@@ -15,8 +15,8 @@ import pytest
 
 from searchengine.search.resolve import ALL_LETTERS, MAX_LETTERS, MAX_PARTS, MAX_WORDS
 from searchengine.types import MOST_SUGGESTIONS
+from tests.support.plain_pictures import draw
 from tests.support.served import environment, run, serving
-from tests.web.test_originals import draw
 
 RECIPE = "2 cups of flour and a pinch of salt, mixed with butter until it crumbles. "
 

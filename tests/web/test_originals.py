@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
@@ -21,6 +20,7 @@ from searchengine.errors import ChangedFile
 from searchengine.search import originals
 from searchengine.search.originals import open_original
 from searchengine.types import Picture
+from tests.support.plain_pictures import draw
 from tests.support.served import run, serving
 
 SECRET = b"the secret of this machine\n" * 40
@@ -34,14 +34,6 @@ NEVER = (
     "pipe.jpg",
 )
 """Files that must not be sent, under the root."""
-
-
-def draw(path: Path, colour: str, kind: str = "JPEG") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = Image.new("RGB", (60, 40), colour)
-    picture.paste("white", (0, 0, 30, 20))
-    picture.save(path, kind)
-    return path
 
 
 @dataclass(frozen=True)
