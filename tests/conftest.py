@@ -25,6 +25,20 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+LONGEST_FIRST = ("train", "web", "cli", "models")
+"""Rooms with files that take a minute; last, one of them would keep one process busy alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out files in an order that keeps all processes busy to the end."""
+
+    def rank(item: pytest.Item) -> int:
+        room = item.path.parent.name
+        return LONGEST_FIRST.index(room) if room in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def drawn_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn pictures of two colours with captions: the file of pairs."""

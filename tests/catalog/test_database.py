@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select, text
+from sqlalchemy import Engine, select, text
 
 from searchengine.catalog import database
 from searchengine.catalog.records import PictureRecord
@@ -32,7 +33,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def revision_of(path: Path) -> str:
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+        [version] = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(version)
 
 
 def fill(library: Path, *, create: bool = True) -> str:
@@ -47,7 +49,7 @@ def fill(library: Path, *, create: bool = True) -> str:
 
 
 @pytest.fixture
-def newer_version(tmp_path, monkeypatch):
+def newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Turn this program into the next version, whose fifth revision rebuilds a table.
 
     Rebuilding is what SQLite needs for most changes, and what would lose the rows that refer to it.
@@ -73,7 +75,7 @@ def newer_version(tmp_path, monkeypatch):
 # Creating and verifying
 
 
-def test_migrations_make_exactly_the_tables_of_the_models(tmp_path):
+def test_migrations_make_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     engine = database.open_database(tmp_path, create=True)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -81,12 +83,12 @@ def test_migrations_make_exactly_the_tables_of_the_models(tmp_path):
     engine.dispose()
 
 
-def test_migrations_make_the_constraints_that_alembic_does_not_compare(tmp_path):
+def test_migrations_make_the_constraints_that_alembic_does_not_compare(tmp_path: Path) -> None:
     made = database.open_database(tmp_path / "made", create=True)
     declared = database.connect(tmp_path / "declared.sqlite")
     Schema.metadata.create_all(declared)
 
-    def constraints(engine):
+    def constraints(engine: Engine) -> dict[str, list[str]]:
         with engine.connect() as connection:
             rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql > ''"))
             return {
@@ -104,20 +106,22 @@ def test_migrations_make_the_constraints_that_alembic_does_not_compare(tmp_path)
     declared.dispose()
 
 
-def test_head_constant_is_alembics_head():
+def test_head_constant_is_alembics_head() -> None:
     config = Config()
     config.set_main_option("script_location", str(REPOSITORY / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
 
 
-def test_a_library_keeps_its_uid_and_no_other_has_it(tmp_path):
+def test_a_library_keeps_its_uid_and_no_other_has_it(tmp_path: Path) -> None:
     first, second = fill(tmp_path / "one"), fill(tmp_path / "two")
     again = Catalog(database.open_database(tmp_path / "one", create=True))
     assert again.uid == first != second
     again.close()
 
 
-def test_opening_an_existing_library_imports_neither_alembic_nor_the_catalog(tmp_path):
+def test_opening_an_existing_library_imports_neither_alembic_nor_the_catalog(
+    tmp_path: Path,
+) -> None:
     fill(tmp_path)
     program = (
         "import sys, pathlib; from searchengine.catalog.database import open_database\n"
@@ -130,18 +134,20 @@ def test_opening_an_existing_library_imports_neither_alembic_nor_the_catalog(tmp
     assert ran.stdout.strip() == "[]"
 
 
-def test_every_connection_has_the_pragmas(tmp_path):
+def test_every_connection_has_the_pragmas(tmp_path: Path) -> None:
     engine = database.open_database(tmp_path, create=True)
     expected = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 30_000}
     with engine.connect() as first, engine.connect() as second:
         for connection in (first, second):
-            assert connection.connection.driver_connection.isolation_level is None
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            assert driver.isolation_level is None
             for name, value in expected.items():
                 assert connection.scalar(text(f"PRAGMA {name}")) == value
     engine.dispose()
 
 
-def test_a_writing_transaction_holds_the_lock_from_its_beginning(tmp_path):
+def test_a_writing_transaction_holds_the_lock_from_its_beginning(tmp_path: Path) -> None:
     engine = database.open_database(tmp_path, create=True)
     with (
         closing(sqlite3.connect(tmp_path / database.FILE_NAME, timeout=0)) as other,
@@ -152,7 +158,7 @@ def test_a_writing_transaction_holds_the_lock_from_its_beginning(tmp_path):
     engine.dispose()
 
 
-def test_a_reading_transaction_sees_one_snapshot_and_blocks_no_writer(tmp_path):
+def test_a_reading_transaction_sees_one_snapshot_and_blocks_no_writer(tmp_path: Path) -> None:
     engine = database.open_database(tmp_path, create=True)
     query = select(MetaRow.value).where(MetaRow.key == "colour")
     with engine.begin() as reading:
@@ -164,7 +170,7 @@ def test_a_reading_transaction_sees_one_snapshot_and_blocks_no_writer(tmp_path):
     engine.dispose()
 
 
-def test_a_folder_with_an_odd_name_can_be_a_library(tmp_path):
+def test_a_folder_with_an_odd_name_can_be_a_library(tmp_path: Path) -> None:
     library = tmp_path / "100% not \udcff UTF-8?mode=ro#x"
     uid = fill(library)
     catalog = Catalog(database.open_database(library, create=False))
@@ -175,26 +181,26 @@ def test_a_folder_with_an_odd_name_can_be_a_library(tmp_path):
 # Refusing
 
 
-def test_an_absent_library_names_the_command_that_makes_one(tmp_path):
+def test_an_absent_library_names_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(NothingIndexed, match=r"absent: .*run: lexpix index FOLDER"):
         database.open_database(tmp_path / "absent", create=False)
     assert not (tmp_path / "absent").exists()
 
 
-def test_an_empty_file_left_by_a_crash_is_a_library_without_pictures(tmp_path):
+def test_an_empty_file_left_by_a_crash_is_a_library_without_pictures(tmp_path: Path) -> None:
     (tmp_path / database.FILE_NAME).touch()
     with pytest.raises(NothingIndexed):
         database.open_database(tmp_path, create=False)
     assert fill(tmp_path)
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused_in_words(tmp_path):
+def test_a_file_in_the_place_of_the_folder_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LibraryError, match=r"file: cannot be made into a library .*--library"):
         database.open_database(tmp_path / "file", create=True)
 
 
-def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / database.FILE_NAME
     path.write_bytes(b"holiday notes " * 1000)
     with pytest.raises(LibraryError, match=r"catalog\.sqlite: cannot be used as a library .*not a"):
@@ -202,7 +208,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == b"holiday notes " * 1000
 
 
-def test_a_damaged_library_is_a_library_error_when_it_is_read(tmp_path):
+def test_a_damaged_library_is_a_library_error_when_it_is_read(tmp_path: Path) -> None:
     fill(tmp_path)
     path = tmp_path / database.FILE_NAME
     content = path.read_bytes()
@@ -212,7 +218,9 @@ def test_a_damaged_library_is_a_library_error_when_it_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("tables", [["notes"], ["alembic_version (version_num)", "images"]])
-def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path, tables):
+def test_the_database_of_another_program_is_refused_and_left_alone(
+    tmp_path: Path, tables: list[str]
+) -> None:
     with closing(sqlite3.connect(tmp_path / database.FILE_NAME)) as foreign:
         for table in tables:
             foreign.execute(f"CREATE TABLE {table}" + ("" if "(" in table else " (body)"))
@@ -222,7 +230,9 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path, tab
         assert foreign.execute("SELECT count(*) FROM sqlite_master").fetchone() == (len(tables),)
 
 
-def test_a_library_of_a_newer_version_is_refused_in_words(tmp_path, newer_version, monkeypatch):
+def test_a_library_of_a_newer_version_is_refused_in_words(
+    tmp_path: Path, newer_version: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = tmp_path / "library"
     newer_version()
     fill(library)
@@ -235,7 +245,9 @@ def test_a_library_of_a_newer_version_is_refused_in_words(tmp_path, newer_versio
 # Upgrading
 
 
-def test_an_older_schema_is_copied_and_upgraded_without_losing_a_row(tmp_path, newer_version):
+def test_an_older_schema_is_copied_and_upgraded_without_losing_a_row(
+    tmp_path: Path, newer_version: Callable[[], None]
+) -> None:
     library = tmp_path / "library"
     uid = fill(library)
     newer_version()
@@ -251,7 +263,9 @@ def test_an_older_schema_is_copied_and_upgraded_without_losing_a_row(tmp_path, n
         assert copy.execute("SELECT count(*) FROM embeddings").fetchone() == (1,)
 
 
-def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path, monkeypatch):
+def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = tmp_path / "library"
     with monkeypatch.context() as earlier:
         earlier.setattr(database, "HEAD", "0001")
@@ -282,7 +296,9 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path,
     catalog.close()
 
 
-def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_path, monkeypatch):
+def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = tmp_path / "library"
     with monkeypatch.context() as earlier:
         earlier.setattr(database, "HEAD", "0002")
@@ -317,7 +333,9 @@ def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_pa
     catalog.close()
 
 
-def test_the_copy_holds_what_was_still_in_the_write_ahead_log(tmp_path, newer_version):
+def test_the_copy_holds_what_was_still_in_the_write_ahead_log(
+    tmp_path: Path, newer_version: Callable[[], None]
+) -> None:
     library = tmp_path / "library"
     busy = Catalog(database.open_database(library, create=True))
     busy.set_meta("colour", "red")  # stays in the log as long as a connection is open
@@ -328,7 +346,9 @@ def test_the_copy_holds_what_was_still_in_the_write_ahead_log(tmp_path, newer_ve
     busy.close()
 
 
-def test_an_upgrade_that_fails_leaves_the_library_as_it_was(tmp_path, newer_version):
+def test_an_upgrade_that_fails_leaves_the_library_as_it_was(
+    tmp_path: Path, newer_version: Callable[[], None]
+) -> None:
     library = tmp_path / "library"
     fill(library)
     newer_version()
@@ -342,7 +362,9 @@ def test_an_upgrade_that_fails_leaves_the_library_as_it_was(tmp_path, newer_vers
     assert revision_of(library / "catalog.sqlite") == "0004"
 
 
-def test_foreign_keys_hold_again_after_an_upgrade(tmp_path, newer_version):
+def test_foreign_keys_hold_again_after_an_upgrade(
+    tmp_path: Path, newer_version: Callable[[], None]
+) -> None:
     fill(tmp_path / "library")
     newer_version()
     engine = database.open_database(tmp_path / "library", create=False)
@@ -351,7 +373,7 @@ def test_foreign_keys_hold_again_after_an_upgrade(tmp_path, newer_version):
     engine.dispose()
 
 
-def test_processes_that_create_one_library_at_once_share_it(tmp_path):
+def test_processes_that_create_one_library_at_once_share_it(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; from searchengine.catalog.store import Catalog\n"
         "from searchengine.catalog.database import open_database\n"
@@ -359,11 +381,16 @@ def test_processes_that_create_one_library_at_once_share_it(tmp_path):
         "print(Catalog(open_database(pathlib.Path(sys.argv[1]), create=True)).uid)"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "library")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    workers = [subprocess.Popen(command, cwd=REPOSITORY, **pipes) for _ in range(3)]
+    pipe = subprocess.PIPE
+    workers = [
+        subprocess.Popen(command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True)
+        for _ in range(3)
+    ]
     for worker in workers:
+        assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
     for worker in workers:
+        assert worker.stdin is not None
         worker.stdin.write("go\n")
         worker.stdin.flush()
     uids = [worker.communicate()[0].strip() for worker in workers]

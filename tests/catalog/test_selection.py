@@ -18,7 +18,9 @@ def as_dict(selection: Selection) -> dict[int, float]:
 
 
 @given(sureness, sureness)
-def test_both_is_the_less_sure_and_any_the_surer(one: dict, other: dict) -> None:
+def test_both_is_the_less_sure_and_any_the_surer(
+    one: dict[int, float], other: dict[int, float]
+) -> None:
     here, there = Selection.of(one), Selection.of(other)
     assert as_dict(here) == one
     assert as_dict(here.intersection(there)) == {

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,22 +27,24 @@ from searchengine.vectors import unit_rows
 
 REPOSITORY = Path(__file__).parents[2]
 DIM = 8
+Index = dict[int, tuple[float, ...]]
 
 
 @pytest.fixture
-def catalog(tmp_path):
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
     opened = Catalog(open_database(tmp_path / "library", create=True))
     yield opened
     opened.close()
 
 
 def vector(number: int, dim: int = DIM) -> np.ndarray:
-    return unit_rows(np.random.default_rng(number).standard_normal((1, dim)))[0]
+    row: np.ndarray = unit_rows(np.random.default_rng(number).standard_normal((1, dim)))[0]
+    return row
 
 
-def record(path: str, content: int | None = 0, **changes) -> PictureRecord:
+def record(path: str, content: int | None = 0, **changes: Any) -> PictureRecord:
     """Describe a readable picture with the bytes number `content`, or an unreadable one (None)."""
-    fields = {
+    fields: dict[str, Any] = {
         "stat": FileStat(path, 10, 20, 30),
         "root": "/photos",
         "sha256": None if content is None else f"{content:064x}",
@@ -50,13 +54,21 @@ def record(path: str, content: int | None = 0, **changes) -> PictureRecord:
     return PictureRecord(**(fields | changes))
 
 
-def write(catalog: Catalog, *records: PictureRecord, fingerprint="model", scan=0) -> list[int]:
+def write(
+    catalog: Catalog, *records: PictureRecord, fingerprint: str = "model", scan: int = 0
+) -> list[int]:
     return catalog.write(
         records, fingerprint=fingerprint, model_name=fingerprint, dim=DIM, scan=scan
     )
 
 
-def replay(catalog: Catalog, fingerprint="model", after=0, index=None, batch=4096) -> dict:
+def replay(
+    catalog: Catalog,
+    fingerprint: str = "model",
+    after: int = 0,
+    index: Index | None = None,
+    batch: int = 4096,
+) -> Index:
     """Apply the changes to an index that is a plain dict of tuples."""
     index = {} if index is None else index
     for change in catalog.changes(fingerprint, after, batch):
@@ -70,7 +82,7 @@ def replay(catalog: Catalog, fingerprint="model", after=0, index=None, batch=409
 # Writing and reading back
 
 
-def test_every_field_of_a_record_comes_back(catalog):
+def test_every_field_of_a_record_comes_back(catalog: Catalog) -> None:
     exif = Exif(dt.datetime(2024, 5, 1, 12, 30), "Ricoh GR", "18.3 mm", 48.137154, -11.576124)
     stat = FileStat("/photos/a.jpg", 2**40, -5, 1_700_000_000_123_456_789)
     written = record("/photos/a.jpg", stat=stat, width=4000, height=3000, exif=exif)
@@ -93,7 +105,7 @@ def test_every_field_of_a_record_comes_back(catalog):
     assert catalog.by_sha256(f"{0:064x}") == [expected]
 
 
-def test_ids_come_in_the_order_of_the_records_with_old_and_new_mixed(catalog):
+def test_ids_come_in_the_order_of_the_records_with_old_and_new_mixed(catalog: Catalog) -> None:
     [middle] = write(catalog, record("/photos/m.jpg"))
     paths = ["/photos/z.jpg", "/photos/m.jpg", "/photos/a.jpg", "/photos/y.jpg"]
     ids = write(catalog, *(record(path) for path in paths))
@@ -101,7 +113,7 @@ def test_ids_come_in_the_order_of_the_records_with_old_and_new_mixed(catalog):
     assert [catalog.get([one])[one].path for one in ids] == paths
 
 
-def test_more_values_than_a_statement_takes_parameters(catalog):
+def test_more_values_than_a_statement_takes_parameters(catalog: Catalog) -> None:
     paths = [f"/photos/{number}.jpg" for number in range(2500)]
     ids = write(catalog, *(record(path, sha256=path, vector=None) for path in paths))
     assert [picture.path for picture in catalog.get(np.array(ids)).values()] == paths
@@ -112,7 +124,7 @@ def test_more_values_than_a_statement_takes_parameters(catalog):
 @pytest.mark.parametrize(
     "name", [b"caf\xe9.jpg", b"\xff\xfe", "Füße 猫 🐈.jpg".encode(), b"a\nb'\"%_\\.jpg", b" "]
 )
-def test_a_name_in_any_bytes_comes_back_and_is_found(catalog, name):
+def test_a_name_in_any_bytes_comes_back_and_is_found(catalog: Catalog, name: bytes) -> None:
     path = os.fsdecode(b"/photos/" + name)
     ids = write(catalog, record(path))
     assert catalog.by_paths([path])[path].path == path
@@ -120,13 +132,13 @@ def test_a_name_in_any_bytes_comes_back_and_is_found(catalog, name):
     assert catalog.forget(path) == 1
 
 
-def test_a_failure_that_quotes_an_odd_name_is_stored(catalog):
+def test_a_failure_that_quotes_an_odd_name_is_stored(catalog: Catalog) -> None:
     path = os.fsdecode(b"/photos/\xff.jpg")
     write(catalog, record(path, None, error=f"{path}: truncated"))
     assert catalog.failures() == [Failure(path, "/photos/\\udcff.jpg: truncated")]
 
 
-def test_failures_are_ordered_by_path_and_limited_to_a_folder(catalog):
+def test_failures_are_ordered_by_path_and_limited_to_a_folder(catalog: Catalog) -> None:
     names = ["/photos/b/2.jpg", "/photos/a/1.jpg", "/photos/b.jpg"]
     write(catalog, *(record(name, None, error=name) for name in names), record("/photos/b/ok.jpg"))
     assert [failure.path for failure in catalog.failures()] == sorted(names)
@@ -134,7 +146,9 @@ def test_failures_are_ordered_by_path_and_limited_to_a_folder(catalog):
     assert catalog.counts() == {"ok": 1, "missing": 0, "bad": 3}
 
 
-def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(catalog):
+def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(
+    catalog: Catalog,
+) -> None:
     write(catalog, record("/photos/a.jpg", 1), record("/photos/b.jpg", 2), fingerprint="old")
     write(catalog, record("/photos/a.jpg", 1), record("/photos/c.jpg", None), fingerprint="new")
     expected = [StoredEncoder("old", "old", DIM), StoredEncoder("new", "new", DIM)]
@@ -149,11 +163,13 @@ def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(cata
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([64, 512]))
-def test_a_vector_survives_float16_and_being_copied_moves_it_by_one_float16_at_most(seed, dim):
+def test_a_vector_survives_float16_and_being_copied_moves_it_by_one_float16_at_most(
+    seed: int, dim: int
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog(open_database(Path(folder), create=True))
         given_one = vector(seed, dim)
-        options = {"fingerprint": "model", "model_name": "m", "dim": dim, "scan": 1}
+        options: dict[str, Any] = {"fingerprint": "model", "model_name": "m", "dim": dim, "scan": 1}
         first = catalog.write([record("/a.jpg", vector=given_one)], **options)
         stored = catalog.vectors(first, "model")[first[0]]
         second = catalog.write([record("/b.jpg", vector=stored)], **options)
@@ -167,7 +183,7 @@ def test_a_vector_survives_float16_and_being_copied_moves_it_by_one_float16_at_m
     np.testing.assert_allclose(copied, stored, rtol=2**-10, atol=2**-24)
 
 
-def test_a_copied_vector_of_few_dimensions_moves_by_one_float16_at_most(catalog):
+def test_a_copied_vector_of_few_dimensions_moves_by_one_float16_at_most(catalog: Catalog) -> None:
     # In 8 dimensions the rounding errors of the entries do not cancel out in the length, so that
     # normalising can push a number over the middle between two float16. This vector is such a case.
     given_one = vector(229238266, DIM)
@@ -183,14 +199,16 @@ def test_a_copied_vector_of_few_dimensions_moves_by_one_float16_at_most(catalog)
 @pytest.mark.parametrize(
     "wrong", [np.zeros(DIM, np.float32), np.full(DIM, np.nan, np.float32), vector(1, DIM + 1)]
 )
-def test_a_vector_that_is_none_is_refused_and_nothing_is_written(catalog, wrong):
+def test_a_vector_that_is_none_is_refused_and_nothing_is_written(
+    catalog: Catalog, wrong: np.ndarray
+) -> None:
     with pytest.raises(ValueError, match=r"vector|shape"):
         write(catalog, record("/photos/a.jpg"), record("/photos/b.jpg", vector=wrong))
     assert catalog.seq() == 0
     assert catalog.counts()["ok"] == 0
 
 
-def test_one_model_cannot_have_vectors_of_two_lengths(catalog):
+def test_one_model_cannot_have_vectors_of_two_lengths(catalog: Catalog) -> None:
     write(catalog, record("/photos/a.jpg"))
     longer = record("/photos/b.jpg", vector=vector(1, DIM + 1))
     with pytest.raises(ValueError, match="model"):
@@ -198,7 +216,7 @@ def test_one_model_cannot_have_vectors_of_two_lengths(catalog):
     assert catalog.by_paths(["/photos/b.jpg"]) == {}
 
 
-def test_new_bytes_remove_the_vectors_of_the_old_bytes_of_every_model(catalog):
+def test_new_bytes_remove_the_vectors_of_the_old_bytes_of_every_model(catalog: Catalog) -> None:
     [one] = write(catalog, record("/photos/a.jpg", 1), fingerprint="old")
     write(catalog, record("/photos/a.jpg", 1), fingerprint="new")
     assert catalog.vectors([one], "old")  # same bytes: both models know them
@@ -209,23 +227,26 @@ def test_new_bytes_remove_the_vectors_of_the_old_bytes_of_every_model(catalog):
     assert catalog.vectors([one], "new") == {}
 
 
-def test_a_record_without_vector_keeps_that_of_the_same_bytes(catalog):
+def test_a_record_without_vector_keeps_that_of_the_same_bytes(catalog: Catalog) -> None:
     [one] = write(catalog, record("/photos/a.jpg", 1))
     write(catalog, record("/photos/a.jpg", 1, vector=None))
     assert catalog.vectors([one], "model").keys() == {one}
 
 
-def test_the_vector_of_bytes_is_found_in_a_missing_picture_but_not_of_another_model(catalog):
+def test_the_vector_of_bytes_is_found_in_a_missing_picture_but_not_of_another_model(
+    catalog: Catalog,
+) -> None:
     write(catalog, record("/photos/a.jpg", 1))
     catalog.sweep("/photos", 2)
     assert catalog.counts()["missing"] == 1
     found = catalog.vector_of_content(f"{1:064x}", "model")
+    assert found is not None
     np.testing.assert_array_equal(found.astype(np.float16), vector(1).astype(np.float16))
     assert catalog.vector_of_content(f"{1:064x}", "other") is None
     assert catalog.vector_of_content(f"{2:064x}", "model") is None
 
 
-def test_threads_look_up_vectors_while_another_writes(catalog):
+def test_threads_look_up_vectors_while_another_writes(catalog: Catalog) -> None:
     write(catalog, *(record(f"/photos/{n}.jpg", n) for n in range(20)))
 
     def look_up(n: int) -> bool:
@@ -243,7 +264,7 @@ def test_threads_look_up_vectors_while_another_writes(catalog):
 # Places: moving, trading, being replaced
 
 
-def test_a_moved_picture_keeps_its_id_and_vector(catalog):
+def test_a_moved_picture_keeps_its_id_and_vector(catalog: Catalog) -> None:
     [one] = write(catalog, record("/photos/a.jpg", 1))
     moved = record("/other/b.jpg", 1, root="/other", vector=None, id=one)
     assert write(catalog, moved) == [one]
@@ -252,7 +273,9 @@ def test_a_moved_picture_keeps_its_id_and_vector(catalog):
     assert catalog.vectors([one], "model").keys() == {one}
 
 
-def test_pictures_may_trade_places_and_a_new_one_may_take_a_place_just_left(catalog):
+def test_pictures_may_trade_places_and_a_new_one_may_take_a_place_just_left(
+    catalog: Catalog,
+) -> None:
     a, b, c = write(catalog, *(record(f"/photos/{name}.jpg", n) for n, name in enumerate("abc")))
     ids = write(
         catalog,
@@ -267,7 +290,7 @@ def test_pictures_may_trade_places_and_a_new_one_may_take_a_place_just_left(cata
     assert places == {i: f"/photos/{n}.jpg" for i, n in zip(ids, names, strict=True)}
 
 
-def test_a_picture_moved_over_another_replaces_it(catalog):
+def test_a_picture_moved_over_another_replaces_it(catalog: Catalog) -> None:
     a, b = write(catalog, record("/photos/a.jpg", 1), record("/photos/b.jpg", 2))
     seq = catalog.seq()
     assert write(catalog, record("/photos/b.jpg", 1, id=a)) == [a]
@@ -275,20 +298,22 @@ def test_a_picture_moved_over_another_replaces_it(catalog):
     assert replay(catalog, after=seq, index={a: (), b: ()}).keys() == {a}
 
 
-def test_a_picture_forgotten_meanwhile_is_written_as_new_with_a_new_id(catalog):
+def test_a_picture_forgotten_meanwhile_is_written_as_new_with_a_new_id(catalog: Catalog) -> None:
     [one] = write(catalog, record("/photos/a.jpg"))
     catalog.forget("/photos/a.jpg")
     [again] = write(catalog, record("/photos/a.jpg", id=one))
     assert again > one
 
 
-def test_a_path_that_another_process_added_meanwhile_is_updated(catalog):
+def test_a_path_that_another_process_added_meanwhile_is_updated(catalog: Catalog) -> None:
     [one] = write(catalog, record("/photos/a.jpg", 1))
     assert write(catalog, record("/photos/a.jpg", 2, id=None)) == [one]
 
 
 @pytest.mark.parametrize("ids", [(None, None), (1, 1)])
-def test_a_batch_that_names_a_path_or_an_id_twice_is_refused(catalog, ids):
+def test_a_batch_that_names_a_path_or_an_id_twice_is_refused(
+    catalog: Catalog, ids: tuple[int | None, int | None]
+) -> None:
     write(catalog, record("/photos/a.jpg"))
     paths = ("/photos/a.jpg", "/photos/a.jpg" if ids[0] is None else "/photos/b.jpg")
     with pytest.raises(ValueError, match="two records"):
@@ -298,7 +323,7 @@ def test_a_batch_that_names_a_path_or_an_id_twice_is_refused(catalog, ids):
 # Folders
 
 
-def test_a_folder_does_not_match_siblings_or_wildcards(catalog):
+def test_a_folder_does_not_match_siblings_or_wildcards(catalog: Catalog) -> None:
     paths = [
         "/a/b",
         "/a/b/c.jpg",
@@ -328,7 +353,9 @@ def test_a_folder_does_not_match_siblings_or_wildcards(catalog):
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.text("ab/.-%_0", min_size=1, max_size=6), min_size=1, max_size=12, unique=True))
-def test_under_means_the_path_or_its_beginning_with_a_slash(shared_catalog, names):
+def test_under_means_the_path_or_its_beginning_with_a_slash(
+    shared_catalog: Catalog, names: list[str]
+) -> None:
     shared_catalog.forget("/")
     paths = sorted({os.path.abspath("/" + name) for name in names} - {"/"})
     ids = dict(zip(paths, write(shared_catalog, *map(record, paths)), strict=True))
@@ -339,13 +366,13 @@ def test_under_means_the_path_or_its_beginning_with_a_slash(shared_catalog, name
 
 
 @pytest.fixture(scope="module")
-def shared_catalog(tmp_path_factory):
+def shared_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     opened = Catalog(open_database(tmp_path_factory.mktemp("shared"), create=True))
     yield opened
     opened.close()
 
 
-def test_only_present_pictures_are_under_a_folder(catalog):
+def test_only_present_pictures_are_under_a_folder(catalog: Catalog) -> None:
     write(catalog, record("/photos/gone.jpg"), record("/photos/bad.jpg", None))
     catalog.sweep("/photos/gone.jpg", 2)
     [present] = write(catalog, record("/photos/a.jpg"))
@@ -355,7 +382,7 @@ def test_only_present_pictures_are_under_a_folder(catalog):
 # Scans
 
 
-def test_scan_numbers_rise_and_the_last_device_of_a_root_is_known(catalog):
+def test_scan_numbers_rise_and_the_last_device_of_a_root_is_known(catalog: Catalog) -> None:
     before = dt.datetime.now(dt.UTC)
     numbers = [
         catalog.begin_scan("/photos", 1),
@@ -371,7 +398,9 @@ def test_scan_numbers_rise_and_the_last_device_of_a_root_is_known(catalog):
     assert catalog.seq() == 0
 
 
-def test_sweep_spares_what_a_scan_that_began_earlier_has_written_meanwhile(catalog):
+def test_sweep_spares_what_a_scan_that_began_earlier_has_written_meanwhile(
+    catalog: Catalog,
+) -> None:
     first = catalog.begin_scan("/photos", 1)
     second = catalog.begin_scan("/photos", 1)  # lists the folder, and then a file comes to it
     [late] = write(catalog, record("/photos/late"), scan=first)
@@ -379,7 +408,7 @@ def test_sweep_spares_what_a_scan_that_began_earlier_has_written_meanwhile(catal
     assert catalog.get([late])[late].state == "ok"
 
 
-def test_sweep_marks_what_the_scan_did_not_see(catalog):
+def test_sweep_marks_what_the_scan_did_not_see(catalog: Catalog) -> None:
     names = ["seen", "refreshed", "written", "gone", "bad", "kept/a", "kept-not", "kept/b/c"]
     paths = [f"/photos/{name}" for name in names]
     bad = record("/photos/bad", None)
@@ -399,7 +428,7 @@ def test_sweep_marks_what_the_scan_did_not_see(catalog):
     assert catalog.sweep("/photos", scan, keep=["/photos/kept"]) == 0
 
 
-def test_an_earlier_scan_that_runs_longer_does_not_undo_a_later_one(catalog):
+def test_an_earlier_scan_that_runs_longer_does_not_undo_a_later_one(catalog: Catalog) -> None:
     ids = write(catalog, *(record(f"/photos/{name}", n) for n, name in enumerate("abc")))
     early, late = catalog.begin_scan("/photos", 1), catalog.begin_scan("/photos", 1)
     for scan in (late, early):
@@ -409,8 +438,8 @@ def test_an_earlier_scan_that_runs_longer_does_not_undo_a_later_one(catalog):
     assert catalog.sweep("/photos", late) == 0
 
 
-def test_only_what_an_index_must_learn_of_takes_a_seq(catalog):
-    seqs = [catalog.seq()]
+def test_only_what_an_index_must_learn_of_takes_a_seq(catalog: Catalog) -> None:
+    seqs: list[int] = [catalog.seq()]
 
     def step() -> int:
         seqs.append(catalog.seq())
@@ -434,7 +463,7 @@ def test_only_what_an_index_must_learn_of_takes_a_seq(catalog):
     assert step() == 1
 
 
-def test_forget_takes_everything_below_with_it_and_never_reuses_an_id(catalog):
+def test_forget_takes_everything_below_with_it_and_never_reuses_an_id(catalog: Catalog) -> None:
     ids = write(catalog, record("/photos/a.jpg"), record("/photos-2/a.jpg"))
     for root in ("/photos", "/photos/sub", "/photos-2"):
         catalog.begin_scan(root, 1)
@@ -451,13 +480,13 @@ def test_forget_takes_everything_below_with_it_and_never_reuses_an_id(catalog):
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO images", "INSERT INTO embeddings", "UPDATE meta"]
 )
-def test_an_error_in_the_middle_of_a_write_leaves_nothing(tmp_path, statement):
+def test_an_error_in_the_middle_of_a_write_leaves_nothing(tmp_path: Path, statement: str) -> None:
     engine = open_database(tmp_path, create=True)
     catalog = Catalog(engine)
     [one] = write(catalog, record("/photos/a.jpg", 1))
     before = catalog.get([one]), catalog.seq(), replay(catalog)
 
-    def full(_connection, _cursor, sql, *_rest):
+    def full(_connection: object, _cursor: object, sql: str, *_rest: object) -> None:
         if sql.startswith(statement):
             raise OSError("disk full")
 
@@ -471,14 +500,18 @@ def test_an_error_in_the_middle_of_a_write_leaves_nothing(tmp_path, statement):
     catalog.close()
 
 
-def test_a_database_that_goes_wrong_while_open_is_a_library_error(catalog, tmp_path):
+def test_a_database_that_goes_wrong_while_open_is_a_library_error(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     with catalog._writer.begin() as connection:
         connection.execute(text("DROP TABLE embeddings"))
     with pytest.raises(LibraryError, match=r"catalog\.sqlite: .*no such table"):
         catalog.vectors([1], "model")
 
 
-def test_processes_that_write_at_once_all_succeed_with_increasing_seq(catalog, tmp_path):
+def test_processes_that_write_at_once_all_succeed_with_increasing_seq(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     program = (
         "import sys, pathlib; from searchengine.catalog.store import Catalog\n"
         "from searchengine.catalog.records import PictureRecord\n"
@@ -492,13 +525,16 @@ def test_processes_that_write_at_once_all_succeed_with_increasing_seq(catalog, t
         "    catalog.write([row], fingerprint='f', model_name='m', dim=8, scan=1)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "library")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipe = subprocess.PIPE
     workers = [
-        subprocess.Popen([*command, name], cwd=REPOSITORY, **pipes) for name in ("first", "second")
+        subprocess.Popen([*command, name], cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True)
+        for name in ("first", "second")
     ]
     for worker in workers:
+        assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
     for worker in workers:
+        assert worker.stdin is not None
         worker.stdin.write("go\n")
         worker.stdin.flush()
     for worker in workers:
@@ -544,7 +580,7 @@ class NaiveCatalog:
         models |= {model} if model is not None and content is not None else set()
         self.rows[path] = (one, content, "bad" if content is None else "ok", models)
 
-    def index(self, model: str) -> set[tuple[int, int]]:
+    def index(self, model: str) -> set[tuple[int, int | None]]:
         """Return the (id, content) of everything that an index should have."""
         rows = self.rows.values()
         return {
@@ -556,7 +592,7 @@ def inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
-def perform(catalog: Catalog, naive: NaiveCatalog, step) -> None:
+def perform(catalog: Catalog, naive: NaiveCatalog, step: tuple[Any, ...]) -> None:
     """Do one operation on the catalog and on its naive twin."""
     match step:
         case "write", contents, model:
@@ -594,11 +630,14 @@ def perform(catalog: Catalog, naive: NaiveCatalog, step) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(operation, min_size=1, max_size=12), batch=st.integers(1, 5))
-def test_deltas_from_any_seq_give_the_same_as_a_rebuild(shared_catalog, steps, batch):
+def test_deltas_from_any_seq_give_the_same_as_a_rebuild(
+    shared_catalog: Catalog, steps: list[tuple[Any, ...]], batch: int
+) -> None:
     catalog, naive = shared_catalog, NaiveCatalog()
     catalog.forget("/")
     stored = {tuple(_stored(vector(n))): n for n in range(4)}
-    snapshots = [(catalog.seq(), {name: {} for name in ("model", "other")})]
+    nothing: dict[str, Index] = {name: {} for name in ("model", "other")}
+    snapshots = [(catalog.seq(), nothing)]
     for step in steps:
         perform(catalog, naive, step)
         seq = catalog.seq()
@@ -612,10 +651,11 @@ def test_deltas_from_any_seq_give_the_same_as_a_rebuild(shared_catalog, steps, b
 
 
 def _stored(row: np.ndarray) -> np.ndarray:
-    return unit_rows(row.astype(np.float16)[None])[0]
+    kept: np.ndarray = unit_rows(row.astype(np.float16)[None])[0]
+    return kept
 
 
-def test_changes_come_in_bounded_batches_with_each_id_once(catalog):
+def test_changes_come_in_bounded_batches_with_each_id_once(catalog: Catalog) -> None:
     ids = write(catalog, *(record(f"/photos/{n}.jpg", n) for n in range(25)))
     catalog.sweep("/photos/3.jpg", 2)
     catalog.forget("/photos/4.jpg")
@@ -628,9 +668,10 @@ def test_changes_come_in_bounded_batches_with_each_id_once(catalog):
     assert everything.dtype == np.int64
 
 
-def test_changes_are_one_snapshot_though_the_catalog_is_written_meanwhile(catalog):
+def test_changes_are_one_snapshot_though_the_catalog_is_written_meanwhile(catalog: Catalog) -> None:
     ids = write(catalog, *(record(f"/photos/{n}.jpg", n) for n in range(6)))
-    seq, index = catalog.seq(), {}
+    seq = catalog.seq()
+    index: Index = {}
     for number, change in enumerate(catalog.changes("model", 0, batch=2)):
         if number == 0:
             catalog.forget("/photos/5.jpg")

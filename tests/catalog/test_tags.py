@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 
 DIM = 8
+Library = tuple[Catalog, TagCatalog]
 
 
 def vector(number: int) -> np.ndarray:
-    return unit_rows(np.random.default_rng(number).standard_normal((1, DIM)))[0]
+    row: np.ndarray = unit_rows(np.random.default_rng(number).standard_normal((1, DIM)))[0]
+    return row
 
 
 def record(path: str, content: int, id_: int | None = None) -> PictureRecord:
@@ -35,7 +38,7 @@ def write(catalog: Catalog, *records: PictureRecord, model: str = "m", scan: int
 
 
 @pytest.fixture
-def library(tmp_path):
+def library(tmp_path: Path) -> Iterator[Library]:
     catalog = Catalog(open_database(tmp_path / "library", create=True))
     yield catalog, catalog.tags
     catalog.close()
@@ -51,7 +54,7 @@ def holders(tags: TagCatalog, names: list[str]) -> dict[int, float]:
     return dict(zip(found.ids.tolist(), found.confidence.tolist(), strict=True))
 
 
-def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library):
+def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library: Library) -> None:
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.set_tag([one], "sunset", "user")
@@ -71,7 +74,7 @@ def test_tags_follow_a_moved_file_and_survive_an_edit_but_guesses_do_not(library
     assert said(tags, one) == set()
 
 
-def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library):
+def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library: Library) -> None:
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.write_guesses({one: [("dog", 0.9)]}, "m", "v")
@@ -86,7 +89,7 @@ def test_yes_and_no_undo_each_other_and_a_guess_stays_denied(library):
     assert said(tags, one) == {(one, "dog", "user"), (one, "dog", "guess")}
 
 
-def test_guesses_of_another_model_are_not_told(library):
+def test_guesses_of_another_model_are_not_told(library: Library) -> None:
     catalog, tags = library
     [one] = write(catalog, record("/p/a.jpg", 1))
     tags.write_guesses({one: [("dog", 0.9)]}, "other", "v")
@@ -96,7 +99,7 @@ def test_guesses_of_another_model_are_not_told(library):
     assert tags.without_guesses("m", "v") == [one]
 
 
-def test_only_present_pictures_with_a_vector_wait_for_guesses(library):
+def test_only_present_pictures_with_a_vector_wait_for_guesses(library: Library) -> None:
     catalog, tags = library
     ids = write(catalog, record("/p/a.jpg", 1), record("/p/b.jpg", 2), record("/p/c.jpg", 3))
     tags.write_guesses({ids[0]: []}, "m", "v")
@@ -108,7 +111,7 @@ def test_only_present_pictures_with_a_vector_wait_for_guesses(library):
     assert tags.without_guesses("m", "v") == []
 
 
-def test_counts_are_of_present_pictures(library):
+def test_counts_are_of_present_pictures(library: Library) -> None:
     catalog, tags = library
     ids = write(catalog, record("/p/a.jpg", 1), record("/p/b.jpg", 2))
     tags.write_guesses({one: [("dog", 0.9)] for one in ids}, "m", "v")
@@ -118,7 +121,7 @@ def test_counts_are_of_present_pictures(library):
     assert tags.counts("m") == [TagCount("dog", 0, 1)]
 
 
-def test_a_taught_word_is_kept_for_each_model_and_replaced_as_a_whole(library):
+def test_a_taught_word_is_kept_for_each_model_and_replaced_as_a_whole(library: Library) -> None:
     _, tags = library
     tags.teach("the cabin", "m", vector(1), {"aa": "/p/1.jpg", "bb": "/p/2.jpg"})
     tags.renew("the cabin", "other", vector(2))
@@ -146,7 +149,7 @@ steps = st.lists(
 
 @settings(deadline=None, max_examples=40)
 @given(steps)
-def test_holders_agree_with_a_naive_model(steps):
+def test_holders_agree_with_a_naive_model(steps: list[tuple[str, int, str, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog(open_database(Path(folder), create=True))
         tags = catalog.tags

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright import sync_api
 
 from indexer.maps.page import draw_page
 from indexer.maps.scene import Scene, Thumb
@@ -25,7 +26,6 @@ VIEW = "(({x, y, scale}) => [x, y, scale])(lexpixMap.view)"
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 
 
 def make_scene() -> Scene:

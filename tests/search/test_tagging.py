@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ from searchengine.search.engine import Engine
 from searchengine.search.resolve import Resolver
 from searchengine.search.tagging import ALIKE, Tagger, taught_vector
 from searchengine.search.taught import TaughtWords
-from searchengine.types import Explainable, Tag
+from searchengine.types import Encoder, Explainable, Tag
 from searchengine.vectors import unit_rows
 from tests.support.colour_encoder import ColourEncoder
 from tests.support.colour_library import open_engine, paint, scan
@@ -40,7 +42,7 @@ VOCABULARY = TagVocabulary.load()
 # The vocabulary
 
 
-def test_vocabulary_is_large_and_each_word_belongs_to_one_tag():
+def test_vocabulary_is_large_and_each_word_belongs_to_one_tag() -> None:
     words = [word for entry in VOCABULARY.entries for word in (entry.name, *entry.synonyms)]
     assert 3000 <= len(VOCABULARY.entries) <= 6000
     assert len(words) == len(set(words))
@@ -64,11 +66,11 @@ def test_vocabulary_is_large_and_each_word_belongs_to_one_tag():
         ("grandma's  Cabin", "grandma's cabin"),
     ],
 )
-def test_synonyms_plurals_and_forms_of_verbs_mean_one_tag(word, tag):
+def test_synonyms_plurals_and_forms_of_verbs_mean_one_tag(word: str, tag: str) -> None:
     assert VOCABULARY.canonical(word) == tag
 
 
-def test_said_tags_agree_with_looking_for_every_word():
+def test_said_tags_agree_with_looking_for_every_word() -> None:
     captions = [["Two dogs ran by the sea.", "A hot dog"], ["Nothing"], ["The sofas, grey"]]
     assert said_tags(VOCABULARY, captions) == [
         {"dog", "running", "sea", "hot dog"},
@@ -77,7 +79,7 @@ def test_said_tags_agree_with_looking_for_every_word():
     ]
 
 
-def test_reliability_counts_each_tenth():
+def test_reliability_counts_each_tenth() -> None:
     sure = np.array([[0.05, 0.55], [0.58, 1.0]])
     right = np.array([[False, True], [False, True]])
     assert reliability(sure, right) == ((5.0, 0.0, 1), (56.5, 50.0, 2), (100.0, 100.0, 1))
@@ -87,16 +89,16 @@ def test_reliability_counts_each_tenth():
 
 
 @pytest.fixture(scope="module")
-def encoder():
+def encoder() -> Encoder:
     return searchengine.load_model()
 
 
 @pytest.fixture(scope="module")
-def tagger(encoder):
+def tagger(encoder: Encoder) -> Tagger:
     return Tagger(encoder, VOCABULARY, {})
 
 
-def test_photographs_get_the_tags_that_people_would_give(encoder, tagger):
+def test_photographs_get_the_tags_that_people_would_give(encoder: Encoder, tagger: Tagger) -> None:
     names = ["chelsea.png", "motorcycle_left.png", "camera.png"]
     found = tagger.tag(encoder.encode_images([SKIMAGE / name for name in names]), 10)
     cat, motorcycle, camera = ([tag.name for tag in tags] for tags in found)
@@ -105,7 +107,9 @@ def test_photographs_get_the_tags_that_people_would_give(encoder, tagger):
     assert {"camera", "tripod"} & set(camera)
 
 
-def test_tags_are_the_best_of_the_vocabulary_without_repetitions(encoder, tagger):
+def test_tags_are_the_best_of_the_vocabulary_without_repetitions(
+    encoder: Encoder, tagger: Tagger
+) -> None:
     pictures = encoder.encode_images([SKIMAGE / "chelsea.png", SKIMAGE / "coffee.png"])
     for tags, sure in zip(tagger.tag(pictures, 6), tagger.confidences(pictures), strict=True):
         naive: list[int] = []
@@ -123,7 +127,7 @@ def test_tags_are_the_best_of_the_vocabulary_without_repetitions(encoder, tagger
         assert [tag.confidence for tag in tags] == pytest.approx([float(sure[c]) for c in naive])
 
 
-def test_a_rarer_word_needs_better_evidence(encoder, tagger):
+def test_a_rarer_word_needs_better_evidence(encoder: Encoder, tagger: Tagger) -> None:
     frequent = TagVocabulary("dog\tnoun\t100\t\n")
     rare = TagVocabulary("dog\tnoun\t90000\t\n")
     picture = encoder.encode_images([SKIMAGE / "chelsea.png"])
@@ -131,7 +135,7 @@ def test_a_rarer_word_needs_better_evidence(encoder, tagger):
     assert sure[0] > sure[1] > 0
 
 
-def test_version_names_words_and_taught_words(encoder, tagger):
+def test_version_names_words_and_taught_words(encoder: Encoder, tagger: Tagger) -> None:
     small = TagVocabulary("".join(f"{e.name}\tnoun\t1\t\n" for e in VOCABULARY.entries[:300]))
     taught = {"the cabin": tagger.vectors[0]}
     other = {"the cabin": tagger.vectors[1]}
@@ -141,7 +145,7 @@ def test_version_names_words_and_taught_words(encoder, tagger):
     assert len({*versions, tagger.version}) == 4
 
 
-def test_a_taught_vector_lies_between_its_pictures_and_the_words_that_fit():
+def test_a_taught_vector_lies_between_its_pictures_and_the_words_that_fit() -> None:
     random = np.random.default_rng(1)
     words = unit_rows(random.standard_normal((200, 16)))
     pictures = unit_rows(words[7] + 0.2 * random.standard_normal((3, 16)))
@@ -155,7 +159,7 @@ def test_a_taught_vector_lies_between_its_pictures_and_the_words_that_fit():
 
 
 @pytest.fixture
-def engine(tmp_path):
+def engine(tmp_path: Path) -> Iterator[Engine]:
     for top in ("red", "green", "blue"):
         for bottom in ("red", "green", "white"):
             paint(tmp_path / "photos" / f"{top}-{bottom}.png", top, bottom)
@@ -171,17 +175,17 @@ def photo(engine: Engine, name: str) -> str:
     return path
 
 
-def names_of(engine: Engine, query: str, **options) -> list[str]:
+def names_of(engine: Engine, query: str, **options: Any) -> list[str]:
     hits = engine.search(query, limit=100, **options).hits
     return [os.path.basename(hit.path).removesuffix(".png") for hit in hits]
 
 
-def test_filters_keep_the_ranking_of_what_passes(engine):
+def test_filters_keep_the_ranking_of_what_passes(engine: Engine) -> None:
     tagged = {"red-red": ["warm"], "red-white": ["warm", "pale"], "blue-white": ["pale", "Hot Dog"]}
     for name, tags in tagged.items():
         engine.edit_tags(photo(engine, name), add=tags)
     everything = names_of(engine, "red")
-    for query, passes in {
+    cases: dict[str, Callable[[list[str]], bool]] = {
         "red tag:warm": lambda tags: "warm" in tags,
         "red + tag:warm + tag:pale": lambda tags: {"warm", "pale"} <= set(tags),
         "red - tag:pale": lambda tags: "pale" not in tags,
@@ -189,12 +193,13 @@ def test_filters_keep_the_ranking_of_what_passes(engine):
         'red tag:"hot  dogs"': lambda tags: "Hot Dog" in tags,
         "red tag:nobody": lambda tags: False,
         "red - tag:nobody": lambda tags: True,
-    }.items():
+    }
+    for query, passes in cases.items():
         expected = [name for name in everything if passes(tagged.get(name, []))]
         assert names_of(engine, query) == expected
 
 
-def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine, tmp_path):
+def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine: Engine, tmp_path: Path) -> None:
     paint(tmp_path / "photos" / "more" / "red-blue.png", "red", "blue")
     scan(engine, tmp_path / "photos")
     for name in ("red-blue", "red-red"):
@@ -205,7 +210,7 @@ def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine, tmp_path):
     assert names_of(engine, f"{photo(engine, 'red-red')} tag:warm") == ["red-blue"]
 
 
-def test_filters_alone_list_the_surest_first_and_missing_pictures_never(engine):
+def test_filters_alone_list_the_surest_first_and_missing_pictures_never(engine: Engine) -> None:
     ids = {name: engine.catalog.by_paths([photo(engine, name)])[photo(engine, name)].id
            for name in ("red-red", "red-green", "blue-red", "green-red")}  # fmt: skip
     store = engine.catalog.tags
@@ -226,7 +231,7 @@ def test_filters_alone_list_the_surest_first_and_missing_pictures_never(engine):
     assert names_of(engine, "tag:sofa") == ["green-red", "blue-red", "red-red"]
 
 
-def test_the_users_word_decides(engine):
+def test_the_users_word_decides(engine: Engine) -> None:
     picture = photo(engine, "red-red")
     assert engine.tag(picture)[0] == Tag("red", "guess", None)
     engine.edit_tags(picture, remove=["Red"], add=["Warm"])
@@ -240,7 +245,7 @@ def test_the_users_word_decides(engine):
     assert names_of(engine, "tag:blue") == ["blue-white"]
 
 
-def test_user_tags_follow_a_moved_file(engine):
+def test_user_tags_follow_a_moved_file(engine: Engine) -> None:
     picture = photo(engine, "red-red")
     engine.edit_tags(picture, add=["warm"])
     folder = Path(picture).parent
@@ -256,12 +261,16 @@ def test_user_tags_follow_a_moved_file(engine):
      ({"accept": ["zebra"]}, "not a guess for this picture"),
      ({"add": ["  "]}, "needs a name")],
 )  # fmt: skip
-def test_a_word_that_makes_no_sense_is_refused(engine, word, message):
+def test_a_word_that_makes_no_sense_is_refused(
+    engine: Engine, word: dict[str, list[str]], message: str
+) -> None:
     with pytest.raises(QueryError, match=message):
         engine.edit_tags(photo(engine, "red-red"), **word)
 
 
-def test_tags_of_a_picture_outside_of_the_library_are_guessed_but_not_kept(engine, tmp_path):
+def test_tags_of_a_picture_outside_of_the_library_are_guessed_but_not_kept(
+    engine: Engine, tmp_path: Path
+) -> None:
     stranger = paint(tmp_path / "elsewhere.png", "yellow", "yellow")
     assert engine.tag(stranger)[0].name == "yellow"
     with pytest.raises(UnknownPicture, match="not in the library"):
@@ -272,7 +281,7 @@ def test_tags_of_a_picture_outside_of_the_library_are_guessed_but_not_kept(engin
         engine.tag(broken)
 
 
-def test_guesses_are_not_kept_without_a_calibration(engine):
+def test_guesses_are_not_kept_without_a_calibration(engine: Engine) -> None:
     with pytest.raises(ModelError, match="lexpix train match"):
         engine.tags.tag_all()
 
@@ -280,7 +289,7 @@ def test_guesses_are_not_kept_without_a_calibration(engine):
 # Taught words, with the same encoder
 
 
-def test_a_taught_word_works_in_queries_and_as_a_tag(engine):
+def test_a_taught_word_works_in_queries_and_as_a_tag(engine: Engine) -> None:
     engine.teach("The Barn", [photo(engine, "green-white")])
     assert names_of(engine, "the barn")[0] == "green-white"
     assert engine.search("the barn").unknown_words == ()
@@ -294,7 +303,7 @@ def test_a_taught_word_works_in_queries_and_as_a_tag(engine):
         engine.forget_word("the barn")
 
 
-def test_the_longest_phrase_counts_first(engine):
+def test_the_longest_phrase_counts_first(engine: Engine) -> None:
     engine.teach("barn", [photo(engine, "blue-white")])
     engine.teach("red barn", [photo(engine, "green-white")])
     taught = TaughtWords(engine.catalog, engine.encoder)
@@ -311,7 +320,9 @@ def with_another_model(engine: Engine, library: Path) -> Engine:
     return Engine(Settings(library=library), catalog, encoder, index)
 
 
-def test_another_model_learns_the_word_again_from_the_pictures(engine, tmp_path, caplog):
+def test_another_model_learns_the_word_again_from_the_pictures(
+    engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     engine.teach("barn", [photo(engine, "green-white"), photo(engine, "green-red")])
     gone = photo(engine, "green-red")
     os.remove(gone)
@@ -324,7 +335,7 @@ def test_another_model_learns_the_word_again_from_the_pictures(engine, tmp_path,
         assert [word.usable for word in other.taught_words()] == [True]
 
 
-def test_another_model_says_so_if_the_pictures_are_gone(engine, tmp_path):
+def test_another_model_says_so_if_the_pictures_are_gone(engine: Engine, tmp_path: Path) -> None:
     engine.teach("barn", [photo(engine, "green-white")])
     os.remove(photo(engine, "green-white"))
     with with_another_model(engine, tmp_path / "library") as other:
@@ -335,7 +346,7 @@ def test_another_model_says_so_if_the_pictures_are_gone(engine, tmp_path):
             other.search("barn")
 
 
-def test_a_word_needs_letters_and_pictures(engine):
+def test_a_word_needs_letters_and_pictures(engine: Engine) -> None:
     with pytest.raises(QueryError, match="needs letters"):
         engine.teach("!!!", [photo(engine, "red-red")])
     with pytest.raises(QueryError, match="name at least one"):
@@ -346,14 +357,16 @@ def test_a_word_needs_letters_and_pictures(engine):
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     for name in ("chelsea.png", "coffee.png", "motorcycle_left.png", "camera.png", "rocket.jpg"):
         shutil.copy2(SKIMAGE / name, folder / name)
     return folder
 
 
-def lexpix(*arguments: str | Path, library: Path, photos: Path, code: int = 0):
+def lexpix(
+    *arguments: str | Path, library: Path, photos: Path, code: int = 0
+) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LEXPIX_")}
     ran = subprocess.run(
         [LEXPIX, *map(str, arguments)],
@@ -368,7 +381,7 @@ def lexpix(*arguments: str | Path, library: Path, photos: Path, code: int = 0):
     return ran
 
 
-def test_explanation_of_a_taught_word_adds_up_to_the_score(tmp_path, photos):
+def test_explanation_of_a_taught_word_adds_up_to_the_score(tmp_path: Path, photos: Path) -> None:
     with Engine.open(Settings(library=tmp_path / "library"), create=True) as engine:
         scan(engine, photos)
         engine.teach("Tom's tomcat", [photos / "chelsea.png"])
@@ -386,10 +399,10 @@ def test_explanation_of_a_taught_word_adds_up_to_the_score(tmp_path, photos):
         np.testing.assert_array_equal(taught, plain.resolve(asked)[0][0][1])
 
 
-def test_guesses_of_the_library_are_kept_searched_and_denied(photos, tmp_path):
+def test_guesses_of_the_library_are_kept_searched_and_denied(photos: Path, tmp_path: Path) -> None:
     library = tmp_path / "library"
 
-    def run(*arguments, code=0):
+    def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         return lexpix(*arguments, library=library, photos=photos, code=code)
 
     outside = json.loads(run("tag", "./chelsea.png", "--json").stdout)["pictures"][0]["tags"]
@@ -423,8 +436,8 @@ def test_guesses_of_the_library_are_kept_searched_and_denied(photos, tmp_path):
     assert json.loads(run("search", "tag:motorcycle", "--json").stdout)["hits"] == []
 
 
-def test_the_command_refuses_what_makes_no_sense(photos, tmp_path):
-    def refuses(*arguments, says, code=2):
+def test_the_command_refuses_what_makes_no_sense(photos: Path, tmp_path: Path) -> None:
+    def refuses(*arguments: str, says: str, code: int = 2) -> None:
         ran = lexpix(*arguments, library=tmp_path / "library", photos=photos, code=code)
         assert says in ran.stderr
         assert ran.stdout == ""

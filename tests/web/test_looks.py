@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright import sync_api
 
 from tests.support.browser import CHROMIUM, launched
 from tests.support.served import tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python")
 pytest.importorskip("fastapi")
 expect = sync_api.expect

@@ -19,13 +19,13 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from playwright import sync_api
 
 from tests.support.browser import CHROMIUM, launched
 from tests.support.served import DRAWN, EVIL, PHOTOS, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("fastapi")
 expect = sync_api.expect
 
