@@ -9,6 +9,7 @@ import struct
 import zlib
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def assert_quarters(picture: Image.Image, tolerance: int = 12) -> None:
         ("a.ppm", {}),
     ],
 )
-def test_every_format_gives_its_colours(tmp_path: Path, name: str, options: dict) -> None:
+def test_every_format_gives_its_colours(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
     path = tmp_path / name
     quarters().save(path, **options)
     assert path.suffix in EXTENSIONS
@@ -93,7 +94,9 @@ def test_cmyk_jpeg_gives_its_colours(tmp_path: Path) -> None:
     ("mode", "name", "pixel"),
     [("1", "a.png", 1), ("L", "a.jpg", 200), ("L", "a.png", 200), ("LA", "a.png", (200, 255))],
 )
-def test_greys_stay_grey(tmp_path: Path, mode: str, name: str, pixel: object) -> None:
+def test_greys_stay_grey(
+    tmp_path: Path, mode: str, name: str, pixel: float | tuple[float, ...]
+) -> None:
     path = tmp_path / name
     Image.new(mode, (20, 10), pixel).save(path)
     grey = 255 if mode == "1" else 200
@@ -156,7 +159,8 @@ def test_transparent_parts_become_white(tmp_path: Path, mode: str, name: str) ->
     else:
         opaque = (90, 90, 90)
         picture.paste((90, 255) if mode == "LA" else (*opaque, 255), (20, 0, 40, 40))
-        picture.save(tmp_path / name, **({"lossless": True} if name == "a.webp" else {}))
+        options: dict[str, Any] = {"lossless": True} if name == "a.webp" else {}
+        picture.save(tmp_path / name, **options)
     shown = corners(open_image(tmp_path / name))
     np.testing.assert_array_equal(shown, [WHITE, opaque, WHITE, opaque])
 

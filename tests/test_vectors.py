@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,11 +38,11 @@ def test_unit_rows_hold_at_the_ends_of_float32(scale: float) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int64])
 def test_unit_rows_are_contiguous_float32_of_any_dtype_and_order(dtype: type) -> None:
-    table = np.asfortranarray(np.array([[3, 4], [0, 2]], dtype=dtype))
+    table: np.ndarray = np.asfortranarray(np.array([[3, 4], [0, 2]], dtype=dtype))
     rows = unit_rows(table)
     assert rows.dtype == np.float32
     assert rows.flags.c_contiguous
-    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 1]], rtol=1e-6)
+    np.testing.assert_allclose(rows, np.array([[0.6, 0.8], [0, 1]]), rtol=1e-6)
 
 
 def test_unit_rows_leave_their_input_alone() -> None:
@@ -64,7 +65,7 @@ def test_unit_rows_of_nothing_are_nothing() -> None:
         ([[[1.0]]], None, r"shape \(1, 1, 1\), expected \(n, d\)"),
     ],
 )
-def test_unit_rows_refuse(table: list[object], dim: int | None, complaint: str) -> None:
+def test_unit_rows_refuse(table: list[Any], dim: int | None, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         unit_rows(table, dim)
 
@@ -136,6 +137,7 @@ def test_top_k_is_a_sort_with_ties_by_id(
     table = np.array(rows, dtype=np.float32).reshape(queries, len(ids))
     found, best = top_k(np.array(ids, dtype=np.int64), table, k)
     assert found.shape == best.shape == (queries, k)
-    assert (found.dtype, best.dtype) == (np.int64, np.float32)
+    assert found.dtype == np.int64
+    assert best.dtype == np.float32
     for got, scores, wanted in zip(found.tolist(), best.tolist(), rows, strict=True):
         assert list(zip(got, scores, strict=True)) == naive_top_k(ids, wanted, k)

@@ -42,7 +42,10 @@ PHOTOS = {
 
 
 def answer(*arguments: str | Path, library: Path, cwd: Path | None = None) -> dict[str, Any]:
-    return json.loads(lexpix(*arguments, "--json", library=library, cwd=cwd).stdout)
+    given: dict[str, Any] = json.loads(
+        lexpix(*arguments, "--json", library=library, cwd=cwd).stdout
+    )
+    return given
 
 
 def found(*arguments: str | Path, library: Path, cwd: Path | None = None) -> list[str]:
@@ -692,7 +695,8 @@ def test_eval_measures_broader_words_and_says_which_pictures_it_left_out(
         "00000003": (["food"], []),
     }
     wordnet = write_wordnet(tmp_path / "wordnet", nouns)
-    pictures = [("animals/chelsea.png", "n00000002")] * 3 + [("food/coffee.png", "n00000003")] * 9
+    pictures: list[tuple[str, str | None]] = [("animals/chelsea.png", "n00000002")] * 3
+    pictures += [("food/coffee.png", "n00000003")] * 9
     pictures += [("moon.png", "n00000009"), ("plants/grass.png", None)]
     labels = tmp_path / "labels.jsonl"
     labels.write_text(

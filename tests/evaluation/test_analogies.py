@@ -61,7 +61,9 @@ def murky(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
 def naive(images: list[Path], captions: list[list[str]]) -> dict[str, float]:
     """Ask every picture for every pair and count, with nothing but loops and sorting."""
     vectors = ENCODER.encode_images(images)
-    hits, scenes, plain = [], [], []
+    hits: list[list[bool]] = []
+    scenes: list[float] = []
+    plain: list[float] = []
     for minus, plus in itertools.permutations(GROUPS["colours"], 2):
         words = ENCODER.encode_texts([minus, plus])
         shows = [
@@ -90,8 +92,8 @@ def naive(images: list[Path], captions: list[list[str]]) -> dict[str, float]:
     }
 
 
-def evaluate(scenes: Scenes, **options: int) -> AnalogyScores:
-    return evaluate_analogies(ENCODER, *scenes, **options)
+def evaluate(scenes: Scenes, per_pair: int = 10) -> AnalogyScores:
+    return evaluate_analogies(ENCODER, *scenes, per_pair=per_pair)
 
 
 def test_scores_are_those_of_a_naive_count(murky: Scenes) -> None:

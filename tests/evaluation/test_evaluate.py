@@ -22,7 +22,6 @@ from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import synchronise
 from searchengine.language.translator import aliases
-from searchengine.types import VectorIndex
 from tests.support.colour_encoder import COLOURS, ColourEncoder
 
 ENCODER = ColourEncoder()
@@ -138,7 +137,9 @@ def catalog(tmp_path: Path, paintings: dict[str, Path]) -> Catalog:
 
 
 @pytest.mark.parametrize("backend", [ExactIndex, FaissIndex])
-def test_a_whole_index_has_full_recall(catalog: Catalog, backend: type[VectorIndex]) -> None:
+def test_a_whole_index_has_full_recall(
+    catalog: Catalog, backend: type[ExactIndex | FaissIndex]
+) -> None:
     index = backend(None)
     synchronise(index, catalog, ENCODER.fingerprint, ENCODER.dim)
     scores = evaluate_library(catalog, ENCODER, index, queries=["red zorblax", "", "blue"])

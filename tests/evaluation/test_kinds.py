@@ -89,7 +89,8 @@ def paint(folder: Path, colour: str, number: int) -> Path:
 def test_hypernyms_are_measured_on_the_pictures_whose_synsets_are_known(
     tmp_path: Path, wordnet: WordNet
 ) -> None:
-    shown = [("red", "n00000003")] * 3 + [("blue", "n00000006")] * 4 + [("green", "n00000001")] * 9
+    shown: list[tuple[str, str | None]] = [("red", "n00000003")] * 3
+    shown += [("blue", "n00000006")] * 4 + [("green", "n00000001")] * 9
     shown += [("red", "n12345678"), ("red", None)]
     labelled = [
         Labelled(paint(tmp_path, colour, number), (colour,), synset)
@@ -101,7 +102,7 @@ def test_hypernyms_are_measured_on_the_pictures_whose_synsets_are_known(
     assert scores.unknown == ("crimson", "sky", "zorblax")
     found = {each.name: (each.pictures, each.average_precision) for each in scores.each}
     worst_of_three = 100 * np.mean([1 / 14, 2 / 15, 3 / 16])
-    assert found["crimson"] == (3, pytest.approx(worst_of_three, abs=0.01))
+    assert found["crimson"] == pytest.approx((3, worst_of_three), abs=0.01)
     assert found["red"] == (3, 100.0)
     assert found["blue"] == (4, 100.0)
     assert "entity" not in found

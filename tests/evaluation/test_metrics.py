@@ -32,8 +32,10 @@ def naive_rank(scores: list[float], relevant: list[bool]) -> int:
 
 
 def naive_recall(ranks: list[int]) -> Recall:
-    shares = [100 * sum(rank <= k for rank in ranks) / len(ranks) for k in (1, 5, 10)]
-    return Recall(*(round(share, 2) for share in shares), float(statistics.median(ranks)))
+    r1, r5, r10 = (
+        round(100 * sum(rank <= k for rank in ranks) / len(ranks), 2) for k in (1, 5, 10)
+    )
+    return Recall(r1, r5, r10, float(statistics.median(ranks)))
 
 
 @settings(deadline=None)
@@ -92,7 +94,7 @@ def test_retrieval_both_ways_is_that_of_loops(seed: int, pictures: int, most: in
 
 def naive_average_precision(scores: list[float], relevant: list[bool]) -> float:
     order = sorted(range(len(scores)), key=lambda item: (-scores[item], relevant[item]))
-    precisions = []
+    precisions: list[float] = []
     for place, item in enumerate(order, 1):
         if relevant[item]:
             precisions.append((len(precisions) + 1) / place)

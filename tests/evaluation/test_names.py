@@ -24,7 +24,7 @@ from searchengine.errors import TrainingDataError
 from searchengine.models.calibration import NAMED
 from searchengine.models.files import ASSETS
 from tests.support.colour_encoder import COLOURS, ColourEncoder
-from tests.support.small_wordnet import write_wordnet
+from tests.support.small_wordnet import Nouns, write_wordnet
 
 ENCODER = ColourEncoder()
 
@@ -157,7 +157,9 @@ def test_names_are_fitted_and_measured_beside_captions(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     pairs, labels = files
-    nouns = {f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))}
+    nouns: Nouns = {
+        f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))
+    }
     wordnet = write_wordnet(tmp_path / "colours", nouns)
     plain = prepare(ENCODER, pairs)
     material = prepare(ENCODER, pairs, labels=[labels], wordnet=wordnet)
@@ -196,11 +198,22 @@ def test_commands_fit_and_measure_names_and_say_what_they_left_out(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     pairs, labels = files
-    nouns = {f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))}
+    nouns: Nouns = {
+        f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))
+    }
     wordnet = write_wordnet(tmp_path / "colours", nouns)
     model = tmp_path / "model"
     shutil.copytree(ASSETS / "default", model)
-    asked = ["--pairs", pairs, "--labels", labels, "--wordnet", wordnet, "--model", model]
+    asked: list[str | Path] = [
+        "--pairs",
+        pairs,
+        "--labels",
+        labels,
+        "--wordnet",
+        wordnet,
+        "--model",
+        model,
+    ]
     fitted = json.loads(lexpix("train", "match", *asked, "--json").stdout)
     assert [scores["present"] for scores in fitted["labels"].values()] == [10, 10]
     shipped = lexpix("eval", "match", *asked, "--as-shipped")

@@ -110,7 +110,8 @@ def test_verdicts(grid: list[list[float]], side: str, verdict: str) -> None:
 
 def test_a_name_of_several_words_is_the_sum_of_their_grids() -> None:
     encoder = PlacesEncoder(columns=3)
-    picture = side_by_side(*(Image.new("RGB", (9, 9), COLOURS[c]) for c in ("red", "blue")), 12)
+    red, blue = (Image.new("RGB", (9, 9), COLOURS[colour]) for colour in ("red", "blue"))
+    picture = side_by_side(red, blue, 12)
     regions = encoder.encode_regions([picture])[0]
     words = encoder.encode_words("red white")[1].astype(np.float64)
     mean = regions.mean(axis=0)

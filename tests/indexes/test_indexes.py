@@ -65,7 +65,8 @@ def check_answer(
     query = rows_of([seed])
     ids, scores = index.search(query, k, None if within is None else array(within))
     assert ids.shape == scores.shape == (1, k)
-    assert (ids.dtype, scores.dtype) == (np.int64, np.float32)
+    assert ids.dtype == np.int64
+    assert scores.dtype == np.float32
     allowed = [one for one in model if within is None or one in within]
     naive = {one: cosine(rows_of([model[one]])[0], query[0]) for one in allowed}
     expected = sorted(allowed, key=lambda one: (-np.float32(naive[one]), one))[:k]
@@ -79,7 +80,7 @@ def check_answer(
 def cosine(left: Vectors, right: Vectors) -> float:
     products = sum(float(a) * float(b) for a, b in zip(left, right, strict=True))
     lengths = [sum(float(a) ** 2 for a in row) ** 0.5 for row in (left, right)]
-    return products / (lengths[0] * lengths[1])
+    return float(products / (lengths[0] * lengths[1]))
 
 
 # Twelve seeds for forty ids: ties are the rule.
@@ -129,6 +130,7 @@ class History(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.index = self.backend(self.stem)
+        assert self.flushed is not None
         stamp, self.model = self.flushed[0], dict(self.flushed[1])
         assert self.index.stamp() == stamp
 
@@ -562,7 +564,7 @@ def test_a_crash_leaves_the_old_generation_or_the_new(backend: Backend, tmp_path
         index = backend(tmp_path / str(step) / "the-index" / "stem")
         index.put(array([1, 2]), eye[:2])
         index.flush(Stamp("f", 1))
-    name = backend.__name__  # type: ignore[attr-defined]
+    name = backend.__name__
     module = backend.__module__.rpartition(".")[2]
     script = CRASH.format(module=module, name=name)
     run = [sys.executable, "-c", script, str(tmp_path)]

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ step = st.one_of(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=st.lists(step, min_size=2, max_size=14))
-def test_delta_equals_rebuild(backend: Backend, empty_library: Path, history: list) -> None:
+def test_delta_equals_rebuild(backend: Backend, empty_library: Path, history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         library = shutil.copytree(empty_library, Path(temporary, "library"))
         with opened(library) as catalog:
@@ -362,7 +363,7 @@ def test_a_crash_at_any_step_heals_at_the_next_open(
         write(catalog, {1: 3, 4: 4})
     script = CRASH.format(
         module=backend.__module__.rpartition(".")[2],
-        name=backend.__name__,  # type: ignore[attr-defined]
+        name=backend.__name__,
         model=MODEL,
         dim=DIM,
     )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from searchengine.errors import ModelError
 from searchengine.language.aliases import ENGLISH, FILE, LONGEST, Aliases, Meaning, packed
 from searchengine.language.preference import prefer
+from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.language.translator import Translator, aliases, knowing
 from searchengine.models.joint import JointEncoder
 from searchengine.models.translating import with_languages
@@ -183,14 +184,8 @@ def test_a_bare_form_is_looked_for_only_where_the_full_one_is_no_alias() -> None
 
 
 def test_no_tag_is_taken_for_another_language() -> None:
-    entries = [entry.name for entry in _vocabulary().entries if entry.rank < 10_000]
+    entries = [entry.name for entry in TagVocabulary.load().entries if entry.rank < 10_000]
     assert [name for name in entries if translator().translate(name)] == []
-
-
-def _vocabulary():  # type: ignore[no-untyped-def]
-    from searchengine.language.tag_vocabulary import TagVocabulary
-
-    return TagVocabulary.load()
 
 
 def test_suggestions_are_of_the_same_script_and_near() -> None:

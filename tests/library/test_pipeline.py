@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ class Library:
     encoder: ColourEncoder = field(default_factory=ColourEncoder)
     failures: list[Failure] = field(default_factory=list)
 
-    def index(self, root: Path | None = None, **options: object) -> IndexReport:
+    def index(self, root: Path | None = None, **options: Any) -> IndexReport:
         """Index the root and prove that the catalog then tells the truth."""
         self.encoder.batches.clear()
         self.failures.clear()
@@ -402,7 +403,8 @@ class FailingEncoder(ColourEncoder):
     """Refuses any batch that holds a picture whose first pixel is white."""
 
     def encode_images(self, images: Sequence[PathLike | Image.Image]) -> Vectors:
-        if any(image.getpixel((0, 0)) == (255, 255, 255) for image in images):
+        decoded = [image for image in images if isinstance(image, Image.Image)]
+        if any(image.getpixel((0, 0)) == (255, 255, 255) for image in decoded):
             raise RuntimeError("too bright")
         return super().encode_images(images)
 
@@ -779,6 +781,7 @@ def test_what_was_written_before_ctrl_c_stays(library: Library) -> None:
 CRASH = """
     import os, sys
     from pathlib import Path
+from typing import Any
     from indexer.executors import Threads
     from indexer.library.pipeline import index_images
     from searchengine.catalog.store import Catalog

@@ -33,7 +33,8 @@ from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import open_index, remove_index
 from searchengine.models import files
-from searchengine.types import Failure, FileStat, PathLike, Vectors
+from searchengine.types import Failure, FileStat, PathLike, VectorIndex, Vectors
+from searchengine.vectors import unit_rows
 from tests.support.colour_encoder import ColourEncoder
 from tests.support.command import LEXPIX, environment
 
@@ -56,7 +57,7 @@ class OtherEncoder(ColourEncoder):
             raise KeyboardInterrupt
         self.batches.append(len(images))
         rows = ColourEncoder().encode_images(images) @ self._turn
-        return np.float32(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+        return unit_rows(rows)
 
 
 OLD, NEW = ColourEncoder(), OtherEncoder()
@@ -292,7 +293,7 @@ def test_reembedding_leaves_the_old_index_alone_and_completes_the_new_one(
 def test_a_picture_lost_while_another_got_its_vector_is_noticed(
     catalog: Catalog, photos: Path, tmp_path: Path
 ) -> None:
-    def new_index() -> ExactIndex:
+    def new_index() -> VectorIndex:
         return open_index(catalog, NEW.fingerprint, NEW.dim, tmp_path / "index", ExactIndex)
 
     with pytest.raises(KeyboardInterrupt):

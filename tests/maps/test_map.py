@@ -79,6 +79,12 @@ def test_nothing_on_a_drawing_overlaps_and_all_is_inside() -> None:
     assert (plan.dots <= SIZE).all()
 
 
+def hex_of(image: Image.Image, x: int, y: int) -> str:
+    pixel = image.getpixel((x, y))
+    assert isinstance(pixel, tuple)
+    return "#{:02x}{:02x}{:02x}".format(*pixel)
+
+
 def test_png_shows_each_dot_in_the_colour_of_its_kind() -> None:
     scene = Scene(
         "dots", np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]]), ("/a.jpg", "/b.jpg", "c"), 2
@@ -86,11 +92,9 @@ def test_png_shows_each_dot_in_the_colour_of_its_kind() -> None:
     image = Image.open(io.BytesIO(draw_png(scene, SIZE)))
     assert image.size == SIZE
     plan = arrange(scene, SIZE)
-    colours = [
-        "#{:02x}{:02x}{:02x}".format(*image.getpixel((int(x), int(y)))) for x, y in plan.dots
-    ]
+    colours = [hex_of(image, int(x), int(y)) for x, y in plan.dots]
     assert colours == [PICTURE, PICTURE, WORD]
-    assert "#{:02x}{:02x}{:02x}".format(*image.getpixel((1, 1))) == PAPER
+    assert hex_of(image, 1, 1) == PAPER
 
 
 def test_svg_says_what_the_scene_says_whatever_the_names_are() -> None:

@@ -10,6 +10,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,8 +64,17 @@ def page(browser: sync_api.Browser, tmp_path: Path) -> Iterator[sync_api.Page]:
     problems: list[str] = []
     tab.on("console", lambda message: problems.append(message.text))
     tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    tab.on("request", lambda r: r.url.startswith("data:") or problems.append(r.url))
+
+    def dismiss(dialog: sync_api.Dialog) -> None:
+        problems.append(dialog.message)
+        dialog.dismiss()
+
+    def note(request: sync_api.Request) -> None:
+        if not request.url.startswith("data:"):
+            problems.append(request.url)
+
+    tab.on("dialog", dismiss)
+    tab.on("request", note)
     tab.on("requestfailed", lambda request: problems.append(request.url))
     tab.goto(file.as_uri())
     wait_until(tab, "lexpixMap.ready() && lexpixMap.boxes().some((b) => b.kind === 'thumb')")
@@ -74,13 +84,13 @@ def page(browser: sync_api.Browser, tmp_path: Path) -> Iterator[sync_api.Page]:
     assert problems == []
 
 
-def boxes_of(page: sync_api.Page) -> list[dict[str, float]]:
+def boxes_of(page: sync_api.Page) -> list[dict[str, Any]]:
     page.evaluate("lexpixMap.draw()")
-    found: list[dict[str, float]] = page.evaluate("lexpixMap.boxes()")
+    found: list[dict[str, Any]] = page.evaluate("lexpixMap.boxes()")
     return found
 
 
-def assert_apart(boxes: list[dict[str, float]]) -> None:
+def assert_apart(boxes: list[dict[str, Any]]) -> None:
     corners = [(b["left"], b["top"], b["right"], b["bottom"]) for b in boxes]
     for one, other in itertools.combinations(corners, 2):
         apart_x = min(one[2], other[2]) <= max(one[0], other[0])
@@ -89,7 +99,7 @@ def assert_apart(boxes: list[dict[str, float]]) -> None:
 
 def test_nothing_overlaps_at_any_zoom_and_each_zoom_shows_more(page: sync_api.Page) -> None:
     assert {box["kind"] for box in boxes_of(page)} == {"label", "thumb"}
-    seen: set[float] = set()
+    seen: set[int] = set()
     for zoom in (1, 1.7, 4, 15):
         page.evaluate(f"lexpixMap.move(0.5, 0.5, lexpixMap.home() * {zoom})")
         boxes = boxes_of(page)
@@ -180,7 +190,9 @@ def test_two_fingers_zoom(page: sync_api.Page) -> None:
 def test_page_follows_the_readers_colours(page: sync_api.Page) -> None:
     def corner() -> tuple[int, ...]:
         image = Image.open(io.BytesIO(page.screenshot()))
-        return tuple(image.convert("RGB").getpixel((WIDTH - 2, HEIGHT - 2)))
+        pixel = image.convert("RGB").getpixel((WIDTH - 2, HEIGHT - 2))
+        assert isinstance(pixel, tuple)
+        return pixel
 
     assert corner() == (255, 255, 255)
     page.emulate_media(color_scheme="dark")

@@ -78,7 +78,8 @@ def naive_match(
         "spread": deviation_q,
         "size": np.log(searched),
     }
-    return 1 / (1 + np.exp(-sum(of.curves[kind][name] * values[name] for name in FEATURES)))
+    logit = sum(of.curves[kind][name] * values[name] for name in FEATURES)
+    return float(1 / (1 + np.exp(-logit)))
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.sampled_from(KINDS), min_size=1, max_size=6))
@@ -122,7 +123,7 @@ def test_a_higher_score_against_the_same_backgrounds_is_no_worse_match(
     features = features_of(
         row, (np.array([mean]), np.array([deviation])), of_pictures, np.array([7])
     )
-    logits = sum(weights[name] * features[name] for name in FEATURES)[0]
+    logits = np.sum([weights[name] * features[name] for name in FEATURES], axis=0)[0]
     assert (np.diff(logits) >= -1e-9).all()
 
 

@@ -14,11 +14,14 @@ from torch import nn
 
 from indexer.train.captioner.model import IGNORED, CaptionModel, Shape, caption_loss, packed
 from searchengine.models.captioner.beam import EXPONENT, search
-from searchengine.models.captioner.decoder import Decoder
+from searchengine.models.captioner.decoder import Attention, Cell, Decoder
 from searchengine.models.captioner.words import END, START, UNKNOWN
 
-CELLS, ATTENTIONS = ("lstm", "gru"), ("soft", "none")
-KINDS = [(cell, attention) for cell in CELLS for attention in ATTENTIONS]
+CELLS: tuple[Cell, ...] = ("lstm", "gru")
+ATTENTIONS: tuple[Attention, ...] = ("soft", "none")
+KINDS: list[tuple[Cell, Attention]] = [
+    (cell, attention) for cell in CELLS for attention in ATTENTIONS
+]
 PLACES, CHANNELS, WORDS = 6, 5, 9
 
 
@@ -31,7 +34,7 @@ def one_thread() -> Iterator[None]:
 
 
 def make(
-    cell: str, attention: str, seed: int = 0, vocabulary: int = WORDS, scale: float = 1.0
+    cell: Cell, attention: Attention, seed: int = 0, vocabulary: int = WORDS, scale: float = 1.0
 ) -> tuple[CaptionModel, Decoder]:
     torch.manual_seed(seed)
     shape = Shape(CHANNELS, vocabulary, cell, attention, hidden=8, word=7, energy=4)
@@ -47,7 +50,7 @@ def pictures(count: int, seed: int = 5) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("cell", "attention"), KINDS)
-def test_every_step_in_numpy_is_that_of_torch(cell: str, attention: str) -> None:
+def test_every_step_in_numpy_is_that_of_torch(cell: Cell, attention: Attention) -> None:
     model, decoder = make(cell, attention)
     features, owner = pictures(2), [1, 0, 1]
     words = torch.tensor([[START, 3, 8, 5, 4], [START, 7, 7, 3, 6], [START, 2, 4, 4, 8]])
@@ -76,7 +79,7 @@ def test_every_step_in_numpy_is_that_of_torch(cell: str, attention: str) -> None
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_cell_is_that_of_torch(cell: str) -> None:
+def test_the_cell_is_that_of_torch(cell: Cell) -> None:
     model, decoder = make(cell, "none")
     reference = (nn.LSTMCell if cell == "lstm" else nn.GRUCell)(7, 8)
     reference.weight_ih, reference.bias_ih = model.words.weight, model.words.bias
@@ -142,7 +145,7 @@ def naive_total(decoder: Decoder, features: np.ndarray, words: tuple[int, ...]) 
     st.integers(1, 3),
 )
 def test_a_wide_beam_finds_the_best_of_all_sentences(
-    kind: tuple[str, str], seed: int, exponent: float, longest: int
+    kind: tuple[Cell, Attention], seed: int, exponent: float, longest: int
 ) -> None:
     _, decoder = make(*kind, seed=seed, vocabulary=5, scale=2.0)
     features = pictures(2, seed)
@@ -164,7 +167,7 @@ def test_a_wide_beam_finds_the_best_of_all_sentences(
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 7))
 def test_pictures_together_get_what_each_gets_alone(
-    kind: tuple[str, str], seed: int, width: int, longest: int
+    kind: tuple[Cell, Attention], seed: int, width: int, longest: int
 ) -> None:
     _, decoder = make(*kind, seed=seed, scale=2.0)
     features = pictures(4, seed)
@@ -178,11 +181,14 @@ def test_pictures_together_get_what_each_gets_alone(
 
 
 @pytest.mark.parametrize(("cell", "attention"), KINDS)
-def test_a_beam_of_one_takes_the_most_probable_word_each_time(cell: str, attention: str) -> None:
+def test_a_beam_of_one_takes_the_most_probable_word_each_time(
+    cell: Cell, attention: Attention
+) -> None:
     _, decoder = make(cell, attention, seed=3)
     features = pictures(3)
     for picture, line in enumerate(search(decoder, features, width=1, longest=6)):
-        state, word, words = decoder.start(features[picture : picture + 1]), START, []
+        state, word = decoder.start(features[picture : picture + 1]), START
+        words: list[int] = []
         while word != END:
             logprobs, state, alpha = decoder.step(state, np.array([word]))
             order = np.argsort(-logprobs[0])
@@ -192,6 +198,7 @@ def test_a_beam_of_one_takes_the_most_probable_word_each_time(cell: str, attenti
             word = END if len(words) == 6 else allowed[0]
             assert line.logprobs[len(words)] == pytest.approx(float(logprobs[0, word]), abs=1e-5)
             if alpha is not None:
+                assert line.attention is not None
                 np.testing.assert_allclose(line.attention[len(words)], alpha[0], atol=1e-6)
             words.append(word)
         assert tuple(words) == line.words

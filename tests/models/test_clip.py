@@ -39,7 +39,7 @@ TINY: dict[str, Any] = {
 TEXTS = ["dog", "a dog on the beach", "zzxqvk", "naïve 猫 😀"]
 
 
-def network(seed: int = 1, config: dict[str, Any] = TINY) -> torch.nn.Module:
+def network(seed: int = 1, config: dict[str, Any] = TINY) -> Any:
     torch.manual_seed(seed)
     return open_clip.CLIP(**config).eval()
 
@@ -115,7 +115,8 @@ def answer(*arguments: str | Path, library: Path) -> list[tuple[str, float]]:
 
 def unit(rows: np.ndarray) -> np.ndarray:
     rows = rows.astype(np.float64)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    whole: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return whole
 
 
 def expected_images(images: list[Image.Image]) -> np.ndarray:

@@ -56,7 +56,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
         nn.Conv2d(32, 40, 3, 2, 1),
         nn.ReLU(),
     )
-    nn.init.uniform_(network[1].weight, 0.5, 2.0)
+    norm = network[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    nn.init.uniform_(norm.weight, 0.5, 2.0)
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
     backbone = Backbone("tiny", network.eval(), 40, SIZE, SIZE, mean, std, None)
     vectors = random.normal(size=(len(WORDS), 10)).astype(np.float32)
@@ -66,7 +68,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     model = JointModel(table.vectors(used), 40, JointConfig(dim=DIM))
     with torch.no_grad():
         model.residual.weight.normal_()
-        model.residual.weight[np.searchsorted(used, table.row("xyz"))] = 0
+        model.residual.weight[used == table.row("xyz")] = 0
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_model(folder, model, backbone, table, used, {"licence": "none"})
     yield Tiny(folder, backbone, model, table, used)
@@ -106,7 +108,8 @@ def torch_regions(tiny: Tiny, picture: Image.Image) -> np.ndarray:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
+    row: np.ndarray = vector / np.linalg.norm(vector)
+    return row
 
 
 def test_what_the_model_says_of_itself(tiny: Tiny, encoder: JointEncoder) -> None:
@@ -232,7 +235,7 @@ def naive_word(tiny: Tiny, word: str) -> np.ndarray:
     row = tiny.table.row(word)
     assert row is not None
     projection = tiny.model.projection.weight.detach().numpy().astype(float)
-    vector = projection @ tiny.table.vectors([row])[0].astype(float)
+    vector: np.ndarray = projection @ tiny.table.vectors([row])[0].astype(float)
     place = np.flatnonzero(tiny.used == row)
     if len(place):
         vector += tiny.model.residual.weight[place[0]].detach().numpy()

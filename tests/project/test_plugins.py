@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -205,9 +206,7 @@ def test_encoder_gets_its_pictures_alike_on_every_way(
         engine.search(str(other))
         resolver = Resolver(engine.catalog, engine.encoder)
         resolver.picture_in(BytesIO(other.read_bytes()), "upload")
-    import owl_encoder
-
-    seen = owl_encoder.SEEN
+    seen = importlib.import_module("owl_encoder").SEEN
     assert seen == [size] * 3  # indexed, asked by its path, uploaded
 
 

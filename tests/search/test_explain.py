@@ -84,8 +84,11 @@ class RandomModel:
 
     def vector(self, term: Term) -> np.ndarray:
         if term.kind == "picture":
-            return unit_rows(self.encode_regions([term.value]).mean(axis=1))[0]
-        return unit_rows(self.encode_words(term.value)[1].sum(axis=0))[0]
+            rows: np.ndarray = unit_rows(self.encode_regions([term.value]).mean(axis=1))
+        else:
+            rows = unit_rows(self.encode_words(term.value)[1].sum(axis=0))
+        first: np.ndarray = rows[0]
+        return first
 
 
 words = st.lists(st.sampled_from(RandomModel.words), min_size=1, max_size=4).map(" ".join)

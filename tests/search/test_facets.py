@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,9 +67,9 @@ def values_of(facet: Facet, one: Description, tags: set[str]) -> set[Value]:
     if facet == "tag":
         return set(tags) or {None}
     if facet == "year":
-        return {one.taken_at and one.taken_at.year}
+        return {one.taken_at.year if one.taken_at else None}
     if facet == "month":
-        return {one.taken_at and f"{one.taken_at.year}-{one.taken_at.month:02}"}
+        return {f"{one.taken_at.year}-{one.taken_at.month:02}" if one.taken_at else None}
     if facet == "camera":
         return {one.camera}
     return {shape_of(one.width, one.height) if facet == "shape" else format_of(one.path)}
@@ -86,7 +89,12 @@ def passes(facet: Facet, has: set[Value], wanted: list[Value]) -> bool:
     choices,
     st.randoms(use_true_random=False),
 )
-def test_counts_and_masks_are_those_of_a_naive_loop(rows, pairs, chosen, random) -> None:
+def test_counts_and_masks_are_those_of_a_naive_loop(
+    rows: list[tuple[Any, ...]],
+    pairs: list[tuple[int, str]],
+    chosen: dict[Facet, list[Value]],
+    random: random.Random,
+) -> None:
     pictures = [Description(number, *row) for number, row in enumerate(rows, 1)]
     tags = {one.id: {name for id_, name in pairs if id_ == one.id} for one in pictures}
     shuffled = random.sample(pictures, len(pictures))  # rows of a catalog come in any order
@@ -125,7 +133,7 @@ def test_counts_and_masks_are_those_of_a_naive_loop(rows, pairs, chosen, random)
 
 
 @pytest.fixture
-def catalog(tmp_path: Path):
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
     catalog = Catalog(open_database(tmp_path, create=True))
     yield catalog
     catalog.close()

@@ -13,8 +13,11 @@ import pytest
 import indexer
 from searchengine.errors import NothingIndexed
 from searchengine.language import query
+from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
-from searchengine.search.paging import Page, PageRequest
+from searchengine.search.facets import Facet
+from searchengine.search.paging import Page, PageRequest, Sort
+from searchengine.types import Picture
 from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 
 
@@ -40,6 +43,11 @@ def pages(engine: Engine, request: PageRequest) -> Iterator[Page]:
         request = replace(request, after=page.next)
 
 
+def _stamp(row: Picture) -> float:
+    assert row.exif.taken_at is not None
+    return row.exif.taken_at.timestamp()
+
+
 def ids_of(*found: Page) -> list[int]:
     return [hit.id for page in found for hit in page.answer.hits]
 
@@ -55,13 +63,13 @@ def test_pages_of_matches_are_the_whole_answer(engine: Engine, text: str, limit:
 
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
 @pytest.mark.parametrize("limit", [3, 100])
-def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
+def test_pictures_by_date(engine: Engine, sort: Sort, limit: int) -> None:
     found = list(pages(engine, PageRequest(sort=sort, limit=limit)))
     rows = engine.catalog.get(engine.catalog.present())
     dated = [row for row in rows.values() if row.exif.taken_at is not None]
     undated = [row for row in rows.values() if row.exif.taken_at is None]
     sign = -1 if sort == "newest" else 1
-    dated.sort(key=lambda row: (sign * row.exif.taken_at.timestamp(), sign * row.id))
+    dated.sort(key=lambda row: (sign * _stamp(row), sign * row.id))
     undated.sort(key=lambda row: sign * row.id)
     assert ids_of(*found) == [row.id for row in [*dated, *undated]]
     assert {page.total for page in found} == {len(rows)}
@@ -70,7 +78,7 @@ def test_pictures_by_date(engine: Engine, sort: str, limit: int) -> None:
 
 @pytest.mark.parametrize("unlikely", [False, True])
 @pytest.mark.parametrize("sort", ["newest", "oldest"])
-def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bool) -> None:
+def test_matches_by_date_are_all_of_them(engine: Engine, sort: Sort, unlikely: bool) -> None:
     asked = query.parse("red - #4")
     by_match = list(pages(engine, PageRequest(asked, limit=1000)))
     by_date = list(pages(engine, PageRequest(asked, sort=sort, limit=4, unlikely=unlikely)))
@@ -84,7 +92,7 @@ def test_matches_by_date_are_all_of_them(engine: Engine, sort: str, unlikely: bo
 @pytest.mark.parametrize("text", [None, "red", "red - green"])
 @pytest.mark.parametrize("sort", ["match", "newest"])
 def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
-    engine: Engine, photos: Path, text: str | None, sort: str
+    engine: Engine, photos: Path, text: str | None, sort: Sort
 ) -> None:
     request = PageRequest(None if text is None else query.parse(text), sort=sort, limit=4)
     there = ids_of(engine.page(replace(request, limit=1000)))
@@ -108,7 +116,7 @@ def test_nothing_is_lost_or_shown_twice_while_pictures_come_and_go(
 @pytest.mark.parametrize("sort", ["match", "newest"])
 @pytest.mark.parametrize("unlikely", [False, True])
 def test_facets_that_a_server_holds_change_no_answer(
-    engine: Engine, text: str | None, sort: str, unlikely: bool
+    engine: Engine, text: str | None, sort: Sort, unlikely: bool
 ) -> None:
     for id_ in (2, 3, 7, 11):
         engine.edit_tags(id_, add=["liked"])
@@ -156,7 +164,7 @@ def test_a_library_without_pictures_answers_when_all_are_asked_for(tmp_path: Pat
 )
 @pytest.mark.parametrize("text", ["red", "green - pink + tag:liked"])
 def test_facets_lose_nothing_of_the_whole_ranking(
-    engine: Engine, photos: Path, chosen: dict, text: str
+    engine: Engine, photos: Path, chosen: dict[Facet, list[Value]], text: str
 ) -> None:
     for id_ in (2, 3, 7, 11, 19, 23):
         engine.edit_tags(id_, add=["liked"])
@@ -185,6 +193,7 @@ def test_facets_lose_nothing_of_the_whole_ranking(
     assert [h for page in found for h in page.answer.hits] == expected
     # What is beside a chosen value is what choosing it alone would leave.
     for facet, values in chosen.items():
+        assert found[0].counts is not None
         for count in found[0].counts[facet]:
             if count.value in values:
                 alone = PageRequest(
@@ -202,6 +211,7 @@ def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
         page = engine.page(PageRequest(asked, unlikely=True, explain=True))
         assert len(page.answer.hits) == 4
         for hit in page.answer.hits:
+            assert page.shares is not None
             parts = page.shares[hit.id]
             assert [label for label, _ in parts] == ["a", "red", "sunset", "water", "#2"]
             assert sum(share for _, share in parts) == pytest.approx(hit.score, abs=1e-5)

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import searchengine
-from indexer.library.texts import add_texts, files_of
+from indexer.library.texts import TextReport, add_texts, files_of
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
@@ -44,7 +45,7 @@ def open_engine(library: Path, fingerprint: str = "c0" * 32) -> Engine:
     return Engine(Settings(library=library, index="exact"), catalog, encoder, index)
 
 
-def write(path: Path, *entries: dict | str) -> Path:
+def write(path: Path, *entries: dict[str, Any] | str) -> Path:
     lines = [one if isinstance(one, str) else json.dumps(one) for one in entries]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -59,7 +60,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-def add(engine: Engine, path: Path, **options) -> tuple[object, list[Failure]]:
+def add(engine: Engine, path: Path, **options: Any) -> tuple[TextReport, list[Failure]]:
     failures: list[Failure] = []
     report = add_texts(str(path), engine.texts, on_failure=failures.append, **options)
     return report, failures
@@ -268,7 +269,7 @@ def test_a_model_of_recipes_answers_where_only_recipes_can(
         ):
             assert [hit.id for hit in found] == [hit.id for hit in wanted]
             scores = [hit.score for hit in found]
-            np.testing.assert_allclose(scores, [hit.score for hit in wanted], atol=2e-3)
+            assert scores == pytest.approx([hit.score for hit in wanted], abs=2e-3)
         # ... from vectors of its own, for recipes only.
         assert again.texts.store.searchable("ee" * 32) == 1
         blue = tmp_path / "photos" / "blue.png"

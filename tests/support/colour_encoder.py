@@ -58,7 +58,8 @@ class ColourEncoder:
         known = [COLOURS[word] for word in words if word in COLOURS]
         if not known:
             raise UnknownWords(words)
-        return sum(_levels(np.tile(colour, GRID * GRID)) for colour in known)
+        total: np.ndarray = np.sum([_levels(np.tile(one, GRID * GRID)) for one in known], axis=0)
+        return total
 
     def _picture(self, image: PathLike | Image.Image) -> np.ndarray:
         pixels = image if isinstance(image, Image.Image) else open_image(image, size=32)

@@ -33,7 +33,7 @@ def sentence(left: str, right: str) -> str:
 
 def save_pairs(folder: Path, each: int = 3) -> Path:
     """Draw every pair of colours several times; the last of each is for dev."""
-    lines = []
+    lines: list[str] = []
     for left in COLOURS:
         for right in COLOURS:
             for number in range(each):

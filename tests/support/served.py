@@ -123,16 +123,23 @@ def tab_of(browser: Any, url: str, **options: Any) -> Iterator[Any]:
     problems: list[str] = []
     # Answers of 4xx are part of tests, and tests read canvases, which browsers advise against.
     expected = ("Failed to load resource", "net::ERR_ABORTED", "Canvas2D: Multiple readback")
-    tab.on(
-        "console",
-        lambda message: message.text.startswith(expected) or problems.append(message.text),
-    )
+
+    def hear(message: Any) -> None:
+        if not message.text.startswith(expected):
+            problems.append(message.text)
+
+    def dismiss(dialog: Any) -> None:
+        problems.append(dialog.message)
+        dialog.dismiss()
+
+    def note(request: Any) -> None:
+        if not request.url.startswith((url + "/", "data:", f"blob:{url}/")):
+            problems.append(request.url)
+
+    tab.on("console", hear)
     tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-    tab.on(
-        "request",
-        lambda r: r.url.startswith((url + "/", "data:", f"blob:{url}/")) or problems.append(r.url),
-    )
+    tab.on("dialog", dismiss)
+    tab.on("request", note)
     with counted(tab):
         yield tab
     context.close()

@@ -51,7 +51,7 @@ class Served:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while True:
         try:
             part = connection.recv(65536)

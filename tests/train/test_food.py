@@ -62,7 +62,7 @@ from searchengine.models.joint import JointEncoder
 from searchengine.models.loading import heads_on, load_model, text_model
 from searchengine.models.texts import GeneralTexts
 from searchengine.search.engine import Engine
-from searchengine.types import FileStat
+from searchengine.types import Failure, FileStat
 from searchengine.vectors import unit_rows
 
 SIZE, DIM = 32, 16
@@ -160,7 +160,8 @@ def head(folder: Path, general: JointEncoder) -> FoodHead:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
+    row: np.ndarray = vector / np.linalg.norm(vector)
+    return row
 
 
 def naive(folder: Path, general: JointEncoder, document: Document) -> np.ndarray:
@@ -421,7 +422,9 @@ def test_a_file_that_asks_is_read_in_three_views(
     )
     settings = Settings(library=tmp_path / "library", index="exact", model=str(folder))
     with Engine(settings, catalog, general, index) as engine:
-        add_texts(str(pairs), engine.texts, kind="recipe", on_failure=pytest.fail)
+        failures: list[Failure] = []
+        add_texts(str(pairs), engine.texts, kind="recipe", on_failure=failures.append)
+        assert failures == []
         hits = engine.texts.for_picture(
             tmp_path / "plate.png", kind="recipe", limit=len(documents)
         ).hits
@@ -440,7 +443,8 @@ def test_the_gate_tells_food_from_all_else_and_is_open_where_nobody_fitted_it() 
     gate = fit_gate(food, others)
 
     def told(vectors: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-(vectors @ gate[:-1] + gate[-1])))
+        shares: np.ndarray = 1 / (1 + np.exp(-(vectors @ gate[:-1] + gate[-1])))
+        return shares
 
     # Independent: logistic regression of scikit-learn, both sides weighing alike.
     x, y = np.concatenate([food, others]), np.repeat([1, 0], [80, 60])
@@ -452,7 +456,8 @@ def test_the_gate_tells_food_from_all_else_and_is_open_where_nobody_fitted_it() 
 
 def test_what_is_no_food_keeps_the_part_of_the_joint_model() -> None:
     random = np.random.default_rng(4)
-    general, second = random.normal(size=(2, 5)), random.normal(size=(2, 3))
+    general = random.normal(size=(2, 5)).astype(np.float32)
+    second = random.normal(size=(2, 3)).astype(np.float32)
     open_, shut = join(general, second, 0.6, np.array([1.0, 0.0]))
     np.testing.assert_allclose(open_, join(general, second, 0.6)[0], atol=1e-6)
     np.testing.assert_allclose(shut, np.append(unit(general[1]), [0, 0, 0]), atol=1e-6)

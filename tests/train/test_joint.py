@@ -174,8 +174,10 @@ def test_notes_say_where_a_model_comes_from_without_folders(
         assert str(drawn.pairs.parent).encode() not in path.read_bytes()
 
 
-def train(sources: Sources, out: Path, config: JointConfig = SHORT, **options: Progress) -> str:
-    train_joint(sources, out, config, **options)
+def train(
+    sources: Sources, out: Path, config: JointConfig = SHORT, progress: Progress = lambda *_: None
+) -> str:
+    train_joint(sources, out, config, progress=progress)
     return files.read_config(out).fingerprint
 
 

@@ -283,7 +283,7 @@ def test_the_loss_brings_names_to_their_places_and_the_classifier_into_the_space
     for _ in range(150):
         loss = naming.loss(model, features, model.embed_pictures(features))
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     assert float(loss.detach()) < first / 2
     crane = lexicon.texts.index("common crane")

@@ -181,8 +181,11 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
+    def write_weights(fresh: Path) -> None:
+        (fresh / "w.npy").write_bytes(b"weights")
+
     config = files.ModelConfig("colours", "colours", ENCODER.dim, {"size": 32}, {})
-    files.save(tmp_path / "m", config, lambda fresh: (fresh / "w.npy").write_bytes(b"weights"))
+    files.save(tmp_path / "m", config, write_weights)
     return tmp_path / "m"
 
 

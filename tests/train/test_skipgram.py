@@ -246,23 +246,24 @@ def test_loss_and_gradient_are_those_of_one_hot_products(places: int, negative: 
     pairs = [(0, 1, 0), (0, 2, places - 1), (3, 1, 0), (4, 4, places // 2)]
     noise = random.integers(0, 5, (len(pairs), negative))
     noise[0, :1] = pairs[0][1]  # one that is the context
-    columns = [torch.tensor(column) for column in zip(*pairs, strict=True)]
+    centres, contexts, where = (torch.tensor(column) for column in zip(*pairs, strict=True))
     loss = (
-        model.sampled_loss(*columns, torch.from_numpy(noise))
+        model.sampled_loss(centres, contexts, where, torch.from_numpy(noise))
         if negative
-        else model.softmax_loss(*columns)
+        else model.softmax_loss(centres, contexts, where)
     )
     torch.autograd.backward(loss)
     arrays = [parameter.detach().numpy() for parameter in model.parameters()]
-    assert loss.item() == pytest.approx(naive_loss(*arrays, pairs, noise))
+    words, outputs = arrays
+    assert loss.item() == pytest.approx(naive_loss(words, outputs, pairs, noise))
     step = 1e-6
     for array, parameter in zip(arrays, model.parameters(), strict=True):
         for place in np.ndindex(array.shape):
             kept = array[place]
             array[place] = kept + step
-            above = naive_loss(*arrays, pairs, noise)
+            above = naive_loss(words, outputs, pairs, noise)
             array[place] = kept - step
-            below = naive_loss(*arrays, pairs, noise)
+            below = naive_loss(words, outputs, pairs, noise)
             array[place] = kept
             assert parameter.grad is not None
             assert parameter.grad[place].item() == pytest.approx(

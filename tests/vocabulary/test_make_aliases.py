@@ -42,7 +42,7 @@ def test_words_at_the_same_emoji_and_at_few_others_are_the_same(tmp_path: Path) 
     known = English.of(read_emoji([english]), ranks, set(ranks), set(ranks))
     found = {word: known.nearest(row) for word, row in weights(read_emoji([german])).items()}
     expected = {"hund": "dog", "katze": "cat", "fuchs": "fox", "tier": "animal", "gesicht": "face"}
-    assert {word: found[word][0] for word in expected if found[word]} == expected
+    assert {word: near[0] for word in expected if (near := found[word])} == expected
     assert known.of_emoji("🐶") == "dog"
 
 

@@ -15,10 +15,12 @@ import zipfile
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
+from fastapi import HTTPException
 from PIL import Image
 
 from searchengine.catalog.database import open_database
@@ -27,9 +29,9 @@ from searchengine.config import Settings
 from searchengine.errors import ChangedFile
 from searchengine.search.duplicates import NEARLY_THE_SAME
 from searchengine.search.engine import Engine
+from searchengine.types import Hit
 from searchengine.web import schemas
 from searchengine.web.app import create_app
-from searchengine.web.media import uploads
 from searchengine.web.media.decoding import Decoding
 from searchengine.web.media.thumbs import Thumbs
 from searchengine.web.media.uploads import Uploads
@@ -79,8 +81,13 @@ def id_of(engine: Engine, path: Path) -> int:
     return engine.catalog.by_paths([str(path)])[str(path)].id
 
 
-def all_pages(api: httpx.Client, **question: object) -> list[dict]:
-    hits: list[dict] = []
+def score_of(hit: Hit) -> float:
+    assert hit.score is not None
+    return round(hit.score, 6)
+
+
+def all_pages(api: httpx.Client, **question: object) -> list[dict[str, Any]]:
+    hits: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
         page = api.post("search", json={**question, "cursor": cursor}).raise_for_status().json()
@@ -96,7 +103,7 @@ def test_answers_are_those_of_the_engine(api: httpx.Client, engine: Engine) -> N
     assert schemas.SearchAnswer.model_validate(found)
     assert found["query"] == asked.query
     assert [(hit["id"], hit["path"], hit["score"]) for hit in found["hits"]] == [
-        (hit.id, hit.path, round(hit.score, 6)) for hit in asked.hits
+        (hit.id, hit.path, score_of(hit)) for hit in asked.hits
     ]
     assert found["terms"] == [{"text": "red", "weight": 1.0}, {"text": "green", "weight": -0.5}]
     by_terms = api.post("search", json={"terms": found["terms"], "limit": 7}).json()
@@ -162,7 +169,7 @@ def test_facets_of_an_address_are_those_of_a_body(api: httpx.Client) -> None:
         ({"nonsense": 1}, 422),
     ],
 )
-def test_bad_question_is_a_problem(api: httpx.Client, body: dict, status: int) -> None:
+def test_bad_question_is_a_problem(api: httpx.Client, body: dict[str, Any], status: int) -> None:
     answer = api.post("search", json=body)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
@@ -220,7 +227,7 @@ def test_upload_finds_what_the_file_finds(
         found = api.post("search", json={"query": query, "limit": 9}).json()
         assert found["query"] == query
         assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [
-            (hit.id, round(hit.score, 6)) for hit in asked.hits
+            (hit.id, score_of(hit)) for hit in asked.hits
         ]
         again = api.post(
             "search",
@@ -256,13 +263,13 @@ def test_uploads_are_few_and_for_a_while(engine: Engine, tmp_path: Path) -> None
     kept.get(first)
     third = kept.add(engine, data).token  # the second was not used for longest
     assert kept.get(first).picture.vector.shape == (engine.encoder.dim,)
-    with pytest.raises(uploads.HTTPException, match="404"):
+    with pytest.raises(HTTPException, match="404"):
         kept.get(second)
     now = 9.0
     kept.get(third)
     now = 15.0
     assert kept.get(third).token == third
-    with pytest.raises(uploads.HTTPException, match="404"):
+    with pytest.raises(HTTPException, match="404"):
         kept.get(first)
 
 
@@ -280,7 +287,7 @@ def test_picture_tells_all_that_is_known(api: httpx.Client, engine: Engine, phot
     assert found["taken_at"] == "2021-05-05T12:00:00"
     assert found["copies"] == [id_of(engine, photos / "odd" / "copy.jpg")]
     others = engine.search(f"#{found['id']}", limit=100).hits
-    near = [(hit.id, round(hit.score, 6)) for hit in others if hit.score >= NEARLY_THE_SAME]
+    near = [(hit.id, score_of(hit)) for hit in others if score_of(hit) >= NEARLY_THE_SAME]
     assert [(one["id"], one["score"]) for one in found["near_duplicates"]] == near
     assert id_of(engine, photos / "odd" / "undated.jpg") in dict(near)
     assert api.get("images/4000").status_code == 404
@@ -347,6 +354,7 @@ def test_thumbnails_keep_to_their_limit_and_the_latest(engine: Engine, tmp_path:
         kept = list((tmp_path / "thumbs").rglob("*.jpg"))
         assert sum(file.stat().st_size for file in kept) <= 4000
     last = list(rows.values())[-1]
+    assert last.sha256 is not None
     assert any(file.name.startswith(last.sha256) for file in kept)
     assert 0 < len(kept) < len(rows)
     assert {one: thumbs.of(rows[one], 160, engine.original) for one in made} == made
@@ -366,6 +374,7 @@ def test_thumbnail_of_an_edited_file_is_not_made_for_that_of_the_old(tmp_path: P
         scan(engine, tmp_path / "photos")
         renewed = thumbs.of(engine.catalog.get([1])[1], 160, engine.original)
         shown = Image.open(io.BytesIO(renewed)).getpixel((5, 5))
+        assert isinstance(shown, tuple)
         assert shown[2] > 200 > shown[0]
 
 
@@ -448,7 +457,7 @@ def test_searches_answer_while_another_process_indexes(tmp_path: Path) -> None:
     with served(app) as server:
         done = threading.Event()
 
-        def ask(question: dict) -> None:
+        def ask(question: dict[str, Any]) -> None:
             with httpx.Client(base_url=f"{server.url}/api/v1/", timeout=60) as client:
                 while not done.is_set():
                     hits = all_pages(client, limit=20, **question)
@@ -456,7 +465,11 @@ def test_searches_answer_while_another_process_indexes(tmp_path: Path) -> None:
                     if len(ids) != len(set(ids)) or not old <= set(ids):
                         failures.append(f"{question}: {sorted(ids)}")
 
-        questions: list[dict] = [{"query": "red"}, {"with": ["facets"]}, {"query": "red - blue"}]
+        questions: list[dict[str, Any]] = [
+            {"query": "red"},
+            {"with": ["facets"]},
+            {"query": "red - blue"},
+        ]
         threads = [threading.Thread(target=ask, args=(one,)) for one in questions]
         for thread in threads:
             thread.start()

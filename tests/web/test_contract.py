@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.config import ChecksConfig, PositiveDataAcceptanceConfig, SchemathesisConfig
+from schemathesis.core.result import Ok
 
 import indexer
 from searchengine.config import Settings
@@ -54,11 +56,12 @@ def test_answers_are_what_the_contract_says(
 ) -> None:
     wrong: list[str] = []
     for result in described.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
 
         @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: Case) -> None:
+        def ask(case: Case[Any]) -> None:
             if case.path == "/api/v1/jobs" and case.method == "POST":
                 # Whatever folder of this machine it hits upon would be indexed.
                 case.body = {"kind": "index", "folder": "/no/such/folder"}

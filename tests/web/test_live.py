@@ -74,7 +74,7 @@ def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
         assert go_on.wait(60)
         return table
 
-    monkeypatch.setattr(live_module.TagTable, "of", slowly)
+    monkeypatch.setattr(TagTable, "of", slowly)
     store.set_tag([1, 2], "mine", "user")  # as another process would
     assert tagged(live) == {}  # the request did not wait
     assert read.wait(60)
@@ -100,7 +100,7 @@ def test_tags_that_cannot_be_read_stay_and_are_read_later(
         raise OSError("disk I/O error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(live_module.TagTable, "of", fails)
+        patch.setattr(TagTable, "of", fails)
         store.set_tag([1], "mine", "user")
         assert tagged(live) == {}
         assert tried.wait(60)
@@ -123,7 +123,7 @@ def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
     def never(*arguments: object) -> TagTable:
         raise AssertionError("all tags are read")
 
-    monkeypatch.setattr(live_module.TagTable, "of", never)
+    monkeypatch.setattr(TagTable, "of", never)
     write(live.engine, {0: 70, 9: 90})  # the file of picture 1, and a new one
     assert tagged(live) == {"cat": {2}, "mine": {1}}
     live.close()

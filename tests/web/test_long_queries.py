@@ -134,7 +134,7 @@ def test_whole_text_is_no_query_and_may_be_long(
     ],
 )
 def test_questions_for_texts_have_the_same_limits(
-    api: httpx.Client, route: str, asked: dict[str, object]
+    api: httpx.Client, route: str, asked: dict[str, str | int]
 ) -> None:
     answer = api.get(route, params=asked)
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:lexpix:query")

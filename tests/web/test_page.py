@@ -70,7 +70,7 @@ def ids_of(answer: dict[str, Any]) -> list[int]:
 
 def id_of(url: str, name: str) -> int:
     """Return the library's number of a file."""
-    return next(h["id"] for h in ask(url)["hits"] if h["path"].endswith("/" + name))
+    return int(next(h["id"] for h in ask(url)["hits"] if h["path"].endswith("/" + name)))
 
 
 def cell(page: sync_api.Page, id_: int) -> sync_api.Locator:
@@ -331,7 +331,7 @@ def test_a_filter_taken_back_before_its_answer_is_not_ticked(page: sync_api.Page
 
 
 def _most(explained: dict[str, Any]) -> float:
-    return max(abs(v) for part in explained["parts"] for row in part["grid"] for v in row)
+    return float(max(abs(v) for part in explained["parts"] for row in part["grid"] for v in row))
 
 
 def test_facets_filter_and_combine_with_the_query(page: sync_api.Page, url: str) -> None:

@@ -7,9 +7,10 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -438,13 +439,13 @@ def test_more_than_there_are_places_for_wait_and_more_than_that_are_sent_away() 
         assert get(f"{server.url}/api/v1/thing").status_code == 200
 
 
-def _is_done(one: object, left: int, all_of_them: list[object]) -> bool:
+def _is_done(one: Future[Any], left: int, all_of_them: Sequence[Future[Any]]) -> bool:
     """Tell whether a request was answered, once all but `left` are."""
     deadline = time.monotonic() + PATIENCE
-    while sum(each.done() for each in all_of_them) < len(all_of_them) - left:  # type: ignore[attr-defined]
+    while sum(each.done() for each in all_of_them) < len(all_of_them) - left:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return bool(one.done())  # type: ignore[attr-defined]
+    return one.done()
 
 
 def test_who_waits_too_long_is_sent_away_and_places_are_not_lost() -> None:
