@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,11 @@ def test_pipeline_loads_no_torch() -> None:
 
 def test_check_notices_a_heavy_import() -> None:
     assert {"sqlalchemy", "importlib.metadata"} <= loaded_by("import sqlalchemy")
+
+
+def test_no_test_module_imports_another() -> None:
+    files = list(Path(__file__).parents[1].rglob("*.py"))
+    assert Path(__file__) in files
+    between = re.compile(r"^\s*(from|import) tests\.(\w+\.)*test_", re.MULTILINE)
+    assert between.search("from tests.web.test_jobs import draw")
+    assert [path.name for path in files if between.search(path.read_text(encoding="utf-8"))] == []
