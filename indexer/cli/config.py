@@ -7,13 +7,11 @@ defaults.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import (
-    TYPE_CHECKING,
     Annotated,
     Any,
     Literal,
@@ -27,17 +25,14 @@ import click
 
 from searchengine.errors import ConfigError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-C = TypeVar("C", bound="DataclassInstance")
+C = TypeVar("C")
 Command = TypeVar("Command", bound=Callable[..., None])
 
 _FROM_FILE = "lexpix.config"
 """Key in the context's `meta` of the fields that a file gave and no option stands for."""
 
 
-def config_option(config: type[DataclassInstance] | None = None) -> Callable[[Command], Command]:
+def config_option(config: type[Any] | None = None) -> Callable[[Command], Command]:
     """Return the option `--config`, for a command with or without a configuration class."""
 
     def read(context: click.Context, _: click.Parameter, path: Path | None) -> None:
@@ -57,7 +52,7 @@ def config_option(config: type[DataclassInstance] | None = None) -> Callable[[Co
 
 
 def field_option(
-    config: type[DataclassInstance], name: str, help_text: str, metavar: str | None = None
+    config: type[Any], name: str, help_text: str, metavar: str | None = None
 ) -> Callable[[Command], Command]:
     """Return the option of a field: its type, range and default are those of the field."""
     default = getattr(config(), name)
@@ -81,12 +76,12 @@ def configured(config: type[C], **defaults: Any) -> C:
         defaults: What stands for the class's own defaults where neither says anything.
     """
     context = click.get_current_context()
-    names = {field.name for field in dataclasses.fields(config)}
+    names = _hints(config)
     options = {k: v for k, v in context.params.items() if k in names and v is not None}
     return config(**{**defaults, **context.meta.get(_FROM_FILE, {}), **options})
 
 
-def _read(context: click.Context, path: Path, config: type[DataclassInstance] | None) -> None:
+def _read(context: click.Context, path: Path, config: type[Any] | None) -> None:
     """Take a file's options as defaults of the command's, and keep its other fields."""
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -118,7 +113,7 @@ def _require_known(where: str, given: Iterable[str], known: Collection[str]) -> 
             raise ConfigError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")
 
 
-def _hints(config: type[DataclassInstance]) -> dict[str, Any]:
+def _hints(config: type[Any]) -> dict[str, Any]:
     return get_type_hints(config, include_extras=True)
 
 
