@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from indexer.cli.config import config_option
 from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
@@ -40,6 +41,7 @@ def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
                 show_default=True,
                 help="Which pictures: train, dev, test.",
             ),
+            config_option(),
         )
     ):
         command = option(command)
@@ -60,6 +62,7 @@ def labels_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--split",
                 help="Which pictures: train, dev, test; all of a file that names no splits.",
             ),
+            config_option(),
         )
     ):
         command = option(command)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from indexer.cli.config import config_option, configured, field_option
 from indexer.cli.evaluate_options import also_labels_option, warn_of_left_out, wordnet_option
 from indexer.cli.output import (
     entries_of,
@@ -20,14 +20,16 @@ from indexer.cli.output import (
 from indexer.cli.train_captioner import captioner
 from indexer.cli.train_options import (
     images_option,
-    noted,
+    needing_torch,
     notes_option,
+    out_option,
     pairs_option,
     scores_option,
-    seed_option,
+    show_epoch,
 )
 from indexer.cli.train_words import train_word_vectors
-from searchengine.errors import MissingPlugin
+from indexer.train.food.config import FoodConfig
+from indexer.train.joint.config import JointConfig
 from searchengine.models.files import resolve
 
 DISTIL = 192
@@ -35,9 +37,6 @@ DISTIL = 192
 
 GENTLE = 0.3
 """Share of the learning rate of the linear layers where a training goes on from another model."""
-
-if TYPE_CHECKING:
-    from indexer.train.loop import Metrics
 
 
 @click.group()
@@ -51,12 +50,7 @@ train.add_command(train_word_vectors)
 
 @train.command()
 @pairs_option
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the model; checkpoints are kept beside it in OUT.work.",
-)
+@out_option("Folder of the model; checkpoints are kept beside it in OUT.work.")
 @images_option
 @click.option(
     "--also",
@@ -113,28 +107,10 @@ train.add_command(train_word_vectors)
     metavar="N",
     help="Keep every N-th class from the training, to measure how well the others place it.",
 )
-@click.option(
-    "--dim",
-    default=512,
-    show_default=True,
-    type=click.IntRange(min=2),
-    help="Dimensions of the joint space.",
-)
-@click.option(
-    "--epochs",
-    default=40,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Epochs with the CNN frozen; 0 only with --start.",
-)
-@click.option(
-    "--finetune",
-    default=0,
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Epochs that train the CNN too, after those.",
-)
-@seed_option
+@field_option(JointConfig, "dim", "Dimensions of the joint space.")
+@field_option(JointConfig, "epochs", "Epochs with the CNN frozen; 0 only with --start.")
+@field_option(JointConfig, "finetune", "Epochs that train the CNN too, after those.")
+@field_option(JointConfig, "seed", "The same seed gives the same model.")
 @click.option(
     "--device",
     default="cpu",
@@ -142,6 +118,7 @@ train.add_command(train_word_vectors)
     type=click.Choice(["cpu", "cuda", "mps"]),
     help="Where the CNN is fine-tuned.",
 )
+@config_option(JointConfig)
 @notes_option
 @scores_option
 def joint(
@@ -157,27 +134,18 @@ def joint(
     wordnet: Path | None,
     start: str | None,
     leave_out: int,
-    dim: int,
-    epochs: int,
-    finetune: int,
-    seed: int,
     device: str,
-    notes: tuple[str, ...],
+    notes: Mapping[str, str],
     as_json: bool,
+    epochs: int,
+    **_fields: int,
 ) -> None:
     """Train a joint embedding of pictures and words from captioned pictures.
 
     An interrupted training goes on where it was when the same command is given again.
     """
-    try:
-        from indexer.train.joint.config import JointConfig
+    with needing_torch():
         from indexer.train.joint.training import Sources, train_joint
-    except ModuleNotFoundError as error:
-        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
-
-    def on_epoch(phase: str, epoch: int, metrics: Metrics) -> None:
-        shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
-        click.echo(f"{phase} {epoch + 1}: {shown}", err=True)
 
     if start and words:
         raise click.UsageError("--start brings its own words; leave --words out")
@@ -187,7 +155,6 @@ def joint(
         raise click.UsageError("--wordnet and --leave-out need --classes: what the CNN can tell")
     if leave_out == 1:
         raise click.UsageError("--leave-out 1 would leave out every class")
-    given = noted(notes)
     if distil is None:
         distil = 0 if words or start else DISTIL
     begun = resolve(start) if start else None
@@ -203,16 +170,15 @@ def joint(
         wordnet=wordnet,
         start=begun,
         leave_out=leave_out,
-        notes=given,
+        notes=notes,
     )
-    config = JointConfig(dim=dim, epochs=epochs, finetune=finetune, seed=seed)
-    if begun:  # what is learned already shall not be shaken
-        config = dataclasses.replace(config, rate=config.rate * GENTLE)
+    # What is learned already shall not be shaken.
+    config = configured(JointConfig, rate=JointConfig().rate * (GENTLE if begun else 1))
     from indexer.progress import meter
 
     with meter("steps") as progress:
         scores = train_joint(
-            sources, out, config, device=device, progress=progress, on_epoch=on_epoch
+            sources, out, config, device=device, progress=progress, on_epoch=show_epoch
         )
     if as_json:
         print_json({"model": str(out), **scores})
@@ -240,6 +206,7 @@ def joint(
 @also_labels_option
 @wordnet_option
 @click.option("--seed", default=1, show_default=True, help="Decides which questions are asked.")
+@config_option()
 @json_option
 def fit_match(
     model: str,
@@ -308,20 +275,15 @@ def fit_match(
     "Repeatable.",
 )
 @model_option
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the food head; picture vectors are kept beside it in OUT.work.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=0),
+@out_option("Folder of the food head; picture vectors are kept beside it in OUT.work.")
+@field_option(
+    FoodConfig,
+    "epochs",
+    "Epochs of refinement after the closed solution; hundreds of pairs are not worth them.",
     metavar="N",
-    help="Epochs of refinement after the closed solution, none by default: hundreds of pairs are "
-    "not worth them.",
 )
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same head.")
+@field_option(FoodConfig, "seed", "The same seed gives the same head.")
+@config_option(FoodConfig)
 @json_option
 def food(
     pairs: Path,
@@ -330,31 +292,25 @@ def food(
     others: tuple[Path, ...],
     model: str | None,
     out: Path,
-    epochs: int | None,
-    seed: int,
     as_json: bool,
+    **_fields: int,
 ) -> None:
     """Train a projection of a joint model in which dishes and recipes are near each other.
 
     The joint model stays as it is. The same command finds the vectors of the pictures again.
     """
-    try:
-        from indexer.train.food.config import FoodConfig
+    with needing_torch():
         from indexer.train.food.training import train_food
-    except ModuleNotFoundError as error:
-        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
     from indexer.progress import meter
-    from searchengine.models.files import resolve
     from searchengine.models.joint import JointEncoder
 
-    recipe = FoodConfig(seed=seed) if epochs is None else FoodConfig(seed=seed, epochs=epochs)
     general = JointEncoder(resolve(model or "default"))
     with meter("pictures") as progress:
         config = train_food(
             pairs,
             out,
             general,
-            recipe,
+            configured(FoodConfig),
             also=also,
             texts=texts,
             others=others,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import click
+
+from searchengine.errors import MissingPlugin
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 pairs_option = click.option(
     "--pairs",
@@ -18,13 +24,11 @@ images_option = click.option(
     type=click.Path(path_type=Path),
     help="Folder of the pictures, if not the folder of the pairs.",
 )
-seed_option = click.option(
-    "--seed", default=1, show_default=True, help="The same seed gives the same model."
-)
 notes_option = click.option(
     "--note",
     "notes",
     multiple=True,
+    callback=lambda _context, _option, notes: dict(map(_key_and_text, notes)),
     metavar="KEY=TEXT",
     help="Put a note, such as a licence, into the model.",
 )
@@ -33,9 +37,26 @@ scores_option = click.option(
 )
 
 
-def noted(notes: Iterable[str]) -> dict[str, str]:
-    """Return notes given as KEY=TEXT by their keys; raise BadParameter naming another form."""
-    return dict(map(_key_and_text, notes))
+def out_option(what: str) -> Callable[[Command], Command]:
+    """Return the option `--out`; `what` says what is written there, and what is kept beside it."""
+    return click.option(
+        "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help=what
+    )
+
+
+@contextmanager
+def needing_torch() -> Iterator[None]:
+    """Say how to install what a training imports, if it is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingPlugin(f"train needs: pip install 'lexpix[train]' ({error})") from error
+
+
+def show_epoch(name: str, epoch: int, metrics: Mapping[str, float]) -> None:
+    """Print on standard error how good a model is after an epoch, counted from 0."""
+    shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
+    click.echo(f"{name} {epoch + 1}: {shown}", err=True)
 
 
 def _key_and_text(note: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from indexer.train.ranges import Count, Part, Positive, Share, Weight
 from searchengine.models.captioner.captioner import LONGEST
 from searchengine.models.captioner.words import Level
 
@@ -41,22 +42,22 @@ class CaptionerConfig:
     cell: Literal["lstm", "gru"] = "lstm"
     attention: Literal["soft", "none"] = "soft"
     level: Level = "words"
-    epochs: int = 16
-    patience: int = 5
+    epochs: Count = 16
+    patience: Count = 5
     measure: Literal["cider", "bleu4"] = "cider"
     seed: int = 1
-    batch: int = 128
-    hidden: int = 512
-    word: int = 256
-    energy: int = 128
-    least: int = 5
-    longest: int = LONGEST
-    rate: float = 1.2e-3
-    decay: float = 0.02
-    dropout: float = 0.5
-    smoothing: float = 0.05
-    spread: float = 1.0
-    guide: float = 0.0
-    keep: float = 0.0
-    sampling: float = 0.0
-    clip: float = 2.0
+    batch: Count = 128
+    hidden: Count = 512
+    word: Count = 256
+    energy: Count = 128
+    least: Count = 5
+    longest: Count = LONGEST
+    rate: Positive = 1.2e-3
+    decay: Weight = 0.02
+    dropout: Part = 0.5
+    smoothing: Part = 0.05
+    spread: Weight = 1.0
+    guide: Weight = 0.0
+    keep: Part = 0.0
+    sampling: Share = 0.0
+    clip: Positive = 2.0

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from indexer.train.ranges import Count, Natural, Positive, Share, Weight
+
 
 @dataclass(frozen=True, slots=True)
 class FoodConfig:
@@ -25,18 +27,18 @@ class FoodConfig:
         hold: Weight of the squared distance to the closed solution.
     """
 
-    dim: int = 128
-    epochs: int = 0
+    dim: Count = 128
+    epochs: Natural = 0
     seed: int = 1
-    share: float = 0.6
-    fields: Mapping[str, float] = field(
+    share: Share = 0.6
+    fields: Mapping[str, Weight] = field(
         default_factory=lambda: {"title": 3.0, "ingredients": 1.0, "body": 1.0}
     )
-    min_df: int = 10
-    picture_ridge: float = 4.0
-    text_ridge: float = 1.0
-    dishes: float = 0.3
-    batch: int = 128
-    temperature: float = 0.07
-    rate: float = 1e-3
-    hold: float = 1.0
+    min_df: Count = 10
+    picture_ridge: Weight = 4.0
+    text_ridge: Weight = 1.0
+    dishes: Weight = 0.3
+    batch: Count = 128
+    temperature: Positive = 0.07
+    rate: Positive = 1e-3
+    hold: Weight = 1.0

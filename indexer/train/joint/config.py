@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from indexer.train.ranges import Count, Natural, Part, Positive, Range, Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class JointConfig:
         seed: Decides the order of batches, dropout and augmentation.
         batch: Pictures in a batch of the first phase, and with the bank in one of the second.
         fresh: Pictures in a batch of the second phase that go through the CNN.
-        classes: Pseudo pictures in a batch, if class names are given.
+        pseudo: Pseudo pictures in a batch, if class names are given.
         temperature: Of the softmax over cosines.
         rate, cnn_rate: Peak learning rates of linear layers and CNN.
         head_rate: Peak learning rate of the linear layers in the second phase.
@@ -29,22 +32,22 @@ class JointConfig:
         heard: A name that so many captions have is half theirs, half the classifier's.
     """
 
-    dim: int = 512
-    epochs: int = 40
-    finetune: int = 0
+    dim: Annotated[int, Range(2)] = 512
+    epochs: Natural = 40
+    finetune: Natural = 0
     seed: int = 1
-    batch: int = 512
-    fresh: int = 96
-    classes: int = 128
-    temperature: float = 0.05
-    rate: float = 1e-3
-    cnn_rate: float = 2e-4
-    head_rate: float = 4e-4
-    decay: float = 0.02
-    dropout: float = 0.5
-    word_dropout: float = 0.1
-    residual_dropout: float = 0.1
-    distillation: float = 0.5
-    pull: float = 6.0
-    naming: float = 0.3
-    heard: float = 20.0
+    batch: Annotated[int, Range(2)] = 512
+    fresh: Count = 96
+    pseudo: Natural = 128
+    temperature: Positive = 0.05
+    rate: Positive = 1e-3
+    cnn_rate: Positive = 2e-4
+    head_rate: Positive = 4e-4
+    decay: Weight = 0.02
+    dropout: Part = 0.5
+    word_dropout: Part = 0.1
+    residual_dropout: Part = 0.1
+    distillation: Weight = 0.5
+    pull: Weight = 6.0
+    naming: Weight = 0.3
+    heard: Positive = 20.0

@@ -306,7 +306,7 @@ def contrast(
     if data.class_means is None or data.class_spread is None:
         pictures, texts = model.embed_pictures(features), model.embed_texts(bags)
         return info_nce(pictures, texts, owner, group, temperature)
-    count = min(model.config.classes, len(data.class_means))
+    count = min(model.config.pseudo, len(data.class_means))
     chosen = torch.randperm(len(data.class_means))[:count]
     noise = torch.randn(count, features.shape[1]) * data.class_spread
     pseudo = (data.class_means[chosen] + NOISE * noise).clamp_min(0)

@@ -129,7 +129,8 @@ def train_joint(
         start_backbone(backbone, weights, begun.name)
     words, vectors = _word_vectors(sources, begun, work, progress)
     pictured = _pictured(photographs if classes else [], backbone, work, progress)
-    lexicon = _lexicon(sources, classes, words, work, left_out, pictured, progress)
+    wordnet = WordNet(sources.wordnet) if sources.wordnet else None
+    lexicon = _lexicon(wordnet, classes, words, work, left_out, pictured, progress)
     table = build_table(words, vectors, texts, lexicon.texts if lexicon else ())
     bags = [_bags(table, pair.captions) for pair in pairs]
     kept = [row for row, bag in enumerate(bags) if bag]
@@ -152,11 +153,13 @@ def train_joint(
         np.concatenate([rows for bag in (*bags, *class_bags) for rows in bag] + [named])
     )
     spoken = _spoken(bags[: min(also, default=len(bags))], pairs, used)
-    naming = None
-    if lexicon and backbone.classifier is not None:
-        naming = _naming(
+    naming = (
+        _naming(
             lexicon, classes, left_out, table, named, used, spoken, backbone.classifier, pictured
         )
+        if lexicon and backbone.classifier is not None
+        else None
+    )
     data = Data(
         pairs,
         _rows_of(bags, used),
@@ -186,7 +189,7 @@ def train_joint(
         "epochs": scores,
         **sources.notes,
     }
-    save_model(out, model, backbone, *_without_misspelt(table, used, texts, sources.wordnet), notes)
+    save_model(out, model, backbone, *_without_misspelt(table, used, texts, wordnet), notes)
     return _measure(out, data)
 
 
@@ -220,13 +223,13 @@ def _word_vectors(
 
 
 def _without_misspelt(
-    table: WordVectors, used: npt.NDArray[np.int64], texts: Sequence[str], wordnet: Path | None
+    table: WordVectors, used: npt.NDArray[np.int64], texts: Sequence[str], wordnet: WordNet | None
 ) -> tuple[WordVectors, npt.NDArray[np.int64]]:
     """Leave out what a dictionary takes for misspelt, and number the used rows anew."""
     if wordnet is None:
         return table, used
     rows = sorted(range(len(table)), key=table.rank)
-    wrong = misspelt([table.word(row) for row in rows], texts, WordNet(wordnet).words)
+    wrong = misspelt([table.word(row) for row in rows], texts, wordnet.words)
     kept = np.array([table.word(row) not in wrong for row in range(len(table))])
     kept[used] = True
     rows = [row for row in rows if kept[row]]
@@ -275,7 +278,7 @@ def _require_device(device: str) -> None:
 
 
 def _lexicon(
-    sources: Sources,
+    wordnet: WordNet | None,
     classes: Sequence[Class],
     words: Sequence[str],
     work: Path,
@@ -286,7 +289,6 @@ def _lexicon(
     """Return what the classes have to say about words; None without names of classes."""
     if not classes:
         return None
-    wordnet = WordNet(sources.wordnet) if sources.wordnet else None
 
     def read(texts: Sequence[str]) -> npt.NDArray[np.float32]:
         return sentence_vectors(

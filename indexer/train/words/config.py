@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from indexer.train.ranges import Count, Natural, Share
+
 
 @dataclass(frozen=True, slots=True)
 class SkipGramConfig:
@@ -24,14 +26,14 @@ class SkipGramConfig:
         phrases: Pairs of words that belong together become one word.
     """
 
-    dim: int = 100
-    window: int = 5
-    min_count: int = 5
-    negative: int = 10
-    epochs: int = 5
-    sample: float = 1e-3
-    seed: int = 1
-    workers: int = 1
+    dim: Count = 100
+    window: Count = 5
+    min_count: Count = 5
+    negative: Natural = 10
+    epochs: Count = 5
+    sample: Share = 1e-3
+    seed: Natural = 1
+    workers: Count = 1
     engine: Literal["gensim", "torch"] = "gensim"
     positional: bool = False
     phrases: bool = True
