@@ -206,7 +206,7 @@ def test_facets_lose_nothing_of_the_whole_ranking(
 @pytest.mark.parametrize("sort", ["match", "newest"])
 @pytest.mark.parametrize("unlikely", [False, True])
 def test_counts_are_of_the_matches_alone(
-    tmp_path: Path, photos: Path, sort: str, unlikely: bool
+    tmp_path: Path, photos: Path, sort: Sort, unlikely: bool
 ) -> None:
     from searchengine.config import Settings
 
@@ -218,7 +218,9 @@ def test_counts_are_of_the_matches_alone(
             bands = {hit.id: hit.band for hit in every.answer.hits}
             shown = [i for i, band in bands.items() if unlikely or band != "unlikely"]
             rows = engine.catalog.get(shown)
-            years = Counter(row.exif.taken_at and row.exif.taken_at.year for row in rows.values())
+            years = Counter(
+                None if (at := row.exif.taken_at) is None else at.year for row in rows.values()
+            )
             request = PageRequest(asked, sort=sort, unlikely=unlikely, count=True)
             page = engine.page(request)
             assert page.counts is not None
