@@ -11,7 +11,11 @@ import numpy.typing as npt
 from searchengine.types import Ids
 
 Confidences = npt.NDArray[np.float64]
-"""How sure it is that pictures pass, shape (n,), in 0..1; the user's word is 1."""
+"""How sure it is that pictures pass, shape (n,), in 0..1; the user's word is `SAID`."""
+
+SAID = 1.0
+GUESSED = float(np.nextafter(SAID, 0))
+"""How sure a guess can be at most, so that it can be told from the user's word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, delete, insert, select
 
 from searchengine.catalog.changes import Store
-from searchengine.catalog.selection import Selection
+from searchengine.catalog.selection import GUESSED, Selection
 from searchengine.catalog.statements import (
     AnySelect,
     chunks,
@@ -104,8 +104,9 @@ class TagCatalog(Store):
                 parts = [Selection.certain(np.sort(own))]
                 if "guess" in by_source:
                     _, _, pictures, confidences = by_source["guess"]
-                    guessed = Selection(_ids_in(pictures), np.fromstring(confidences, sep=","))
-                    parts.append(guessed.difference(refused))
+                    guessed = np.fromstring(confidences, sep=",").clip(max=GUESSED)
+                    guesses = Selection(_ids_in(pictures), guessed)
+                    parts.append(guesses.difference(refused))
                 yield tag, Selection.union(parts)
 
     def changes(self) -> int:

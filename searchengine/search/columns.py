@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.selection import Confidences, Selection
+from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
 from searchengine.catalog.store import Catalog, Description
 from searchengine.catalog.tags import TagCatalog
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -200,7 +200,7 @@ class TagTable:
         names: The tags, each the name that its synonyms have in common.
         codes: The number of a tag in `names`, shape (pairs,), rising.
         ids: The picture of each pair.
-        confidence: How sure each pair is; 1 if the user said it.
+        confidence: How sure each pair is; `SAID` if the user said it, less if nobody did.
     """
 
     names: tuple[str, ...]
@@ -276,9 +276,9 @@ class TagTable:
         for tag in tags:
             pair = vocabulary.canonical(tag.name), tag.image_id
             if tag.source == "user":
-                having[pair] = 1.0
+                having[pair] = SAID
             elif tag.source == "guess" and (tag.image_id, tag.name) not in refused:
-                having[pair] = max(having.get(pair, 0.0), tag.confidence or 0.0)
+                having[pair] = max(having.get(pair, 0.0), min(tag.confidence or 0.0, GUESSED))
         kept = ~np.isin(self.ids, pictures)
         if not having and kept.all():
             return self

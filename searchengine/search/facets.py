@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.catalog.selection import SAID
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns, Mask, TagTable, Value
 from searchengine.types import Ids
@@ -36,11 +37,23 @@ REMEMBERED = 8
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many pictures a value of a facet leaves, and what it is called."""
+    """How many pictures a value of a facet leaves, and what it is called.
+
+    `own` is true of a tag that the user has given to a picture, not the model alone.
+    """
 
     value: Value
     label: str
     count: int
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCounts:
+    """The values of a facet in the order of a list of them, and how many there are in all."""
+
+    values: list[Count]
+    in_all: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class Facets:
     roots: tuple[str, ...]
     vocabulary: TagVocabulary
     remembered: dict[Hashable, Any] = field(default_factory=dict)
-    counted: dict[Hashable, dict[Facet, list[Count]]] = field(default_factory=dict)
+    counted: dict[Hashable, dict[Facet, FacetCounts]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def remember(self, key: Hashable, found: Any) -> None:
@@ -91,31 +104,36 @@ class Facets:
         """Return for each facet of which something was chosen who passes it, shape (n,)."""
         return {facet: self._mask(facet, values) for facet, values in chosen.items() if values}
 
-    def counts(self, base: Mask | None, chosen: Chosen) -> dict[Facet, list[Count]]:
+    def counts(
+        self, base: Mask | None, chosen: Chosen, *, tag_prefix: str = ""
+    ) -> dict[Facet, FacetCounts]:
         """Count the values of every facet among the pictures of a mask.
 
-        Values without a picture are left out unless they are chosen.
+        Values without a picture are left out unless they are chosen. Tags that the user has given
+        come before those that are guesses only.
 
         Args:
             base: The pictures that pass everything but facets; None for all.
             chosen: The values that are chosen.
+            tag_prefix: Only tags of which a word begins so, and those that are chosen.
         """
-        if base is not None:
-            return self._counts(base, chosen)
-        # A ranking narrows nothing down, so its next page or another weight has the same counts.
+        if base is not None or tag_prefix:
+            return self._counts(base, chosen, tag_prefix)
         key = tuple((facet, tuple(values)) for facet, values in chosen.items())
         found = self.counted.get(key)
         if found is None:
-            found = self._counts(None, chosen)
+            found = self._counts(None, chosen, "")
             self._keep(self.counted, key, found)
         return dict(found)
 
-    def _counts(self, base: Mask | None, chosen: Chosen) -> dict[Facet, list[Count]]:
+    def _counts(
+        self, base: Mask | None, chosen: Chosen, tag_prefix: str
+    ) -> dict[Facet, FacetCounts]:
         masks = self.masks(chosen)
         failures = np.zeros(len(self.ids), dtype=np.uint8)
         for mask in masks.values():
             failures += ~mask
-        found: dict[Facet, list[Count]] = {}
+        found: dict[Facet, FacetCounts] = {}
         for facet in FACETS:
             own = masks.get(facet)
             # Tags that are chosen must all be there, so a further one narrows down what they leave.
@@ -123,8 +141,15 @@ class Facets:
             if base is not None:
                 passing = passing & base
             values = self._counted(facet, passing)
-            wanted = chosen.get(facet, ())
-            found[facet] = self._listed(facet, values, self._same(facet, wanted))
+            wanted = self._same(facet, chosen.get(facet, ()))
+            if facet == "tag" and tag_prefix:
+                begun = tag_prefix.casefold()
+                values = {
+                    name: count
+                    for name, count in values.items()
+                    if name in wanted or _begins(name, begun)
+                }
+            found[facet] = self._listed(facet, values, wanted)
         return found
 
     def _mask(self, facet: Facet, values: Sequence[Value]) -> Mask:
@@ -194,11 +219,14 @@ class Facets:
 
     def _listed(
         self, facet: Facet, counts: Mapping[Value, int], chosen: Mapping[Value, None]
-    ) -> list[Count]:
+    ) -> FacetCounts:
+        own = self._own_tags if facet == "tag" else frozenset()
         present = [value for value, count in counts.items() if count]
-        if len(present) > MOST:
-            present = sorted(present, key=lambda value: -counts[value])[:MOST]
         values = dict.fromkeys([*present, *chosen])
+        in_all = len(values)
+        if len(present) > MOST:
+            most = sorted(present, key=lambda value: (value not in own, -counts[value]))[:MOST]
+            values = dict.fromkeys([*most, *chosen])
         if facet in ("year", "month"):
             ordered = sorted(
                 values, key=lambda value: (value is not None, value or 0), reverse=True
@@ -207,9 +235,19 @@ class Facets:
             ordered = sorted(values, key=str)
         else:
             ordered = sorted(
-                values, key=lambda value: (value is None, -counts.get(value, 0), str(value))
+                values,
+                key=lambda value: (
+                    value is None,
+                    value not in own,
+                    -counts.get(value, 0),
+                    str(value),
+                ),
             )
-        return [Count(each, self.label(facet, each), counts.get(each, 0)) for each in ordered]
+        listed = [
+            Count(each, self.label(facet, each), counts.get(each, 0), each in own)
+            for each in ordered
+        ]
+        return FacetCounts(listed, in_all)
 
     def label(self, facet: Facet, value: Value) -> str:
         """Return what a value is called."""
@@ -228,6 +266,12 @@ class Facets:
         if not name or name in others:
             return folder
         return name + folder[len(top.rstrip(os.sep)) :]
+
+    @cached_property
+    def _own_tags(self) -> frozenset[Value]:
+        """The tags that the user has given to any picture that is there."""
+        said = self._tag_known & (self.tags.confidence == SAID)
+        return frozenset(self.tags.names[code] for code in np.unique(self.tags.codes[said]))
 
     @cached_property
     def tag_counts(self) -> dict[str, int]:
@@ -267,6 +311,12 @@ _NONE: dict[Facet, str] = {
     "shape": "unknown shape",
     "format": "unknown format",
 }
+
+
+def _begins(name: Value, begun: str) -> bool:
+    """Tell whether a word of a tag begins so, or the tag itself does, which may have many."""
+    plain = str(name).casefold()
+    return name is not None and (plain.startswith(begun) or f" {begun}" in plain)
 
 
 def _is_at_or_under(path: str, folders: Iterable[Any]) -> bool:

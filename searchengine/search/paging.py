@@ -23,7 +23,7 @@ from searchengine.models.calibration import kind_of, matcher_of
 from searchengine.models.loading import names_head
 from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
-from searchengine.search.facets import Chosen, Count, Facet, Facets
+from searchengine.search.facets import Chosen, Facet, FacetCounts, Facets
 from searchengine.search.ranking import (
     Cursor,
     Ranked,
@@ -71,7 +71,8 @@ class PageRequest:
             looks at them again, because a likely one may follow.
         uploads: Pictures that stand for terms of the kind picture, by their values; the others
             are files.
-        count: Count the values of facets.
+        count: Count the values of facets among the pictures of all pages: of a ranking those that
+            are no unlikely matches, or all if these are kept.
         explain: Split the scores.
     """
 
@@ -109,7 +110,7 @@ class Page:
     pictures: Mapping[int, Picture]
     next: Cursor | None
     total: int | None
-    counts: Mapping[Facet, list[Count]] | None = None
+    counts: Mapping[Facet, FacetCounts] | None = None
     shares: Mapping[int, list[tuple[str, float]]] | None = None
 
 
@@ -155,9 +156,7 @@ class Pager:
         started = time.perf_counter()
         query = request.query
         if query is not None:
-            self._require_model_of_pictures()
-            require_pictures(self._index, self._catalog, self._encoder, self._settings)
-            refuse_excess(query)
+            self._require_answerable(query)
         if facets is None and request.needs_facets:
             facets = self.facets()
         passing = self._passing(request, facets)
@@ -165,7 +164,7 @@ class Pager:
         if facets is not None and any(request.chosen.values()):
             chosen = Selection.certain(facets.ids[facets.mask(request.chosen)])
             selected = chosen if passing is None else passing.intersection(chosen)
-        ranking = self._ranking(request, facets, selected)
+        ranking = self._ranking(request, facets, passing, selected)
         pictures = self._catalog.get(row.id for row in ranking.rows)
         hits = tuple(
             Hit(row.id, pictures[row.id].path, row.score, row.match, row.band)
@@ -178,8 +177,7 @@ class Pager:
         if request.explain and ranking.terms:
             shares = self._explainer.shares(ranking.terms, [hit.id for hit in hits])
         if request.count and facets is not None:
-            base = None if passing is None else np.isin(facets.ids, passing.ids)
-            counts = facets.counts(base, request.chosen)
+            counts = self._counts(request, facets, passing)
         answer = Answer(
             "" if query is None else grammar.format(query),
             hits,
@@ -190,6 +188,24 @@ class Pager:
             translated=() if query is None else self._resolver.translated(query),
         )
         return Page(answer, pictures, ranking.next, ranking.total, counts, shares)
+
+    def counts(
+        self, request: PageRequest, facets: Facets, *, tag_prefix: str = ""
+    ) -> Mapping[Facet, FacetCounts]:
+        """Count the values of facets as the pages of a request would, without making one.
+
+        Args:
+            request: What is asked for; its limit and cursor say nothing here.
+            facets: The library as the caller sees it.
+            tag_prefix: Only tags of which a word begins so, and those that are chosen.
+
+        Raises:
+            QueryError, NothingIndexed, ModelError: As `page` does.
+        """
+        if request.query is not None:
+            self._require_answerable(request.query)
+        passing = self._passing(request, facets)
+        return self._counts(request, facets, passing, tag_prefix)
 
     def facets(self) -> Facets:
         """Read what pictures can be narrowed down by, as the library is now."""
@@ -208,6 +224,35 @@ class Pager:
             return self._tags.select(request.query.filters, within)
         among = facets.ids if within is None else within
         return self._tags.select(request.query.filters, among, facets.tags)
+
+    def _counts(
+        self,
+        request: PageRequest,
+        facets: Facets,
+        passing: Selection | None,
+        tag_prefix: str = "",
+    ) -> Mapping[Facet, FacetCounts]:
+        """Count among the pictures that the pages of a request show if nothing is chosen."""
+        shown = None if passing is None else passing.ids
+        if request.query is not None and request.query.terms:
+            if self._shows_matches_only(request):
+                shown = self._matches_among(request.query, request, facets, shown).ids
+            else:
+                _, named, _ = self._resolver.resolve(request.query, request.uploads)
+                if named:
+                    shown = np.setdiff1d(facets.ids if shown is None else shown, sorted(named))
+        base = None if shown is None else np.isin(facets.ids, shown)
+        return facets.counts(base, request.chosen, tag_prefix=tag_prefix)
+
+    def _shows_matches_only(self, request: PageRequest) -> bool:
+        """Whether pages leave unlikely matches out: a ranking without calibration knows of none."""
+        is_calibrated = matcher_of(self._encoder) is not None
+        return not request.unlikely and (is_calibrated or request.sort != "match")
+
+    def _require_answerable(self, query: Query) -> None:
+        self._require_model_of_pictures()
+        require_pictures(self._index, self._catalog, self._encoder, self._settings)
+        refuse_excess(query)
 
     def _require_model_of_pictures(self) -> None:
         if self._is_for_texts:
@@ -231,22 +276,40 @@ class Pager:
     # In which order
 
     def _ranking(
-        self, request: PageRequest, facets: Facets | None, selected: Selection | None
+        self,
+        request: PageRequest,
+        facets: Facets | None,
+        passing: Selection | None,
+        selected: Selection | None,
     ) -> Ranking:
         query, limit, after = request.query, self._limit(request), request.after
         only = None if selected is None else selected.ids
+        among = None if passing is None else passing.ids
         if query is not None and query.terms:
             if facets is None or request.sort == "match":
                 return self._by_match(
-                    query, request, only, limit, after=after, unlikely=request.unlikely
+                    query,
+                    request,
+                    only,
+                    limit,
+                    after=after,
+                    unlikely=request.unlikely,
+                    searched=self._number(among),
                 )
             if request.unlikely:
-                return self._all_by_date(query, request, facets, only)
-            return self._matches_by_date(query, request, facets, only)
+                return self._all_by_date(query, request, facets, among, only)
+            return self._matches_by_date(query, request, facets, among, only)
         if query is not None and selected is not None and request.sort == "match":
             return by_confidence(selected, limit, after, matcher_of(self._encoder))
         assert facets is not None, "a request without a query needs them"
         return self._by_date(request, facets, only)
+
+    def _number(self, among: Ids | None) -> int:
+        """Return how many pictures are searched; facets, which only narrow down, do not count.
+
+        So a picture stays a likely match whatever values are chosen, and counts hold.
+        """
+        return len(self._index) if among is None else len(among)
 
     def _limit(self, request: PageRequest) -> int:
         return self._settings.limit if request.limit is None else request.limit
@@ -260,7 +323,7 @@ class Pager:
         *,
         after: Cursor | None = None,
         unlikely: bool = False,
-        searched: int | None = None,
+        searched: int,
     ) -> Ranking:
         """Return the pictures nearest to the terms of a query.
 
@@ -271,13 +334,11 @@ class Pager:
             limit: Most rows.
             after: Where the page before ended.
             unlikely: Keep the unlikely matches at the end.
-            searched: How many pictures the rows are the best of; those that may be hits if None.
+            searched: How many pictures the rows are the best of.
         """
         terms, named, unknown = self._resolver.resolve(query, request.uploads)
         vector = query_vector(terms)
         rows = nearest(self._index, vector, limit, only=only, without=named, after=after)
-        if searched is None:
-            searched = len(self._index) if only is None else len(only)
         ranked = self._judged(rows, query, vector, searched)
         likely = without_unlikely_end(ranked)
         shown = ranked if unlikely else likely
@@ -310,7 +371,12 @@ class Pager:
         return by_date(facets.columns, ids, self._limit(request), request.after, newest=newest)
 
     def _all_by_date(
-        self, query: Query, request: PageRequest, facets: Facets, only: Ids | None
+        self,
+        query: Query,
+        request: PageRequest,
+        facets: Facets,
+        among: Ids | None,
+        only: Ids | None,
     ) -> Ranking:
         """Return a page of all pictures by date, which are scored after they were chosen.
 
@@ -318,38 +384,61 @@ class Pager:
         """
         page = self._by_date(request, facets, only)
         ids = np.sort(np.array([row.id for row in page.rows], dtype=np.int64))
-        searched = len(self._index) if only is None else len(only)
         scored = self._by_match(
-            query, request, ids, max(len(ids), 1), unlikely=True, searched=searched
+            query, request, ids, max(len(ids), 1), unlikely=True, searched=self._number(among)
         )
         return _in_order_of(page, replace(scored, nothing_like_that=False, total=None))
 
     def _matches_by_date(
-        self, query: Query, request: PageRequest, facets: Facets, only: Ids | None
+        self,
+        query: Query,
+        request: PageRequest,
+        facets: Facets,
+        among: Ids | None,
+        only: Ids | None,
     ) -> Ranking:
-        key = (query.terms, None if only is None else only.tobytes())
-        matches = facets.remembered.get(key)
-        if matches is None:
-            matches = self._matches(query, request, only)
-            facets.remember(key, matches)
-        ids = np.sort(np.array([row.id for row in matches.rows], dtype=np.int64))
+        matches = self._matches_among(query, request, facets, among)
+        ids = matches.ids if only is None else np.intersect1d(matches.ids, only)
         page = self._by_date(request, facets, ids)
-        return _in_order_of(page, replace(matches, total=page.total))
+        return _in_order_of(page, replace(matches.ranking, total=page.total))
 
-    def _matches(self, query: Query, request: PageRequest, only: Ids | None) -> Ranking:
+    def _matches_among(
+        self, query: Query, request: PageRequest, facets: Facets, among: Ids | None
+    ) -> Matches:
+        """Return the matches among the pictures that pass the filters, or remember them."""
+        key = (query.terms, None if among is None else among.tobytes())
+        matches: Matches | None = facets.remembered.get(key)
+        if matches is None:
+            matches = Matches(self._matches(query, request, among))
+            facets.remember(key, matches)
+        return matches
+
+    def _matches(self, query: Query, request: PageRequest, among: Ids | None) -> Ranking:
         """Return the pictures that are no unlikely matches, best first.
 
         A match may come after unlikely ones, so as many again are looked at behind the last one. Of
         a model that is not calibrated the best matches are all that anybody can tell apart.
         """
-        limit = LOOK_AHEAD
+        limit, searched = LOOK_AHEAD, self._number(among)
         while True:
-            ranking = self._by_match(query, request, only, limit)
+            ranking = self._by_match(query, request, among, limit, searched=searched)
             is_all = len(ranking.rows) < limit // 2 or limit >= len(self._index)
             if is_all or matcher_of(self._encoder) is None:
                 break
             limit *= 4
         return replace(ranking, rows=tuple(r for r in ranking.rows if r.band != "unlikely"))
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The pictures that a query finds, best first, and their ids, rising."""
+
+    ranking: Ranking
+
+    @cached_property
+    def ids(self) -> Ids:
+        """Shape (n,)."""
+        return np.sort(np.array([row.id for row in self.ranking.rows], dtype=np.int64))
 
 
 def _in_order_of(page: Ranking, scored: Ranking) -> Ranking:

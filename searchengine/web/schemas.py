@@ -19,7 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from searchengine.search.facets import Facet
+from searchengine.search.facets import FACETS, Facet
+from searchengine.search.paging import Sort
+
+_FACETS: set[str] = set(FACETS)
 
 MAX_LIMIT = 500
 """Most hits of a page."""
@@ -58,6 +61,15 @@ class Strict(BaseModel):
     """A request: a member that nobody knows is a mistake."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+TagPrefix = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="count only tags of which a word begins so, and those that are chosen",
+    ),
+]
 
 
 class TermIn(Strict):
@@ -113,8 +125,8 @@ class Filters(Strict):
         return {facet: values for facet, values in named.items() if values}
 
 
-class SearchRequest(Strict):
-    """A question for pictures: a query, or its terms, or neither for all pictures."""
+class Question(Strict):
+    """What pictures are asked for: by a query, or its terms, or neither for all pictures."""
 
     query: Annotated[str, Field(max_length=MAX_QUERY)] | None = None
     terms: Annotated[list[TermIn], Field(max_length=MAX_TERMS)] | None = None
@@ -122,11 +134,59 @@ class SearchRequest(Strict):
         default=[], description="with terms: the filters of the query that they came from"
     )
     filters: Filters = Filters()
-    sort: Literal["match", "newest", "oldest"] = "match"
+    sort: Sort = "match"
     unlikely: bool = Field(default=False, description="keep unlikely matches")
+
+
+class Paging(Strict):
+    """Which page of the answer, and what comes with it."""
+
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 60
     cursor: Annotated[str, Field(max_length=200)] | None = None
     with_: list[Literal["explain", "facets"]] = Field(default=[], alias="with")
+
+
+class SearchRequest(Question, Paging):
+    """A question for a page of pictures."""
+
+
+class FacetsRequest(Question):
+    """A question for the values of the pictures that `/search` would find."""
+
+    tag_prefix: TagPrefix = ""
+
+
+class AskedByAddress(Filters):
+    """A `Question` as an address has it: an empty value of a facet stands for null."""
+
+    q: Annotated[str, Field(max_length=MAX_QUERY)] = ""
+    sort: Sort = "match"
+    unlikely: bool = Field(default=False, description="keep unlikely matches")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {
+            name: [None if one == "" else one for one in value] if name in _FACETS else value
+            for name, value in values.items()
+        }
+
+    def question(self) -> dict[str, Any]:
+        """Return the members of the question as a body has them."""
+        others = self.model_dump(by_alias=True, exclude={"q"} | _FACETS)
+        return others | {"query": self.q, "filters": self.model_dump(include=_FACETS)}
+
+
+class SearchAddress(AskedByAddress, Paging):
+    """A `SearchRequest` as an address has it."""
+
+
+class FacetsAddress(AskedByAddress):
+    """A `FacetsRequest` as an address has it."""
+
+    tag_prefix: TagPrefix = ""
 
 
 class Dimension(BaseModel):
@@ -180,6 +240,7 @@ class CountOut(BaseModel):
     value: str | int | None
     label: str
     count: int
+    own: bool | None = Field(default=None, description="of tags: whether the user has given it")
 
 
 class UnknownWordOut(BaseModel):
@@ -189,8 +250,20 @@ class UnknownWordOut(BaseModel):
     suggestion: str | None
 
 
+class InAll(BaseModel):
+    """How many values of each facet the pictures have."""
+
+    folder: int
+    year: int
+    month: int
+    camera: int
+    tag: int
+    shape: int
+    format: int
+
+
 class FacetsOut(BaseModel):
-    """The values of the facets."""
+    """The values of the facets, and how many of each there are in all."""
 
     folder: list[CountOut]
     year: list[CountOut]
@@ -199,6 +272,7 @@ class FacetsOut(BaseModel):
     tag: list[CountOut]
     shape: list[CountOut]
     format: list[CountOut]
+    in_all: InAll = Field(description="a list above has the 200 with most pictures, own tags first")
 
 
 class TranslatedOut(BaseModel):

@@ -20,7 +20,7 @@ from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog, Description
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import COLUMNS, Columns, TagTable, Value, format_of, shape_of
-from searchengine.search.facets import FACETS, Facet, Facets
+from searchengine.search.facets import FACETS, MOST, Facet, Facets
 from searchengine.types import Exif, FileStat
 
 VOCABULARY = TagVocabulary.load()
@@ -128,8 +128,40 @@ def test_counts_and_masks_are_those_of_a_naive_loop(
             )
             if others and in_base[one.id]:
                 naive.update(has[one.id])
-        listed = {one.value: one.count for one in counts[facet]}
+        listed = {one.value: one.count for one in counts[facet].values}
         assert listed == {**dict.fromkeys(wanted, 0), **naive}
+        assert counts[facet].in_all == len(listed)
+
+
+def facets_of(tags: dict[str, dict[int, float]], pictures: int) -> Facets:
+    """Return facets of pictures with these tags, and how sure each is."""
+    described = [Description(n, f"/photos/{n}.jpg", None, None, 9, 9) for n in range(pictures)]
+    columns = Columns.empty().with_changes(1, described, np.empty(0, dtype=np.int64))
+    pairs = [(code, *one) for code, each in enumerate(tags.values()) for one in each.items()]
+    codes, ids, sure = (np.array(column) for column in zip(*pairs, strict=True))
+    table = TagTable(tuple(tags), codes.astype(np.int32), ids.astype(np.int64), sure)
+    return Facets(columns, table, ROOTS, VOCABULARY)
+
+
+def test_tags_of_the_user_come_before_guesses_and_none_is_pushed_out_by_them() -> None:
+    guesses = {f"guess {n:03}": dict.fromkeys(range(5), 0.9) for n in range(MOST + 50)}
+    tags = {**guesses, "mine": {3: 1.0}, "half mine": {1: 1.0, 2: 0.4}}
+    counted = facets_of(tags, 5).counts(None, {})["tag"]
+    assert [(one.value, one.count, one.own) for one in counted.values[:3]] == [
+        ("half mine", 2, True),
+        ("mine", 1, True),
+        ("guess 000", 5, False),
+    ]
+    assert (len(counted.values), counted.in_all) == (MOST, MOST + 52)
+
+
+def test_tags_are_looked_up_by_the_beginning_of_a_word() -> None:
+    tags = {name: {0: 0.5} for name in ("beach", "the Beachball", "sand", "red beach hut")}
+    counted = facets_of(tags, 2).counts(None, {"tag": ["sand"]}, tag_prefix="BEA")["tag"]
+    assert {one.value: one.count for one in counted.values} == dict.fromkeys(tags, 1)
+    assert counted.in_all == 4
+    alone = facets_of(tags, 2).counts(None, {}, tag_prefix="BEA")["tag"]
+    assert {one.value for one in alone.values} == {"beach", "the Beachball", "red beach hut"}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -194,12 +195,43 @@ def test_facets_lose_nothing_of_the_whole_ranking(
     # What is beside a chosen value is what choosing it alone would leave.
     for facet, values in chosen.items():
         assert found[0].counts is not None
-        for count in found[0].counts[facet]:
+        for count in found[0].counts[facet].values:
             if count.value in values:
                 alone = PageRequest(
                     query.parse(text), {**chosen, facet: [count.value]}, sort="newest", limit=1000
                 )
                 assert engine.page(alone).total == count.count
+
+
+@pytest.mark.parametrize("sort", ["match", "newest"])
+@pytest.mark.parametrize("unlikely", [False, True])
+def test_counts_are_of_the_matches_alone(
+    tmp_path: Path, photos: Path, sort: Sort, unlikely: bool
+) -> None:
+    from searchengine.config import Settings
+
+    with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
+        indexer.index(engine, photos)
+        for text in ("red", "a photo of a green field - pink", "horse", "red + #4"):
+            asked = query.parse(text)
+            every = engine.page(PageRequest(asked, unlikely=True, limit=1000))
+            bands = {hit.id: hit.band for hit in every.answer.hits}
+            shown = [i for i, band in bands.items() if unlikely or band != "unlikely"]
+            rows = engine.catalog.get(shown)
+            years = Counter(
+                None if (at := row.exif.taken_at) is None else at.year for row in rows.values()
+            )
+            request = PageRequest(asked, sort=sort, unlikely=unlikely, count=True)
+            page = engine.page(request)
+            assert page.counts is not None
+            assert {one.value: one.count for one in page.counts["year"].values} == years
+            assert engine.counts(request, engine.facets()) == page.counts
+            # Choosing a value shows what was beside it, in the bands that they had.
+            for year, count in years.items():
+                chosen = PageRequest(asked, {"year": [year]}, sort=sort, unlikely=unlikely)
+                hits = engine.page(replace(chosen, limit=1000)).answer.hits
+                assert sum(unlikely or hit.band != "unlikely" for hit in hits) == count
+                assert all(bands[hit.id] == hit.band for hit in hits)
 
 
 def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:

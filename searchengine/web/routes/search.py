@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response, UploadFile
-from pydantic import StringConstraints
 
 from searchengine.errors import QueryError
 from searchengine.language import query as grammar
 from searchengine.search.answers import hit_entry, translated_entries
-from searchengine.search.facets import Count, Facet
+from searchengine.search.facets import Count, Facet, FacetCounts
 from searchengine.search.paging import Page, PageRequest
 from searchengine.types import Filter, Term
 from searchengine.types import Query as ParsedQuery
 from searchengine.web import answers, schemas
 from searchengine.web.answers import AsciiJSON, TheLibrary, TheUploads
-from searchengine.web.media.uploads import MAX_BYTES, PREFIX, too_large
+from searchengine.web.media.uploads import MAX_BYTES, PREFIX, Uploads, too_large
 
 router = APIRouter(default_response_class=AsciiJSON)
-
-Values = Annotated[list[str], Query(max_length=schemas.MAX_VALUES)]
-"""Values of a facet in an address; an empty one stands for the pictures that have none."""
-
-Year = Annotated[str, StringConstraints(pattern=r"^[0-9]{0,4}$")]
 
 
 def query_in(text: str) -> ParsedQuery | None:
@@ -36,7 +31,7 @@ def query_in(text: str) -> ParsedQuery | None:
     return grammar.parse(text, exists=lambda _: False) if text.strip() else None
 
 
-def query_of(request: schemas.SearchRequest) -> ParsedQuery | None:
+def query_of(request: schemas.Question) -> ParsedQuery | None:
     """Return the query of a request, as text or as terms; None if it asks for all pictures.
 
     Raises:
@@ -61,20 +56,16 @@ def ids_named(query: ParsedQuery | None) -> list[int]:
 @router.post("/search", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
 def search(request: schemas.SearchRequest, live: TheLibrary, uploads: TheUploads) -> Response:
     """Find pictures by a query or its terms, and by facets; without a query list all of them."""
-    query = query_of(request)
-    page_request = PageRequest(
-        query,
-        request.filters.chosen(),
-        sort=request.sort,
-        unlikely=request.unlikely,
+    asked = replace(
+        _page_request(request, uploads),
         limit=request.limit,
         after=answers.decoded_cursor(request.cursor, request.sort),
-        uploads=uploads.named_by(query.terms if query else ()),
         count="facets" in request.with_,
         explain="explain" in request.with_,
     )
+    query = asked.query
     with live.reading() as view:
-        page = view.engine.page(page_request, view.facets)
+        page = view.engine.page(asked, view.facets)
         pictures = view.engine.catalog.get(ids_named(query))
     return AsciiJSON(
         {
@@ -89,58 +80,29 @@ def search(request: schemas.SearchRequest, live: TheLibrary, uploads: TheUploads
 
 @router.get("/search", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
 def search_by_address(
-    live: TheLibrary,
-    uploads: TheUploads,
-    q: Annotated[str, Query(max_length=schemas.MAX_QUERY)] = "",
-    limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-    sort: Literal["match", "newest", "oldest"] = "match",
-    unlikely: bool = False,
-    folder: Values = [],  # noqa: B006 - FastAPI copies defaults
-    year: Annotated[list[Year], Query(max_length=schemas.MAX_VALUES)] = [],  # noqa: B006
-    month: Values = [],  # noqa: B006
-    camera: Values = [],  # noqa: B006
-    tag: Values = [],  # noqa: B006
-    shape: Annotated[
-        list[Literal["landscape", "portrait", "square", "panorama", ""]],
-        Query(max_length=schemas.MAX_VALUES),
-    ] = [],  # noqa: B006
-    format: Values = [],  # noqa: B006
-    with_: Annotated[list[Literal["explain", "facets"]], Query(alias="with")] = [],  # noqa: B006
+    address: Annotated[schemas.SearchAddress, Query()], live: TheLibrary, uploads: TheUploads
 ) -> Response:
     """Find pictures as `POST /search` does, for people who type addresses."""
-    filters: dict[str, Sequence[Any]] = {
-        "folder": folder,
-        "year": [value and int(value) for value in year],
-        "month": month,
-        "camera": camera,
-        "tag": tag,
-        "shape": shape,
-        "format": format,
-    }
-    request = schemas.SearchRequest.model_validate(
-        {
-            "query": q,
-            "filters": {
-                name: [None if value == "" else value for value in values]
-                for name, values in filters.items()
-            },
-            "sort": sort,
-            "unlikely": unlikely,
-            "limit": limit,
-            "cursor": cursor,
-            "with": with_,
-        }
-    )
+    request = schemas.SearchRequest.model_validate(address.question())
     return search(request, live, uploads)
 
 
-@router.get("/facets", response_model=schemas.FacetsOut)
-def facets(live: TheLibrary) -> Response:
-    """Count the values of the facets among all pictures."""
+@router.post("/facets", response_model=schemas.FacetsOut, response_model_exclude_unset=True)
+def facets(request: schemas.FacetsRequest, live: TheLibrary, uploads: TheUploads) -> Response:
+    """Count the values of the facets among the pictures that `/search` finds."""
+    asked = _page_request(request, uploads)
     with live.reading() as view:
-        counts = view.facets.counts(None, {})
+        counts = view.engine.counts(asked, view.facets, tag_prefix=request.tag_prefix)
     return AsciiJSON(facets_entry(counts))
+
+
+@router.get("/facets", response_model=schemas.FacetsOut, response_model_exclude_unset=True)
+def facets_by_address(
+    address: Annotated[schemas.FacetsAddress, Query()], live: TheLibrary, uploads: TheUploads
+) -> Response:
+    """Count as `POST /facets` does; without a query among all pictures."""
+    request = schemas.FacetsRequest.model_validate(address.question())
+    return facets(request, live, uploads)
 
 
 @router.get("/parse", response_model=schemas.ParseAnswer, response_model_exclude_unset=True)
@@ -224,13 +186,28 @@ def parts_entry(query: ParsedQuery | None, pictures: Any) -> dict[str, Any]:
     }
 
 
-def facets_entry(counts: Any) -> dict[Facet, list[dict[str, Any]]]:
+def facets_entry(counts: Mapping[Facet, FacetCounts]) -> dict[str, Any]:
     """Return the JSON form of counted facets."""
 
-    def entry(one: Count) -> dict[str, Any]:
-        return {"value": one.value, "label": one.label, "count": one.count}
+    def entry(facet: Facet, one: Count) -> dict[str, Any]:
+        plain = {"value": one.value, "label": one.label, "count": one.count}
+        return plain | ({"own": one.own} if facet == "tag" else {})
 
-    return {facet: [entry(one) for one in values] for facet, values in counts.items()}
+    listed: dict[str, Any] = {
+        f: [entry(f, one) for one in counted.values] for f, counted in counts.items()
+    }
+    return {**listed, "in_all": {f: counted.in_all for f, counted in counts.items()}}
+
+
+def _page_request(request: schemas.Question, uploads: Uploads) -> PageRequest:
+    query = query_of(request)
+    return PageRequest(
+        query,
+        request.filters.chosen(),
+        sort=request.sort,
+        unlikely=request.unlikely,
+        uploads=uploads.named_by(query.terms if query else ()),
+    )
 
 
 def _term(term: schemas.TermIn) -> Term:
