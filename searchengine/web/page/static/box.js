@@ -7,6 +7,7 @@ import { found } from "./search.js";
 import { bus, go, state, toggleFilter } from "./state.js";
 
 const ASK_AFTER = 140; // ms of quiet before a half-typed query is asked
+const UNFINISHED_AFTER = 1500; // the same for one that cannot be read yet: nobody wants to be told while typing
 const SUGGEST_AFTER = 40;
 const MOST = 10; // suggestions that are shown
 const KINDS = { tag: t("tag"), folder: t("folder") };
@@ -34,7 +35,12 @@ function ask(how) {
   typing = false;
   typedAt = now;
 }
-const later = debounce(() => ask(), ASK_AFTER);
+const soon = debounce(() => ask(), ASK_AFTER);
+const unfinished = debounce(() => ask(), UNFINISHED_AFTER);
+const later = () => { later.cancel(); (isUnfinished(input.value) ? unfinished : soon)(); };
+later.cancel = () => { soon.cancel(); unfinished.cancel(); };
+/** Tell whether a query is on its way: "dog -", 5*, an open quote. */
+const isUnfinished = (text) => /[+\-*"@#:]\s*$/.test(text) || (text.match(/"/g) || []).length % 2 === 1;
 
 function close() {
   suggesting.abort();
@@ -116,17 +122,26 @@ function shown() {
   mirror.scrollLeft = input.scrollLeft;
 }
 
-/** Say beneath the box what was not understood. */
+/** Words that the model does not know, each with a button for its nearest spelling. */
+const unknownLines = () => unknown.map(({ word, suggestion }) =>
+  el("p", {}, suggestion
+    ? filled("The model does not know {word}. Did you mean {suggestion}?", { word: el("em", {}, word), suggestion: el("button", { type: "button", class: "link", on: { click: () => replaceWord(word, suggestion) } }, suggestion) })
+    : filled("The model does not know {word}.", { word: el("em", {}, word) })));
+
+/** Say beneath the box what was not understood, or why there is no answer. */
 function notes(problem = null) {
-  const box = byId("notes");
-  if (problem) {
-    const [line, ...where] = problem.message.split("\n");
-    return box.replaceChildren(el("p", { class: "problem" }, line.replace(/:$/, "")), where.length ? el("pre", {}, where.join("\n")) : "");
-  }
-  return box.replaceChildren(...unknown.map(({ word, suggestion }) =>
-    el("p", {}, suggestion
-      ? filled("The model does not know {word}. Did you mean {suggestion}?", { word: el("em", {}, word), suggestion: el("button", { type: "button", class: "link", on: { click: () => replaceWord(word, suggestion) } }, suggestion) })
-      : filled("The model does not know {word}.", { word: el("em", {}, word) }))));
+  byId("notes").replaceChildren(...(problem ? told(problem) : unknownLines()));
+}
+
+/** What there is to say of a question that has no answer. @param {Problem} problem */
+export function told(problem) {
+  if (problem.body.type === "urn:lexpix:unknown-words") return [el("p", { class: "big" }, t("No word of this is known.")), ...unknownLines()];
+  const [line, ...where] = problem.message.split("\n");
+  return [
+    el("p", { class: "big" }, problem.body.type === "urn:lexpix:query-syntax" ? t("This cannot be read as a query.") : t("There is no answer to this.")),
+    el("p", { class: "problem" }, line.replace(/:$/, "")),
+    where.length ? el("pre", {}, where.join("\n")) : "",
+  ];
 }
 
 function replaceWord(word, by) {
@@ -176,15 +191,18 @@ export function startBox() {
     shown();
   });
   bus.addEventListener("answer", () => {
-    if (document.activeElement !== input) input.value = found.answer.query ?? state.q;
+    // What was typed since is the next question.
+    if (document.activeElement !== input && input.value === state.q) input.value = found.answer.query ?? state.q;
     unknown = found.answer.unknown_words || [];
     shown();
     notes();
   });
   bus.addEventListener("problem", (event) => {
-    const { error } = /** @type {CustomEvent} */ (event).detail;
-    // "dog -" is a query on its way; nobody wants to be told while typing.
-    if (document.activeElement === input && /[+\-*"@#:]\s*$/.test(input.value)) return;
-    notes(error);
+    const { error, stays } = /** @type {CustomEvent} */ (event).detail;
+    if (stays) return;
+    unknown = error.body.unknown_words || [];
+    shown();
+    if (state.page === "/map") notes(error); // elsewhere it stands in place of the pictures
+    else byId("notes").replaceChildren();
   });
 }

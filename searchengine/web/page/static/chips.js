@@ -19,7 +19,7 @@ export const HINT = 0.5;
 /** The type under which a term travels when it is dragged. */
 export const DRAGGED = "application/x-lexpix-term";
 
-/** What the query in `q` is made of. @type {{q: string, terms: Term[], filters: Filter[]}} */
+/** What the query in `q` is made of. @type {{q: ?string, terms: Term[], filters: Filter[]}} */
 let model = { q: "", terms: [], filters: [] };
 /** Names of pictures that were added, by the key of their term; an answer knows only their ids. */
 const labels = new Map();
@@ -32,6 +32,9 @@ export const keyOf = (term) =>
 function labelOf(term) {
   return term.text || labels.get(keyOf(term)) || (term.upload ? t("your picture") : t("picture {id}", { id: term.image_id || 0 }));
 }
+
+/** A query with the names of pictures in place of what stands for them. @param {string} q */
+export const named = (q) => q.replace(/@upload:[\w-]+|#\d+/g, (key) => labels.get(key) || (key.startsWith("@") ? t("your picture") : key));
 
 const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&")}"`;
 /** Letters and digits need no quotes; the server makes the shortest form of everything else. */
@@ -194,6 +197,11 @@ export function startChips() {
     if (found.question !== questionOf(state)) return;
     const { terms = [], filters_in_query: filters = [] } = found.answer;
     model = { q: state.q, terms, filters };
+    draw();
+  });
+  bus.addEventListener("problem", () => {
+    if (!found.problem) return;
+    model = { q: null, terms: [], filters: [] }; // of no query: a further term continues its text
     draw();
   });
   bus.addEventListener("state", () => {

@@ -3,6 +3,7 @@
 import { api, fileOf, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, copyText, el, icon, iconButton, isTyping, nameOf, size } from "./dom.js";
+import { cameraOf } from "./facets.js";
 import { focusPicture, neighbours } from "./grid.js";
 import { greatest, paint, wipe } from "./heat.js";
 import { LANGUAGE, plural, t } from "./language.js";
@@ -12,6 +13,19 @@ import { tagEditor } from "./tags.js";
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "jpg", "png", "webp", "gif", "avif", "bmp"]);
 const dialog = /** @type {HTMLDialogElement} */ (byId("detail"));
 let shown = 0;
+let held = 0; // the last one that was shown and is in the grid
+/** The pictures of a strip that one was opened from: arrows go along it. @type {number[]} */
+let line = [];
+
+/** What is before and after a picture: in the strip that it was opened from, else in the grid. @param {number} id */
+function around(id) {
+  const at = line.indexOf(id);
+  if (at >= 0) return { before: line[at - 1], after: line[at + 1] };
+  line = [];
+  const found = neighbours(id);
+  if (found.place >= 0) held = id;
+  return found;
+}
 let asking = new AbortController();
 
 const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
@@ -42,7 +56,7 @@ const awaited = (title, name) => el("section", { class: name, "aria-busy": "true
 function strip(pictures) {
   return el("ul", { class: "strip" }, pictures.map((one) => {
     const name = one.path ? nameOf(one.path) : t("picture {id}", { id: one.id });
-    const link = el("a", { href: href({ page: "/", open: one.id }), title: one.path || "", on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: one.id }, "replace"); } } },
+    const link = el("a", { href: href({ page: "/", open: one.id }), title: one.path || "", on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); line = pictures.map((other) => other.id); go({ open: one.id }); } } },
       el("img", { src: thumbOf(one.id, 160), alt: name, loading: "lazy", width: 96, height: 72, draggable: false }));
     makeDraggable(link, () => ({ image_id: one.id, label: name }));
     return el("li", {}, link);
@@ -53,7 +67,7 @@ function facts(image) {
   const rows = [];
   const row = (term, ...value) => rows.push(el("div", {}, el("dt", {}, term), el("dd", {}, ...value)));
   if (image.taken_at) row(t("Taken"), dateOf(image.taken_at));
-  if (image.camera) row(t("Camera"), image.camera);
+  if (image.camera) row(t("Camera"), cameraOf(image.camera));
   if (image.lens) row(t("Lens"), image.lens);
   if (image.lat !== null && image.lat !== undefined) row(t("Place"), `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}`);
   if (image.width) row(t("Size"), `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
@@ -64,14 +78,16 @@ function facts(image) {
 }
 
 /** The picture with what is painted over it. */
-function stage(image, id) {
+function stage(image, id, lose) {
   const first = image?.thumb ? thumbOf(id, 640) : thumbOf(id, 640);
   const picture = el("img", { class: "picture", src: first, alt: image ? image.name || nameOf(image.path) : "" });
   const canvas = el("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = el("div", { class: "frame" }, picture, canvas);
+  picture.addEventListener("error", () => { lose(); frame.classList.add("gone"); picture.replaceWith(el("p", {}, t("There is no picture to show."))); });
   if (image?.width && SHOWN_BY_BROWSERS.has((image.format || "").toLowerCase())) {
     const whole = new Image();
     whole.onload = () => { picture.src = whole.src; };
+    whole.onerror = lose;
     whole.src = fileOf(id);
   }
   if (image?.width) {
@@ -124,6 +140,7 @@ function captionOf(answer, canvas) {
     return index ? [" ", node] : [node];
   }));
   const hint = grids.length ? t("Point at a word to see where the model looked.") : "";
+  text.classList.toggle("unsure", !answer.sure);
   return [text, el("p", { class: "quiet-text" }, answer.sure ? hint : `${t("Not sure.")} ${hint}`)];
 }
 
@@ -141,7 +158,7 @@ async function show(id) {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  const { before, after } = neighbours(id);
+  const { before, after } = around(id);
   const step = (to, name, label) => iconButton(name, label, () => go({ open: to }, "replace"), { disabled: to === undefined, class: `quiet turn ${name}` });
   const panel = el("div", { class: "panel" });
   const place = el("div", { class: "stage" });
@@ -163,7 +180,16 @@ async function show(id) {
   const name = image.name || nameOf(image.path);
   head.querySelector("h2").textContent = name;
   dialog.setAttribute("aria-label", name);
-  const { frame, canvas } = stage(image, id);
+  const original = el("a", { class: "plain", href: fileOf(id), download: name }, icon("down"), el("span", {}, t("Original")));
+  const gone = el("p", { class: "problem gone", role: "status", hidden: true }, t("The file is not there any more, or has changed since it was indexed."));
+  const lose = () => {
+    gone.hidden = false;
+    original.removeAttribute("href");
+    original.setAttribute("aria-disabled", "true");
+    original.setAttribute("role", "link");
+  };
+  const { frame, canvas } = stage(image, id, lose);
+  if (image.state !== "ok") lose();
   place.prepend(frame);
   const term = { image_id: id, label: name };
   const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
@@ -171,8 +197,8 @@ async function show(id) {
   const similar = section(t("Similar pictures"), "similar"), texts = section(t("Recipes and texts"), "matching");
   panel.append(
     el("div", { class: "actions" }, like("plus", t("More like this"), HINT), like("minus", t("Less like this"), -HINT),
-      el("a", { class: "plain", href: fileOf(id), download: name }, icon("down"), el("span", {}, t("Original")))),
-    caption, why,
+      original),
+    gone, caption, why,
     el("section", { class: "tags" }, el("h3", {}, t("Tags")), tagEditor(id, image.tags)),
     el("section", { class: "facts" }, el("h3", {}, t("About")), facts(image)),
   );
@@ -197,19 +223,20 @@ export function syncDetail() {
 /** Wire the dialog. */
 export function startDetail() {
   dialog.addEventListener("close", () => {
-    const last = shown;
-    shown = 0;
+    const last = held || shown;
+    shown = held = 0;
+    line = [];
     asking.abort();
     dialog.replaceChildren();
     if (state.open) {
-      if (history.state?.deep) history.back(); // the entry before is the one without the dialog
+      if (history.state?.below) history.go(-history.state.below); // to the one without the dialog
       else go({ open: 0 }, "replace");
     }
     focusPicture(last);
   });
   dialog.addEventListener("keydown", (event) => {
     if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const { before, after } = neighbours(shown);
+    const { before, after } = around(shown);
     if (event.key === "ArrowLeft" && before !== undefined) go({ open: before }, "replace");
     else if (event.key === "ArrowRight" && after !== undefined) go({ open: after }, "replace");
     else return;

@@ -19,7 +19,7 @@ export async function searchWith(file, weight = 1) {
     addTerm({ upload, label: file.name || t("your picture") }, weight);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    toast(error.message);
+    toast(file.name ? `${file.name}: ${error.message}` : error.message);
   } finally {
     document.body.classList.remove("uploading");
   }

@@ -69,7 +69,7 @@ function cell(hit, index, width, height, left) {
     type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
     on: { click: (event) => { active = index; pick(index, event.shiftKey); } },
   });
-  const node = el("div", { class: "cell", role: "gridcell", data: { id: hit.id, index } },
+  const node = el("div", { class: width < 112 ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
     link, box,
     el("span", { class: "likes" },
       iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
@@ -224,9 +224,17 @@ function onKey(event) {
 
 /** @param {boolean} back come back to where the reader was */
 function settle(back) {
+  const part = grid.contains(document.activeElement) ? document.activeElement : null;
+  const id = Number(part?.closest(".cell")?.dataset.id) || 0;
+  const button = part?.closest(".likes") ? [...part.parentElement.children].indexOf(part) : -1;
   rebuild();
   if (!back) active = 0;
-  mark();
+  if (!part) return mark();
+  // Who has the keyboard keeps it, on the same picture if it was found again.
+  const at = found.hits.findIndex((hit) => hit.id === id);
+  moveTo(Math.max(0, at));
+  if (at >= 0 && button >= 0) grid.querySelector(`.cell[data-index="${at}"] .likes`)?.children[button]?.focus({ preventScroll: true });
+  return undefined;
 }
 
 /** Wire the grid. */

@@ -1,10 +1,10 @@
 // Starts the page, and shows what the state says: which view, which answer, which place in it.
 
-import { startBox } from "./box.js";
-import { startChips } from "./chips.js";
+import { startBox, told } from "./box.js";
+import { named, startChips } from "./chips.js";
 import { byId, count, debounce, el, icon, isTyping, toast } from "./dom.js";
 import { startDrop } from "./drop.js";
-import { startFacets } from "./facets.js";
+import { foldFacets, startFacets } from "./facets.js";
 import { startGrid } from "./grid.js";
 import { filled, plural, t } from "./language.js";
 import { found, run } from "./search.js";
@@ -32,7 +32,7 @@ async function showView() {
   const view = VIEWS[state.page] || "search";
   for (const name of Object.values(VIEWS)) byId(`view-${name}`).hidden = name !== view;
   document.body.dataset.view = view;
-  document.title = `${state.q && view === "search" ? state.q : TITLES[state.page] || "lexpix"} - lexpix`;
+  document.title = `${state.q && view === "search" ? named(state.q) : TITLES[state.page] || "lexpix"} - lexpix`;
   for (const link of document.querySelectorAll("nav [data-view]")) {
     const path = link.dataset.view;
     if (path === state.page) link.setAttribute("aria-current", "page");
@@ -58,12 +58,16 @@ function showEmpty() {
   const { answer, hits } = found, box = byId("empty"), grid = byId("grid");
   grid.hidden = !hits.length;
   box.hidden = hits.length > 0 && !answer.nothing_like_that;
+  box.classList.toggle("failed", Boolean(found.problem));
   box.classList.toggle("small", hits.length > 0);
   box.replaceChildren();
   if (box.hidden) return;
   const button = (text, run) => el("button", { type: "button", class: "main", on: { click: run } }, text);
   const filtered = Object.keys(state.filters).length > 0;
-  if (answer.nothing_like_that) {
+  if (found.problem) {
+    const { status } = found.problem;
+    box.append(...told(found.problem), status >= 400 && status < 500 ? "" : button(t("Try again"), () => run()));
+  } else if (answer.nothing_like_that) {
     box.append(el("p", { class: "big" }, t("Nothing here looks like that.")));
     box.append(hits.length ? el("p", {}, t("These are the nearest all the same.")) : button(t("Show the nearest all the same"), () => go({ unlikely: true })));
   } else if (filtered) box.append(el("p", { class: "big" }, t("No picture passes these filters.")), button(t("Clear filters"), () => go({ filters: {} })));
@@ -85,11 +89,10 @@ function onAnswer() {
   fresh = true;
 }
 
-function onProblem({ error }) {
+function onProblem({ error, stays }) {
+  if (!stays) return onAnswer();
   document.body.classList.remove("asking");
-  if (error.status === 400) return; // the box says it
-  if (error.status === 404) return void toast(error.message);
-  toast(error.message, { label: t("Try again"), run: () => run() });
+  return toast(error.message, { label: t("Try again"), run: () => run() });
 }
 
 function onState({ before, how }) {
@@ -151,8 +154,11 @@ function startLanguage() {
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
-  if (event.key === "/") byId("q").select();
+  const arrows = ["ArrowDown", "ArrowRight", "ArrowUp", "ArrowLeft"].includes(event.key);
+  if (arrows && state.page === "/" && [document.body, byId("main")].includes(document.activeElement)) bus.dispatchEvent(new CustomEvent("enter-grid"));
+  else if (event.key === "/") byId("q").select();
   else if (event.key === "?") showHelp();
+  else if (event.key === "Escape" && document.body.classList.contains("facets-open")) foldFacets();
   else if (event.key === "Escape" && selectedCount()) clearSelection();
   else if (event.key === "Escape") byId("q").focus();
   else return;
@@ -172,6 +178,11 @@ startSelection();
 document.addEventListener("click", onLink);
 addEventListener("keydown", onKey);
 addEventListener("scroll", keepPlace, { passive: true });
+document.querySelector(".skip").addEventListener("click", (event) => {
+  if (state.page !== "/" || !found.hits.length) return; // the browser goes to the main part
+  event.preventDefault();
+  bus.dispatchEvent(new CustomEvent("enter-grid"));
+});
 byId("help-button").addEventListener("click", showHelp);
 bus.addEventListener("add-folder", async () => (await later()).askFolder());
 byId("sort").addEventListener("change", () => go({ sort: byId("sort").value }));

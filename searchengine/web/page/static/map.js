@@ -34,7 +34,7 @@ function build() {
   parts = { canvas, words, name, note, near, board, pen: canvas.getContext("2d", { alpha: false }) };
   new ResizeObserver(resize).observe(board);
   bus.addEventListener("theme", () => { colours = null; ask(); });
-  bus.addEventListener("answer", () => { mark(); ask(); });
+  for (const told of ["answer", "problem"]) bus.addEventListener(told, () => { mark(); ask(); });
   bus.addEventListener("indexed", () => { if (state.page === "/map") load(); else data = null; });
   steer(canvas);
 }

@@ -26,7 +26,7 @@ function build() {
   view.replaceChildren(
     el("h1", { class: "sr" }, t("Recipes")),
     el("div", { class: "finder" },
-      el("form", { class: "fields", role: "search", "aria-label": t("Search recipes"), on: { submit: (event) => { event.preventDefault(); find(); } } },
+      el("form", { class: "fields", role: "search", "aria-label": t("Search recipes"), on: { submit: (event) => { event.preventDefault(); note(); } } },
         words, el("div", { class: "field" }, by, dish, file),
         field("with", t("With"), t("rice, lemon")), field("without", t("Without"), t("nuts"))),
       status, list),
@@ -76,7 +76,12 @@ async function find() {
     parts.status.textContent = error.message;
   }
 }
-const later = debounce(find, 200);
+/** Put what is asked into the address, which asks it. */
+function note() {
+  later.cancel();
+  go({ words: asked.q, with: asked.with, without: asked.without }, "replace");
+}
+const later = debounce(note, 200);
 
 function draw(answer) {
   parts.list.replaceChildren(...answer.hits.map((hit) => el("li", {},
@@ -146,8 +151,11 @@ let listed = null, open = -1;
 
 function follow() {
   if (state.page !== "/recipes") return;
-  if (listed !== state.dish) {
-    listed = state.dish;
+  const now = JSON.stringify([state.dish, state.words, state.with, state.without]);
+  if (listed !== now) {
+    listed = now;
+    Object.assign(asked, { q: state.words, with: state.with, without: state.without });
+    for (const input of view.querySelectorAll(".fields input[name]")) if (input !== document.activeElement) input.value = asked[input.name];
     if (state.dish) Object.assign(asked, { upload: "", thumb: "", name: "" });
     drawDish();
     find();

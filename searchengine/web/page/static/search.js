@@ -16,6 +16,7 @@ export const found = {
   /** @type {Hit[]} */ hits: [],
   /** @type {?string} */ cursor: null,
   question: "",
+  /** @type {?Problem} why there is no answer, if there is none */ problem: null,
 };
 
 /** The address of the first answer, which the browser has been fetching since before the scripts. */
@@ -24,6 +25,8 @@ let running = new AbortController();
 /** @type {?Promise<void>} */
 let loading = null;
 let generation = 0;
+
+const NOTHING = { hits: [], terms: [], filters_in_query: [], unknown_words: [], facets: {}, total: 0, next_cursor: null, took_ms: 0 };
 
 const tell = (name, detail = {}) => bus.dispatchEvent(new CustomEvent(name, { detail }));
 
@@ -54,7 +57,7 @@ export async function run({ atLeast = PAGE } = {}) {
     early = "";
     const answer = await asking;
     if (mine !== generation) return;
-    Object.assign(found, { answer, hits: answer.hits, cursor: answer.next_cursor, question: asked });
+    Object.assign(found, { answer, hits: answer.hits, cursor: answer.next_cursor, question: asked, problem: null });
     while (found.hits.length < atLeast && found.cursor) {
       const next = await api.search({ ...question(500), cursor: found.cursor }, running.signal);
       if (mine !== generation) return;
@@ -65,7 +68,10 @@ export async function run({ atLeast = PAGE } = {}) {
   } catch (error) {
     if (isAborted(error) || mine !== generation) return;
     if (!(error instanceof Problem)) throw error;
-    tell("problem", { error });
+    // What was answered before is no answer to this; only that of the same question may stay.
+    const stays = asked === found.question && found.answer && !found.problem && !(error.status >= 400 && error.status < 500);
+    if (!stays) Object.assign(found, { answer: NOTHING, hits: [], cursor: null, question: asked, problem: error });
+    tell("problem", { error, stays });
   }
 }
 

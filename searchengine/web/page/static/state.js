@@ -12,6 +12,7 @@ export const FACETS = ["folder", "year", "month", "camera", "tag", "shape", "for
  * @property {Record<string, string[]>} filters values by facet; "" stands for no value
  * @property {number} open the picture shown in the detail view, 0 for none
  * @property {number} text the text shown on the page of recipes, 0 for none
+ * @property {string} words what a recipe is looked for by @property {string} with @property {string} without
  * @property {number} dish the picture whose recipes that page shows, 0 for none
  */
 
@@ -31,6 +32,9 @@ function read() {
     filters,
     open: Number(params.get("open")) || 0,
     text: Number(params.get("text")) || 0,
+    words: params.get("words") || "",
+    with: params.get("with") || "",
+    without: params.get("without") || "",
     dish: Number(params.get("dish")) || 0,
   };
 }
@@ -50,6 +54,7 @@ export function href(patch = {}) {
   if (s.open) params.set("open", String(s.open));
   if (s.text && s.page === "/recipes") params.set("text", String(s.text));
   if (s.dish && s.page === "/recipes") params.set("dish", String(s.dish));
+  if (s.page === "/recipes") for (const name of ["words", "with", "without"]) if (s[name]) params.set(name, s[name]);
   const text = params.toString();
   return s.page + (text ? `?${text}` : "");
 }
@@ -65,8 +70,10 @@ export function go(patch, how = "push") {
   Object.assign(state, patch);
   const url = href();
   if (url !== location.pathname + location.search) {
-    // Keep what belongs to the entry (its place) if only the dialog changes on top of it.
-    history[how === "push" ? "pushState" : "replaceState"]({ scroll: scrollY, deep: how === "push" ? true : history.state?.deep }, "", url);
+    // How many entries below is the one without the dialog; 0 if there is none.
+    const below = history.state?.below || 0;
+    const deeper = !state.open ? 0 : !before.open ? 1 : below && below + 1;
+    history[how === "push" ? "pushState" : "replaceState"]({ scroll: scrollY, below: how === "push" ? deeper : state.open ? below : 0 }, "", url);
   }
   bus.dispatchEvent(new CustomEvent("state", { detail: { before, how } }));
 }
