@@ -28,8 +28,8 @@ def questions(folders: list[str]) -> list[list[str]]:
     """Return a word, a sentence, a sum and what is not there, as arguments of `search`."""
     _, images = folders
     return [
-        ["motorcycle"],
+        ["a motorcycle"],
         ["a red flower"],
         [os.path.join(images, "china.jpg"), "-", "temple", "+", "flower"],
-        ["people on a beach"],
+        ["kids playing in a pool"],
     ]
