@@ -23,7 +23,8 @@ from searchengine.models.captioner.loading import Captioners
 from searchengine.models.loading import load_configured, load_model
 from searchengine.models.translating import with_languages
 from searchengine.search.explain import Explainer
-from searchengine.search.paging import Pager, PageRequest
+from searchengine.search.pages import PageRequest
+from searchengine.search.paging import Pager
 from searchengine.search.resolve import KnownPicture, Resolver, refuse_excess
 from searchengine.search.status import ModelStatus, Status, status_of
 from searchengine.search.tags import Tags

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 
@@ -23,7 +22,8 @@ from searchengine.models.calibration import kind_of, matcher_of
 from searchengine.models.loading import names_head
 from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
-from searchengine.search.facets import Chosen, Facet, FacetCounts, Facets
+from searchengine.search.facets import Facet, FacetCounts, Facets
+from searchengine.search.pages import Page, PageRequest
 from searchengine.search.ranking import (
     Cursor,
     Ranked,
@@ -34,7 +34,7 @@ from searchengine.search.ranking import (
     with_matches,
     without_unlikely_end,
 )
-from searchengine.search.resolve import KnownPicture, Resolver, query_vector, refuse_excess
+from searchengine.search.resolve import Resolver, query_vector, refuse_excess
 from searchengine.search.status import ids_within, require_pictures
 from searchengine.search.tags import Tags
 from searchengine.types import (
@@ -43,75 +43,13 @@ from searchengine.types import (
     Hit,
     Ids,
     PathLike,
-    Picture,
     Query,
     Vector,
     VectorIndex,
 )
 
-Sort = Literal["match", "newest", "oldest"]
-
 LOOK_AHEAD = 500
 """Best matches that are looked at first where they are to be sorted by date."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """What a page of pictures is asked for by.
-
-    Attributes:
-        query: What to look for; None for all pictures.
-        chosen: Values of facets.
-        within: Only pictures at or under this path.
-        sort: By match, or by date: of pictures that are no unlikely matches, those without a date
-            last. All pictures have no match; they come the newest first.
-        unlikely: Keep the unlikely matches at the end.
-        limit: Most hits; the settings decide if None.
-        after: Where the page before ended. Where unlikely matches were left out, the next page
-            looks at them again, because a likely one may follow.
-        uploads: Pictures that stand for terms of the kind picture, by their values; the others
-            are files.
-        count: Count the values of facets among the pictures of all pages: of a ranking those that
-            are no unlikely matches, or all if these are kept.
-        explain: Split the scores.
-    """
-
-    query: Query | None = None
-    chosen: Chosen = field(default_factory=dict)
-    within: PathLike | None = None
-    sort: Sort = "match"
-    unlikely: bool = False
-    limit: int | None = None
-    after: Cursor | None = None
-    uploads: Mapping[str, KnownPicture] = field(default_factory=dict)
-    count: bool = False
-    explain: bool = False
-
-    @property
-    def needs_facets(self) -> bool:
-        """Whether it can be answered from the columns of all pictures only."""
-        return self.query is None or self.sort != "match" or self.count or any(self.chosen.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of pictures.
-
-    Attributes:
-        answer: The hits; its query is empty if there was none.
-        pictures: What is known of the hits, by id.
-        next: Where the next page begins; None if there is none.
-        total: How many pictures there are on all pages; None if nobody counted.
-        counts: The values of facets, if they were asked for.
-        shares: What each part of the query gave to the score of each hit, if that was asked for.
-    """
-
-    answer: Answer
-    pictures: Mapping[int, Picture]
-    next: Cursor | None
-    total: int | None
-    counts: Mapping[Facet, FacetCounts] | None = None
-    shares: Mapping[int, list[tuple[str, float]]] | None = None
 
 
 class Pager:

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from starlette.responses import JSONResponse
 
 from searchengine.errors import QueryError
-from searchengine.search.paging import Sort
+from searchengine.search.pages import Sort
 from searchengine.search.ranking import Cursor
 from searchengine.types import Picture, Term, UnknownWord
 from searchengine.web.live import Live

@@ -20,7 +20,7 @@ from indexer.train.backbones import Backbone
 from indexer.train.export import HALF_FROM, export_image_branch
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.model import JointModel
-from indexer.train.joint.training import save_model
+from indexer.train.joint.saving import save_model
 from searchengine.errors import ImageError, ModelError, UnknownWords
 from searchengine.language.words import FILES as WORD_FILES
 from searchengine.language.words import WordVectors

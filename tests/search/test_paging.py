@@ -17,7 +17,7 @@ from searchengine.language import query
 from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facet
-from searchengine.search.paging import Page, PageRequest, Sort
+from searchengine.search.pages import Page, PageRequest, Sort
 from searchengine.types import Picture
 from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 

@@ -17,7 +17,7 @@ from indexer.train.captioner.config import CaptionerConfig
 from indexer.train.captioner.training import train_captioner
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.model import JointModel
-from indexer.train.joint.training import save_model
+from indexer.train.joint.saving import save_model
 from searchengine.language.words import WordVectors
 from searchengine.models.joint import JointEncoder
 from tests.support.drawn_captions import COLOURS, GRID, SIZE

@@ -18,8 +18,9 @@ from indexer.cli.evaluate import evaluate
 from indexer.cli.train import train
 from searchengine.errors import ConfigError
 from searchengine.models import files
-from tests.support.drawn_captions import save_colour_model, save_pairs
-from tests.train.test_options import CONFIGS
+from tests.support.configs import CONFIGS
+from tests.support.drawn_captions import save_pairs
+from tests.support.small_models import save_colour_model
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -34,7 +34,7 @@ from indexer.train.food.model import FoodModel
 from indexer.train.food.training import compute, read_material, save_head, train_food
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.model import JointModel
-from indexer.train.joint.training import save_model
+from indexer.train.joint.saving import save_model
 from searchengine.catalog.database import open_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog

@@ -8,17 +8,7 @@ import click
 import pytest
 
 from indexer.cli.train import train
-from indexer.train.captioner.config import CaptionerConfig
-from indexer.train.food.config import FoodConfig
-from indexer.train.joint.config import JointConfig
-from indexer.train.words.config import SkipGramConfig
-
-CONFIGS = {
-    "joint": JointConfig,
-    "captioner": CaptionerConfig,
-    "food": FoodConfig,
-    "words": SkipGramConfig,
-}
+from tests.support.configs import CONFIGS
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -22,15 +22,22 @@ from PIL import Image
 from playwright import sync_api
 
 from tests.support.browser import CHROMIUM, launched
+from tests.support.page import (
+    WAIT,
+    ask,
+    cell,
+    expect,
+    expect_first,
+    id_of,
+    ids_of,
+    open_at,
+    search,
+)
 from tests.support.served import DRAWN, EVIL, PHOTOS, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
 pytest.importorskip("fastapi")
-expect = sync_api.expect
-
-WAIT = 30_000
-"""Milliseconds that a busy machine may take."""
 
 
 @pytest.fixture
@@ -55,42 +62,6 @@ def page(browser: sync_api.Browser, url: str) -> Iterator[sync_api.Page]:
     """A tab of the page; at the end, nothing may have complained or been asked of others."""
     with tab_of(browser, url) as tab:
         yield tab
-
-
-def ask(url: str, **question: Any) -> dict[str, Any]:
-    """Ask the server without the page."""
-    answer = httpx.post(f"{url}/api/v1/search", json={"limit": 500} | question, timeout=60)
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-def ids_of(answer: dict[str, Any]) -> list[int]:
-    return [hit["id"] for hit in answer["hits"]]
-
-
-def id_of(url: str, name: str) -> int:
-    """Return the library's number of a file."""
-    return int(next(h["id"] for h in ask(url)["hits"] if h["path"].endswith("/" + name)))
-
-
-def cell(page: sync_api.Page, id_: int) -> sync_api.Locator:
-    return page.locator(f'.cell[data-id="{id_}"]')
-
-
-def expect_first(page: sync_api.Page, wanted: list[int]) -> None:
-    """Wait until the grid begins with these pictures, in this order."""
-    for index, id_ in enumerate(wanted):
-        expect(page.locator(f'.cell[data-index="{index}"]')).to_have_attribute("data-id", str(id_))
-
-
-def search(page: sync_api.Page, query: str) -> None:
-    page.locator("#q").fill(query)
-    page.locator("#q").press("Enter")
-
-
-def open_at(page: sync_api.Page, url: str, address: str) -> None:
-    page.goto(url + address)
-    expect(page.locator(".cell").first).to_be_visible()
 
 
 def test_typing_searches_and_back_returns(page: sync_api.Page, url: str) -> None:

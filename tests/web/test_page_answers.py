@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
+from playwright import sync_api
 
 from tests.support.browser import launched
+from tests.support.page import WAIT, ask, expect, expect_first, ids_of, open_at, search
 from tests.support.served import tab_of
-from tests.web.test_page import ask, expect, expect_first, ids_of, open_at, search, sync_api
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=WAIT)
     with launched() as browser:
         yield browser
 
@@ -55,7 +57,7 @@ def test_a_query_that_is_on_its_way_is_said_to_be_wrong_only_in_the_end(
 
     def note(request: sync_api.Request) -> None:
         if request.url.endswith("/api/v1/search"):
-            asked.append(request.post_data_json["query"])
+            asked.append(json.loads(request.post_data or "{}")["query"])
 
     page.on("request", note)
     page.locator("#q").press("End")
@@ -86,7 +88,7 @@ def test_an_answer_that_comes_late_is_not_shown(page: sync_api.Page, url: str) -
     held: list[sync_api.Route] = []
 
     def hold(route: sync_api.Route) -> None:
-        if route.request.post_data_json.get("query") == "rocket":
+        if json.loads(route.request.post_data or "{}").get("query") == "rocket":
             held.append(route)
         else:
             route.continue_()

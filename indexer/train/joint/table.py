@@ -11,6 +11,7 @@ import numpy.typing as npt
 import snowballstemmer
 
 from indexer.readers.wordfiles import read_vectors
+from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import MissingPlugin, TrainingDataError
 from searchengine.language.words import WordVectors, tokenize
 
@@ -132,3 +133,18 @@ def _packaged() -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     words = parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
     vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
     return zip(words, vectors, strict=True)
+
+
+def without_misspelt(
+    table: WordVectors, used: npt.NDArray[np.int64], texts: Sequence[str], wordnet: WordNet | None
+) -> tuple[WordVectors, npt.NDArray[np.int64]]:
+    """Leave out what a dictionary takes for misspelt, and number the used rows anew."""
+    if wordnet is None:
+        return table, used
+    rows = sorted(range(len(table)), key=table.rank)
+    wrong = misspelt([table.word(row) for row in rows], texts, wordnet.words)
+    kept = np.array([table.word(row) not in wrong for row in range(len(table))])
+    kept[used] = True
+    rows = [row for row in rows if kept[row]]
+    fewer = WordVectors.build([table.word(row) for row in rows], table.vectors(rows))
+    return fewer, (np.cumsum(kept) - 1)[used]  # both tables are in the same order

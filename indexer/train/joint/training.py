@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from indexer.evaluation.metrics import retrieval
 from indexer.readers.pairs import Pair, read_pairs
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
-from indexer.train.export import cells, export_image_branch
+from indexer.train.joint.bags import bags_of, captions_with, groups_of, tensors_of
 from indexer.train.joint.classes import Class, read_classes
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.contrastive import Data, FinetunePhase, FrozenPhase
@@ -32,14 +32,15 @@ from indexer.train.joint.lexicon import Lexicon, build_lexicon
 from indexer.train.joint.model import JointModel
 from indexer.train.joint.naming import Naming
 from indexer.train.joint.pictured import Pictured
+from indexer.train.joint.saving import save_model
 from indexer.train.joint.start import read_weights, start_backbone, start_layers
-from indexer.train.joint.table import build_table, misspelt, read_words
+from indexer.train.joint.table import build_table, read_words, without_misspelt
 from indexer.train.loop import Metrics, Task, fit
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import ConfigError, TrainingDataError
-from searchengine.language.words import WordVectors, quantize
+from searchengine.language.words import WordVectors
 from searchengine.models import files
-from searchengine.models.joint import IMAGE_MODEL, TEXT_FILES, JointEncoder
+from searchengine.models.joint import JointEncoder
 
 Progress = Callable[[str, int, int, str], None]
 """Called with the name of a stage, what is done, what there is to do, and a remark."""
@@ -132,7 +133,7 @@ def train_joint(
     wordnet = WordNet(sources.wordnet) if sources.wordnet else None
     lexicon = _lexicon(wordnet, classes, words, work, left_out, pictured, progress)
     table = build_table(words, vectors, texts, lexicon.texts if lexicon else ())
-    bags = [_bags(table, pair.captions) for pair in pairs]
+    bags = [bags_of(table, pair.captions) for pair in pairs]
     kept = [row for row, bag in enumerate(bags) if bag]
     also = [place for place, row in enumerate(kept) if row >= own]
     pairs, bags = [pairs[row] for row in kept], [bags[row] for row in kept]
@@ -146,13 +147,13 @@ def train_joint(
         work,
         lambda done, total: progress("features", done, total, ""),
     )
-    class_bags = [_bags(table, options) for options in told]
+    class_bags = [bags_of(table, options) for options in told]
     # Every text of the lexicon has a row: the table was built with them.
     named = np.array([table.row(text) for text in lexicon.texts] if lexicon else [], dtype=np.int64)
     used = np.unique(
         np.concatenate([rows for bag in (*bags, *class_bags) for rows in bag] + [named])
     )
-    spoken = _spoken(bags[: min(also, default=len(bags))], pairs, used)
+    spoken = captions_with(bags[: min(also, default=len(bags))], pairs, used)
     naming = (
         _naming(
             lexicon, classes, left_out, table, named, used, spoken, backbone.classifier, pictured
@@ -162,10 +163,10 @@ def train_joint(
     )
     data = Data(
         pairs,
-        _rows_of(bags, used),
+        tensors_of(bags, used),
         features,
         also,
-        _groups(pairs),
+        groups_of(pairs),
         *_class_data(backbone, class_bags, used, pairs, features),
         naming,
     )
@@ -189,7 +190,7 @@ def train_joint(
         "epochs": scores,
         **sources.notes,
     }
-    save_model(out, model, backbone, *_without_misspelt(table, used, texts, wordnet), notes)
+    save_model(out, model, backbone, *without_misspelt(table, used, texts, wordnet), notes)
     return _measure(out, data)
 
 
@@ -222,21 +223,6 @@ def _word_vectors(
     return words, vectors
 
 
-def _without_misspelt(
-    table: WordVectors, used: npt.NDArray[np.int64], texts: Sequence[str], wordnet: WordNet | None
-) -> tuple[WordVectors, npt.NDArray[np.int64]]:
-    """Leave out what a dictionary takes for misspelt, and number the used rows anew."""
-    if wordnet is None:
-        return table, used
-    rows = sorted(range(len(table)), key=table.rank)
-    wrong = misspelt([table.word(row) for row in rows], texts, wordnet.words)
-    kept = np.array([table.word(row) not in wrong for row in range(len(table))])
-    kept[used] = True
-    rows = [row for row in rows if kept[row]]
-    fewer = WordVectors.build([table.word(row) for row in rows], table.vectors(rows))
-    return fewer, (np.cumsum(kept) - 1)[used]  # both tables are in the same order
-
-
 def _pictured(
     photographs: Sequence[Pair], backbone: Backbone, work: Path, progress: Progress
 ) -> Pictured:
@@ -250,12 +236,6 @@ def _pictured(
     )
     names = [photograph.captions for photograph in photographs]
     return Pictured.of(names, features[:, 0].astype(np.float32))
-
-
-def _groups(pairs: Sequence[Pair]) -> list[int]:
-    """Number the pictures so that those with the very same captions share a number."""
-    numbers: dict[tuple[str, ...], int] = {}
-    return [numbers.setdefault(pair.captions, row) for row, pair in enumerate(pairs)]
 
 
 def _noted(value: object) -> str:
@@ -310,38 +290,13 @@ def _naming(
     pictured: Pictured,
 ) -> Naming:
     rows = np.searchsorted(used, named)
-    first = [_bags(table, [each.name])[:1] for each in classes]
+    first = [bags_of(table, [each.name])[:1] for each in classes]
     bags = [
         torch.from_numpy(np.searchsorted(used, bag[0])) if bag else torch.empty(0, dtype=torch.long)
         for bag in first
     ]
     known = [number for number in range(len(classes)) if number not in left_out]
     return Naming(lexicon, rows, spoken, classifier, bags, known, pictured.rows)
-
-
-def _spoken(
-    bags: Sequence[Sequence[Any]], pairs: Sequence[Pair], used: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return how many captions of training pictures have each vocabulary row.
-
-    Captions of further sources do not count: a drawing of a fish says little of photos of fish.
-    """
-    said = [
-        np.unique(rows)
-        for pair, bag in zip(pairs, bags, strict=False)
-        if pair.split == "train"
-        for rows in bag
-    ]
-    return np.bincount(np.searchsorted(used, np.concatenate(said)), minlength=len(used))
-
-
-def _bags(table: WordVectors, texts: Sequence[str]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
-    found = (table.find(text)[0] for text in texts)
-    return [np.array(rows, dtype=np.int64) for rows in found if rows]
-
-
-def _rows_of(bags: Sequence[Sequence[Any]], used: Any) -> list[list[Tensor]]:
-    return [[torch.from_numpy(np.searchsorted(used, rows)) for rows in bag] for bag in bags]
 
 
 def _require_classes(backbone: Backbone, count: int, sources: Sources) -> None:
@@ -366,7 +321,7 @@ def _class_data(
     train = [row for row, pair in enumerate(pairs) if pair.split == "train"]
     means, spread = pseudo_pictures(backbone.classifier, features[train, 0])
     named = [row for row, bag in enumerate(class_bags) if bag]
-    return _rows_of([class_bags[row] for row in named], used), means[named], spread
+    return tensors_of([class_bags[row] for row in named], used), means[named], spread
 
 
 def _train(
@@ -418,55 +373,6 @@ def _digest(path: Path | None) -> str:
             with file.open("rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
-
-
-def save_model(
-    out: Path,
-    model: JointModel,
-    backbone: Backbone,
-    table: WordVectors,
-    used: Any,
-    notes: Mapping[str, Any],
-) -> None:
-    """Write a model folder.
-
-    Args:
-        out: The folder; a model that is there is replaced.
-        model: The linear layers; row i of its residuals belongs to row `used[i]` of the table.
-        backbone: The CNN as trained.
-        table: Word vectors.
-        used: Rows of the table, rising, shape (vocabulary,).
-        notes: See `ModelConfig`.
-    """
-    rows, columns = cells(dataclasses.replace(backbone, features=backbone.features.cpu()))
-    config = files.ModelConfig(
-        kind="joint",
-        name=out.name,
-        dim=model.config.dim,
-        image={
-            "size": backbone.size,
-            "resize": "squash",
-            "interpolation": "bicubic",
-            "cells": [rows, columns],
-        },
-        text={"words": len(table), "tokens": "searchengine.language.words.tokenize"},
-        notes=notes,
-    )
-
-    def write(folder: Path) -> None:
-        head = nn.Linear(model.head.in_features, model.head.out_features)
-        head.load_state_dict(model.head.state_dict())
-        export_image_branch(backbone, head, folder / IMAGE_MODEL, half=True)
-        table.save(folder)
-        residual = model.residual.weight.detach().numpy()
-        trained = np.flatnonzero(np.abs(residual).max(axis=1) > 0)
-        codes, scales = quantize(residual[trained])
-        projection = np.ascontiguousarray(model.projection.weight.detach().numpy().T)
-        arrays = (projection, used[trained].astype(np.uint32), codes, scales)
-        for name, array in zip(TEXT_FILES, arrays, strict=True):
-            np.save(folder / name, array, allow_pickle=False)
-
-    files.save(out, config, write)
 
 
 def _measure(out: Path, data: Data) -> dict[str, dict[str, float]]:

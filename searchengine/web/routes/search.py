@@ -12,7 +12,7 @@ from searchengine.errors import QueryError
 from searchengine.language import query as grammar
 from searchengine.search.answers import hit_entry, translated_entries
 from searchengine.search.facets import Count, Facet, FacetCounts
-from searchengine.search.paging import Page, PageRequest
+from searchengine.search.pages import Page, PageRequest
 from searchengine.types import Filter, Term
 from searchengine.types import Query as ParsedQuery
 from searchengine.web import answers, schemas

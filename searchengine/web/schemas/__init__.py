@@ -1,0 +1,8 @@
+"""What requests and answers of the REST API look like, as pydantic models.
+
+Imports `search`. Begin with `requests`, which check what comes in; `answers` describe what goes
+out. Import all of them from here.
+"""
+
+from searchengine.web.schemas.answers import *  # noqa: F403
+from searchengine.web.schemas.requests import *  # noqa: F403
