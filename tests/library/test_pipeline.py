@@ -781,7 +781,6 @@ def test_what_was_written_before_ctrl_c_stays(library: Library) -> None:
 CRASH = """
     import os, sys
     from pathlib import Path
-from typing import Any
     from indexer.executors import Threads
     from indexer.library.pipeline import index_images
     from searchengine.catalog.store import Catalog

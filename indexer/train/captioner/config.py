@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from indexer.train.ranges import Count, Part, Positive, Share, Weight
-from searchengine.models.captioner.captioner import LONGEST
-from searchengine.models.captioner.words import Level
+from searchengine.models.captioner.words import LONGEST, Level
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 KIND = "captioner"
 WEIGHTS, WORDS = "decoder.npz", "vocabulary.json"
-LONGEST = 24
-"""Most words of a caption; 99.7 % of those of Flickr8k have fewer."""
 BEAM = 3
 BATCH = 32
 """Pictures that are decoded together."""

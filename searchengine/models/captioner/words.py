@@ -17,6 +17,8 @@ MARKS = ("<end>", "<start>", "<unknown>")
 """What stands for the numbers above; no text has these, because they are no words."""
 
 Level = Literal["words", "characters"]
+LONGEST = 24
+"""Most words of a caption; 99.7 % of those of Flickr8k have fewer."""
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-'][a-z0-9]+)*")
 

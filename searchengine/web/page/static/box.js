@@ -173,9 +173,9 @@ export function startBox() {
     event.preventDefault();
     if (chosen >= 0) return accept(chosen);
     close();
-    typedAt = 0;
     if (state.page === "/recipes") go({ page: "/", q: input.value });
-    return ask("push");
+    ask("push");
+    typedAt = 0; // what is typed next is another question, however soon
   });
   byId("clear").addEventListener("click", () => {
     input.value = "";
