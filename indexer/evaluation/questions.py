@@ -244,11 +244,6 @@ class Writer:
                 f"a calibration needs {TOP} at least, and far more to be of use"
             )
 
-    @property
-    def concept_vectors(self) -> Vectors:
-        """The queries by words, shape (concepts, dim)."""
-        return np.stack(list(self._vectors.values()))
-
     def words(self) -> list[Question]:
         """Return a question per concept that captions can judge."""
         return [

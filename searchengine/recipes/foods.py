@@ -45,11 +45,6 @@ def matches(names: Iterable[str], wanted: str, *, wary: bool = False) -> bool:
     return _load().matches(names, wanted, wary)
 
 
-def is_food(name: str) -> bool:
-    """Return whether a name is known; of others nothing but their own words can be found."""
-    return to_singular(name) in _load()
-
-
 class Foods:
     """The foods of a file."""
 
@@ -71,9 +66,6 @@ class Foods:
                 self._by_name[name] = known if number in known else (*known, number)
         self._above: dict[int, frozenset[int]] = {}
         self.named = lru_cache(maxsize=100_000)(self._named)
-
-    def __contains__(self, folded: str) -> bool:
-        return folded in self._by_name
 
     def matches(self, names: Iterable[str], wanted: str, wary: bool) -> bool:
         """Do what the function of this module says."""

@@ -60,10 +60,6 @@ class Filter:
     kind: FilterKind = "tag"
 
 
-TagFilter = Filter
-"""What filters were called when there were none but tags."""
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """A weighted sum of terms among the pictures that pass all filters; one of either at least."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from searchengine.errors import QuerySyntaxError
 from searchengine.language.singular import to_singular
-from searchengine.recipes.foods import FILE, is_food, matches
+from searchengine.recipes.foods import FILE, matches
 
 # Name of an ingredient, wanted food, whether --with takes it, whether --without leaves it out.
 PAIRS = [
@@ -211,12 +211,6 @@ def test_case_and_spacing_do_not_count(text: str) -> None:
     assert to_singular(text.lower().replace("-", " ")) == to_singular(
         text.lower().replace("-", "  ")
     )
-
-
-def test_food_is_known_by_its_names_in_singular_and_plural() -> None:
-    assert is_food("nuts")
-    assert is_food("Aubergines")
-    assert not is_food("bicycle")
 
 
 def test_unknown_food_is_found_by_its_words_alone() -> None:
