@@ -75,7 +75,7 @@ def index_images(
     tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
     volumes.record()
     for path in absent:
-        tally.tell(Failure(path, _NOT_MOUNTED))
+        tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()
 
 

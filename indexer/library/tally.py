@@ -43,9 +43,9 @@ class Tally:
     def fail(self, failure: Failure) -> None:
         """Count a failure and pass it on."""
         self.counts["failed"] += 1
-        self.tell(failure)
+        self.notify(failure)
 
-    def tell(self, failure: Failure) -> None:
+    def notify(self, failure: Failure) -> None:
         """Pass on what is no failure of a file, such as a volume that is not there."""
         if self.on_failure is not None:
             self.on_failure(failure)

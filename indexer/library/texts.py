@@ -73,17 +73,17 @@ def add_texts(
     """
     with open(path, "rb"):  # a file that is not there is no file without texts
         size = max(os.path.getsize(path), 1)
-    run = _Run(path, texts, on_failure)
-    found = run.checked(read_documents(Path(path), kind))
+    importing = _Import(path, texts, on_failure)
+    found = importing.checked(read_documents(Path(path), kind))
     done = read = 0
     while batch := list(islice(found, BATCH)):
-        run.take(batch)
+        importing.take(batch)
         done += len(batch)
         # Only the reader knows how far it is, so the texts to come are taken to be as long.
         read += sum(len(line) for one in batch for field in one.fields.values() for line in field)
         progress("adding texts", done, max(done, round(done * size / max(read, 1))))
-    run.finish(prune)
-    return TextReport(**run.counts)
+    importing.finish(prune)
+    return TextReport(**importing.counts)
 
 
 def files_of(path: str) -> list[str]:
@@ -112,7 +112,7 @@ def exported(texts: Iterable[StoredText]) -> Iterator[str]:
         yield json.dumps(entry)
 
 
-class _Run:
+class _Import:
     """What was counted, and which keys the file has."""
 
     def __init__(self, path: str, texts: Texts, on_failure: Callable[[Failure], None]) -> None:

@@ -50,9 +50,9 @@ def thumbs_of(request: Request) -> Thumbs:
     return thumbs
 
 
-TheLibrary = Annotated[Live, Depends(live_of)]
-TheUploads = Annotated[Uploads, Depends(uploads_of)]
-TheThumbs = Annotated[Thumbs, Depends(thumbs_of)]
+LiveDep = Annotated[Live, Depends(live_of)]
+UploadsDep = Annotated[Uploads, Depends(uploads_of)]
+ThumbsDep = Annotated[Thumbs, Depends(thumbs_of)]
 
 
 def thumb_url(picture: Picture) -> str:

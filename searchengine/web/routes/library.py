@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 from searchengine.errors import ChangedFile, ImageError, UnknownPicture
 from searchengine.types import Picture
 from searchengine.web import schemas
-from searchengine.web.answers import AsciiJSON, TheLibrary
+from searchengine.web.answers import AsciiJSON, LiveDep
 from searchengine.web.safety.access import is_local
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -42,7 +42,7 @@ COLUMNS = (
 
 
 @router.get("/status", response_model=schemas.StatusAnswer)
-def status(live: TheLibrary, request: Request) -> Response:
+def status(live: LiveDep, request: Request) -> Response:
     """Describe the library."""
     with live.reading() as view:
         found = view.engine.status()
@@ -56,7 +56,7 @@ def status(live: TheLibrary, request: Request) -> Response:
 
 
 @router.post("/exports", response_class=Response)
-def export(asked: schemas.ExportRequest, live: TheLibrary) -> Response:
+def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
     """Return pictures as a list in JSON or CSV, or their files in a zip."""
     ids = list(dict.fromkeys(asked.ids))
     with live.reading() as view:

@@ -17,7 +17,7 @@ from searchengine.search.duplicates import copies, near_duplicates
 from searchengine.search.engine import Engine
 from searchengine.types import Tag, Vector
 from searchengine.web import answers, schemas
-from searchengine.web.answers import API, AsciiJSON, TheLibrary, TheThumbs, TheUploads
+from searchengine.web.answers import API, AsciiJSON, LiveDep, ThumbsDep, UploadsDep
 from searchengine.web.media.originals import OpenFile
 from searchengine.web.routes.search import search
 
@@ -43,7 +43,7 @@ ASK_AGAIN = "private, no-cache"
 
 
 @router.get("/{id}", response_model=schemas.ImageAnswer)
-def image(id: PictureId, live: TheLibrary) -> Response:
+def image(id: PictureId, live: LiveDep) -> Response:
     """Return all that is known of a picture."""
     with live.reading() as view:
         engine = view.engine
@@ -79,7 +79,7 @@ def image(id: PictureId, live: TheLibrary) -> Response:
 
 
 @router.get("/{id}/file", response_class=Response)
-def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
+def file(id: PictureId, live: LiveDep, request: Request) -> Response:
     """Return the file of a picture as it was indexed; a range of its bytes may be asked for."""
     picture = live.engine.picture(id)
     try:
@@ -107,8 +107,8 @@ def file(id: PictureId, live: TheLibrary, request: Request) -> Response:
 @router.get("/{id}/thumb", response_class=Response)
 def thumb(
     id: PictureId,
-    live: TheLibrary,
-    thumbs: TheThumbs,
+    live: LiveDep,
+    thumbs: ThumbsDep,
     request: Request,
     size: Literal["160", "320", "640"] = "320",
     v: Annotated[str | None, Query(max_length=64)] = None,
@@ -132,8 +132,8 @@ def thumb(
 @router.get("/{id}/similar", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
 def similar(
     id: PictureId,
-    live: TheLibrary,
-    uploads: TheUploads,
+    live: LiveDep,
+    uploads: UploadsDep,
     limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     unlikely: bool = False,
@@ -147,8 +147,8 @@ def similar(
 @router.get("/{id}/explain", response_model=schemas.ExplainAnswer)
 def explain(
     id: PictureId,
-    live: TheLibrary,
-    uploads: TheUploads,
+    live: LiveDep,
+    uploads: UploadsDep,
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)],
 ) -> Response:
     """Split the score of a picture exactly into the words of a query and its own places."""
@@ -175,7 +175,7 @@ def explain(
 
 
 @router.get("/{id}/caption", response_model=schemas.CaptionAnswer)
-def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
+def caption(id: PictureId, live: LiveDep, uploads: UploadsDep) -> Response:
     """Return a sentence about a picture, with where each of its words looks.
 
     A sentence that is stored comes without words if there is no captioner now.
@@ -216,7 +216,7 @@ def caption(id: PictureId, live: TheLibrary, uploads: TheUploads) -> Response:
 
 
 @router.put("/{id}/tags", response_model=schemas.TagsAnswer)
-def put_tags(id: PictureId, said: schemas.TagsRequest, live: TheLibrary) -> Response:
+def put_tags(id: PictureId, said: schemas.TagsRequest, live: LiveDep) -> Response:
     """Take the user's word on the tags of a picture."""
     engine = live.engine
     engine.picture(id)  # there is one

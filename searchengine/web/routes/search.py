@@ -16,7 +16,7 @@ from searchengine.search.pages import Page, PageRequest
 from searchengine.types import Filter, Term
 from searchengine.types import Query as ParsedQuery
 from searchengine.web import answers, schemas
-from searchengine.web.answers import AsciiJSON, TheLibrary, TheUploads
+from searchengine.web.answers import AsciiJSON, LiveDep, UploadsDep
 from searchengine.web.media.uploads import MAX_BYTES, PREFIX, Uploads, too_large
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -54,7 +54,7 @@ def ids_named(query: ParsedQuery | None) -> list[int]:
 
 
 @router.post("/search", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
-def search(request: schemas.SearchRequest, live: TheLibrary, uploads: TheUploads) -> Response:
+def search(request: schemas.SearchRequest, live: LiveDep, uploads: UploadsDep) -> Response:
     """Find pictures by a query or its terms, and by facets; without a query list all of them."""
     asked = replace(
         _page_request(request, uploads),
@@ -80,7 +80,7 @@ def search(request: schemas.SearchRequest, live: TheLibrary, uploads: TheUploads
 
 @router.get("/search", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
 def search_by_address(
-    address: Annotated[schemas.SearchAddress, Query()], live: TheLibrary, uploads: TheUploads
+    address: Annotated[schemas.SearchParams, Query()], live: LiveDep, uploads: UploadsDep
 ) -> Response:
     """Find pictures as `POST /search` does, for people who type addresses."""
     request = schemas.SearchRequest.model_validate(address.question())
@@ -88,7 +88,7 @@ def search_by_address(
 
 
 @router.post("/facets", response_model=schemas.FacetsOut, response_model_exclude_unset=True)
-def facets(request: schemas.FacetsRequest, live: TheLibrary, uploads: TheUploads) -> Response:
+def facets(request: schemas.FacetsRequest, live: LiveDep, uploads: UploadsDep) -> Response:
     """Count the values of the facets among the pictures that `/search` finds."""
     asked = _page_request(request, uploads)
     with live.reading() as view:
@@ -98,7 +98,7 @@ def facets(request: schemas.FacetsRequest, live: TheLibrary, uploads: TheUploads
 
 @router.get("/facets", response_model=schemas.FacetsOut, response_model_exclude_unset=True)
 def facets_by_address(
-    address: Annotated[schemas.FacetsAddress, Query()], live: TheLibrary, uploads: TheUploads
+    address: Annotated[schemas.FacetsParams, Query()], live: LiveDep, uploads: UploadsDep
 ) -> Response:
     """Count as `POST /facets` does; without a query among all pictures."""
     request = schemas.FacetsRequest.model_validate(address.question())
@@ -107,8 +107,8 @@ def facets_by_address(
 
 @router.get("/parse", response_model=schemas.ParseAnswer, response_model_exclude_unset=True)
 def parse_query(
-    live: TheLibrary,
-    uploads: TheUploads,
+    live: LiveDep,
+    uploads: UploadsDep,
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)],
 ) -> Response:
     """Read a query without answering it."""
@@ -130,7 +130,7 @@ def parse_query(
 
 
 @router.post("/uploads", response_model=schemas.UploadAnswer)
-def upload(file: UploadFile, live: TheLibrary, uploads: TheUploads) -> Response:
+def upload(file: UploadFile, live: LiveDep, uploads: UploadsDep) -> Response:
     """Take in a picture for queries; it is kept in memory, for a while."""
     data = file.file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
@@ -147,7 +147,7 @@ def upload(file: UploadFile, live: TheLibrary, uploads: TheUploads) -> Response:
 
 
 @router.get("/uploads/{token}/thumb", response_class=Response)
-def upload_thumb(token: str, uploads: TheUploads) -> Response:
+def upload_thumb(token: str, uploads: UploadsDep) -> Response:
     """Return the thumbnail of an upload."""
     headers = {"Cache-Control": "private, max-age=3600, immutable"}
     return Response(uploads.get(token).thumb, media_type="image/jpeg", headers=headers)

@@ -16,7 +16,7 @@ from searchengine.search.answers import hit_entry, translated_entries
 from searchengine.search.texts import title_of
 from searchengine.types import TextAnswer
 from searchengine.web import answers, schemas
-from searchengine.web.answers import AsciiJSON, TheLibrary, TheUploads
+from searchengine.web.answers import AsciiJSON, LiveDep, UploadsDep
 from searchengine.web.routes.pictures import PictureId
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -28,7 +28,7 @@ Foods = Annotated[list[Annotated[str, Query(max_length=200)]], Query(max_length=
 
 @router.get("/texts", response_model=schemas.TextsAnswer)
 def texts(
-    live: TheLibrary,
+    live: LiveDep,
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)] = "",
     kind: Kind | None = None,
     limit: Limit = 20,
@@ -43,7 +43,7 @@ def texts(
 
 
 @router.get("/texts/{id}", response_model=schemas.TextOut)
-def text(id: TextId, live: TheLibrary) -> Response:
+def text(id: TextId, live: LiveDep) -> Response:
     """Return a text as it was added."""
     with live.texts() as found:
         one = found.get(id)
@@ -64,7 +64,7 @@ def text(id: TextId, live: TheLibrary) -> Response:
 
 @router.get("/texts/{id}/pictures", response_model=schemas.PicturesOfText)
 def pictures_of_text(
-    id: TextId, live: TheLibrary, limit: Limit = 60, unlikely: bool = False
+    id: TextId, live: LiveDep, limit: Limit = 60, unlikely: bool = False
 ) -> Response:
     """Find pictures that show what a text tells of; to a recipe, what shows no food is unlikely."""
     with live.reading() as view, live.texts():
@@ -84,7 +84,7 @@ def pictures_of_text(
 
 @router.get("/images/{id}/texts", response_model=schemas.TextsAnswer)
 def texts_of_picture(
-    id: PictureId, live: TheLibrary, kind: Kind | None = None, limit: Limit = 20
+    id: PictureId, live: LiveDep, kind: Kind | None = None, limit: Limit = 20
 ) -> Response:
     """Find the texts nearest to a picture; a library without texts has none."""
     picture = live.engine.picture(id)
@@ -97,8 +97,8 @@ def texts_of_picture(
 
 @router.get("/recipes", response_model=schemas.TextsAnswer)
 def recipes(
-    live: TheLibrary,
-    uploads: TheUploads,
+    live: LiveDep,
+    uploads: UploadsDep,
     image_id: Annotated[int | None, Query(ge=1, le=schemas.MAX_ID)] = None,
     upload: Annotated[str | None, Query(max_length=100)] = None,
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)] = "",

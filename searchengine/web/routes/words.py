@@ -14,7 +14,7 @@ from searchengine.language.words import WordVectors
 from searchengine.types import Encoder, Filter
 from searchengine.types import Query as Asked
 from searchengine.web import schemas
-from searchengine.web.answers import AsciiJSON, TheLibrary
+from searchengine.web.answers import AsciiJSON, LiveDep
 from searchengine.web.live import Live, View
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -28,15 +28,13 @@ _LAST = re.compile(r'(?:(tag):"?([^"]*+)|(?<!\S)(\S*+))\Z')
 
 
 @router.get("/words/near", response_model=list[schemas.WordOut])
-def near(live: TheLibrary, word: Annotated[str, Query(max_length=200)], k: Count = 10) -> Response:
+def near(live: LiveDep, word: Annotated[str, Query(max_length=200)], k: Count = 10) -> Response:
     """Find the words most like a word or phrase."""
     return _scores(_neighbours(live).near(word, k))
 
 
 @router.get("/words/analogy", response_model=list[schemas.WordOut])
-def analogy(
-    live: TheLibrary, words: Annotated[str, Query(max_length=600)], k: Count = 10
-) -> Response:
+def analogy(live: LiveDep, words: Annotated[str, Query(max_length=600)], k: Count = 10) -> Response:
     """Find what is to the third word as the second is to the first: `man,king,woman`."""
     asked = [one.strip() for one in words.split(",")]
     if len(asked) != 3 or not all(asked):
@@ -46,7 +44,7 @@ def analogy(
 
 
 @router.get("/suggest", response_model=schemas.Suggestions, response_model_exclude_unset=True)
-def suggest(live: TheLibrary, q: Annotated[str, Query(max_length=schemas.MAX_QUERY)]) -> Response:
+def suggest(live: LiveDep, q: Annotated[str, Query(max_length=schemas.MAX_QUERY)]) -> Response:
     """Say how the word at the end of a query may go on: as a tag, a word or a folder."""
     last = _LAST.search(q)
     assert last is not None, "it matches nothing as well"

@@ -152,7 +152,7 @@ class FacetsRequest(Question):
     tag_prefix: TagPrefix = ""
 
 
-class AskedByAddress(Filters):
+class QueryParams(Filters):
     """A `Question` as an address has it: an empty value of a facet stands for null."""
 
     q: Annotated[str, Field(max_length=MAX_QUERY)] = ""
@@ -175,11 +175,11 @@ class AskedByAddress(Filters):
         return others | {"query": self.q, "filters": self.model_dump(include=_FACETS)}
 
 
-class SearchAddress(AskedByAddress, Paging):
+class SearchParams(QueryParams, Paging):
     """A `SearchRequest` as an address has it."""
 
 
-class FacetsAddress(AskedByAddress):
+class FacetsParams(QueryParams):
     """A `FacetsRequest` as an address has it."""
 
     tag_prefix: TagPrefix = ""
