@@ -126,7 +126,8 @@ def build_lexicon(
         TrainingDataError: WordNet does not know the synset of a class.
     """
     named = _Named(classes, wordnet, left_out)
-    others = _Others(wordnet, words, named, pictured.names) if wordnet and sentences else None
+    usage = _Usage(wordnet) if wordnet else None
+    others = _Others(usage, words, named, pictured.names) if usage and sentences else None
     meanings = [*named.rows, *(others.meanings if others else [])]
     place = {meaning: number for number, meaning in enumerate(meanings)}
     mixing = np.zeros((len(meanings), len(classes) + len(pictured.names)), dtype=np.float32)
@@ -145,7 +146,6 @@ def build_lexicon(
         )
         mixing[start:, named.known] = mixed[:, : len(known)]
         mixing[start:, len(classes) :] = mixed[:, len(known) :]
-    usage = _Usage(wordnet) if wordnet else None
 
     def is_thing(meaning: str) -> bool:
         return wordnet is None or meaning in named.rows or meaning in wordnet.synsets
@@ -238,49 +238,46 @@ class _Others:
 
     def __init__(
         self,
-        wordnet: WordNet,
+        usage: _Usage,
         words: Sequence[str],
         named: _Named,
         pictured: Collection[str],
     ) -> None:
-        self._wordnet = wordnet
-        usage = _Usage(wordnet)
-        self._usage = usage
+        self._wordnet, self._usage, self._named = usage.wordnet, usage, named
         shown = {_plain(name) for name in pictured}
         self.texts: dict[str, list[str]] = {}
         ranks = {word: rank for rank, word in enumerate(words)}
         phrases: list[tuple[int, str]] = []
-        for lemma, offsets in wordnet.senses.items():
+        for lemma, offsets in self._wordnet.senses.items():
             text = _plain(lemma)
-            seen = [offset for offset in offsets if offset in wordnet.synsets]
+            seen = [offset for offset in offsets if offset in self._wordnet.synsets]
             if not text:
                 continue
             parts = text.split()
-            if not seen:
-                if text in shown or (len(parts) == 1 and ranks.get(text, FREQUENT) < WIDELY_KNOWN):
-                    self._place(text, usage, named)
-                continue
-            is_frequent = len(parts) == 1 and ranks.get(text, FREQUENT) < FREQUENT
-            if is_frequent or (len(parts) > 1 and text in shown):
-                self._place(text, usage, named)
-            elif len(parts) > 1 and seen[0] == offsets[0] and text not in named.texts:
+            rarest = FREQUENT if seen else WIDELY_KNOWN
+            is_frequent = len(parts) == 1 and ranks.get(text, FREQUENT) < rarest
+            if is_frequent or (text in shown and (len(parts) > 1 or not seen)):
+                self._place(text)
+            elif seen[:1] == [offsets[0]] and len(parts) > 1 and text not in named.texts:
                 phrases.append((max(ranks.get(part, COMMON) for part in parts), text))
         common = [text for rank, text in sorted(phrases) if rank < COMMON]
         for text in list(dict.fromkeys(common))[:PHRASES]:
-            self._place(text, usage, named)
+            self._place(text)
         for text in [*self.texts, *named.texts]:
-            for plural in _plurals(text, wordnet):
+            for plural in _plurals(text, self._wordnet):
                 if plural in ranks and plural not in self.texts and plural not in named.texts:
                     self.texts[plural] = self.texts.get(text) or named.texts[text]
         every = dict.fromkeys(m for meanings in self.texts.values() for m in meanings)
         self.meanings = [meaning for meaning in every if meaning not in named.rows]
 
-    def _place(self, text: str, usage: _Usage, named: _Named) -> None:
-        shares = usage.shares(text)
-        seen = {m: s for m, s in shares.items() if m in self._wordnet.synsets or m in named.rows}
+    def _place(self, text: str) -> None:
+        shares = self._usage.shares(text)
+        seen = {
+            m: s for m, s in shares.items() if m in self._wordnet.synsets or m in self._named.rows
+        }
         if sum(seen.values()) < USUAL:
             seen = dict([max(shares.items(), key=itemgetter(1))])  # no thing: what it mostly is
-        if text in named.texts or usage.is_noun(text):
+        if text in self._named.texts or self._usage.is_noun(text):
             self.texts[text] = [m for m, share in seen.items() if share >= _RARE_SENSE]
 
     def described(self, name: str) -> str:
@@ -314,7 +311,7 @@ class _Usage:
     """How often people mean a sense by a noun. Verbs do not count: nobody looks for "to bear"."""
 
     def __init__(self, wordnet: WordNet) -> None:
-        self._wordnet = wordnet
+        self.wordnet = wordnet
         self._total = Counter(wordnet.uses)
         self._lemmas: Mapping[str, str] = {_plain(lemma): lemma for lemma in wordnet.senses}
 
@@ -323,9 +320,9 @@ class _Usage:
         lemma = self._lemmas.get(text)
         if lemma is None:
             return {}
-        offsets = self._wordnet.senses[lemma]
+        offsets = self.wordnet.senses[lemma]
         counts = [
-            self._wordnet.counts.get((lemma, str(number)), 0)
+            self.wordnet.counts.get((lemma, str(number)), 0)
             for number in range(1, 1 + len(offsets))
         ]
         # Senses that were never met are rarer the later they come (Zipf).
@@ -339,8 +336,8 @@ class _Usage:
     def is_noun(self, text: str) -> bool:
         """Return whether people use a text as a noun at all often ("bear"; hardly "run")."""
         lemma = self._lemmas[text]
-        places = range(1, 1 + len(self._wordnet.senses[lemma]))
-        met = sum(self._wordnet.counts.get((lemma, str(number)), 0) for number in places)
+        places = range(1, 1 + len(self.wordnet.senses[lemma]))
+        met = sum(self.wordnet.counts.get((lemma, str(number)), 0) for number in places)
         return met >= USUAL * self._total[lemma]
 
 
