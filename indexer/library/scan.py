@@ -22,10 +22,10 @@ class Volume:
     device: int
 
 
-Found: TypeAlias = FileStat | Failure | Volume
+ScanEntry: TypeAlias = FileStat | Failure | Volume
 
 
-def scan(root: str) -> Iterator[Found]:
+def scan(root: str) -> Iterator[ScanEntry]:
     """Yield every picture file at or under a folder, each folder's files before its subfolders'.
 
     Names are sorted; memory holds one folder's names at a time. Hidden entries and

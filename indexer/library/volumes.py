@@ -32,7 +32,7 @@ class Volumes:
         self._root = root
         roots = {one.path: one.device for one in catalog.roots() if one.device is not None}
         self._recorded = _read(catalog, _META) | roots
-        self._found: dict[str, int] = {}
+        self._devices: dict[str, int] = {}
         self._device = _device(root)
         changed = [
             path
@@ -56,9 +56,9 @@ class Volumes:
         device = self._recorded[self._root] if changed else self._device
         return self._catalog.begin_scan(self._root, device)
 
-    def found(self, volume: Volume) -> None:
+    def entered(self, volume: Volume) -> None:
         """Note a volume that the scan entered."""
-        self._found[volume.path] = volume.device
+        self._devices[volume.path] = volume.device
 
     def unchanged(self, picture: Picture) -> None:
         """Note that a known picture is where it was and as it was."""
@@ -72,7 +72,7 @@ class Volumes:
         They were others from the start, and not even half of their pictures were found; or they
         were unmounted while the scan was running.
         """
-        lost = [path for path, device in self._found.items() if _device(path) != device]
+        lost = [path for path, device in self._devices.items() if _device(path) != device]
         return sorted({*self._others(), *lost})
 
     def mounted(self, path: str) -> bool:
@@ -96,7 +96,7 @@ class Volumes:
             for path, device in before.items()
             if path in others or not is_under(path, self._root)
         }
-        for path, device in self._found.items():
+        for path, device in self._devices.items():
             if path != self._root and path not in others:
                 mounts[path] = device
         if mounts != before:
