@@ -109,12 +109,12 @@ def evaluate_own(
 
     settings = load_settings({"library": library, "model": model})
     try:
-        asked = queries.read_text(encoding="utf-8").splitlines() if queries else []
+        texts = queries.read_text(encoding="utf-8").splitlines() if queries else []
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
         raise ConfigError(f"{queries}: cannot be read ({error})") from error
     with Engine.open(settings) as engine:
         scores = evaluate_library(
-            engine.catalog, engine.encoder, engine.index, queries=asked, sample=sample
+            engine.catalog, engine.encoder, engine.index, queries=texts, sample=sample
         )
     if as_json:
         print_json(entries_of(scores))

@@ -147,10 +147,10 @@ def warn_of_synsets(without: int, unknown: Sequence[str]) -> None:
     if without:
         click.echo(f"lexpix: pictures without a synset, no hypernym is theirs: {without}", err=True)
     if unknown:
-        shown = printable(", ".join(unknown))
+        listing = printable(", ".join(unknown))
         click.echo(
             "lexpix: synsets that are not in WordNet, no hypernym is theirs:"
-            f" {len(unknown)} ({shown})",
+            f" {len(unknown)} ({listing})",
             err=True,
         )
 

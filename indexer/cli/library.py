@@ -51,9 +51,9 @@ def index(
     started = time.monotonic()
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
-        wanted = roots or _known(engine)
-        report = _index(engine, wanted, refused.append, allow_empty)
-    if len(refused) < len(wanted):
+        roots = roots or _known(engine)
+        report = _index(engine, roots, refused.append, allow_empty)
+    if len(refused) < len(roots):
         _show_report(report, time.monotonic() - started, as_json)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
@@ -122,8 +122,8 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
         if answer.nothing_like_that:
             click.echo("nothing here looks like that")
         for hit in answer.hits:
-            shown = printable(hit.path.removeprefix(base))
-            click.echo(f"{hit.score:6.3f}  {hit.band or '-':<8}  {shown}")
+            path = printable(hit.path.removeprefix(base))
+            click.echo(f"{hit.score:6.3f}  {hit.band or '-':<8}  {path}")
     click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 

@@ -251,10 +251,10 @@ def _chosen(engine: Engine, within: str | None, where: str | None, limit: int, s
     if within is not None:
         ids = ids_within(engine.catalog, within)
     if where is not None:
-        asked = query.parse(where)
-        if asked.terms:
+        parsed = query.parse(where)
+        if parsed.terms:
             raise QueryError(f'{where!r}: --where takes filters only, such as "tag:dog"')
-        ids = engine.tags.select(asked.filters, ids).ids
+        ids = engine.tags.select(parsed.filters, ids).ids
         if not len(ids):
             raise NothingIndexed(f"{where!r}: no picture passes; see: lexpix tag --list")
     if len(ids) > limit:

@@ -60,8 +60,8 @@ def tag(
     A guess is shown as a guess, with how probable it is. A picture is a file, which need not be in
     the library, or a number of the library such as "#12".
     """
-    said = add or remove or accept
-    if (every + listing + bool(pictures)) != 1 or (said and not pictures):
+    edits = add or remove or accept
+    if (every + listing + bool(pictures)) != 1 or (edits and not pictures):
         raise click.UsageError(
             "name pictures, or pass --all or --list; --add, --remove and --accept need pictures"
         )
@@ -69,7 +69,7 @@ def tag(
     from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
-    outside = bool(pictures) and not said  # a file can be tagged where there is no library
+    outside = bool(pictures) and not edits  # a file can be tagged where there is no library
     with Engine.open(settings, create=False) if not outside else _open(flags) as engine:
         if every:
             _tag_all(engine, as_json)
@@ -77,9 +77,9 @@ def tag(
             _list(engine, as_json)
         else:
             chosen = [(name, picture_of(name)) for name in pictures]
-            for _, picture in chosen if said else ():
+            for _, picture in chosen if edits else ():
                 engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
-            for _, picture in chosen if said else ():
+            for _, picture in chosen if edits else ():
                 engine.edit_tags(picture, add=add, remove=remove, accept=accept)
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
             if not engine.is_calibrated:
@@ -222,15 +222,15 @@ def _list(engine: Engine, as_json: bool) -> None:
         click.echo(f"{one.user:7}  {one.guess:7}  {printable(one.name)}")
 
 
-def _show(found: list[tuple[str, list[Tag]]], as_json: bool) -> None:
+def _show(tagged: list[tuple[str, list[Tag]]], as_json: bool) -> None:
     if as_json:
         pictures = [
-            {"picture": name, "tags": [_entry(one) for one in tags]} for name, tags in found
+            {"picture": name, "tags": [_entry(one) for one in tags]} for name, tags in tagged
         ]
         print_json({"pictures": pictures})
         return
-    for name, tags in found:
-        if len(found) > 1:
+    for name, tags in tagged:
+        if len(tagged) > 1:
             click.secho(printable(name), bold=True)
         for one in tags:
             sure = "" if one.confidence is None else f" {one.confidence:.2f}"

@@ -55,8 +55,8 @@ def needing_torch() -> Iterator[None]:
 
 def show_epoch(name: str, epoch: int, metrics: Mapping[str, float]) -> None:
     """Print on standard error how good a model is after an epoch, counted from 0."""
-    shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
-    click.echo(f"{name} {epoch + 1}: {shown}", err=True)
+    figures = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
+    click.echo(f"{name} {epoch + 1}: {figures}", err=True)
 
 
 def _key_and_text(note: str) -> tuple[str, str]:

@@ -65,8 +65,8 @@ def evaluate_labels(
     every = sorted({name for _, names in labelled for name in names})
     pictures = encode_pictures([path for path, _ in labelled], encoder)
     scores, unknown = score_names(every, pictures, encoder)
-    shown = [set(names) for _, names in labelled]
-    relevant = np.array([[name in names for names in shown] for name in every])
+    truths = [set(names) for _, names in labelled]
+    relevant = np.array([[name in names for names in truths] for name in every])
     ranks = best_ranks(scores.T, relevant.T)
     return LabelScores(
         n2p=recall(best_ranks(scores, relevant)),

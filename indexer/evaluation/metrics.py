@@ -90,13 +90,13 @@ def chance_precision(relevant: npt.NDArray[np.int64], items: int) -> npt.NDArray
     return chance
 
 
-def overlap(found: Ids, expected: Ids) -> float:
+def overlap(results: Ids, expected: Ids) -> float:
     """Return the share of expected ids that were found, both (queries, k); -1 pads short rows."""
-    wanted = expected >= 0
-    if not wanted.any():
+    valid = expected >= 0
+    if not valid.any():
         raise ValueError("nothing is expected, so nothing can be found")
-    hit = (expected[:, :, None] == found[:, None, :]).any(axis=2) & wanted
-    return float(hit.sum() / wanted.sum())
+    hit = (expected[:, :, None] == results[:, None, :]).any(axis=2) & valid
+    return float(hit.sum() / valid.sum())
 
 
 def hubness(neighbours: Ids, population: int) -> float:
@@ -132,11 +132,11 @@ def analogy_answers(units: Vectors, questions: npt.NDArray[np.int64]) -> npt.NDA
     """
     answers = np.empty(len(questions), dtype=np.int64)
     for start in range(0, len(questions), 256):  # a batch of scores is (256, n)
-        asked = questions[start : start + 256]
-        one, other, third = (units[asked[:, place]] for place in range(3))
+        batch = questions[start : start + 256]
+        one, other, third = (units[batch[:, place]] for place in range(3))
         scores = (other - one + third) @ units.T
-        np.put_along_axis(scores, asked, -np.inf, axis=1)
-        answers[start : start + len(asked)] = scores.argmax(axis=1)
+        np.put_along_axis(scores, batch, -np.inf, axis=1)
+        answers[start : start + len(batch)] = scores.argmax(axis=1)
     return answers
 
 

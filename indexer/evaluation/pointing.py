@@ -210,5 +210,5 @@ def _regions(
         yield from zip(batch, encoder.encode_regions(pictures), strict=True)
 
 
-def _percent(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
-    return round(100 * verdicts.count(wanted) / len(verdicts), 2)
+def _percent(verdicts: Sequence[Verdict], verdict: Verdict) -> float:
+    return round(100 * verdicts.count(verdict) / len(verdicts), 2)

@@ -17,7 +17,7 @@ from searchengine.models.calibration import matcher_of
 from searchengine.search.tagging import Tagger
 from searchengine.types import Encoder, Tag, Vectors
 
-SHOWN = 10
+PROPOSED = 10
 BINS = 10
 
 
@@ -55,15 +55,15 @@ def evaluate_tags(
     """Measure the tags of pictures, shape (n, dim), against the sentences of each."""
     vocabulary = TagVocabulary.load()
     tagger = Tagger(encoder, vocabulary, {})
-    found = tagger.tag(pictures, SHOWN)
-    said = said_tags(vocabulary, captions)
+    tagged = tagger.tag(pictures, PROPOSED)
+    truths = caption_tags(vocabulary, captions)
     right = np.array(
-        [[tag.name in names for tag in tags] for tags, names in zip(found, said, strict=True)]
+        [[tag.name in names for tag in tags] for tags, names in zip(tagged, truths, strict=True)]
     )
     proposable = set(tagger.names)
-    wanted = np.array([max(1, len(names & proposable)) for names in said])
+    relevant = np.array([max(1, len(names & proposable)) for names in truths])
     matcher = matcher_of(encoder)
-    sure = _confidences(found) if matcher else None
+    sure = _confidences(tagged) if matcher else None
     believed = None if sure is None or matcher is None else sure >= matcher.bands["words"]["maybe"]
     curve = () if sure is None else reliability(sure, right)
     total = sum(count for *_, count in curve)
@@ -72,7 +72,7 @@ def evaluate_tags(
         p3=_percent(right[:, :3]),
         p5=_percent(right[:, :5]),
         p10=_percent(right),
-        r10=_percent(right.sum(axis=1) / wanted),
+        r10=_percent(right.sum(axis=1) / relevant),
         error=None if sure is None else round(sum(abs(c - r) * n for c, r, n in curve) / total, 2),
         believed=None if believed is None else round(float(believed.sum(axis=1).mean()), 2),
         believed_right=None
@@ -84,7 +84,7 @@ def evaluate_tags(
     )
 
 
-def said_tags(vocabulary: TagVocabulary, captions: Sequence[Sequence[str]]) -> list[set[str]]:
+def caption_tags(vocabulary: TagVocabulary, captions: Sequence[Sequence[str]]) -> list[set[str]]:
     """Return the tags that the sentences of each picture say, in any of their words."""
     meant: dict[tuple[str, ...], str] = {}
     for entry in vocabulary.entries:
@@ -114,8 +114,8 @@ def reliability(
     )
 
 
-def _confidences(found: Sequence[Sequence[Tag]]) -> npt.NDArray[np.float64]:
-    return np.array([[tag.confidence or 0.0 for tag in tags] for tags in found])
+def _confidences(tagged: Sequence[Sequence[Tag]]) -> npt.NDArray[np.float64]:
+    return np.array([[tag.confidence or 0.0 for tag in tags] for tags in tagged])
 
 
 def _phrases(words: Sequence[str], longest: int) -> list[tuple[str, ...]]:

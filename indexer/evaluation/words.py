@@ -69,10 +69,10 @@ def packaged_sets() -> Path:
     Raises:
         MissingPlugin: gensim is not installed.
     """
-    found = importlib.util.find_spec("gensim")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("gensim")
+    if spec is None or spec.origin is None:
         raise MissingPlugin("the questions come with gensim: pip install 'lexpix[train]'")
-    return Path(found.origin).parent / "test" / "test_data"
+    return Path(spec.origin).parent / "test" / "test_data"
 
 
 def read_questions(path: Path) -> dict[str, list[tuple[str, str, str, str]]]:
@@ -128,11 +128,11 @@ def evaluate_words(
     """Measure word vectors, shape (words, dim), unit rows; any of the words may be an answer."""
     places = {word: row for row, word in enumerate(words)}
     sections: dict[str, Analogies] = {}
-    for name, asked in questions.items():
-        rows = [[places.get(word, -1) for word in question] for question in asked]
+    for name, section in questions.items():
+        rows = [[places.get(word, -1) for word in question] for question in section]
         known = np.array([row for row in rows if min(row) >= 0], dtype=np.int64).reshape(-1, 4)
         correct = int((analogy_answers(units, known[:, :3]) == known[:, 3]).sum())
-        sections[name] = _analogies(len(asked), len(known), correct)
+        sections[name] = _analogies(len(section), len(known), correct)
     return WordScores(
         len(words),
         units.shape[1],

@@ -129,15 +129,15 @@ class Usage:
 
 def proposals(wordnet: WordNet, words: WordVectors, usage: Usage) -> list[tuple[int, str, Synset]]:
     """Return rank, most frequent single word and synset of the nouns that can be seen."""
-    found = []
+    ranked = []
     for synset in wordnet.synsets.values():
         if synset.lexname not in PROPOSED or synset.instance:
             continue
         rows = ((word, words.row(word)) for word in usage.words_of(synset) if " " not in word)
         ranks = [(words.rank(row), word) for word, row in rows if row is not None]
         if ranks:
-            found.append((*min(ranks), synset))
-    return sorted(found, key=lambda item: item[:2])
+            ranked.append((*min(ranks), synset))
+    return sorted(ranked, key=lambda item: item[:2])
 
 
 def inflections(word: str, kind: str, wordnet: WordNet) -> list[str]:

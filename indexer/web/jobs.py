@@ -128,7 +128,7 @@ class Job:
             "error": self.error,
         }
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake whoever follows."""
         self.changed.set()
         self.changed = asyncio.Event()
@@ -188,7 +188,7 @@ class Jobs:
             self._end(job, "failed", f"a process cannot be started: {error.strerror}")
             raise HTTPException(503, job.error) from error
         job.watcher = asyncio.create_task(self._watch(job, job.process))
-        job.tell()
+        job.notify()
         return job
 
     async def cancel(self, job: Job) -> None:
@@ -217,14 +217,14 @@ class Jobs:
 
     async def follow(self, job: Job) -> AsyncIterator[ServerSentEvent]:
         """Yield how far a job is whenever that changes, and its report at the end."""
-        shown: tuple[int, int] | None = None
+        sent: tuple[int, int] | None = None
         while True:
             changed = job.changed  # before the look: what happens after it is not missed
             if job.state != "running":
                 yield _event("report", job.entry())
                 return
-            if (job.done, job.total) != shown:
-                shown = job.done, job.total
+            if (job.done, job.total) != sent:
+                sent = job.done, job.total
                 yield _event("progress", {"done": job.done, "total": job.total, "state": job.state})
             await changed.wait()
 
@@ -267,13 +267,13 @@ class Jobs:
             job.report = event
         else:
             job.error = event["detail"]
-        job.tell()
+        job.notify()
 
     def _end(self, job: Job, state: State, error: str | None = None) -> None:
         job.state, job.error, job.ended_at, job.process = state, error, time.time(), None
         if error is not None:
             log.error("indexing %s: %s", job.folder, error)
-        job.tell()
+        job.notify()
 
 
 def install(app: FastAPI, live: Live, settings: Settings) -> None:
@@ -305,10 +305,10 @@ def _router(jobs: Jobs) -> APIRouter:
         return AsciiJSON({"jobs": entries, "local": is_local(request.scope)})
 
     @router.post("", response_model=JobOut, status_code=202)
-    async def start_job(asked: JobRequest, request: Request) -> Response:
+    async def start_job(body: JobRequest, request: Request) -> Response:
         """Begin to index a folder; clients of this machine only, one job at a time."""
         _require_local(request)
-        job = await jobs.start(asked.folder)
+        job = await jobs.start(body.folder)
         return AsciiJSON(job.entry(), 202, {"Location": f"{API}/jobs/{job.id}"})
 
     @router.get("/{id}", response_model=JobOut)

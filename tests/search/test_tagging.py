@@ -17,7 +17,7 @@ import pytest
 import skimage.data
 
 import searchengine
-from indexer.evaluation.tags import reliability, said_tags
+from indexer.evaluation.tags import caption_tags, reliability
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
@@ -70,9 +70,9 @@ def test_synonyms_plurals_and_forms_of_verbs_mean_one_tag(word: str, tag: str) -
     assert VOCABULARY.canonical(word) == tag
 
 
-def test_said_tags_agree_with_looking_for_every_word() -> None:
+def test_caption_tags_agree_with_looking_for_every_word() -> None:
     captions = [["Two dogs ran by the sea.", "A hot dog"], ["Nothing"], ["The sofas, grey"]]
-    assert said_tags(VOCABULARY, captions) == [
+    assert caption_tags(VOCABULARY, captions) == [
         {"dog", "running", "sea", "hot dog"},
         set(),
         {"couch", "gray"},

@@ -189,11 +189,11 @@ _UNUSED = 0.3
 
 def _texts(named: _Named, others: _Others | None) -> Iterator[tuple[str, list[str]]]:
     """Yield each text with the meanings it has, those of classes and kinds first."""
-    found = {text: list(meanings) for text, meanings in named.texts.items()}
+    meanings_of = {text: list(meanings) for text, meanings in named.texts.items()}
     if others:
         for text, meanings in others.texts.items():
-            found[text] = list(dict.fromkeys([*found.get(text, []), *meanings]))
-    yield from found.items()
+            meanings_of[text] = list(dict.fromkeys([*meanings_of.get(text, []), *meanings]))
+    yield from meanings_of.items()
 
 
 class _Named:
@@ -244,7 +244,7 @@ class _Others:
         pictured: Collection[str],
     ) -> None:
         self._wordnet, self._usage, self._named = usage.wordnet, usage, named
-        shown = {_plain(name) for name in pictured}
+        pictured_texts = {_plain(name) for name in pictured}
         self.texts: dict[str, list[str]] = {}
         ranks = {word: rank for rank, word in enumerate(words)}
         phrases: list[tuple[int, str]] = []
@@ -256,7 +256,7 @@ class _Others:
             parts = text.split()
             rarest = FREQUENT if seen else WIDELY_KNOWN
             is_frequent = len(parts) == 1 and ranks.get(text, FREQUENT) < rarest
-            if is_frequent or (text in shown and (len(parts) > 1 or not seen)):
+            if is_frequent or (text in pictured_texts and (len(parts) > 1 or not seen)):
                 self._place(text)
             elif seen[:1] == [offsets[0]] and len(parts) > 1 and text not in named.texts:
                 phrases.append((max(ranks.get(part, COMMON) for part in parts), text))

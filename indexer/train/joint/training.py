@@ -115,9 +115,9 @@ def train_joint(
     own, pairs = len(main), [*main, *further, *photographs]
     classes = read_classes(sources.classes) if sources.classes else []
     left_out = range(1, len(classes), sources.leave_out) if sources.leave_out else range(0)
-    told = [() if number in left_out else each.texts for number, each in enumerate(classes)]
+    class_texts = [() if number in left_out else each.texts for number, each in enumerate(classes)]
     texts = [c for p in pairs for c in p.captions if p.split == "train"]
-    texts += [text for options in told for text in options]
+    texts += [text for options in class_texts for text in options]
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
@@ -147,7 +147,7 @@ def train_joint(
         work,
         lambda done, total: progress("features", done, total, ""),
     )
-    class_bags = [bags_of(table, options) for options in told]
+    class_bags = [bags_of(table, options) for options in class_texts]
     # Every text of the lexicon has a row: the table was built with them.
     named = np.array([table.row(text) for text in lexicon.texts] if lexicon else [], dtype=np.int64)
     used = np.unique(
@@ -381,13 +381,13 @@ def _measure(out: Path, data: Data) -> dict[str, dict[str, float]]:
     if not dev:
         return {}
     encoder = JointEncoder(out)
-    said = [[text for text in pair.captions if encoder.text_sum(text).any()] for pair in dev]
-    shown = [row for row, texts in enumerate(said) if texts]
-    if not shown:
+    captions_of = [[text for text in pair.captions if encoder.text_sum(text).any()] for pair in dev]
+    candidates = [row for row, texts in enumerate(captions_of) if texts]
+    if not candidates:
         return {}
-    pictures = encoder.encode_images([dev[row].image for row in shown])
-    captions = encoder.encode_texts([text for row in shown for text in said[row]])
-    owner = [place for place, row in enumerate(shown) for _ in said[row]]
+    pictures = encoder.encode_images([dev[row].image for row in candidates])
+    captions = encoder.encode_texts([text for row in candidates for text in captions_of[row]])
+    owner = [place for place, row in enumerate(candidates) for _ in captions_of[row]]
     t2i, i2t = retrieval(pictures, captions, owner)
     scores = {"t2i": dataclasses.asdict(t2i), "i2t": dataclasses.asdict(i2t)}
     files.annotate(out, {"dev": scores})

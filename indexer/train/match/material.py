@@ -94,14 +94,14 @@ def prepare(
         ImageError: A picture cannot be read.
     """
     entries = read_pairs(pairs, images)
-    train, asked = ([p for p in entries if p.split == s and p.captions] for s in ("train", split))
-    for name, found in (("train", train), (split, asked)):
-        if not found:
+    train, tested = ([p for p in entries if p.split == s and p.captions] for s in ("train", split))
+    for name, chosen in (("train", train), (split, tested)):
+        if not chosen:
             raise TrainingDataError(f"{pairs}: no captioned pictures of the split {name!r} in it")
     concepts = Concepts([pair.captions for pair in train])
-    pictures = encoder.encode_images([pair.image for pair in asked])
+    pictures = encoder.encode_images([pair.image for pair in tested])
     try:
-        writer = Writer(concepts, [p.captions for p in asked], pictures, encoder, seed=seed)
+        writer = Writer(concepts, [p.captions for p in tested], pictures, encoder, seed=seed)
     except TrainingDataError as error:
         raise TrainingDataError(f"{pairs}: {error}") from error
     named = [entry for path in labels for entry in read_labelled(path) if entry.split == "train"]
@@ -114,8 +114,8 @@ def prepare(
             raise TypeError("labels need wordnet")
         nouns = WordNet(wordnet)
         for path in labels:
-            found_in, left_out[path] = _labelled(encoder, path, split, nouns)
-            sources += found_in
+            of_file, left_out[path] = _labelled(encoder, path, split, nouns)
+            sources += of_file
     return Material(backgrounds, captions, tuple(sources), left_out)
 
 
@@ -129,12 +129,12 @@ def _labelled(
     pictures = encode_pictures([entry.image for entry in labelled], encoder)
     file = f"{path.resolve().parent.name}/{path.name}"
     sources = [
-        Source(f"{file} {sort}", shown, {"words": questions}, "questions")
-        for sort, shown, questions in (
+        Source(f"{file} {sort}", rows, {"words": questions}, "questions")
+        for sort, rows, questions in (
             ("names", pictures, writer.names()),
             ("hypernyms", pictures[writer.known], of_known.hypernyms()),
         )
-        if len(questions) >= FEWEST and len(shown) > TOP
+        if len(questions) >= FEWEST and len(rows) > TOP
     ]
     if not sources:
         raise TrainingDataError(
