@@ -33,7 +33,12 @@ from indexer.train.joint.model import JointModel
 from indexer.train.joint.naming import Naming
 from indexer.train.joint.pictured import Pictured
 from indexer.train.joint.saving import save_model
-from indexer.train.joint.start import read_weights, start_backbone, start_layers
+from indexer.train.joint.start import (
+    read_weights,
+    require_same_sizes,
+    start_backbone,
+    start_layers,
+)
 from indexer.train.joint.table import build_table, read_words, without_misspelt
 from indexer.train.loop import Metrics, Task, fit
 from indexer.vocabulary.wordnet import WordNet
@@ -126,9 +131,10 @@ def train_joint(
         _require_classes(backbone, len(classes), sources)
     begun = JointEncoder(sources.start) if sources.start else None
     weights = read_weights(begun) if begun else {}
+    words, vectors = _word_vectors(sources, begun, work, progress)
     if begun:
         start_backbone(backbone, weights, begun.name)
-    words, vectors = _word_vectors(sources, begun, work, progress)
+        require_same_sizes(begun, weights, backbone.channels, config.dim, vectors.shape[1])
     pictured = _pictured(photographs if classes else [], backbone, work, progress)
     wordnet = WordNet(sources.wordnet) if sources.wordnet else None
     lexicon = _lexicon(wordnet, classes, words, work, left_out, pictured, progress)
