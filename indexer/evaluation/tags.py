@@ -84,6 +84,28 @@ def evaluate_tags(
     )
 
 
+def tag_ranks(
+    encoder: Encoder, pictures: Vectors, names: Sequence[Sequence[str]]
+) -> npt.NDArray[np.int64]:
+    """Return the place, from 1, of the first tag that is one of a picture's names; 11 if none is.
+
+    Args:
+        encoder: The model.
+        pictures: Unit rows, shape (n, dim).
+        names: What each picture shows; a tag is right under any of its synonyms.
+    """
+    vocabulary = TagVocabulary.load()
+    proposed = Tagger(encoder, vocabulary, {}).tag(pictures, SHOWN)
+    return np.array(
+        [
+            next((n for n, tag in enumerate(tags, start=1) if tag.name in right), SHOWN + 1)
+            for tags, right in zip(
+                proposed, (set(map(vocabulary.canonical, each)) for each in names), strict=True
+            )
+        ]
+    )
+
+
 def caption_tags(vocabulary: TagVocabulary, captions: Sequence[Sequence[str]]) -> list[set[str]]:
     """Return the tags that the sentences of each picture say, in any of their words."""
     meant: dict[tuple[str, ...], str] = {}
