@@ -73,7 +73,6 @@ class Store:
         with self._reader.begin() as connection:
             return np.fromiter(connection.scalars(query), dtype=np.int64)
 
-
     def _sorted_ids(self, query: AnySelect) -> Ids:
         """Return the ids that a query selects, rising.
 
