@@ -129,11 +129,11 @@ class Catalog(IndexedStore):
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
         query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
-        return np.sort(self._ids(query))
+        return self._sorted_ids(query)
 
     def present(self) -> Ids:
         """Return the sorted ids of all present pictures."""
-        return np.sort(self._ids(select(ImageRow.id).where(ImageRow.state == "ok")))
+        return self._sorted_ids(select(ImageRow.id).where(ImageRow.state == "ok"))
 
     def failures(self, under: str | None = None) -> list[Failure]:
         """Return the files that could not be read, by path; only those at or under `under`."""
@@ -172,6 +172,12 @@ class Catalog(IndexedStore):
         with self._reader.begin() as connection:
             rows = list(select_in(connection, query, EmbeddingRow.image_id, missing))
         return missing - {row.image_id for row in rows}
+
+    def has_vector(self, ids: Iterable[int], fingerprint: str) -> bool:
+        """Return whether a model's vector is stored for any of the ids."""
+        query = select(EmbeddingRow.image_id).where(made_by(fingerprint)).limit(1)
+        with self._reader.begin() as connection:
+            return any(select_in(connection, query, EmbeddingRow.image_id, storable(ids)))
 
     def searchable(self, fingerprint: str) -> int:
         """Return the number of present pictures with a model's vector."""

@@ -206,7 +206,7 @@ class Pager:
 
     def _require_vectors(self, ids: Ids, within: PathLike | None) -> None:
         """Raise NothingIndexed if none of these pictures has a vector."""
-        if len(self._catalog.without_vector(ids, self._encoder.fingerprint)) == len(ids):
+        if not self._catalog.has_vector(ids, self._encoder.fingerprint):
             raise NothingIndexed(
                 f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
             )

@@ -156,6 +156,9 @@ def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(
     found = [catalog.searchable(name) for name in ("old", "new", "other")]
     assert found == [2, 1, 0]
     assert catalog.without_vector([1, 2, 3], "new") == {2, 3}
+    assert catalog.has_vector([9, 3, 1], "new")
+    assert not catalog.has_vector([2, 3, 2**70], "new")
+    assert not catalog.has_vector([], "new")
 
 
 # Vectors
