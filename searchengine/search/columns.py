@@ -18,6 +18,7 @@ import numpy.typing as npt
 from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
 from searchengine.catalog.store import Catalog, Description
 from searchengine.catalog.tags import TagCatalog
+from searchengine.formats import format_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.types import Ids
 
@@ -36,24 +37,6 @@ SQUARE = 1.05
 """A picture whose sides differ by less than this factor is a square."""
 PANORAMA = 2.0
 """From this factor on it is a panorama, lying or standing."""
-
-FORMATS = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "jpeg"),
-    **dict.fromkeys((".png", ".apng"), "png"),
-    **dict.fromkeys((".tif", ".tiff"), "tiff"),
-    **dict.fromkeys((".bmp", ".dib"), "bmp"),
-    **dict.fromkeys((".jp2", ".j2k"), "jpeg2000"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "pnm"),
-    ".webp": "webp",
-    ".gif": "gif",
-    ".avif": "avif",
-}
-"""Formats by the endings of names, in lower case."""
-
-
-def format_of(path: str) -> str | None:
-    """Return the format that the ending of a name tells of."""
-    return FORMATS.get(os.path.splitext(path)[1].lower())
 
 
 def shape_of(width: int | None, height: int | None) -> str | None:

@@ -242,13 +242,33 @@ class FileStat:
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What a camera wrote into the file; None where it wrote nothing usable."""
+    """What a file says of its picture, in EXIF, IPTC or XMP; None where it says nothing usable.
+
+    Attributes:
+        taken_at: On the camera's clock, without a zone.
+        taken_offset: Minutes that this clock is ahead of UTC.
+        camera: Maker and model.
+        lens: The lens.
+        focal: Its length in millimetres.
+        iso: Sensitivity.
+        lat: Degrees north.
+        lon: Degrees east.
+        rating: -1 (rejected) to 5.
+        description: What somebody wrote about it.
+        keywords: Each once.
+    """
 
     taken_at: dt.datetime | None = None
+    taken_offset: int | None = None
     camera: str | None = None
     lens: str | None = None
+    focal: float | None = None
+    iso: int | None = None
     lat: float | None = None
     lon: float | None = None
+    rating: int | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
