@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from typing import Any
 from xml.etree import ElementTree
 
-from PIL import ExifTags, Image, IptcImagePlugin
+from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
 from searchengine.types import Exif
 
@@ -165,6 +165,8 @@ def _elements(node: ElementTree.Element) -> Iterator[tuple[str, str]]:
 
 
 def _iptc(image: Image.Image) -> Exif:
+    if not isinstance(image, ImageFile.ImageFile):
+        return Exif()
     try:
         found = IptcImagePlugin.getiptcinfo(image) or {}
     except Exception:  # any error of a parser

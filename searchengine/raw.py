@@ -91,7 +91,7 @@ def _preview(raw: RawPy, max_pixels: int) -> Image.Image | None:
         thumb = raw.extract_thumb()
         if thumb.format != rawpy.ThumbFormat.JPEG:
             return None
-        preview = Image.open(BytesIO(thumb.data), formats=("JPEG",))
+        preview = Image.open(BytesIO(bytes(thumb.data)), formats=("JPEG",))
     except Exception:  # no preview, or a broken one: the sensor's picture is there
         return None
     return preview if preview.width * preview.height <= max_pixels else None

@@ -71,9 +71,10 @@ def write_dng(
             metadata=None,
         )
     if preview:  # tifffile writes JPEG by another package only, so it is told afterwards
-        with tifffile.TiffFile(path, mode="r+b") as file:
-            file.pages[0].tags["Compression"].overwrite(7)
-            file.pages[0].tags["PhotometricInterpretation"].overwrite(6)
+        with tifffile.TiffFile(path, mode="r+") as file:
+            tags = file.pages.first.tags
+            tags["Compression"].overwrite(7)
+            tags["PhotometricInterpretation"].overwrite(6)
     return path
 
 
