@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,6 +64,9 @@ VIDEOS = frozenset({".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".m
 SIDECARS = frozenset({".xmp", ".aae", ".thm", ".json", ".ini", ".db", ".lrv"})
 """Endings of what programs and cameras put beside pictures; nobody misses them."""
 
+_MOST_TOLD = 5
+"""Endings of which nobody knows what to do that are named; the others are only counted."""
+
 HEAD = 64
 """Bytes of the beginning of a file that tell its format."""
 
@@ -112,9 +116,10 @@ def sniffed(head: bytes, path: str = "") -> str | None:
     return None
 
 
-def is_raw_name(path: str) -> bool:
-    """Tell whether a name is that of a RAW file."""
-    return ending_of(path) in _RAW_ENDINGS
+def sidecars_of(path: str) -> tuple[str, ...]:
+    """Return what the XMP file beside a picture may be called: all of these are usual."""
+    stem = os.path.splitext(path)[0]
+    return f"{path}.xmp", f"{stem}.xmp", f"{path}.XMP", f"{stem}.XMP"
 
 
 @cache
@@ -128,6 +133,34 @@ def is_installed(name: str) -> bool:
 def readable_endings() -> frozenset[str]:
     """Return the endings of the files that an indexer opens."""
     return frozenset(ending for one in FORMATS if is_installed(one.name) for ending in one.endings)
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """Say which files were passed over, and what would have them read.
+
+    Args:
+        counts: Files by the endings of their names; "" counts what has none that can be told.
+    """
+    groups: dict[str, list[str]] = {}
+    others = 0
+    for ending, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+        told_so_far = len(groups.get("", ()))
+        hint = remedy(ending) or ("films are not read" if ending in VIDEOS else "")
+        if not ending or (not hint and told_so_far >= _MOST_TOLD):
+            others += count
+        else:
+            groups.setdefault(hint, []).append(f"{count:,} {ending}")
+    hints = sorted(groups, key=lambda hint: (not hint, hint))
+    parts = [", ".join(groups[hint]) + (f" ({hint})" if hint else "") for hint in hints]
+    total = sum(counts.values())
+    if others:
+        parts.append(f"{others:,} others")
+    return f"{total:,} {'file' if total == 1 else 'files'}: {', '.join(parts)}"
+
+
+def is_medium(ending: str) -> bool:
+    """Tell whether an ending is that of a picture or a film."""
+    return ending in _BY_ENDING or ending in VIDEOS
 
 
 def remedy(ending: str) -> str | None:

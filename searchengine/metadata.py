@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -125,12 +124,6 @@ def read_xmp(packet: bytes | None) -> Exif:
         description=None if f"{_OWN}description" in found else first(f"{_DC}description"),
         keywords=tuple(dict.fromkeys(one for one in keywords if one)),
     )
-
-
-def sidecar_names(name: str) -> tuple[str, str]:
-    """Return what XMP files beside a picture are called, in lower case: both ways are usual."""
-    lower = name.lower()
-    return f"{lower}.xmp", f"{os.path.splitext(lower)[0]}.xmp"
 
 
 def merged(first: Exif, second: Exif) -> Exif:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from searchengine.catalog.embeddings import Embeddings
 from searchengine.catalog.records import (
     PictureRecord,
     StoredEncoder,
+    describe_rows,
     encoder_id,
     made_by,
     replace_vectors,
@@ -69,6 +71,7 @@ class Description:
     camera: str | None
     width: int | None
     height: int | None
+    format: str | None = None
 
 
 class Catalog(IndexedStore):
@@ -143,6 +146,17 @@ class Catalog(IndexedStore):
         with self._reader.begin() as connection:
             rows = connection.execute(query.order_by(ImageRow.path))
             return [Failure(row.path, row.error or "") for row in rows]
+
+    def damaged(self, under: str | None = None) -> list[Failure]:
+        """Return the present files of which only a part can be seen, by path."""
+        query = select(ImageRow.path, ImageRow.damage).where(
+            ImageRow.damage.is_not(None), ImageRow.state == "ok"
+        )
+        if under is not None:
+            query = query.where(_under(ImageRow.path, under))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(ImageRow.path))
+            return [Failure(row.path, row.damage or "") for row in rows]
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
@@ -257,6 +271,13 @@ class Catalog(IndexedStore):
                 replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
         return ids
 
+    def describe(self, records: Sequence[PictureRecord], scan: int) -> None:
+        """Store what was read anew of files, given by id, whose bytes are as they were."""
+        if not records:
+            return
+        with self._writer.begin() as connection:
+            describe_rows(connection, records, scan, raise_counter(connection, "seq"))
+
     def mark_seen(self, ids: Iterable[int], scan: int) -> None:
         """Note that a scan found these files unchanged."""
         with self._writer.begin() as connection:
@@ -280,6 +301,7 @@ class Catalog(IndexedStore):
                         "size": stat.size,
                         "mtime_ns": stat.mtime_ns,
                         "ctime_ns": stat.ctime_ns,
+                        "sidecar_ns": stat.sidecar_ns,
                     }
                     for row, stat in stats.items()
                 ],
@@ -319,6 +341,7 @@ class Catalog(IndexedStore):
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
 EXIF = columns_of(ImageRow, Exif)
 PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
+_BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif")
 
 # Asked once for every file of a scan: building the statement anew would cost more than running it.
 COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
@@ -335,9 +358,13 @@ VECTOR_OF_CONTENT = (
 
 
 def _picture(row: AnyRow) -> Picture:
-    *values, error = row[: -len(EXIF)]
-    fields: list[Any] = [*values, Exif(*row[-len(EXIF) :]), error]
+    fields: list[Any] = [*row[:_BEFORE_EXIF], _exif(row), *row[_BEFORE_EXIF : -len(EXIF)]]
     return Picture(*fields)
+
+
+def _exif(row: AnyRow) -> Exif:
+    fields: list[Any] = list(row[-len(EXIF) :])
+    return Exif(*fields[:-1], fields[-1] or ())
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:

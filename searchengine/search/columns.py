@@ -286,7 +286,7 @@ def _values(one: Description) -> Iterator[tuple[Column, Value]]:
     yield "month", None if one.taken_at is None else one.taken_at.strftime("%Y-%m")
     yield "camera", one.camera
     yield "shape", shape_of(one.width, one.height)
-    yield "format", format_of(one.path)
+    yield "format", one.format or format_of(one.path)
 
 
 def _order(keys: npt.NDArray[np.float64], ties: Ids) -> Order:

@@ -232,12 +232,18 @@ class FileStat:
     """What tells a changed file from an unchanged one without reading it.
 
     `ctime_ns` notices what size and mtime cannot: two files of one size and mtime, swapped.
+    `sidecar_ns` is the mtime of the XMP file beside it; None if there is none.
     """
 
     path: str
     size: int
     mtime_ns: int
     ctime_ns: int
+    sidecar_ns: int | None = None
+
+
+METADATA_VERSION = 1
+"""Raised when more is read of files than before; the next run of an indexer then catches up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +279,15 @@ class Exif:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A row of the catalog: one file, present (`ok`), gone (`missing`) or unreadable (`bad`)."""
+    """A row of the catalog: one file, present (`ok`), gone (`missing`) or unreadable (`bad`).
+
+    Attributes:
+        format: As `formats.FORMATS` names it, by the content; None if the file was not read since.
+        damage: What is wrong with a file of which a part can be seen.
+        place: The nearest town to where it was taken.
+        sidecar_ns: The mtime of the XMP file that was read with it.
+        metadata_version: The `METADATA_VERSION` that read it.
+    """
 
     id: int
     path: str
@@ -287,6 +301,11 @@ class Picture:
     height: int | None = None
     exif: Exif = field(default_factory=Exif)
     error: str | None = None
+    format: str | None = None
+    damage: str | None = None
+    place: str | None = None
+    sidecar_ns: int | None = None
+    metadata_version: int = METADATA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +318,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one run of the indexer did, in numbers of files."""
+    """What one run of the indexer did, in numbers of files.
+
+    `damaged` of them can be seen in part, and count as added or updated too; `skipped` are no
+    pictures, or of formats that nothing installed reads.
+    """
 
     added: int = 0
     updated: int = 0
@@ -308,6 +331,8 @@ class IndexReport:
     missing: int = 0
     unchanged: int = 0
     failed: int = 0
+    damaged: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

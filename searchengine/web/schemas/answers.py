@@ -314,4 +314,8 @@ class StatusAnswer(BaseModel):
     indexed: int
     texts: dict[str, int]
     failures: int
+    damaged: int = Field(description="pictures of which only a part can be seen")
+    skipped: dict[str, int] = Field(
+        description="files that the last scans passed over, by the endings of their names"
+    )
     local: bool
