@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings
+from searchengine.catalog.filtering import FilterCatalog
 from searchengine.catalog.records import (
     PictureRecord,
     StoredEncoder,
@@ -85,6 +86,7 @@ class Catalog(IndexedStore):
         embeddings: The vectors by model, and the choice of one.
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
+        filters: Pictures by what their files say.
         texts: The texts, which have vectors and numbers of writes of their own.
     """
 
@@ -95,6 +97,7 @@ class Catalog(IndexedStore):
         self.embeddings = Embeddings(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
+        self.filters = FilterCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
 
     def close(self) -> None:
@@ -364,7 +367,8 @@ def _picture(row: AnyRow) -> Picture:
 
 def _exif(row: AnyRow) -> Exif:
     fields: list[Any] = list(row[-len(EXIF) :])
-    return Exif(*fields[:-1], fields[-1] or ())
+    fields[-1] = fields[-1] or ()
+    return Exif(*fields)
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:

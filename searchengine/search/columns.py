@@ -19,6 +19,7 @@ from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
 from searchengine.catalog.store import Catalog, Description
 from searchengine.catalog.tags import TagCatalog
 from searchengine.formats import format_of
+from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.types import Ids
 
@@ -32,23 +33,6 @@ Codes: TypeAlias = npt.NDArray[np.int32]
 
 SPARSE = 10
 """Up to so many times as many ids as pictures there is a table of all ids."""
-
-SQUARE = 1.05
-"""A picture whose sides differ by less than this factor is a square."""
-PANORAMA = 2.0
-"""From this factor on it is a panorama, lying or standing."""
-
-
-def shape_of(width: int | None, height: int | None) -> str | None:
-    """Return landscape, portrait, square or panorama; None if a side is not known."""
-    if not width or not height:
-        return None
-    ratio = width / height
-    if max(ratio, 1 / ratio) >= PANORAMA:
-        return "panorama"
-    if max(ratio, 1 / ratio) < SQUARE:
-        return "square"
-    return "landscape" if ratio > 1 else "portrait"
 
 
 class Numbering:

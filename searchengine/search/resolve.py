@@ -171,7 +171,7 @@ class Resolver:
         if not isinstance(self._encoder, Polyglot):
             return ()
         texts = [term.value for term in query.terms if term.kind == "words"]
-        texts += [one.name for one in query.filters]
+        texts += [one.name for one in query.filters if one.kind in ("tag", "caption")]
         words = {one.word: one for text in texts for one in self._encoder.translated(text)}
         return tuple(words.values())
 

@@ -30,7 +30,13 @@ Prepare: TypeAlias = "Callable[[Image], Image]"
 
 State = Literal["ok", "missing", "bad"]
 TermKind = Literal["words", "picture", "id"]
-FilterKind = Literal["tag", "caption"]
+# fmt: off
+FilterKind = Literal[
+    "tag", "caption", "keyword", "in", "name", "type", "shape", "after", "before", "year", "month",
+    "camera", "lens", "mm", "iso", "mp", "rating", "near", "place",
+]
+# fmt: on
+"""What a filter looks at; `language.filters` says what its value means."""
 QueryKind = Literal["words", "sentence", "picture", "mixture"]
 """What a query is made of: up to two words, more words, one picture, or a sum of terms."""
 Band = Literal["likely", "maybe", "unlikely"]
@@ -53,7 +59,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Only pictures with a tag, or with words in their caption, or only those without."""
+    """Only pictures that pass, or (`excluded`) only those that do not.
+
+    `name` is what stands behind the colon: a tag, words of a caption, or a value that
+    `language.filters` reads.
+    """
 
     name: str
     excluded: bool = False
@@ -62,10 +72,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A weighted sum of terms among the pictures that pass all filters; one of either at least."""
+    """A weighted sum of terms among the pictures that pass all filters; one of either at least.
+
+    `hints` say what may have been meant otherwise; they are no part of what is asked.
+    """
 
     terms: tuple[Term, ...]
     filters: tuple[Filter, ...] = ()
+    hints: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,7 @@ class Answer:
         nothing_like_that: Every picture was an unlikely match, whether or not they are shown.
         calibrated: The model knows what its scores are worth, so hits have a match and a band.
         translated: Words of other languages, and emoji, as they were read.
+        hints: What may have been meant otherwise than it was read.
     """
 
     query: str
@@ -148,6 +163,7 @@ class Answer:
     nothing_like_that: bool = False
     calibrated: bool = False
     translated: tuple[Translated, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
