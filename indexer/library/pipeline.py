@@ -15,6 +15,7 @@ from itertools import chain
 
 from indexer.executors import Executor
 from indexer.library.embedding import BATCH
+from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, decoder, sidecar_time
 from indexer.library.scan import ScanEntry, Skipped, Volume, count, scan
@@ -65,6 +66,7 @@ def index_images(
     tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
     volumes.record()
     record_skipped(catalog, root, tally.skipped)
+    name_places(catalog)
     for path in absent:
         tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()

@@ -65,10 +65,9 @@ class FilterCatalog(Store):
             kept = []
             for row in rows:
                 values = tuple(row[start:end])
-                passed = known.get(values)
-                if passed is None:
-                    passed = known[values] = check.passes(*values)
-                if passed != excluded:
+                if values not in known:
+                    known[values] = check.passes(*values)
+                if known[values] != excluded:
                     kept.append(row)
             rows, start = kept, end
         return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
@@ -87,7 +86,7 @@ def _in_spans(column: ColumnElement[Any], spans: Sequence[Span]) -> ColumnElemen
 
 
 def _in_span(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
-    bounds = [column.is_not(None)]
+    bounds: list[ColumnElement[bool]] = [column.is_not(None)]
     if span.low > -math.inf:
         bounds.append(column > span.low if span.low_open else column >= span.low)
     if span.high < math.inf:

@@ -161,6 +161,22 @@ class Catalog(IndexedStore):
             rows = connection.execute(query.order_by(ImageRow.path))
             return [Failure(row.path, row.damage or "") for row in rows]
 
+    def unnamed_places(self) -> list[tuple[int, float, float]]:
+        """Return ids, latitudes and longitudes of the present pictures whose place has no name."""
+        query = select(ImageRow.id, ImageRow.lat, ImageRow.lon).where(
+            ImageRow.state == "ok", ImageRow.lat.is_not(None), ImageRow.place.is_(None)
+        )
+        with self._reader.begin() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def name_places(self, names: Mapping[int, str]) -> None:
+        """Store the names of places by picture; no index has to learn of them."""
+        if not names:
+            return
+        rows = [{"row": id_, "place": name} for id_, name in names.items()]
+        with self._writer.begin() as connection:
+            connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), rows)
+
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
         query: AnySelect = select(*columns_of(RootRow, Root)).order_by(RootRow.path)

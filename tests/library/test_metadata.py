@@ -20,7 +20,7 @@ from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.skipped import skipped
 from searchengine.catalog.store import Catalog
 from searchengine.errors import RootError
-from searchengine.types import Failure, IndexReport, Picture
+from searchengine.types import Failure, Filter, IndexReport, Picture
 from tests.support.camera_files import write_dng, xmp
 from tests.support.colour_encoder import ColourEncoder
 from tests.support.command import lexpix
@@ -202,3 +202,29 @@ def test_the_command_says_what_it_passed_over(tmp_path: Path) -> None:
     listed = lexpix("failures", library=library).stdout
     assert listed == f"{path}: the file lacks its end (it can be found)\n"
     assert lexpix("similar", path, "--all", library=library).returncode == 0
+
+
+def test_places_are_named_by_the_nearest_town(library: Library) -> None:
+    where = {"zurich": (47.3769, 8.5417), "paris": (48.8566, 2.3522), "sea": (0.0, -30.0)}
+    for name, (lat, lon) in where.items():
+        photograph(library.root / f"{name}.jpg", "red")
+        north, east = f"{lat:.6f}".split("."), f"{abs(lon):.6f}".split(".")
+        side = "W" if lon < 0 else "E"
+        (library.root / f"{name}.xmp").write_bytes(
+            xmp(
+                exif_GPSLatitude=f"{north[0]},{60 * float('0.' + north[1]):.6f}N",
+                exif_GPSLongitude=f"{east[0]},{60 * float('0.' + east[1]):.6f}{side}",
+            )
+        )
+    library.index()
+    zurich, paris, sea = (library.row(f"{name}.jpg").place for name in where)
+    assert zurich is not None
+    assert zurich.startswith("Z")
+    assert zurich.endswith("Switzerland")
+    assert paris is not None
+    assert paris.endswith("France")
+    assert sea is None
+    found = library.catalog.filters.passing([Filter("zurich", kind="place")])
+    assert found.tolist() == [library.row("zurich.jpg").id]
+    [near] = library.catalog.filters.passing([Filter("48.85,2.35,10km", kind="near")]).tolist()
+    assert near == library.row("paris.jpg").id

@@ -80,6 +80,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pillow_jxl": ("searchengine.images",),
     "platformdirs": ("searchengine.config",),
     "prometheus_client": ("searchengine.web.metrics",),
+    "pycountry": ("indexer.library.places",),
     "pyarrow": ("indexer.train.*",),
     "pydantic": ("searchengine.web.*", "indexer.web.*"),
     "pycocoevalcap": ("indexer.evaluation.captions",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,16 @@ def xmp(**properties: str) -> bytes:
         ' xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:aux="http://ns.adobe.com/exif/1.0/aux/"'
         f" {written}>{subject}</rdf:Description></rdf:RDF></x:xmpmeta>"
     ).encode()
+
+
+def with_iptc(jpeg: bytes, *, utf8: bool = True, **records: str) -> bytes:
+    """Return a JPEG with IPTC: `date` and `time` as IPTC has them, `caption`, `keywords`."""
+    numbers = {"keywords": 25, "date": 55, "time": 60, "caption": 120}
+    body = b"\x1c\x01\x5a\x00\x03\x1b%G" if utf8 else b""
+    for name, text in records.items():
+        for one in text.split(",") if name == "keywords" else [text]:
+            value = one.encode("utf-8" if utf8 else "cp1252")
+            body += struct.pack(">BBBH", 0x1C, 2, numbers[name], len(value)) + value
+    resource = b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(body)) + body
+    content = b"Photoshop 3.0\x00" + resource + b"\x00" * (len(body) % 2)
+    return jpeg[:2] + struct.pack(">BBH", 0xFF, 0xED, len(content) + 2) + content + jpeg[2:]
