@@ -11,10 +11,11 @@ import numpy.typing as npt
 from indexer.evaluation.metrics import Recall, best_ranks, recall
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError, UnknownWords
-from searchengine.images import open_image, views
+from searchengine.images import open_image
 from searchengine.models import files
 from searchengine.models.food import KIND, FoodHead
 from searchengine.models.joint import JointEncoder
+from searchengine.pixels import views
 from searchengine.types import Encoder, Vectors
 from searchengine.vectors import unit_rows
 

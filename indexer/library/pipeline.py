@@ -8,20 +8,24 @@ content, so a run that is killed anywhere leaves a catalog that the next run com
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
 from indexer.executors import Executor
 from indexer.library.embedding import BATCH
+from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
-from indexer.library.reading import Job, decoder
-from indexer.library.scan import ScanEntry, Volume, count, scan
+from indexer.library.reading import Job, decoder, sidecar_time
+from indexer.library.scan import ScanEntry, Skipped, Volume, count, scan
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
+from searchengine.catalog.skipped import record_skipped
 from searchengine.catalog.store import Catalog
 from searchengine.errors import RootError
+from searchengine.formats import is_medium, told
 from searchengine.types import Encoder, Failure, FileStat, IndexReport
 
 _IF_GONE = "is its disk mounted? If its pictures are gone for good, pass --allow-empty"
@@ -61,6 +65,8 @@ def index_images(
     absent = volumes.absent()
     tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
     volumes.record()
+    record_skipped(catalog, root, tally.skipped)
+    name_places(catalog)
     for path in absent:
         tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()
@@ -107,6 +113,8 @@ def _files(
         elif isinstance(one, Failure):
             unlisted.append(one.path)
             tally.fail(one)
+        elif isinstance(one, Skipped):
+            tally.skip(one.counts)
         else:
             volumes.entered(one)
 
@@ -119,13 +127,18 @@ def _checked(root: str, allow_empty: bool) -> Iterator[ScanEntry]:
         raise RootError(f"{root}: is a file, not a folder; give the folder that it is in")
     entries = scan(root)
     start: list[ScanEntry] = []
+    passed_over: Counter[str] = Counter()
     for one in entries:
         start.append(one)
         if isinstance(one, Failure) and one.path == root:
             raise RootError(f"{root}: {one.reason}; {_IF_GONE}")
-        if not isinstance(one, Volume):
+        if isinstance(one, Skipped):
+            passed_over.update(one.counts)
+        elif not isinstance(one, Volume):
             break
     else:
+        if any(map(is_medium, passed_over)) and not allow_empty:
+            raise RootError(f"{root}: has no pictures that can be read; {told(passed_over)}")
         if not allow_empty:
             raise RootError(f"{root}: has no pictures; {_IF_GONE}")
     return chain(start, entries)
@@ -136,4 +149,5 @@ def _file_stat(path: str) -> FileStat | None:
         stat = os.stat(path)
     except OSError:  # the next scan will see what became of it
         return None
-    return FileStat(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    times = stat.st_mtime_ns, stat.st_ctime_ns
+    return FileStat(path, stat.st_size, *times, sidecar_time(path))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from indexer.library.reading import Job
+from indexer.library.reading import Job, is_described
 from indexer.library.tally import Tally
 from indexer.library.volumes import Volumes
 from searchengine.catalog.store import Catalog
@@ -81,10 +81,13 @@ def plan(
         seen: list[Picture] = []
         for stat in chunk:
             row = rows.get(stat.path)
-            if row is not None and row.id in settled and _same_stat(row, stat):
+            is_embedded = row is not None and row.id in embedded
+            if row is None or row.id not in settled or not _same_stat(row, stat):
+                jobs.append(Job(stat, row, is_embedded))
+            elif is_described(row, stat):
                 seen.append(row)
-            else:
-                jobs.append(Job(stat, row, row is not None and row.id in embedded))
+            else:  # of a file that was no picture more may be read now
+                jobs.append(Job(stat, row, is_embedded, unchanged=is_embedded))
         catalog.mark_seen([row.id for row in seen], scan.number)
         scan.unchanged(seen)
         scan.tally.advance(len(seen))

@@ -14,7 +14,7 @@ from functools import partial
 
 from indexer.executors import Executor
 from indexer.library.embedding import Embedder
-from indexer.library.reading import Decoded, Job, Unchanged, Unreadable, decoder
+from indexer.library.reading import Decoded, Described, Job, Result, Unchanged, Unreadable, decoder
 from searchengine.catalog.embeddings import Content
 from searchengine.catalog.records import StoredEncoder
 from searchengine.catalog.store import Catalog
@@ -98,12 +98,12 @@ def _rows(catalog: Catalog, ids: Sequence[int]) -> Iterator[Picture]:
 
 
 def _look(
-    row: Picture, *, decode: Callable[[Job], Unchanged | Decoded | Unreadable | None]
+    row: Picture, *, decode: Callable[[Job], Result | None]
 ) -> tuple[Picture, Decoded | Unreadable | None]:
     """Read a picture, if it still holds the bytes that its row names."""
     stat = FileStat(row.path, row.size, row.mtime_ns, row.ctime_ns)
     result = decode(Job(stat, row))
-    assert not isinstance(result, Unchanged), "only a job that is embedded can be unchanged"
+    assert not isinstance(result, Unchanged | Described), "only of a job that is embedded"
     return row, result
 
 

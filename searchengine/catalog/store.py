@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +17,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings
+from searchengine.catalog.filtering import FilterCatalog
 from searchengine.catalog.records import (
     PictureRecord,
     StoredEncoder,
+    describe_rows,
     encoder_id,
     made_by,
     replace_vectors,
@@ -69,6 +72,7 @@ class Description:
     camera: str | None
     width: int | None
     height: int | None
+    format: str | None = None
 
 
 class Catalog(IndexedStore):
@@ -82,6 +86,7 @@ class Catalog(IndexedStore):
         embeddings: The vectors by model, and the choice of one.
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
+        filters: Pictures by what their files say.
         texts: The texts, which have vectors and numbers of writes of their own.
     """
 
@@ -92,6 +97,7 @@ class Catalog(IndexedStore):
         self.embeddings = Embeddings(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
+        self.filters = FilterCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
 
     def close(self) -> None:
@@ -143,6 +149,33 @@ class Catalog(IndexedStore):
         with self._reader.begin() as connection:
             rows = connection.execute(query.order_by(ImageRow.path))
             return [Failure(row.path, row.error or "") for row in rows]
+
+    def damaged(self, under: str | None = None) -> list[Failure]:
+        """Return the present files of which only a part can be seen, by path."""
+        query = select(ImageRow.path, ImageRow.damage).where(
+            ImageRow.damage.is_not(None), ImageRow.state == "ok"
+        )
+        if under is not None:
+            query = query.where(_under(ImageRow.path, under))
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(ImageRow.path))
+            return [Failure(row.path, row.damage or "") for row in rows]
+
+    def unnamed_places(self) -> list[tuple[int, float, float]]:
+        """Return ids, latitudes and longitudes of the present pictures whose place has no name."""
+        query = select(ImageRow.id, ImageRow.lat, ImageRow.lon).where(
+            ImageRow.state == "ok", ImageRow.lat.is_not(None), ImageRow.place.is_(None)
+        )
+        with self._reader.begin() as connection:
+            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    def name_places(self, names: Mapping[int, str]) -> None:
+        """Store the names of places by picture; no index has to learn of them."""
+        if not names:
+            return
+        rows = [{"row": id_, "place": name} for id_, name in names.items()]
+        with self._writer.begin() as connection:
+            connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), rows)
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
@@ -263,6 +296,13 @@ class Catalog(IndexedStore):
                 replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
         return ids
 
+    def describe(self, records: Sequence[PictureRecord], scan: int) -> None:
+        """Store what was read anew of files, given by id, whose bytes are as they were."""
+        if not records:
+            return
+        with self._writer.begin() as connection:
+            describe_rows(connection, records, scan, raise_counter(connection, "seq"))
+
     def mark_seen(self, ids: Iterable[int], scan: int) -> None:
         """Note that a scan found these files unchanged."""
         with self._writer.begin() as connection:
@@ -286,6 +326,7 @@ class Catalog(IndexedStore):
                         "size": stat.size,
                         "mtime_ns": stat.mtime_ns,
                         "ctime_ns": stat.ctime_ns,
+                        "sidecar_ns": stat.sidecar_ns,
                     }
                     for row, stat in stats.items()
                 ],
@@ -325,6 +366,7 @@ class Catalog(IndexedStore):
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
 EXIF = columns_of(ImageRow, Exif)
 PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
+_BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif")
 
 # Asked once for every file of a scan: building the statement anew would cost more than running it.
 COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
@@ -341,9 +383,14 @@ VECTOR_OF_CONTENT = (
 
 
 def _picture(row: AnyRow) -> Picture:
-    *values, error = row[: -len(EXIF)]
-    fields: list[Any] = [*values, Exif(*row[-len(EXIF) :]), error]
+    fields: list[Any] = [*row[:_BEFORE_EXIF], _exif(row), *row[_BEFORE_EXIF : -len(EXIF)]]
     return Picture(*fields)
+
+
+def _exif(row: AnyRow) -> Exif:
+    fields: list[Any] = list(row[-len(EXIF) :])
+    fields[-1] = fields[-1] or ()
+    return Exif(*fields)
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from searchengine.errors import NothingIndexed
+from searchengine.language.filters import KEYS
 
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
@@ -23,8 +25,28 @@ class QueryCommand(click.Command):
     """A command whose arguments may start with a minus that is part of a query."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep "- people", which click would take for an option, as an argument."""
-        return super().parse_args(ctx, [f" {arg}" if arg.startswith("- ") else arg for arg in args])
+        """Keep "- people" and "-tag:people", which click would take for options, as arguments.
+
+        Raises:
+            click.UsageError: Of "-cat", which is neither, it says how to write it.
+        """
+        kept = [f" {arg}" if _is_part_of_query(arg) else arg for arg in args]
+        try:
+            return super().parse_args(ctx, list(kept))  # which empties it
+        except click.NoSuchOption as error:
+            word = next((arg for arg in kept if _TOUCHING.fullmatch(arg)), None)
+            if word is None:
+                raise
+            advice = f"to take a word away, put spaces around the minus: - {word[1:]}"
+            raise click.UsageError(f"{word} is no option; {advice}", ctx) from error
+
+
+_TOUCHING = re.compile(r"-[^\W\d_][^\W_]+")
+
+
+def _is_part_of_query(argument: str) -> bool:
+    key = argument[1:].partition(":")[0]
+    return argument.startswith("- ") or (argument.startswith("-") and key in KEYS)
 
 
 def answer_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -24,6 +24,7 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
 
     show_translated(answer.translated)
     warn_of_unknown(answer.unknown_words)
+    show_hints(answer.hints)
     if answer.nothing_like_that:
         hint = "" if answer.hits else "; --all shows what comes nearest"
         query = printable(answer.query)
@@ -55,6 +56,12 @@ def show_translated(translated: Iterable[Translated]) -> None:
     """Say on standard error how words of other languages, and emoji, were read."""
     for one in translated:
         click.echo(f"lexpix: {printable(one.word)} → {one.english}", err=True)
+
+
+def show_hints(hints: Iterable[str]) -> None:
+    """Say on standard error what may have been meant otherwise than it was read."""
+    for hint in hints:
+        click.echo(f"lexpix: {printable(hint)}", err=True)
 
 
 def warn_of_unknown(unknown_words: Iterable[UnknownWord]) -> None:

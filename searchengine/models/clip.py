@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from searchengine.errors import LexpixError, MissingPlugin, ModelError
-from searchengine.images import as_rgb, open_for
+from searchengine.images import open_for
 from searchengine.models import files
 from searchengine.models.stored import StoredModel
+from searchengine.pixels import as_rgb
 from searchengine.types import PathLike, Vectors
 from searchengine.vectors import unit_rows
 

@@ -159,7 +159,7 @@ class JointEncoder(StoredModel):
         """
         from PIL.Image import Resampling
 
-        from searchengine.images import as_rgb
+        from searchengine.pixels import as_rgb
 
         square = (self.decode_size, self.decode_size)
         rgb = as_rgb(image)

@@ -16,6 +16,7 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         "translated": translated_entries(answer.translated),
         "hits": [hit_entry(hit) for hit in answer.hits],
         "nothing_like_that": answer.nothing_like_that,
+        "hints": list(answer.hints),
         "took_ms": round(answer.took_ms, 3),
     }
 

@@ -124,6 +124,7 @@ class Pager:
             ranking.nothing_like_that,
             calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
             translated=() if query is None else self._resolver.translated(query),
+            hints=() if query is None else query.hints,
         )
         return Page(answer, pictures, ranking.next, ranking.total, counts, shares)
 
@@ -237,7 +238,7 @@ class Pager:
             if request.unlikely:
                 return self._all_by_date(query, request, facets, among, only)
             return self._matches_by_date(query, request, facets, among, only)
-        if query is not None and selected is not None and request.sort == "match":
+        if query is not None and selected is not None and not request.is_by_date:
             return by_confidence(selected, limit, after, matcher_of(self._encoder))
         assert facets is not None, "a request without a query needs them"
         return self._by_date(request, facets, only)

@@ -16,10 +16,12 @@ from searchengine.models.calibration import matcher_of
 from searchengine.search.columns import TagTable
 from searchengine.search.tagging import Tagger
 from searchengine.search.taught import TaughtWords
-from searchengine.types import Encoder, Filter, Ids, Polyglot, Tag, Vector
+from searchengine.types import Encoder, Filter, FilterKind, Ids, Polyglot, Tag, Vector
 
 STORED = 20
 """Most guesses that are kept of a picture."""
+UNSURE: frozenset[FilterKind] = frozenset({"tag", "caption"})
+"""Kinds of filters that a model's guesses may pass; the others are exact."""
 BATCH = 256
 """Pictures that are tagged and written at a time."""
 
@@ -157,7 +159,11 @@ class Tags:
             names = [name for one in filters if one.kind == "tag" for name in self._meanings(one)]
             table = self.table(names)
         selected = Selection.certain(self._catalog.present() if among is None else among)
-        for one in filters:
+        exact = [one for one in filters if one.kind not in UNSURE]
+        if exact:
+            passing = Selection.certain(self._catalog.filters.passing(exact))
+            selected = selected.intersection(passing)
+        for one in (one for one in filters if one.kind in UNSURE):
             holders = self._holders(one, table)
             selected = (
                 selected.difference(holders.ids) if one.excluded else selected.intersection(holders)

@@ -83,9 +83,22 @@ def replay(
 
 
 def test_every_field_of_a_record_comes_back(catalog: Catalog) -> None:
-    exif = Exif(dt.datetime(2024, 5, 1, 12, 30), "Ricoh GR", "18.3 mm", 48.137154, -11.576124)
-    stat = FileStat("/photos/a.jpg", 2**40, -5, 1_700_000_000_123_456_789)
-    written = record("/photos/a.jpg", stat=stat, width=4000, height=3000, exif=exif)
+    exif = Exif(
+        dt.datetime(2024, 5, 1, 12, 30),
+        -210,
+        "Ricoh GR",
+        "18.3 mm",
+        18.3,
+        1600,
+        48.137154,
+        -11.576124,
+        4,
+        "A dog.",
+        ("dog", "\N{DOG FACE}"),
+    )
+    stat = FileStat("/photos/a.jpg", 2**40, -5, 1_700_000_000_123_456_789, 17)
+    fields: dict[str, Any] = {"width": 4000, "height": 3000, "format": "heic", "damage": "no end"}
+    written = record("/photos/a.jpg", stat=stat, exif=exif, **fields)
     [one] = write(catalog, written)
     expected = Picture(
         one,
@@ -99,6 +112,9 @@ def test_every_field_of_a_record_comes_back(catalog: Catalog) -> None:
         4000,
         3000,
         exif,
+        format="heic",
+        damage="no end",
+        sidecar_ns=17,
     )
     assert catalog.get([one, 999]) == {one: expected}
     assert catalog.by_paths(["/photos/a.jpg", "/photos/b.jpg"]) == {"/photos/a.jpg": expected}

@@ -19,9 +19,9 @@ from indexer.readers.pairs import SPLITS
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError
 from searchengine.images import open_image
-from searchengine.images import views as all_views
 from searchengine.language.words import WordVectors, tokenize
 from searchengine.models.food import FIELDS
+from searchengine.pixels import views as all_views
 from searchengine.types import Encoder, Failure, Vectors
 
 Numbers = npt.NDArray[np.float32]

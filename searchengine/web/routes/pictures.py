@@ -9,10 +9,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from searchengine.errors import ImageError, ModelError
+from searchengine.formats import format_of
 from searchengine.images import format_in
 from searchengine.language.query import parse
 from searchengine.search.answers import translated_entries
-from searchengine.search.columns import format_of
 from searchengine.search.duplicates import copies, near_duplicates
 from searchengine.search.engine import Engine
 from searchengine.types import Tag, Vector

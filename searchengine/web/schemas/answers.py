@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from searchengine.types import FilterKind
 from searchengine.web.schemas.requests import (
     Grid,
     Share,
@@ -56,7 +57,7 @@ class TermOut(BaseModel):
 class FilterOut(BaseModel):
     """A filter of the query."""
 
-    kind: Literal["tag", "caption"]
+    kind: FilterKind
     name: str
     excluded: bool
 
@@ -122,6 +123,7 @@ class SearchAnswer(BaseModel):
     unknown_words: list[UnknownWordOut]
     translated: list[TranslatedOut]
     nothing_like_that: bool
+    hints: list[str] = Field(description="what may have been meant otherwise than it was read")
     next_cursor: str | None
     took_ms: float
 
@@ -134,6 +136,7 @@ class ParseAnswer(BaseModel):
     filters: list[FilterOut]
     unknown_words: list[UnknownWordOut]
     translated: list[TranslatedOut]
+    hints: list[str]
 
 
 class UploadAnswer(BaseModel):
@@ -314,4 +317,8 @@ class StatusAnswer(BaseModel):
     indexed: int
     texts: dict[str, int]
     failures: int
+    damaged: int = Field(description="pictures of which only a part can be seen")
+    skipped: dict[str, int] = Field(
+        description="files that the last scans passed over, by the endings of their names"
+    )
     local: bool
