@@ -95,10 +95,10 @@ def tag_ranks(
         names: What each picture shows; a tag is right under any of its synonyms.
     """
     vocabulary = TagVocabulary.load()
-    proposed = Tagger(encoder, vocabulary, {}).tag(pictures, SHOWN)
+    proposed = Tagger(encoder, vocabulary, {}).tag(pictures, PROPOSED)
     return np.array(
         [
-            next((n for n, tag in enumerate(tags, start=1) if tag.name in right), SHOWN + 1)
+            next((n for n, tag in enumerate(tags, start=1) if tag.name in right), PROPOSED + 1)
             for tags, right in zip(
                 proposed, (set(map(vocabulary.canonical, each)) for each in names), strict=True
             )
