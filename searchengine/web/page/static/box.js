@@ -1,6 +1,7 @@
 // The search box: typing asks at once, suggestions are a combobox, unknown words are underlined.
 
 import { api, isAborted, Problem } from "./api.js";
+import { named } from "./chips.js";
 import { byId, count, debounce, el, icon } from "./dom.js";
 import { filled, t } from "./language.js";
 import { found } from "./search.js";
@@ -136,7 +137,7 @@ function notes(problem = null) {
 /** What there is to say of a question that has no answer. @param {Problem} problem */
 export function told(problem) {
   if (problem.body.type === "urn:lexpix:unknown-words") return [el("p", { class: "big" }, t("No word of this is known.")), ...unknownLines()];
-  const [line, ...where] = problem.message.split("\n");
+  const [line, ...where] = named(problem.message).split("\n");
   return [
     el("p", { class: "big" }, problem.body.type === "urn:lexpix:query-syntax" ? t("This cannot be read as a query.") : t("There is no answer to this.")),
     el("p", { class: "problem" }, line.replace(/:$/, "")),

@@ -18,6 +18,10 @@ let layout = new Layout(1, 1, () => "");
 const drawn = new Map();
 let active = 0;
 let asked = false;
+/** What is laid out, as one text. */
+let shown = "";
+/** Pictures of the layout before, which need not be fetched and decoded again. @type {Map<string, HTMLImageElement>} */
+const fetched = new Map();
 
 const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
 const BANDS = ["likely", "maybe", "unlikely"];
@@ -49,6 +53,12 @@ function groupOf(hit) {
   return Number.isNaN(date.getTime()) ? t("Without a date") : months.format(date);
 }
 
+function picture(src, props) {
+  const old = fetched.get(src);
+  fetched.delete(src);
+  return old ? Object.assign(old, props) : el("img", { src, decoding: "async", draggable: false, ...props });
+}
+
 function cell(hit, index, width, height, left) {
   const name = nameOf(hit.path), term = () => ({ image_id: hit.id, label: name });
   const link = el("a", {
@@ -63,7 +73,7 @@ function cell(hit, index, width, height, left) {
       },
       focus: () => moveTo(index, false),
     },
-  }, el("img", { src: width * devicePixelRatio > 480 ? hit.thumb.replace("size=320", "size=640") : hit.thumb, alt: name, width: Math.round(width), height: Math.round(height), decoding: "async", draggable: false }));
+  }, picture(width * devicePixelRatio > 480 ? hit.thumb.replace("size=320", "size=640") : hit.thumb, { alt: name, width: Math.round(width), height: Math.round(height) }));
   makeDraggable(link, term);
   const box = el("input", {
     type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
@@ -162,10 +172,12 @@ function show(index) {
 
 /** Lay everything out anew: another answer, or another width. */
 function rebuild() {
+  for (const image of grid.querySelectorAll("img")) if (image.naturalWidth) fetched.set(image.getAttribute("src"), image);
   for (const node of drawn.values()) node.remove();
   drawn.clear();
   layout = new Layout(grid.clientWidth || grid.parentElement.clientWidth, target(), groupOf);
   extend();
+  fetched.clear();
 }
 
 function extend() {
@@ -227,6 +239,9 @@ function settle(back) {
   const part = grid.contains(document.activeElement) ? document.activeElement : null;
   const id = Number(part?.closest(".cell")?.dataset.id) || 0;
   const button = part?.closest(".likes") ? [...part.parentElement.children].indexOf(part) : -1;
+  const now = JSON.stringify([state.sort, found.cursor === null, found.hits.map((hit) => [hit.thumb, hit.band, hit.path])]);
+  if (back && now === shown && layout.width === grid.clientWidth) return grade(0); // the same again
+  shown = now;
   rebuild();
   if (!back) active = 0;
   if (!part) return mark();

@@ -107,6 +107,7 @@ export function askFolder() {
 /** Wire the strip. */
 export function startJobs() {
   timer = setInterval(look, EVERY);
+  bus.addEventListener("back", look);
   look();
 }
 

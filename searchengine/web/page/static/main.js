@@ -92,7 +92,7 @@ function onAnswer() {
 function onProblem({ error, stays }) {
   if (!stays) return onAnswer();
   document.body.classList.remove("asking");
-  return toast(error.message, { label: t("Try again"), run: () => run() });
+  return error.status && toast(error.message, { label: t("Try again"), run: () => run() });
 }
 
 function onState({ before, how }) {
@@ -191,14 +191,15 @@ bus.addEventListener("asking", () => document.body.classList.add("asking"));
 bus.addEventListener("answer", onAnswer);
 bus.addEventListener("problem", (event) => onProblem(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("more", showStatus);
-bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: t("Try again"), run: () => run({ atLeast: found.hits.length }) }));
-bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length }); });
+bus.addEventListener("stuck", (event) => /** @type {CustomEvent} */ (event).detail.error.status && toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: t("Try again"), run: () => run({ atLeast: found.hits.length }) }));
+bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length, quiet: true }); });
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, help, jobs] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js")]);
+  const [detail, help, jobs, live] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js"), import("./live.js")]);
   detail.startDetail();
   jobs.startJobs();
+  live.startLive();
   detail.syncDetail();
   return { ...detail, ...help, ...jobs };
 }

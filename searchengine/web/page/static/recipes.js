@@ -55,7 +55,7 @@ async function useFile(file) {
     find();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    toast(error.message);
+    toast(file.name ? `${file.name}: ${error.message}` : error.message);
   }
 }
 
