@@ -91,7 +91,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(library: Path, port: int = 0) -> Iterator[str]:
-    """Serve a library from a process of its own, at a free port if none is named; yield its address."""
+    """Serve a library from a process of its own, at a free port unless named; yield its address."""
     port = port or free_port()
     command = [sys.executable, "-m", "searchengine.cli.main", "serve", "--port", str(port)]
     process = subprocess.Popen(

@@ -33,7 +33,8 @@ FOREVER = "public, max-age=31536000, immutable"
 _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
     *("map.js", "recipes.js"),
-    *("detail.js", "heat.js", "help.js", "jobs.js", "live.js", "tags.js"),
+    *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
+    *("help.js", "jobs.js", "live.js"),
 }
 
 

@@ -4,7 +4,7 @@
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
-import { GAP, Layout } from "./layout.js";
+import { Layout } from "./layout.js";
 import { found, loadMore } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
@@ -44,10 +44,11 @@ function grade(from) {
   for (const hit of found.hits.slice(from)) hit.grade = Math.max(hit.grade, least);
 }
 
+const sortedBy = () => state.sort || (state.q.trim() ? "match" : "newest");
+
 /** @param {any} hit */
 function groupOf(hit) {
-  const sort = state.sort || (state.q.trim() ? "match" : "newest");
-  if (sort === "match") return HEADINGS[hit.grade];
+  if (sortedBy() === "match") return HEADINGS[hit.grade];
   if (!hit.taken_at) return t("Without a date");
   const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
   return Number.isNaN(date.getTime()) ? t("Without a date") : months.format(date);
@@ -93,14 +94,13 @@ function drawRow(number) {
   const row = layout.rows[number];
   const node = el("div", { class: row.label ? "heading" : "row", role: "row", "aria-rowindex": number + 1 });
   Object.assign(node.style, { top: `${row.top}px`, height: `${row.height}px` });
-  if (row.label) node.append(el("div", { role: "gridcell", class: "label" }, row.label));
-  else {
-    let left = 0;
-    for (let index = row.from; index < row.to; index++) {
-      const width = row.widths[index - row.from];
-      node.append(cell(found.hits[index], index, width, row.height, left));
-      left += width + GAP;
-    }
+  for (const { left, text } of row.heads || []) {
+    const label = el("div", { role: "gridcell", class: "label" }, text);
+    label.style.left = `${left}px`;
+    node.append(label);
+  }
+  for (let index = row.from; index < row.to; index++) {
+    node.append(cell(found.hits[index], index, row.widths[index - row.from], row.height, row.lefts[index - row.from]));
   }
   return node;
 }
@@ -175,21 +175,22 @@ function rebuild() {
   for (const image of grid.querySelectorAll("img")) if (image.naturalWidth) fetched.set(image.getAttribute("src"), image);
   for (const node of drawn.values()) node.remove();
   drawn.clear();
-  layout = new Layout(grid.clientWidth || grid.parentElement.clientWidth, target(), groupOf);
+  layout = new Layout(grid.clientWidth || grid.parentElement.clientWidth, target(), groupOf, sortedBy() !== "match");
   extend();
   fetched.clear();
 }
 
 function extend() {
   grade(layout.count);
-  if (layout.open !== null) { // this row will be another one
-    const number = layout.rows.length - 1;
-    const held = drawn.get(number)?.contains(document.activeElement);
-    drawn.get(number)?.remove();
+  let held = false;
+  for (const [number, node] of drawn) {
+    if (layout.open === null || layout.rows[number].from < layout.open) continue;
+    held ||= node.contains(document.activeElement); // these rows will be others
+    node.remove();
     drawn.delete(number);
-    layout.extend(found.hits, !found.cursor);
-    if (held) { draw(); moveTo(active); }
-  } else layout.extend(found.hits, !found.cursor);
+  }
+  layout.extend(found.hits, !found.cursor);
+  if (held) { draw(); moveTo(active); }
   grid.style.height = `${layout.height}px`;
   grid.setAttribute("aria-rowcount", String(found.cursor ? -1 : layout.rows.length));
   byId("more").hidden = !found.cursor;
