@@ -23,6 +23,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from indexer.web import folders
 from indexer.web.indexing import GRACE, settings_entry
 from searchengine.config import Settings
 from searchengine.errors import RootError
@@ -282,6 +283,7 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:
     app.state.jobs = jobs
     app.state.metrics.watch("lexpix_jobs_running", "Index jobs that are running", jobs.running)
     app.include_router(_router(jobs), prefix=API)
+    app.include_router(folders.router, prefix=API)
     lifespan = app.router.lifespan_context
 
     @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from indexer.maps.layout import FEWEST
-from indexer.maps.scene import LANDMARKS, LIMIT, map_pictures
+from indexer.maps.scene import LIMIT, map_pictures
 from searchengine.config import Settings
 from searchengine.errors import NothingIndexed
 from searchengine.web.answers import API
@@ -29,6 +29,8 @@ from searchengine.web.safety.limits import leave_place
 
 FRESH = 30.0
 """Seconds for which a map is shown though pictures came since."""
+WORDS = 200
+"""Most words: the page shows more of them the closer somebody looks."""
 PLACES = 5
 """Digits of a place: a hundred thousand steps along each side."""
 
@@ -99,7 +101,7 @@ class Maps:
         if len(ids) > self._limit:
             # The same sample each time, so that the map stays what it was.
             ids = np.sort(np.random.default_rng(0).choice(ids, self._limit, replace=False))
-        scene = map_pictures(catalog, encoder, ids, method="pca", landmarks=LANDMARKS)
+        scene = map_pictures(catalog, encoder, ids, method="pca", landmarks=WORDS)
         places = np.round(scene.places, PLACES).tolist()
         entry = {
             "points": [[id_, *place] for id_, place in zip(scene.ids, places, strict=False)],

@@ -507,6 +507,6 @@ def test_an_index_run_is_started_and_shown(page: sync_api.Page, url: str, tmp_pa
     page.get_by_label("Folder", exact=True).fill(str(new))
     page.get_by_role("button", name="Index", exact=True).click()
     expect(page.locator("#jobs")).to_contain_text(str(new))
-    expect(page.locator(".toast")).to_contain_text("1 new")
+    expect(page.locator(".toast")).to_contain_text("1 new", timeout=4 * WAIT)
     expect(page.locator("#jobs")).to_be_hidden()
     assert id_of(url, "ring.png")

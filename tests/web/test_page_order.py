@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,3 +86,29 @@ def test_small_groups_share_a_row(
             assert all(b - a >= 118 for a, b in itertools.pairwise(lefts))
     if width == 1200:
         assert [head["text"] for head in rows[0]["heads"]] == ["g0", "g1", "g2"]
+
+
+def test_the_map_has_landmarks_at_every_zoom(browser: sync_api.Browser, photo_server: str) -> None:
+    with tab_of(browser, photo_server) as page:
+        page.goto(photo_server + "/map")
+        words = page.locator(".landmark")
+        expect(words.first).to_be_visible(timeout=4 * WAIT)
+        canvas = page.locator("#view-map canvas")
+        canvas.focus()
+        for _ in range(6):
+            for _ in range(4):
+                canvas.press("+")
+            page.wait_for_timeout(100)
+            board = canvas.bounding_box()
+            boxes = [word.bounding_box() for word in words.all()]
+            assert len(boxes) >= 2
+            assert board is not None
+            for box in boxes:
+                assert box is not None
+                assert box["x"] >= board["x"]
+                assert box["x"] + box["width"] <= board["x"] + board["width"]
+        way = page.locator(".landmark.far").first
+        expect(way).to_have_text(re.compile("^[→↘↓↙←↖↑↗] "))
+        word = str(way.get_attribute("data-word"))
+        way.click()
+        expect(page.locator("#q")).to_have_value(word)

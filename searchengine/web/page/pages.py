@@ -34,7 +34,7 @@ _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
     *("map.js", "recipes.js"),
     *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
-    *("help.js", "jobs.js", "live.js"),
+    *("folders.js", "help.js", "jobs.js", "live.js"),
 }
 
 

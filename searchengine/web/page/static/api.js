@@ -95,6 +95,7 @@ export const api = {
   revision: () => get("/revision", {}, AbortSignal.timeout(10000)),
   jobs: () => get("/jobs"),
   startJob: (folder) => send("POST", "/jobs", { kind: "index", folder }),
+  folders: (path, signal) => get("/folders", { path }, signal),
   cancelJob: (id) => request("DELETE", `/jobs/${encodeURIComponent(id)}`),
   jobEvents: (id) => new EventSource(`${ROOT}/jobs/${encodeURIComponent(id)}/events`),
   /** @param {number[]} ids @param {"json"|"csv"|"zip"} form */
