@@ -1,4 +1,4 @@
-"""`Catalog`, the one store of a library: its pictures, their vectors, tags, captions, texts."""
+"""`Catalog`, the one store of a library: pictures, vectors, tags, captions, texts, searches."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from searchengine.catalog.records import (
     replace_vectors,
     write_rows,
 )
+from searchengine.catalog.searches import SearchCatalog
 from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,
@@ -83,6 +84,7 @@ class Catalog(IndexedStore):
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
         texts: The texts, which have vectors and numbers of writes of their own.
+        searches: What was saved under a name.
     """
 
     _seq, _table = "seq", ImageRow
@@ -93,6 +95,7 @@ class Catalog(IndexedStore):
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
+        self.searches = SearchCatalog(self._reader, self._writer)
 
     def close(self) -> None:
         """Close every connection."""

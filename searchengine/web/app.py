@@ -18,7 +18,7 @@ from searchengine.web.media.uploads import Uploads
 from searchengine.web.metrics import install_metrics
 from searchengine.web.page.pages import install_pages
 from searchengine.web.page.preferring import prefer_languages
-from searchengine.web.routes import library, pictures, search, texts, words
+from searchengine.web.routes import albums, library, pictures, search, texts, words
 from searchengine.web.safety.access import Safety, install_safety
 from searchengine.web.safety.problems import install_problems
 
@@ -66,7 +66,7 @@ def create_app(
     app.state.live = live
     app.state.uploads = Uploads(decoding)
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
-    for router in (search, pictures, texts, words, library):
+    for router in (search, pictures, texts, words, library, albums):
         app.include_router(router.router, prefix=API, dependencies=[Depends(prefer_languages)])
     install_pages(app)
     for name in plugins.names(EXTENSIONS):

@@ -48,25 +48,29 @@ def fill(library: Path, *, create: bool = True) -> str:
     return catalog.uid
 
 
+HEAD = database.HEAD
+NEXT = f"{int(HEAD) + 1:04}"
+
+
 @pytest.fixture
 def newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Turn this program into the next version, whose fifth revision rebuilds a table.
+    """Turn this program into the next version, whose first revision rebuilds a table.
 
     Rebuilding is what SQLite needs for most changes, and what would lose the rows that refer to it.
     """
     scripts = tmp_path / "migrations of the next version"
     shutil.copytree(REPOSITORY / "migrations", scripts)
-    (scripts / "versions" / "0005_fifth.py").write_text(
+    (scripts / "versions" / f"{NEXT}_next.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        "revision, down_revision = '0005', '0004'\n"
+        f"revision, down_revision = '{NEXT}', '{database.HEAD}'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('images', recreate='always') as table:\n"
         "        table.add_column(sa.Column('stars', sa.Integer()))\n"
     )
 
     def upgrade_program() -> None:
-        monkeypatch.setattr(database, "HEAD", "0005")
+        monkeypatch.setattr(database, "HEAD", NEXT)
         monkeypatch.setattr(database, "_migrations", lambda: scripts)
 
     return upgrade_program
@@ -237,9 +241,9 @@ def test_a_library_of_a_newer_version_is_refused_in_words(
     newer_version()
     fill(library)
     monkeypatch.undo()
-    with pytest.raises(LibraryError, match=r"newer lexpix \(schema 0005.*0004\).*pip install"):
+    with pytest.raises(LibraryError, match=rf"newer lexpix \(schema {NEXT}.*{HEAD}\).*pip install"):
         database.open_database(library, create=True)
-    assert revision_of(library / database.FILE_NAME) == "0005"
+    assert revision_of(library / database.FILE_NAME) == NEXT
 
 
 # Upgrading
@@ -253,12 +257,12 @@ def test_an_older_schema_is_copied_and_upgraded_without_losing_a_row(
     newer_version()
     catalog = Catalog(database.open_database(library, create=False))
 
-    assert revision_of(library / "catalog.sqlite") == "0005"
+    assert revision_of(library / "catalog.sqlite") == NEXT
     assert catalog.uid == uid
     assert catalog.by_paths(["/photos/a.jpg"])["/photos/a.jpg"].sha256 == "aa"
     np.testing.assert_array_equal(catalog.vectors([1], "f")[1], [1, 0, 0, 0])
     catalog.close()
-    assert revision_of(library / "catalog.sqlite.bak") == "0004"
+    assert revision_of(library / "catalog.sqlite.bak") == HEAD
     with closing(sqlite3.connect(library / "catalog.sqlite.bak")) as copy:
         assert copy.execute("SELECT count(*) FROM embeddings").fetchone() == (1,)
 
@@ -352,14 +356,14 @@ def test_an_upgrade_that_fails_leaves_the_library_as_it_was(
     library = tmp_path / "library"
     fill(library)
     newer_version()
-    script = tmp_path / "migrations of the next version" / "versions" / "0005_fifth.py"
+    script = tmp_path / "migrations of the next version" / "versions" / f"{NEXT}_next.py"
     script.write_text(script.read_text() + "    raise RuntimeError('power cut')\n")
     with pytest.raises(RuntimeError, match="power cut"):
         database.open_database(library, create=False)
     with closing(sqlite3.connect(library / "catalog.sqlite")) as connection:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(images)")}
     assert columns == set(ImageRow.__table__.columns.keys())
-    assert revision_of(library / "catalog.sqlite") == "0004"
+    assert revision_of(library / "catalog.sqlite") == HEAD
 
 
 def test_foreign_keys_hold_again_after_an_upgrade(
