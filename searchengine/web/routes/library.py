@@ -1,4 +1,4 @@
-"""The library as a whole: `/status`, and `/exports` of pictures that were selected."""
+"""The library as a whole: `/status`, `/revision`, and `/exports` of pictures."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ def status(live: LiveDep, request: Request) -> Response:
     return AsciiJSON(
         entries | {"roots": roots, "failures": failures, "local": is_local(request.scope)}
     )
+
+
+@router.get("/revision", response_model=schemas.Revision)
+def revision(live: LiveDep) -> Response:
+    """Say which state of the library is searched: a number that rises with every change.
+
+    It is cheap to ask for, so a client may do so every second to learn that others have indexed.
+    """
+    with live.reading() as view:
+        seq, pictures = view.facets.columns.seq, len(view.engine.index)
+    return AsciiJSON({"revision": seq, "pictures": pictures, "server": live.id})
 
 
 @router.post("/exports", response_class=Response)

@@ -315,3 +315,11 @@ class StatusAnswer(BaseModel):
     texts: dict[str, int]
     failures: int
     local: bool
+
+
+class Revision(BaseModel):
+    """Which state of the library searches answer from, and by which server."""
+
+    revision: int = Field(description="rises with every change of the pictures")
+    pictures: int = Field(description="how many can be found")
+    server: str = Field(description="another one after every start of the server")
