@@ -139,6 +139,8 @@ class Answer:
         nothing_like_that: Every picture was an unlikely match, whether or not they are shown.
         calibrated: The model knows what its scores are worth, so hits have a match and a band.
         translated: Words of other languages, and emoji, as they were read.
+        names_pictures: The query asks by a picture, so the nearest are hits whatever their band.
+        copies: Pictures with the very bytes of a file that the query asks by, which are no hits.
     """
 
     query: str
@@ -148,6 +150,8 @@ class Answer:
     nothing_like_that: bool = False
     calibrated: bool = False
     translated: tuple[Translated, ...] = ()
+    names_pictures: bool = False
+    copies: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

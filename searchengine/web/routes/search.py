@@ -164,7 +164,11 @@ def page_entry(page: Page) -> dict[str, Any]:
                 for label, share in page.shares.get(hit.id, [])
             ]
         hits.append(entry)
-    entries: dict[str, Any] = {"hits": hits}
+    copies = [
+        {"id": one.id, "path": one.path, **answers.brief(page.pictures[one.id])}
+        for one in page.answer.copies
+    ]
+    entries: dict[str, Any] = {"copies": copies, "hits": hits}
     if page.counts is not None:
         entries["facets"] = facets_entry(page.counts)
     return entries | {

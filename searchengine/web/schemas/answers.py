@@ -116,6 +116,9 @@ class SearchAnswer(BaseModel):
     query: str = Field(description="canonical text, which a search reads back")
     terms: list[TermOut]
     filters_in_query: list[FilterOut]
+    copies: list[Brief] = Field(
+        description="pictures with the very bytes of an upload that is asked by; no hits"
+    )
     hits: list[HitOut]
     facets: FacetsOut | None = None
     total: int | None = Field(description="pictures on all pages, if that is known")

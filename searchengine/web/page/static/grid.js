@@ -22,6 +22,8 @@ let asked = false;
 const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
 const BANDS = ["likely", "maybe", "unlikely"];
 const HEADINGS = [t("Likely"), t("Maybe"), t("Unlikely"), ""];
+/** Whether pictures are asked by: something is always nearest to them. */
+const isOfPictures = () => found.answer.terms.some((term) => term.text === undefined);
 const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric", timeZone: "UTC" });
 
 /**
@@ -43,7 +45,7 @@ function grade(from) {
 /** @param {any} hit */
 function groupOf(hit) {
   const sort = state.sort || (state.q.trim() ? "match" : "newest");
-  if (sort === "match") return HEADINGS[hit.grade];
+  if (sort === "match") return BANDS[hit.grade] === "unlikely" && isOfPictures() ? t("Weakly alike") : HEADINGS[hit.grade];
   if (!hit.taken_at) return t("Without a date");
   const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
   return Number.isNaN(date.getTime()) ? t("Without a date") : months.format(date);
