@@ -167,13 +167,18 @@ class TextHit:
 
 @dataclass(frozen=True, slots=True)
 class TextAnswer:
-    """Texts in falling order of score, and words of the question that are not known."""
+    """Texts in falling order of score, and words of the question that are not known.
+
+    Attributes:
+        nothing_like_that: The picture that was asked by shows no dish, so no recipe is an answer.
+    """
 
     query: str
     hits: tuple[TextHit, ...]
     unknown_words: tuple[UnknownWord, ...]
     took_ms: float
     translated: tuple[Translated, ...] = ()
+    nothing_like_that: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,9 @@ class TextsAnswer(BaseModel):
     unknown_words: list[UnknownWordOut]
     translated: list[TranslatedOut]
     hits: list[TextHitOut]
+    nothing_like_that: bool = Field(
+        description="the picture that was asked by shows no dish, so no recipe is an answer"
+    )
     took_ms: float
 
 
