@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import logging
 import os
 import secrets
 import sys
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -63,6 +63,18 @@ class FailureOut(BaseModel):
     reason: str
 
 
+class Report(BaseModel):
+    """What a run did, in numbers of files."""
+
+    added: int
+    updated: int
+    moved: int
+    restored: int
+    missing: int
+    unchanged: int
+    failed: int
+
+
 class JobOut(BaseModel):
     """A job; done and total count files, and total is what is known so far."""
 
@@ -72,11 +84,11 @@ class JobOut(BaseModel):
     state: State
     done: int
     total: int
-    started_at: float = Field(description="seconds since 1970")
-    ended_at: float | None
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
     failures: list[FailureOut]
     failed: int = Field(description="files that could not be read")
-    report: dict[str, int] | None = Field(description="as that of lexpix index --json")
+    report: Report | None = Field(description="at the end, as that of lexpix index --json")
     error: str | None
 
 
@@ -100,8 +112,8 @@ class Job:
     state: State = "running"
     done: int = 0
     total: int = 0
-    started_at: float = field(default_factory=time.time)
-    ended_at: float | None = None
+    started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    ended_at: dt.datetime | None = None
     failures: list[dict[str, str]] = field(default_factory=list)
     failed: int = 0
     report: dict[str, int] | None = None
@@ -120,8 +132,8 @@ class Job:
             "state": self.state,
             "done": self.done,
             "total": self.total,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
+            "started_at": self.started_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
             "failures": self.failures,
             "failed": self.failed,
             "report": self.report,
@@ -270,7 +282,8 @@ class Jobs:
         job.tell()
 
     def _end(self, job: Job, state: State, error: str | None = None) -> None:
-        job.state, job.error, job.ended_at, job.process = state, error, time.time(), None
+        job.state, job.error, job.process = state, error, None
+        job.ended_at = dt.datetime.now(dt.UTC)
         if error is not None:
             log.error("indexing %s: %s", job.folder, error)
         job.tell()
@@ -281,7 +294,7 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:
     jobs = Jobs(live, settings)
     app.state.jobs = jobs
     app.state.metrics.watch("lexpix_jobs_running", "Index jobs that are running", jobs.running)
-    app.include_router(_router(jobs), prefix=API)
+    app.include_router(_router(jobs), prefix=API, tags=["jobs"])
     lifespan = app.router.lifespan_context
 
     @contextlib.asynccontextmanager

@@ -29,6 +29,19 @@ THUMBS = "thumbs"
 """Folder of the thumbnails inside of a library."""
 
 
+TAGS = {
+    "search": "Find pictures by words, pictures and sums of both; count what can narrow them down",
+    "images": "One picture: what is known of it, its file, its tags, what it is like",
+    "texts": "Texts and recipes, by words or by a picture",
+    "words": "What is near to a word, and how a query may go on",
+    "library": "The library as a whole",
+    "jobs": "Index a folder, and follow it",
+}
+"""Groups of operations, in the order in which they are described."""
+ROOMS = {"search": search, "images": pictures, "texts": texts, "words": words, "library": library}
+"""The modules whose routes are in these groups; those of `jobs` are an extension's."""
+
+
 def create_app(
     settings: Settings, engine: Engine | None = None, safety: Safety | None = None
 ) -> FastAPI:
@@ -56,6 +69,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        # What generators of clients make functions of.
+        generate_unique_id_function=lambda route: route.name,
     )
     # Each goes around the ones before it.
     install_problems(app)
@@ -66,8 +82,9 @@ def create_app(
     app.state.live = live
     app.state.uploads = Uploads(decoding)
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
-    for router in (search, pictures, texts, words, library):
-        app.include_router(router.router, prefix=API, dependencies=[Depends(prefer_languages)])
+    languages = [Depends(prefer_languages)]
+    for tag, room in ROOMS.items():
+        app.include_router(room.router, prefix=API, tags=[tag], dependencies=languages)
     install_pages(app)
     for name in plugins.names(EXTENSIONS):
         plugins.load(EXTENSIONS, name)(app, live, settings)

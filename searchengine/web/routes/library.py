@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 from searchengine.errors import ChangedFile, ImageError, UnknownPicture
 from searchengine.types import Picture
 from searchengine.web import schemas
-from searchengine.web.answers import AsciiJSON, LiveDep
+from searchengine.web.answers import AsciiJSON, LiveDep, sent_type
 from searchengine.web.safety.access import is_local
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -41,7 +41,7 @@ COLUMNS = (
 )
 
 
-@router.get("/status", response_model=schemas.StatusAnswer)
+@router.get("/status", operation_id="get_status", response_model=schemas.StatusAnswer)
 def status(live: LiveDep, request: Request) -> Response:
     """Describe the library."""
     with live.reading() as view:
@@ -55,7 +55,7 @@ def status(live: LiveDep, request: Request) -> Response:
     )
 
 
-@router.get("/revision", response_model=schemas.Revision)
+@router.get("/revision", operation_id="get_revision", response_model=schemas.Revision)
 def revision(live: LiveDep) -> Response:
     """Say which state of the library is searched: a number that rises with every change.
 
@@ -66,8 +66,13 @@ def revision(live: LiveDep) -> Response:
     return AsciiJSON({"revision": seq, "pictures": pictures, "server": live.id})
 
 
-@router.post("/exports", response_class=Response)
-def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
+@router.post(
+    "/exports",
+    operation_id="export_images",
+    response_class=Response,
+    responses=schemas.sent_as("application/json", "text/csv", "application/zip"),
+)
+def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Response:
     """Return pictures as a list in JSON or CSV, or their files in a zip."""
     ids = list(dict.fromkeys(asked.ids))
     with live.reading() as view:
@@ -80,9 +85,13 @@ def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="pictures.{asked.form}"'}
     if asked.form == "json":
         body = json.dumps({"pictures": [_entry(one) for one in pictures]}, indent=1)
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type=sent_type(request, "application/json"), headers=headers)
     if asked.form == "csv":
-        return Response(_csv(pictures), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(
+            _csv(pictures),
+            media_type=sent_type(request, "text/csv; charset=utf-8"),
+            headers=headers,
+        )
     total = sum(one.size for one in pictures)
     if total > MAX_ZIP:
         raise HTTPException(
@@ -91,7 +100,9 @@ def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
             "select fewer, or export a list of paths",
         )
     packed = _zip(pictures, live.engine.original)
-    return StreamingResponse(packed, media_type="application/zip", headers=headers)
+    return StreamingResponse(
+        packed, media_type=sent_type(request, "application/zip"), headers=headers
+    )
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

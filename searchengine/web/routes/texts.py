@@ -26,7 +26,7 @@ Limit = Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)]
 Foods = Annotated[list[Annotated[str, Query(max_length=200)]], Query(max_length=50)]
 
 
-@router.get("/texts", response_model=schemas.TextsAnswer)
+@router.get("/texts", operation_id="find_texts", response_model=schemas.TextsAnswer)
 def texts(
     live: LiveDep,
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)] = "",
@@ -42,7 +42,7 @@ def texts(
     return AsciiJSON(_listed_entry(listed, started))
 
 
-@router.get("/texts/{id}", response_model=schemas.TextOut)
+@router.get("/texts/{id}", operation_id="get_text", response_model=schemas.TextOut)
 def text(id: TextId, live: LiveDep) -> Response:
     """Return a text as it was added."""
     with live.texts() as found:
@@ -62,7 +62,11 @@ def text(id: TextId, live: LiveDep) -> Response:
     )
 
 
-@router.get("/texts/{id}/pictures", response_model=schemas.PicturesOfText)
+@router.get(
+    "/texts/{id}/pictures",
+    operation_id="find_images_of_text",
+    response_model=schemas.PicturesOfText,
+)
 def pictures_of_text(
     id: TextId, live: LiveDep, limit: Limit = 60, unlikely: bool = False
 ) -> Response:
@@ -82,7 +86,9 @@ def pictures_of_text(
     )
 
 
-@router.get("/images/{id}/texts", response_model=schemas.TextsAnswer)
+@router.get(
+    "/images/{id}/texts", operation_id="find_texts_of_image", response_model=schemas.TextsAnswer
+)
 def texts_of_picture(
     id: PictureId,
     live: LiveDep,
@@ -104,7 +110,7 @@ def texts_of_picture(
         )
 
 
-@router.get("/recipes", response_model=schemas.TextsAnswer)
+@router.get("/recipes", operation_id="find_recipes", response_model=schemas.TextsAnswer)
 def recipes(
     live: LiveDep,
     uploads: UploadsDep,

@@ -6,7 +6,8 @@ text in UTF-8, which the models would refuse.
 
 from __future__ import annotations
 
-from typing import Literal
+import datetime as dt
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -14,6 +15,22 @@ from searchengine.web.schemas.requests import (
     Grid,
     Share,
 )
+
+BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+"""How the OpenAPI describes a body that is a file."""
+
+TakenAt = Annotated[
+    dt.datetime, Field(description="by the clock of the camera, whose offset nobody knows")
+]
+
+
+def sent_as(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return what an operation that sends a file says of its answers, for the OpenAPI.
+
+    Whoever accepts nothing but application/octet-stream gets the same bytes as that; generators of
+    clients know of it.
+    """
+    return {200: {"content": dict.fromkeys(("application/octet-stream", *media_types), BYTES)}}
 
 
 class Dimension(BaseModel):
@@ -31,7 +48,7 @@ class Brief(BaseModel):
     thumb: str
     width: int | None
     height: int | None
-    taken_at: str | None
+    taken_at: TakenAt | None
 
 
 class HitOut(Brief):
@@ -174,7 +191,7 @@ class ImageAnswer(BaseModel):
     size: int
     width: int | None
     height: int | None
-    taken_at: str | None
+    taken_at: TakenAt | None
     camera: str | None
     lens: str | None
     lat: float | None
@@ -304,7 +321,7 @@ class RootOut(BaseModel):
     """An indexed folder."""
 
     path: str
-    scanned_at: str
+    scanned_at: dt.datetime
 
 
 class StatusAnswer(BaseModel):
