@@ -1,7 +1,8 @@
-"""The library as a whole: `/status`, `/revision`, and `/exports` of pictures."""
+"""The library as a whole: `/status`, `/revision`, `/failures`, and `/exports` of pictures."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
 import io
@@ -9,12 +10,12 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from searchengine.errors import ChangedFile, ImageError, UnknownPicture
+from searchengine.errors import ChangedFile, ImageError, QueryError, UnknownPicture
 from searchengine.types import Picture
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, LiveDep, sent_type
@@ -66,6 +67,27 @@ def revision(live: LiveDep) -> Response:
     return AsciiJSON({"revision": seq, "pictures": pictures, "server": live.id})
 
 
+@router.get("/failures", operation_id="list_failures", response_model=schemas.FailuresAnswer)
+def failures(
+    live: LiveDep,
+    limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
+    cursor: Annotated[str | None, Query(max_length=20_000)] = None,
+) -> Response:
+    """List the files that could not be read, and why; a job of the kind retry reads them again."""
+    found = live.engine.catalog.failures()
+    after = None if cursor is None else _path_in(cursor)
+    # The catalog orders by the bytes of paths.
+    rest = [one for one in found if after is None or os.fsencode(one.path) > after]
+    page = rest[:limit]
+    return AsciiJSON(
+        {
+            "failures": [{"path": one.path, "reason": one.reason} for one in page],
+            "total": len(found),
+            "next_cursor": _cursor_of(page[-1].path) if len(rest) > limit else None,
+        }
+    )
+
+
 @router.post(
     "/exports",
     operation_id="export_images",
@@ -103,6 +125,17 @@ def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Res
     return StreamingResponse(
         packed, media_type=sent_type(request, "application/zip"), headers=headers
     )
+
+
+def _cursor_of(path: str) -> str:
+    return base64.urlsafe_b64encode(os.fsencode(path)).decode()
+
+
+def _path_in(cursor: str) -> bytes:
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise QueryError("cursor: not one that a page has ended with; begin without one") from error
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

@@ -346,3 +346,18 @@ class Revision(BaseModel):
     revision: int = Field(description="rises with every change of the pictures")
     pictures: int = Field(description="how many can be found")
     server: str = Field(description="another one after every start of the server")
+
+
+class FailureOut(BaseModel):
+    """A file that could not be read."""
+
+    path: str
+    reason: str
+
+
+class FailuresAnswer(BaseModel):
+    """Files that could not be read, by path."""
+
+    failures: list[FailureOut]
+    total: int = Field(description="on all pages")
+    next_cursor: str | None
