@@ -35,7 +35,7 @@ PLACES = 5
 """Digits of a place: a hundred thousand steps along each side."""
 
 
-class WordOut(BaseModel):
+class PlacedWord(BaseModel):
     """A word among the pictures."""
 
     word: str
@@ -47,7 +47,7 @@ class MapAnswer(BaseModel):
     """Places in 0..1, x to the right and y down."""
 
     points: list[tuple[int, float, float]] = Field(description="id, x and y of each picture")
-    words: list[WordOut] = Field(description="the most important first")
+    words: list[PlacedWord] = Field(description="the most important first")
     total: int = Field(description="pictures of the library; a map shows a sample of many")
 
 
@@ -120,7 +120,7 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:  # noqa: ARG0
     maps = Maps(live)
     router = APIRouter()
 
-    @router.get("/map", response_model=MapAnswer)
+    @router.get("/map", response_model=MapAnswer, operation_id="get_map")
     async def library_map(
         request: Request, if_none_match: Annotated[str | None, Header()] = None
     ) -> Response:
@@ -132,4 +132,4 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:  # noqa: ARG0
             return Response(status_code=304, headers=headers)
         return Response(drawn.body, media_type="application/json", headers=headers)
 
-    app.include_router(router, prefix=API)
+    app.include_router(router, prefix=API, tags=["library"])

@@ -230,9 +230,11 @@ def test_upload_finds_what_the_file_finds(
         query = f"@upload:{taken['upload']} - green"
         found = api.post("search", json={"query": query, "limit": 9}).json()
         assert found["query"] == query
+        assert schemas.SearchAnswer.model_validate(found)
         assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [
             (hit.id, score_of(hit)) for hit in asked.hits
         ]
+        assert [one["id"] for one in found["copies"]] == ([] if path == stranger else [1])
         again = api.post(
             "search",
             json={

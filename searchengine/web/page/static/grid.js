@@ -26,6 +26,8 @@ const fetched = new Map();
 const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
 const BANDS = ["likely", "maybe", "unlikely"];
 const HEADINGS = [t("Likely"), t("Maybe"), t("Unlikely"), ""];
+/** Whether pictures are asked by: something is always nearest to them. */
+const isOfPictures = () => found.answer.terms.some((term) => term.text === undefined);
 const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric", timeZone: "UTC" });
 
 /**
@@ -48,7 +50,7 @@ const sortedBy = () => state.sort || (state.q.trim() ? "match" : "newest");
 
 /** @param {any} hit */
 function groupOf(hit) {
-  if (sortedBy() === "match") return HEADINGS[hit.grade];
+  if (sortedBy() === "match") return BANDS[hit.grade] === "unlikely" && isOfPictures() ? t("Weakly alike") : HEADINGS[hit.grade];
   if (!hit.taken_at) return t("Without a date");
   const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
   return Number.isNaN(date.getTime()) ? t("Without a date") : months.format(date);

@@ -37,6 +37,7 @@ async function cancel(id) {
 function follow(job) {
   if (followed === job.id) return;
   followed = job.id;
+  job.folder ??= t("what could not be read"); // of a retry
   const events = api.jobEvents(job.id);
   draw(job);
   const finish = (text) => {

@@ -55,9 +55,18 @@ function showStatus() {
   byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
 }
 
+/** Say first that a picture that was dropped is in the library, and where. */
+function showCopies() {
+  const copies = found.answer.copies || [], box = byId("copies");
+  box.hidden = !copies.length;
+  box.replaceChildren(...copies.map((copy) => el("a", { href: href({ page: "/", open: copy.id }), on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: copy.id }); } } },
+    el("img", { src: copy.thumb, alt: "", width: 64, height: 64 }), el("span", {}, el("strong", {}, t("You have this")), el("span", { class: "path" }, copy.path)))));
+}
+
 function onAnswer() {
   document.body.classList.remove("asking");
   showStatus();
+  showCopies();
   showEmpty();
   bus.dispatchEvent(new CustomEvent("grid", { detail: { back: !fresh } }));
   if (!fresh) scrollTo(0, place);
