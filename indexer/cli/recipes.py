@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from indexer.cli.output import json_option, library_option, limit_option, model_option, picture_of
-from indexer.cli.texts import opened, show_answer, with_option, without_option
+from indexer.cli.texts import (
+    opened,
+    show_answer,
+    unlikely_option,
+    with_option,
+    without_option,
+)
 
 
 @click.group()
@@ -18,6 +24,7 @@ def recipes() -> None:
 @with_option
 @without_option
 @limit_option
+@unlikely_option
 @library_option
 @model_option
 @json_option
@@ -26,6 +33,7 @@ def from_picture(
     having: tuple[str, ...],
     lacking: tuple[str, ...],
     limit: int | None,
+    unlikely: bool,
     library: str | None,
     model: str | None,
     as_json: bool,
@@ -37,10 +45,15 @@ def from_picture(
 
     Both options may be given several times. --with looks at the names of the ingredients, --without
     at all that is written of them, and leaves out what may contain the food. A recipe that lists no
-    ingredients passes neither.
+    ingredients passes neither. A picture of what is no dish has no recipes.
     """
     with opened(library, model) as engine:
         answer = engine.texts.for_picture(
-            picture_of(picture), limit=limit, kind="recipe", having=having, lacking=lacking
+            picture_of(picture),
+            limit=limit,
+            kind="recipe",
+            having=having,
+            lacking=lacking,
+            unlikely=unlikely,
         )
     show_answer(answer, as_json)

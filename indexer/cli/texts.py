@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 kind_option = click.option(
     "--kind", type=click.Choice(["text", "recipe"]), help="Only texts of this kind."
 )
+unlikely_option = click.option(
+    "--all", "unlikely", is_flag=True, help="Show recipes even if the picture shows no dish."
+)
 with_option = click.option(
     "--with", "having", metavar="FOOD", multiple=True, help="Only with this ingredient."
 )
@@ -126,6 +129,7 @@ def add(
 @click.argument("picture")
 @limit_option
 @kind_option
+@unlikely_option
 @library_option
 @model_option
 @json_option
@@ -133,6 +137,7 @@ def for_picture(
     picture: str,
     limit: int | None,
     kind: Kind | None,
+    unlikely: bool,
     library: str | None,
     model: str | None,
     as_json: bool,
@@ -143,10 +148,12 @@ def for_picture(
       lexpix texts for ./plate.jpg -k 5
 
     The picture is a file, which need not be in the library, or a number of the library such as
-    "#12".
+    "#12". To a picture that shows no dish no recipe is an answer.
     """
     with opened(library, model) as engine:
-        answer = engine.texts.for_picture(picture_of(picture), limit=limit, kind=kind)
+        answer = engine.texts.for_picture(
+            picture_of(picture), limit=limit, kind=kind, unlikely=unlikely
+        )
     show_answer(answer, as_json)
 
 
@@ -310,12 +317,15 @@ def show_answer(answer: TextAnswer, as_json: bool) -> None:
                 "unknown_words": [unknown.word for unknown in answer.unknown_words],
                 "translated": translated_entries(answer.translated),
                 "hits": hits,
+                "nothing_like_that": answer.nothing_like_that,
                 "took_ms": round(answer.took_ms, 3),
             }
         )
         return
     if not answer.hits:
-        click.echo("lexpix: no text to show", err=True)
+        reason = "the picture shows no dish; --all shows the nearest recipes all the same"
+        told = reason if answer.nothing_like_that else "no text to show"
+        click.echo(f"lexpix: {told}", err=True)
         return
     click.secho(f"{'score':>6}  {'number':>8}  {'kind':<6}  title", bold=True)
     for hit in answer.hits:

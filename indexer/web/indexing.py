@@ -1,12 +1,12 @@
-"""Index a folder in a process of its own, which a server started.
+"""Index a folder, or read failures again, in a process of its own, which a server started.
 
     python -m indexer.web.indexing
 
-The first line of standard input is a JSON object, {"folder", "settings"}. Standard output is a JSON
-object on each line: {"event": "progress", "done", "total"}, {"event": "failure", "path", "reason"},
-and at the end {"event": "report", ...} or {"event": "error", "detail"}. When standard input ends,
-so does the run: that is how it is cancelled, and why it does not go on without its server. What
-was written until then can be found, and the next run does the rest.
+The first line of standard input is a JSON object, {"kind", "folder", "settings"}. Standard output
+is a JSON object on each line: {"event": "progress", "done", "total"}, {"event": "failure", "path",
+"reason"}, and at the end {"event": "report", ...} or {"event": "error", "detail"}. When standard
+input ends, so does the run: that is how it is cancelled, and why it does not go on without its
+server. What was written until then can be found, and the next run does the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import indexer
 from indexer import Progress
@@ -28,6 +28,9 @@ from searchengine.config import Settings
 from searchengine.errors import LexpixError
 from searchengine.search.engine import Engine
 from searchengine.types import Failure, IndexReport
+
+Kind = Literal["index", "retry"]
+"""What a run does: make the library agree with a folder, or read again what could not be read."""
 
 EVERY = 0.2
 """Seconds between two lines of progress."""
@@ -74,9 +77,16 @@ def settings_in(entry: dict[str, Any]) -> Settings:
     )
 
 
-def index_folder(folder: str, settings: Settings, reporter: Reporter) -> IndexReport:
-    """Index one folder as `lexpix index` does."""
+def carry_out(
+    kind: Kind, folder: str | None, settings: Settings, reporter: Reporter
+) -> IndexReport:
+    """Index one folder as `lexpix index` does, or read failures again as `lexpix failures` does."""
     with Engine.open(settings, create=True) as engine:
+        if kind == "retry":
+            return indexer.retry(
+                engine, folder, progress=reporter.progress, on_failure=reporter.failure
+            )
+        assert folder is not None, "the job was checked"
         return indexer.index(
             engine, folder, progress=reporter.progress, on_failure=reporter.failure
         )
@@ -90,7 +100,8 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     reporter = Reporter(sys.stdout)
     try:
-        report = index_folder(order["folder"], settings_in(order["settings"]), reporter)
+        settings = settings_in(order["settings"])
+        report = carry_out(order["kind"], order["folder"], settings, reporter)
     except KeyboardInterrupt:
         return 130
     except (LexpixError, OSError) as error:

@@ -9,28 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import logging
 import os
 import secrets
 import sys
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from indexer.web.indexing import GRACE, settings_entry
+from indexer.web import folders
+from indexer.web.indexing import GRACE, Kind, settings_entry
 from searchengine.config import Settings
 from searchengine.errors import RootError
 from searchengine.web.answers import API, AsciiJSON
 from searchengine.web.live import Live
 from searchengine.web.safety.access import is_local
 from searchengine.web.safety.limits import leave_place
-from searchengine.web.schemas import FileName
+from searchengine.web.schemas import FailureOut, FileName
 
 log = logging.getLogger(__name__)
 
@@ -52,31 +53,46 @@ class JobRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["index"] = "index"
-    folder: Annotated[FileName, Field(description="absolute, on this machine")]
+    kind: Kind = Field(
+        default="index", description="retry reads again what could not be read, and nothing else"
+    )
+    folder: Annotated[FileName, Field(description="absolute, on this machine")] | None = Field(
+        default=None, description="what is indexed; of a retry, where, everywhere if null"
+    )
+
+    @model_validator(mode="after")
+    def _has_folder(self) -> JobRequest:
+        if self.kind == "index" and self.folder is None:
+            raise ValueError("say which folder is to be indexed")
+        return self
 
 
-class FailureOut(BaseModel):
-    """A file that could not be read."""
+class Report(BaseModel):
+    """What a run did, in numbers of files."""
 
-    path: str
-    reason: str
+    added: int
+    updated: int
+    moved: int
+    restored: int
+    missing: int
+    unchanged: int
+    failed: int
 
 
 class JobOut(BaseModel):
     """A job; done and total count files, and total is what is known so far."""
 
     id: str
-    kind: Literal["index"]
-    folder: FileName
+    kind: Kind
+    folder: FileName | None
     state: State
     done: int
     total: int
-    started_at: float = Field(description="seconds since 1970")
-    ended_at: float | None
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
     failures: list[FailureOut]
     failed: int = Field(description="files that could not be read")
-    report: dict[str, int] | None = Field(description="as that of lexpix index --json")
+    report: Report | None = Field(description="at the end, as that of lexpix index --json")
     error: str | None
 
 
@@ -89,19 +105,20 @@ class JobsAnswer(BaseModel):
 
 @dataclass
 class Job:
-    """An index run, and what is known of it.
+    """A run of the indexer, and what is known of it.
 
     Attributes:
         changed: Set, and replaced by a new one, whenever something changes.
     """
 
     id: str
-    folder: str
+    kind: Kind
+    folder: str | None
     state: State = "running"
     done: int = 0
     total: int = 0
-    started_at: float = field(default_factory=time.time)
-    ended_at: float | None = None
+    started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    ended_at: dt.datetime | None = None
     failures: list[dict[str, str]] = field(default_factory=list)
     failed: int = 0
     report: dict[str, int] | None = None
@@ -115,18 +132,25 @@ class Job:
         """Return the JSON form."""
         return {
             "id": self.id,
-            "kind": "index",
+            "kind": self.kind,
             "folder": self.folder,
             "state": self.state,
             "done": self.done,
             "total": self.total,
-            "started_at": self.started_at,
-            "ended_at": self.ended_at,
+            "started_at": self.started_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
             "failures": self.failures,
             "failed": self.failed,
             "report": self.report,
             "error": self.error,
         }
+
+    @property
+    def activity(self) -> str:
+        """What is done, in words."""
+        if self.kind == "index":
+            return f"{self.folder} is being indexed"
+        return "what could not be read is being read again"
 
     def notify(self) -> None:
         """Wake whoever follows."""
@@ -155,20 +179,18 @@ class Jobs:
         """Return how many jobs are running."""
         return sum(job.state == "running" for job in self._jobs.values())
 
-    async def start(self, folder: str) -> Job:
-        """Begin to index a folder.
+    async def start(self, kind: Kind, folder: str | None) -> Job:
+        """Begin to index a folder, or to read again what could not be read, there or everywhere.
 
         Raises:
             RootError: It is no absolute path of a folder.
             HTTPException: A job is running, 409.
         """
-        folder = _checked(folder)
+        folder = None if folder is None else _checked(folder)
         if self.running():
             (other,) = (job for job in self._jobs.values() if job.state == "running")
-            raise HTTPException(
-                409, f"{other.folder} is being indexed; wait for that, or cancel it"
-            )
-        job = Job(secrets.token_hex(8), folder)
+            raise HTTPException(409, f"{other.activity}; wait for that, or cancel it")
+        job = Job(secrets.token_hex(8), kind, folder)
         self._jobs[job.id] = job  # at once: while the process starts, another request may come
         while len(self._jobs) > KEPT:
             del self._jobs[next(iter(self._jobs))]
@@ -231,7 +253,11 @@ class Jobs:
     async def _watch(self, job: Job, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        order = {"folder": job.folder, "settings": settings_entry(self._settings)}
+        order = {
+            "kind": job.kind,
+            "folder": job.folder,
+            "settings": settings_entry(self._settings),
+        }
         try:
             with contextlib.suppress(ConnectionError):  # it is gone already; its code says so
                 process.stdin.write(json.dumps(order).encode("ascii") + b"\n")
@@ -270,9 +296,10 @@ class Jobs:
         job.notify()
 
     def _end(self, job: Job, state: State, error: str | None = None) -> None:
-        job.state, job.error, job.ended_at, job.process = state, error, time.time(), None
+        job.state, job.error, job.process = state, error, None
+        job.ended_at = dt.datetime.now(dt.UTC)
         if error is not None:
-            log.error("indexing %s: %s", job.folder, error)
+            log.error("%s: %s", job.activity, error)
         job.notify()
 
 
@@ -281,7 +308,8 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:
     jobs = Jobs(live, settings)
     app.state.jobs = jobs
     app.state.metrics.watch("lexpix_jobs_running", "Index jobs that are running", jobs.running)
-    app.include_router(_router(jobs), prefix=API)
+    app.include_router(_router(jobs), prefix=API, tags=["jobs"])
+    app.include_router(folders.router, prefix=API)
     lifespan = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
@@ -306,9 +334,9 @@ def _router(jobs: Jobs) -> APIRouter:
 
     @router.post("", response_model=JobOut, status_code=202)
     async def start_job(body: JobRequest, request: Request) -> Response:
-        """Begin to index a folder; clients of this machine only, one job at a time."""
+        """Index a folder, or retry failures; clients of this machine only, one job at a time."""
         _require_local(request)
-        job = await jobs.start(body.folder)
+        job = await jobs.start(body.kind, body.folder)
         return AsciiJSON(job.entry(), 202, {"Location": f"{API}/jobs/{job.id}"})
 
     @router.get("/{id}", response_model=JobOut)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from indexer.maps.layout import FEWEST
-from indexer.maps.scene import LANDMARKS, LIMIT, map_pictures
+from indexer.maps.scene import LIMIT, map_pictures
 from searchengine.config import Settings
 from searchengine.errors import NothingIndexed
 from searchengine.web.answers import API
@@ -29,11 +29,13 @@ from searchengine.web.safety.limits import leave_place
 
 FRESH = 30.0
 """Seconds for which a map is shown though pictures came since."""
+WORDS = 200
+"""Most words: the page shows more of them the closer somebody looks."""
 PLACES = 5
 """Digits of a place: a hundred thousand steps along each side."""
 
 
-class WordOut(BaseModel):
+class PlacedWord(BaseModel):
     """A word among the pictures."""
 
     word: str
@@ -45,7 +47,7 @@ class MapAnswer(BaseModel):
     """Places in 0..1, x to the right and y down."""
 
     points: list[tuple[int, float, float]] = Field(description="id, x and y of each picture")
-    words: list[WordOut] = Field(description="the most important first")
+    words: list[PlacedWord] = Field(description="the most important first")
     total: int = Field(description="pictures of the library; a map shows a sample of many")
 
 
@@ -99,7 +101,7 @@ class Maps:
         if len(ids) > self._limit:
             # The same sample each time, so that the map stays what it was.
             ids = np.sort(np.random.default_rng(0).choice(ids, self._limit, replace=False))
-        scene = map_pictures(catalog, encoder, ids, method="pca", landmarks=LANDMARKS)
+        scene = map_pictures(catalog, encoder, ids, method="pca", landmarks=WORDS)
         places = np.round(scene.places, PLACES).tolist()
         entry = {
             "points": [[id_, *place] for id_, place in zip(scene.ids, places, strict=False)],
@@ -118,7 +120,7 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:  # noqa: ARG0
     maps = Maps(live)
     router = APIRouter()
 
-    @router.get("/map", response_model=MapAnswer)
+    @router.get("/map", response_model=MapAnswer, operation_id="get_map")
     async def library_map(
         request: Request, if_none_match: Annotated[str | None, Header()] = None
     ) -> Response:
@@ -130,4 +132,4 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:  # noqa: ARG0
             return Response(status_code=304, headers=headers)
         return Response(drawn.body, media_type="application/json", headers=headers)
 
-    app.include_router(router, prefix=API)
+    app.include_router(router, prefix=API, tags=["library"])

@@ -1,4 +1,4 @@
-"""`Catalog`, the one store of a library: its pictures, their vectors, tags, captions, texts."""
+"""`Catalog`, the one store of a library: pictures, vectors, tags, captions, texts, searches."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from searchengine.catalog.records import (
     replace_vectors,
     write_rows,
 )
+from searchengine.catalog.searches import SearchCatalog
 from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,
@@ -88,6 +89,7 @@ class Catalog(IndexedStore):
         captions: The captions of pictures.
         filters: Pictures by what their files say.
         texts: The texts, which have vectors and numbers of writes of their own.
+        searches: What was saved under a name.
     """
 
     _seq, _table = "seq", ImageRow
@@ -99,6 +101,7 @@ class Catalog(IndexedStore):
         self.captions = CaptionCatalog(self._reader, self._writer)
         self.filters = FilterCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
+        self.searches = SearchCatalog(self._reader, self._writer)
 
     def close(self) -> None:
         """Close every connection."""

@@ -298,6 +298,17 @@ class TextTombstoneRow(Schema):
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class SearchRow(Schema):
+    """A search that was saved under a name: its question, as JSON in ASCII."""
+
+    __tablename__ = "searches"
+    __table_args__ = (sa.UniqueConstraint("name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(EscapedText)
+    question: Mapped[str] = mapped_column(sa.Text)
+
+
 class TombstoneRow(Schema):
     """A picture that was forgotten, kept so that indexes can drop it."""
 

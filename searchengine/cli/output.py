@@ -12,7 +12,7 @@ import click
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.types import Answer, Failure, Translated, UnknownWord
+    from searchengine.types import Answer, Failure, Hit, Translated, UnknownWord
 
 
 def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> None:
@@ -31,6 +31,10 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
         click.echo(f"lexpix: nothing here looks like that: {query}{hint}", err=True)
     elif not answer.hits:
         click.echo("lexpix: no other picture to show", err=True)
+    elif answer.names_pictures and all(hit.band == "unlikely" for hit in answer.hits):
+        click.echo("lexpix: nothing here is much like that; these come nearest", err=True)
+    for copy in answer.copies:
+        click.echo(f"lexpix: you have this: {printable(copy.path)}", err=True)
     if judged and not answer.calibrated and form is None:
         click.echo(
             "lexpix: this model does not know what its scores are worth; "
@@ -43,13 +47,20 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
         end = b"\0" if form == "null" else os.fsencode(os.linesep)
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + end for hit in answer.hits))
     else:
-        if answer.hits:
+        if answer.hits or answer.copies:
             click.secho(f"{'score':>6}  {'match':<12}  {'number':>8}  path", bold=True)
-        for hit in answer.hits:
+        for hit in (*answer.copies, *answer.hits):
             score = "" if hit.score is None else f"{hit.score:.3f}"
-            match = "-" if hit.match is None else f"{hit.match:4.0%} {hit.band}"
+            match = "-" if hit.match is None else f"{hit.match:4.0%} {_band(answer, hit)}"
+            if hit in answer.copies:
+                match = "the same"
             number = f"#{hit.id}"
             click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}")
+
+
+def _band(answer: Answer, hit: Hit) -> str:
+    """Return a band in words; to a picture something is always nearest, however little alike."""
+    return "weak" if answer.names_pictures and hit.band == "unlikely" else str(hit.band)
 
 
 def show_translated(translated: Iterable[Translated]) -> None:

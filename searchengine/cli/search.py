@@ -80,7 +80,11 @@ def similar(
     unlikely: bool,
     form: str | None,
 ) -> None:
-    """Find pictures that look like one, given as a file or as "#12"."""
+    """Find pictures that look like one, given as a file or as "#12".
+
+    The nearest are always shown, as likely, maybe or weak matches. Of a file that the library has
+    already, the copies there come first.
+    """
     with open_engine(flags) as engine:
         answer = engine.similar(picture_of(picture), limit=limit, within=within, unlikely=unlikely)
         show_answer(answer, form)

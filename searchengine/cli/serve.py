@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from searchengine.web.serving import Serving
 
 TOKEN_VARIABLE = "LEXPIX_TOKEN"
-_NEEDED = "fastapi", "jinja2", "prometheus_client", "python_multipart", "sse_starlette", "uvicorn"
+_NEEDED = (
+    *("fastapi", "fastapi_offline", "jinja2", "prometheus_client", "python_multipart"),
+    *("sse_starlette", "uvicorn"),
+)
 
 
 @click.command()
@@ -60,8 +63,8 @@ def serve(
     """Serve a web page and a REST API for the library.
 
     Only this machine can reach them, unless --host names another address; then clients must know a
-    token, which is part of the address that is printed. The API is described at
-    /api/openapi.json.
+    token, which is part of the address that is printed. The API is described at /docs, and for
+    programs at /api/openapi.json.
     """
     _require()
     from searchengine.config import load_settings

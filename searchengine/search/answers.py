@@ -14,6 +14,7 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         "query": answer.query,
         "unknown_words": [unknown.word for unknown in answer.unknown_words],
         "translated": translated_entries(answer.translated),
+        "copies": [{"id": one.id, "path": one.path} for one in answer.copies],
         "hits": [hit_entry(hit) for hit in answer.hits],
         "nothing_like_that": answer.nothing_like_that,
         "hints": list(answer.hints),

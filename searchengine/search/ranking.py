@@ -9,13 +9,11 @@ import numpy as np
 
 from searchengine.catalog.selection import Selection
 from searchengine.search.columns import Columns
-from searchengine.search.resolve import TermVectors
 from searchengine.types import (
     Band,
     Ids,
     Matcher,
     QueryKind,
-    UnknownWord,
     Vector,
     VectorIndex,
 )
@@ -55,16 +53,12 @@ class Ranking:
         next: Where the next page begins; None if there is none.
         total: How many pictures there are on all pages; None if nobody counted.
         nothing_like_that: Every picture that was looked at is an unlikely match.
-        unknown_words: Words of the query that did not count.
-        terms: The terms that counted, with their vectors; empty for a query without terms.
     """
 
     rows: tuple[Ranked, ...]
     next: Cursor | None = None
     total: int | None = None
     nothing_like_that: bool = False
-    unknown_words: tuple[UnknownWord, ...] = ()
-    terms: TermVectors | None = None
 
 
 def nearest(

@@ -68,16 +68,32 @@ class KnownPicture:
     viewed: Vector | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the terms of a query stand for.
+
+    Attributes:
+        terms: Those that count, with their vectors.
+        named: Ids of the pictures that the query names, their copies among them.
+        copies: Of these, present pictures with the bytes of one that is asked for as a file or an
+            upload, but not that file itself.
+        unknown: Words that did not count.
+    """
+
+    terms: TermVectors
+    named: frozenset[int]
+    copies: tuple[int, ...]
+    unknown: tuple[UnknownWord, ...]
+
+
 class Resolver:
     """Find the vectors that the terms of a query stand for."""
 
     def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
         self._catalog, self._encoder = catalog, encoder
 
-    def resolve(
-        self, query: Query, uploads: Mapping[str, KnownPicture] | None = None
-    ) -> tuple[TermVectors, set[int], tuple[UnknownWord, ...]]:
-        """Return the terms that count, the ids of the pictures named, and the unknown words.
+    def resolve(self, query: Query, uploads: Mapping[str, KnownPicture] | None = None) -> Resolved:
+        """Return what the terms of a query stand for.
 
         Args:
             query: The query.
@@ -89,6 +105,7 @@ class Resolver:
         """
         terms: TermVectors = []
         named: set[int] = set()
+        copies: dict[int, None] = {}
         unknown = self.unknown_words(query)
         nothing_known: UnknownWords | None = None
         for term in query.terms:
@@ -103,13 +120,20 @@ class Resolver:
                 known = (uploads or {}).get(term.value) or self.picture(value)
                 vector = known.vector
                 named |= known.ids
+                if term.kind == "picture" and term.weight > 0:
+                    copies.update(dict.fromkeys(self._copies(known)))
             terms.append((term, vector))
         understood = any(term.kind == "words" for term, _ in terms)
         if nothing_known is not None and not understood:
             if not unknown:
                 raise nothing_known
             raise UnknownWords.of(unknown)
-        return terms, named, unknown
+        return Resolved(terms, frozenset(named), tuple(copies), unknown)
+
+    def _copies(self, known: KnownPicture) -> list[int]:
+        """Return the present copies of a picture by rising id, without its own file."""
+        rows = self._catalog.get(sorted(known.ids))
+        return [row.id for row in rows.values() if row.state == "ok" and row.path != known.path]
 
     def original(self, picture: Picture) -> BufferedReader:
         """Open the file of a picture of the library, as `open_original` does.

@@ -41,7 +41,10 @@ from searchengine.vectors import top_k
 log = logging.getLogger(__name__)
 
 PROBABLE = 0.5
-"""From here on a picture more probably shows what a model of one kind of texts is for."""
+"""From here on a picture more probably shows what a model of one kind of texts is for.
+
+Of 800 dishes the bundled food head keeps 99.8 % so, of other everyday photographs 6 % at most, half
+of which do show food."""
 
 EXCERPT = 60
 """Letters of the beginning of a text that stand for a title."""
@@ -81,8 +84,12 @@ class Texts(TextIndexes):
         kind: Kind | None = None,
         having: Sequence[str] = (),
         lacking: Sequence[str] = (),
+        unlikely: bool = False,
     ) -> TextAnswer:
         """Return the texts nearest to a picture.
+
+        To what is more probably no dish than one no recipe is an answer, where the model of the
+        recipes can tell, as it decides for `pictures`.
 
         Args:
             picture: A file, which need not be in the library, a library id, or one that was read.
@@ -91,6 +98,7 @@ class Texts(TextIndexes):
             having: Only recipes with all of these foods among the names of their ingredients.
             lacking: Only recipes with none of these in the lines of their ingredients, which may
                 not even contain them; one that lists no ingredients is left out.
+            unlikely: Keep recipes whatever the picture shows.
 
         Raises:
             UnknownPicture, QueryError: The picture cannot be read.
@@ -109,9 +117,25 @@ class Texts(TextIndexes):
                 vector = known.viewed
             elif not isinstance(picture, int | KnownPicture):
                 vector = self._resolver.viewed(known)
-        projected = model.project(vector[None])[0]
-        hits = self._hits(model, projected, limit, kind, having, lacking)
-        return TextAnswer(known.path, hits, (), _milliseconds_since(started))
+        asked: Kind | None = kind
+        is_dish = unlikely or self._may_be_dish(vector)
+        if not is_dish and kind is None and self.store.counts()["text"]:
+            asked = "text"
+        hits: tuple[TextHit, ...] = ()
+        if is_dish or asked == "text":
+            projected = model.project(vector[None])[0]
+            hits = self._hits(model, projected, limit, asked, having, lacking)
+        nothing = not is_dish and asked != "text"
+        return TextAnswer(
+            known.path, hits, (), _milliseconds_since(started), nothing_like_that=nothing
+        )
+
+    def _may_be_dish(self, vector: Vector) -> bool:
+        """Tell whether a picture may show what recipes are about, as far as their model knows."""
+        if not self.store.counts()["recipe"]:
+            return True
+        model = self.model("recipe")
+        return not isinstance(model, Selective) or model.shows(vector[None])[0] >= PROBABLE
 
     def search(
         self,

@@ -154,6 +154,8 @@ class Answer:
         calibrated: The model knows what its scores are worth, so hits have a match and a band.
         translated: Words of other languages, and emoji, as they were read.
         hints: What may have been meant otherwise than it was read.
+        names_pictures: The query asks by a picture, so the nearest are hits whatever their band.
+        copies: Pictures with the very bytes of a file that the query asks by, which are no hits.
     """
 
     query: str
@@ -164,6 +166,8 @@ class Answer:
     calibrated: bool = False
     translated: tuple[Translated, ...] = ()
     hints: tuple[str, ...] = ()
+    names_pictures: bool = False
+    copies: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +183,18 @@ class TextHit:
 
 @dataclass(frozen=True, slots=True)
 class TextAnswer:
-    """Texts in falling order of score, and words of the question that are not known."""
+    """Texts in falling order of score, and words of the question that are not known.
+
+    Attributes:
+        nothing_like_that: The picture that was asked by shows no dish, so no recipe is an answer.
+    """
 
     query: str
     hits: tuple[TextHit, ...]
     unknown_words: tuple[UnknownWord, ...]
     took_ms: float
     translated: tuple[Translated, ...] = ()
+    nothing_like_that: bool = False
 
 
 @dataclass(frozen=True, slots=True)

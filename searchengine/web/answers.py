@@ -32,6 +32,14 @@ class AsciiJSON(JSONResponse):
         return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
+OCTETS = "application/octet-stream"
+
+
+def sent_type(request: Request, media_type: str) -> str:
+    """Return what a file is sent as: its own type, unless the client takes bytes only."""
+    return OCTETS if request.headers.get("accept") == OCTETS else media_type
+
+
 def live_of(request: Request) -> Live:
     """Return the library that an app serves."""
     live: Live = request.app.state.live

@@ -10,6 +10,7 @@ does that.
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -95,12 +96,16 @@ class Live:
         engine: Belongs to this object from now on, which closes it.
         settings: Those it was opened with.
         clock: Tells the seconds.
+
+    Attributes:
+        id: Names this server, and no other start of it.
     """
 
     def __init__(
         self, engine: Engine, settings: Settings, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.engine, self.settings = engine, settings
+        self.id = secrets.token_hex(8)
         self._clock = clock
         self._lock = SharedLock()
         self._refreshing = threading.Lock()

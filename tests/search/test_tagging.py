@@ -431,8 +431,8 @@ def test_explanation_of_a_taught_word_adds_up_to_the_score(tmp_path: Path, photo
         assert isinstance(with_words, Explainable)
         plain = Resolver(engine.catalog, engine.encoder)
         asked = searchengine.language.query.parse("a cat on grass")
-        taught = Resolver(engine.catalog, with_words).resolve(asked)[0][0][1]
-        np.testing.assert_array_equal(taught, plain.resolve(asked)[0][0][1])
+        taught = Resolver(engine.catalog, with_words).resolve(asked).terms[0][1]
+        np.testing.assert_array_equal(taught, plain.resolve(asked).terms[0][1])
 
 
 def test_guesses_of_the_library_are_kept_searched_and_denied(photos: Path, tmp_path: Path) -> None:

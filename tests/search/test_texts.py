@@ -402,7 +402,8 @@ def test_the_commands_answer(library: Path, tmp_path: Path) -> None:
 
     cup = Path(skimage.data.__file__).parent / "coffee.png"
     answer = json.loads(lexpix("texts", "for", cup, "--json", library=library).stdout)
-    assert list(answer) == ["query", "unknown_words", "translated", "hits", "took_ms"]
+    fields = ["query", "unknown_words", "translated", "hits", "nothing_like_that", "took_ms"]
+    assert list(answer) == fields
     assert [hit["title"] for hit in answer["hits"]] == ["A cup of coffee", "Green salad"]
     assert list(answer["hits"][0]) == ["id", "kind", "title", "score", "source"]
     shown = lexpix("texts", "search", "fresh", "salad", "-k", "1", library=library).stdout

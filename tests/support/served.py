@@ -83,12 +83,16 @@ def run(library: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@contextmanager
-def serving(library: Path) -> Iterator[str]:
-    """Serve a library from a process of its own; yield its address."""
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving(library: Path, port: int = 0) -> Iterator[str]:
+    """Serve a library from a process of its own, at a free port unless named; yield its address."""
+    port = port or free_port()
     command = [sys.executable, "-m", "searchengine.cli.main", "serve", "--port", str(port)]
     process = subprocess.Popen(
         command, env=environment(library), stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ from searchengine.catalog.database import open_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
-from searchengine.documents import Document
+from searchengine.documents import Document, Kind
 from searchengine.errors import ModelError, TrainingDataError, UnknownWords
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.sync import open_index
@@ -493,3 +494,20 @@ def test_what_shows_no_food_is_no_answer_to_a_recipe(tmp_path: Path) -> None:
         nothing = engine.texts.pictures(recipe, within=photos / "sky")
         assert (nothing.hits, nothing.nothing_like_that) == ((), True)
         assert len(engine.texts.pictures(Document("text", "Flat white")).hits) == 3
+        # The other way: a recipe is no answer to a moon, but another text may be.
+        kinds: list[tuple[Kind, str]] = [("recipe", "Flat white"), ("text", "Night sky")]
+        for kind, title in kinds:
+            line = json.dumps({"title": title, "kind": kind, "body": "Pour."})
+            (tmp_path / f"{kind}.jsonl").write_text(line, encoding="utf-8")
+            add_texts(str(tmp_path / f"{kind}.jsonl"), engine.texts, kind=kind)
+        engine.texts.refresh()
+
+        def found(name: str, **options: Any) -> set[str]:
+            answer = engine.texts.for_picture(photos / name, **options)
+            assert answer.nothing_like_that == (not answer.hits)
+            return {hit.title for hit in answer.hits}
+
+        assert found("coffee.png") == {"Flat white", "Night sky"}
+        assert found("sky/moon.png") == {"Night sky"}
+        assert found("sky/moon.png", kind="recipe") == set()
+        assert found("sky/moon.png", unlikely=True) == {"Flat white", "Night sky"}

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from html import unescape
@@ -229,9 +230,11 @@ def test_upload_finds_what_the_file_finds(
         query = f"@upload:{taken['upload']} - green"
         found = api.post("search", json={"query": query, "limit": 9}).json()
         assert found["query"] == query
+        assert schemas.SearchAnswer.model_validate(found)
         assert [(hit["id"], hit["score"]) for hit in found["hits"]] == [
             (hit.id, score_of(hit)) for hit in asked.hits
         ]
+        assert [one["id"] for one in found["copies"]] == ([] if path == stranger else [1])
         again = api.post(
             "search",
             json={
@@ -494,6 +497,38 @@ def test_searches_answer_while_another_process_indexes(tmp_path: Path) -> None:
         fresh = engine.search("red", limit=100)
     assert [hit["id"] for hit in hits] == [hit.id for hit in fresh.hits]
     assert len(hits) > len(old)
+
+
+def test_revision_tells_what_others_indexed_and_of_another_server(tmp_path: Path) -> None:
+    photograph(tmp_path / "one" / "a.jpg", "red", "blue")
+    photograph(tmp_path / "two" / "b.jpg", "green", "blue")
+    library = tmp_path / "library"
+    servers = set()
+    with open_engine(library) as engine:
+        scan(engine, tmp_path / "one")
+    for _ in range(2):
+        with served(create_app(Settings(library=library), open_engine(library))) as server:
+            address = f"{server.url}/api/v1/revision"
+            first = httpx.get(address, timeout=60).json()
+            assert schemas.Revision.model_validate(first)
+            assert httpx.get(address, timeout=60).json() == first
+            servers.add(first["server"])
+            if len(servers) == 1:
+                process = multiprocessing.get_context("spawn").Process(
+                    target=_index, args=(str(library), [str(tmp_path / "two")])
+                )
+                process.start()
+                process.join(120)
+                later = first
+                for _ in range(600):  # a look at the catalog may be a second old
+                    if later["pictures"] == 2:
+                        break
+                    time.sleep(0.1)
+                    later = httpx.get(address, timeout=60).json()
+                assert later["pictures"] == 2
+                assert later["revision"] > first["revision"]
+                assert later["server"] == first["server"]
+    assert len(servers) == 2
 
 
 def test_answers_are_those_of_the_command_line(photos: Path, tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ from searchengine.web.live import Live
 from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, Served, delete, get, post, served
 
-
 MANY = 800
 """Pictures that take a job seconds, of which the first are written at once."""
 

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -217,6 +218,28 @@ def test_a_file_is_a_query(page: sync_api.Page, url: str, library: Path, tmp_pat
     )
     expect(page.locator(".toast")).to_be_visible()
     expect(page.locator(".chip")).to_have_count(2)
+
+
+def test_a_file_that_the_library_has_is_said_to_be_there_first(
+    page: sync_api.Page, url: str, library: Path, tmp_path: Path
+) -> None:
+    coffee = id_of(url, "coffee.png")
+    here = shutil.copy(library.parent / "photos" / "coffee.png", tmp_path / "renamed.png")
+    open_at(page, url, "/")
+    expect(page.locator("#copies")).to_be_hidden()
+    page.locator("#file").set_input_files(here)
+    told = page.locator("#copies a")
+    expect(told).to_have_count(1)
+    expect(told).to_contain_text("You have this")
+    expect(told).to_contain_text(str(library.parent / "photos" / "coffee.png"))
+    expect(page.locator(".cell").first).to_be_visible()  # and what is nearest, whatever it is
+    expect(page.locator("#grid .label").last).to_have_text("Weakly alike")
+    assert cell(page, coffee).count() == 0
+    told.click()
+    expect(page.locator("#detail h2")).to_have_text("coffee.png")
+    page.keyboard.press("Escape")
+    search(page, "cat")
+    expect(page.locator("#copies")).to_be_hidden()
 
 
 def test_detail_shows_a_picture_and_closes_to_its_place(page: sync_api.Page, url: str) -> None:
@@ -507,6 +530,6 @@ def test_an_index_run_is_started_and_shown(page: sync_api.Page, url: str, tmp_pa
     page.get_by_label("Folder", exact=True).fill(str(new))
     page.get_by_role("button", name="Index", exact=True).click()
     expect(page.locator("#jobs")).to_contain_text(str(new))
-    expect(page.locator(".toast")).to_contain_text("1 new")
+    expect(page.locator(".toast")).to_contain_text("1 new", timeout=4 * WAIT)
     expect(page.locator("#jobs")).to_be_hidden()
     assert id_of(url, "ring.png")

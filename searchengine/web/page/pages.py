@@ -21,7 +21,9 @@ from starlette.datastructures import QueryParams
 from searchengine.search.facets import FACETS
 from searchengine.web.answers import API
 from searchengine.web.page.locale import ENGLISH, NAMES, language_of, texts
+from searchengine.web.page.reference import install_reference
 from searchengine.web.safety.access import is_local
+from searchengine.web.safety.problems import http_problem
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -33,7 +35,9 @@ FOREVER = "public, max-age=31536000, immutable"
 _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
     *("map.js", "recipes.js"),
-    *("detail.js", "heat.js", "help.js", "jobs.js", "tags.js"),
+    *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
+    *("folders.js", "help.js", "jobs.js", "live.js"),
+    "reference.js",
 }
 
 
@@ -67,6 +71,17 @@ def install_pages(app: FastAPI) -> None:
     for path in VIEWS:
         app.add_api_route(path, shell, methods=["GET"], include_in_schema=False)
 
+    async def nowhere(request: Request, error: Exception) -> Response:
+        if not opens_page(request):
+            return await http_problem(request, error)
+        language = language_of(request)
+        context = {"language": language, "t": lambda text: texts(language)[text], "base": base}
+        return templates.TemplateResponse(
+            request, "nowhere.html", context, status_code=404, headers=headers
+        )
+
+    app.add_exception_handler(404, nowhere)
+
     def icon() -> Response:
         return FileResponse(STATIC / "icon.svg", headers={"Cache-Control": "max-age=86400"})
 
@@ -81,6 +96,13 @@ def install_pages(app: FastAPI) -> None:
         return Response(kept[name], media_type=media_type, headers={"Cache-Control": FOREVER})
 
     app.add_api_route(f"{base}/{{name}}", static, methods=["GET"], include_in_schema=False)
+    install_reference(app, templates, base, {"Cache-Control": FOREVER})
+
+
+def opens_page(request: Request) -> bool:
+    """Tell whether a browser asks for a page, not a program or a script for an answer."""
+    accepted = request.headers.get("accept", "")
+    return "text/html" in accepted.lower() and not request.url.path.startswith("/api/")
 
 
 def first_search(params: QueryParams) -> str:

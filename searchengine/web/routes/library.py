@@ -1,7 +1,8 @@
-"""The library as a whole: `/status`, and `/exports` of pictures that were selected."""
+"""The library as a whole: `/status`, `/revision`, `/failures`, and `/exports` of pictures."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import dataclasses
 import io
@@ -9,15 +10,15 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from searchengine.errors import ChangedFile, ImageError, UnknownPicture
+from searchengine.errors import ChangedFile, ImageError, QueryError, UnknownPicture
 from searchengine.types import Picture
 from searchengine.web import schemas
-from searchengine.web.answers import AsciiJSON, LiveDep
+from searchengine.web.answers import AsciiJSON, LiveDep, sent_type
 from searchengine.web.safety.access import is_local
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -41,7 +42,7 @@ COLUMNS = (
 )
 
 
-@router.get("/status", response_model=schemas.StatusAnswer)
+@router.get("/status", operation_id="get_status", response_model=schemas.StatusAnswer)
 def status(live: LiveDep, request: Request) -> Response:
     """Describe the library."""
     with live.reading() as view:
@@ -55,8 +56,45 @@ def status(live: LiveDep, request: Request) -> Response:
     )
 
 
-@router.post("/exports", response_class=Response)
-def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
+@router.get("/revision", operation_id="get_revision", response_model=schemas.Revision)
+def revision(live: LiveDep) -> Response:
+    """Say which state of the library is searched: a number that rises with every change.
+
+    It is cheap to ask for, so a client may do so every second to learn that others have indexed.
+    """
+    with live.reading() as view:
+        seq, pictures = view.facets.columns.seq, len(view.engine.index)
+    return AsciiJSON({"revision": seq, "pictures": pictures, "server": live.id})
+
+
+@router.get("/failures", operation_id="list_failures", response_model=schemas.FailuresAnswer)
+def failures(
+    live: LiveDep,
+    limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
+    cursor: Annotated[str | None, Query(max_length=20_000)] = None,
+) -> Response:
+    """List the files that could not be read, and why; a job of the kind retry reads them again."""
+    found = live.engine.catalog.failures()
+    after = None if cursor is None else _path_in(cursor)
+    # The catalog orders by the bytes of paths.
+    rest = [one for one in found if after is None or os.fsencode(one.path) > after]
+    page = rest[:limit]
+    return AsciiJSON(
+        {
+            "failures": [{"path": one.path, "reason": one.reason} for one in page],
+            "total": len(found),
+            "next_cursor": _cursor_of(page[-1].path) if len(rest) > limit else None,
+        }
+    )
+
+
+@router.post(
+    "/exports",
+    operation_id="export_images",
+    response_class=Response,
+    responses=schemas.sent_as("application/json", "text/csv", "application/zip"),
+)
+def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Response:
     """Return pictures as a list in JSON or CSV, or their files in a zip."""
     ids = list(dict.fromkeys(asked.ids))
     with live.reading() as view:
@@ -69,9 +107,13 @@ def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="pictures.{asked.form}"'}
     if asked.form == "json":
         body = json.dumps({"pictures": [_entry(one) for one in pictures]}, indent=1)
-        return Response(body, media_type="application/json", headers=headers)
+        return Response(body, media_type=sent_type(request, "application/json"), headers=headers)
     if asked.form == "csv":
-        return Response(_csv(pictures), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(
+            _csv(pictures),
+            media_type=sent_type(request, "text/csv; charset=utf-8"),
+            headers=headers,
+        )
     total = sum(one.size for one in pictures)
     if total > MAX_ZIP:
         raise HTTPException(
@@ -80,7 +122,20 @@ def export(asked: schemas.ExportRequest, live: LiveDep) -> Response:
             "select fewer, or export a list of paths",
         )
     packed = _zip(pictures, live.engine.original)
-    return StreamingResponse(packed, media_type="application/zip", headers=headers)
+    return StreamingResponse(
+        packed, media_type=sent_type(request, "application/zip"), headers=headers
+    )
+
+
+def _cursor_of(path: str) -> str:
+    return base64.urlsafe_b64encode(os.fsencode(path)).decode()
+
+
+def _path_in(cursor: str) -> bytes:
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise QueryError("cursor: not one that a page has ended with; begin without one") from error
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from searchengine.search.duplicates import copies, near_duplicates
 from searchengine.search.engine import Engine
 from searchengine.types import Tag, Vector
 from searchengine.web import answers, schemas
-from searchengine.web.answers import API, AsciiJSON, LiveDep, ThumbsDep, UploadsDep
+from searchengine.web.answers import API, AsciiJSON, LiveDep, ThumbsDep, UploadsDep, sent_type
 from searchengine.web.media.originals import OpenFile
 from searchengine.web.routes.search import search
 
@@ -42,7 +42,7 @@ FOR_EVER = "private, max-age=31536000, immutable"
 ASK_AGAIN = "private, no-cache"
 
 
-@router.get("/{id}", response_model=schemas.ImageAnswer)
+@router.get("/{id}", operation_id="get_image", response_model=schemas.ImageAnswer)
 def image(id: PictureId, live: LiveDep) -> Response:
     """Return all that is known of a picture."""
     with live.reading() as view:
@@ -78,7 +78,16 @@ def image(id: PictureId, live: LiveDep) -> Response:
     return AsciiJSON(entry)
 
 
-@router.get("/{id}/file", response_class=Response)
+@router.get(
+    "/{id}/file",
+    operation_id="get_file",
+    response_class=Response,
+    responses=schemas.sent_as(*MEDIA_TYPES.values())
+    | {
+        206: {"description": "The range that was asked for"},
+        304: {"description": "The client has it"},
+    },
+)
 def file(id: PictureId, live: LiveDep, request: Request) -> Response:
     """Return the file of a picture as it was indexed; a range of its bytes may be asked for."""
     picture = live.engine.picture(id)
@@ -94,6 +103,7 @@ def file(id: PictureId, live: LiveDep, request: Request) -> Response:
     headers = {
         "ETag": tag,
         "Cache-Control": ASK_AGAIN,
+        "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Content-Disposition": _disposition(picture.path),
@@ -101,10 +111,15 @@ def file(id: PictureId, live: LiveDep, request: Request) -> Response:
     if _is_known(request, tag):
         opened.close()
         return Response(status_code=304, headers=headers)
-    return OpenFile(opened, picture.size, request, media_type, headers)
+    return OpenFile(opened, picture.size, request, sent_type(request, media_type), headers)
 
 
-@router.get("/{id}/thumb", response_class=Response)
+@router.get(
+    "/{id}/thumb",
+    operation_id="get_thumb",
+    response_class=Response,
+    responses=schemas.sent_as("image/jpeg") | {304: {"description": "The client has it"}},
+)
 def thumb(
     id: PictureId,
     live: LiveDep,
@@ -117,7 +132,7 @@ def thumb(
     picture = live.engine.picture(id)
     digest = picture.sha256
     is_current = v is not None and digest is not None and digest[:8] == v
-    headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN}
+    headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN, "Vary": "Accept"}
     if digest is not None:
         headers["ETag"] = tag = f'"{digest[:32]}-{size}"'
         if _is_known(request, tag):
@@ -126,10 +141,15 @@ def thumb(
         made = thumbs.of(picture, int(size), live.engine.original)
     except ImageError as error:
         raise HTTPException(404, str(error)) from error
-    return Response(made, media_type="image/jpeg", headers=headers)
+    return Response(made, media_type=sent_type(request, "image/jpeg"), headers=headers)
 
 
-@router.get("/{id}/similar", response_model=schemas.SearchAnswer, response_model_exclude_unset=True)
+@router.get(
+    "/{id}/similar",
+    operation_id="find_similar",
+    response_model=schemas.SearchAnswer,
+    response_model_exclude_unset=True,
+)
 def similar(
     id: PictureId,
     live: LiveDep,
@@ -174,7 +194,7 @@ def explain(
     )
 
 
-@router.get("/{id}/caption", response_model=schemas.CaptionAnswer)
+@router.get("/{id}/caption", operation_id="get_caption", response_model=schemas.CaptionAnswer)
 def caption(id: PictureId, live: LiveDep, uploads: UploadsDep) -> Response:
     """Return a sentence about a picture, with where each of its words looks.
 
@@ -215,7 +235,7 @@ def caption(id: PictureId, live: LiveDep, uploads: UploadsDep) -> Response:
     )
 
 
-@router.put("/{id}/tags", response_model=schemas.TagsAnswer)
+@router.put("/{id}/tags", operation_id="edit_tags", response_model=schemas.TagsAnswer)
 def put_tags(id: PictureId, said: schemas.TagsRequest, live: LiveDep) -> Response:
     """Take the user's word on the tags of a picture."""
     engine = live.engine

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response, UploadFile
 
 from searchengine.errors import QueryError
 from searchengine.language import query as grammar
@@ -17,7 +17,7 @@ from searchengine.search.pages import Page, PageRequest
 from searchengine.types import Filter, Term
 from searchengine.types import Query as ParsedQuery
 from searchengine.web import answers, schemas
-from searchengine.web.answers import AsciiJSON, LiveDep, UploadsDep
+from searchengine.web.answers import AsciiJSON, LiveDep, UploadsDep, sent_type
 from searchengine.web.media.uploads import MAX_BYTES, PREFIX, Uploads, too_large
 
 router = APIRouter(default_response_class=AsciiJSON)
@@ -131,7 +131,7 @@ def parse_query(
     )
 
 
-@router.post("/uploads", response_model=schemas.UploadAnswer)
+@router.post("/uploads", operation_id="upload_image", response_model=schemas.UploadAnswer)
 def upload(file: UploadFile, live: LiveDep, uploads: UploadsDep) -> Response:
     """Take in a picture for queries; it is kept in memory, for a while."""
     data = file.file.read(MAX_BYTES + 1)
@@ -148,11 +148,17 @@ def upload(file: UploadFile, live: LiveDep, uploads: UploadsDep) -> Response:
     )
 
 
-@router.get("/uploads/{token}/thumb", response_class=Response)
-def upload_thumb(token: str, uploads: UploadsDep) -> Response:
+@router.get(
+    "/uploads/{token}/thumb",
+    operation_id="get_upload_thumb",
+    response_class=Response,
+    responses=schemas.sent_as("image/jpeg"),
+)
+def upload_thumb(token: str, uploads: UploadsDep, request: Request) -> Response:
     """Return the thumbnail of an upload."""
-    headers = {"Cache-Control": "private, max-age=3600, immutable"}
-    return Response(uploads.get(token).thumb, media_type="image/jpeg", headers=headers)
+    headers = {"Cache-Control": "private, max-age=3600, immutable", "Vary": "Accept"}
+    media_type = sent_type(request, "image/jpeg")
+    return Response(uploads.get(token).thumb, media_type=media_type, headers=headers)
 
 
 def page_entry(page: Page) -> dict[str, Any]:
@@ -166,7 +172,11 @@ def page_entry(page: Page) -> dict[str, Any]:
                 for label, share in page.shares.get(hit.id, [])
             ]
         hits.append(entry)
-    entries: dict[str, Any] = {"hits": hits}
+    copies = [
+        {"id": one.id, "path": one.path, **answers.brief(page.pictures[one.id])}
+        for one in page.answer.copies
+    ]
+    entries: dict[str, Any] = {"copies": copies, "hits": hits}
     if page.counts is not None:
         entries["facets"] = facets_entry(page.counts)
     return entries | {

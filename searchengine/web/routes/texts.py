@@ -26,7 +26,7 @@ Limit = Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)]
 Foods = Annotated[list[Annotated[str, Query(max_length=200)]], Query(max_length=50)]
 
 
-@router.get("/texts", response_model=schemas.TextsAnswer)
+@router.get("/texts", operation_id="find_texts", response_model=schemas.TextsAnswer)
 def texts(
     live: LiveDep,
     q: Annotated[str, Query(max_length=schemas.MAX_QUERY)] = "",
@@ -42,7 +42,7 @@ def texts(
     return AsciiJSON(_listed_entry(listed, started))
 
 
-@router.get("/texts/{id}", response_model=schemas.TextOut)
+@router.get("/texts/{id}", operation_id="get_text", response_model=schemas.TextOut)
 def text(id: TextId, live: LiveDep) -> Response:
     """Return a text as it was added."""
     with live.texts() as found:
@@ -62,7 +62,11 @@ def text(id: TextId, live: LiveDep) -> Response:
     )
 
 
-@router.get("/texts/{id}/pictures", response_model=schemas.PicturesOfText)
+@router.get(
+    "/texts/{id}/pictures",
+    operation_id="find_images_of_text",
+    response_model=schemas.PicturesOfText,
+)
 def pictures_of_text(
     id: TextId, live: LiveDep, limit: Limit = 60, unlikely: bool = False
 ) -> Response:
@@ -82,20 +86,31 @@ def pictures_of_text(
     )
 
 
-@router.get("/images/{id}/texts", response_model=schemas.TextsAnswer)
+@router.get(
+    "/images/{id}/texts", operation_id="find_texts_of_image", response_model=schemas.TextsAnswer
+)
 def texts_of_picture(
-    id: PictureId, live: LiveDep, kind: Kind | None = None, limit: Limit = 20
+    id: PictureId,
+    live: LiveDep,
+    kind: Kind | None = None,
+    limit: Limit = 20,
+    unlikely: bool = False,
 ) -> Response:
-    """Find the texts nearest to a picture; a library without texts has none."""
+    """Find the texts nearest to a picture, recipes if it shows a dish; all kinds with `unlikely`.
+
+    A library without texts has none.
+    """
     picture = live.engine.picture(id)
     with live.texts() as found:
         counts = found.store.counts()
         if not (sum(counts.values()) if kind is None else counts[kind]):
             return AsciiJSON(texts_entry(TextAnswer(picture.path, (), (), 0.0)))
-        return AsciiJSON(texts_entry(found.for_picture(id, limit=limit, kind=kind)))
+        return AsciiJSON(
+            texts_entry(found.for_picture(id, limit=limit, kind=kind, unlikely=unlikely))
+        )
 
 
-@router.get("/recipes", response_model=schemas.TextsAnswer)
+@router.get("/recipes", operation_id="find_recipes", response_model=schemas.TextsAnswer)
 def recipes(
     live: LiveDep,
     uploads: UploadsDep,
@@ -105,10 +120,12 @@ def recipes(
     having: Annotated[Foods, Query(alias="with")] = [],  # noqa: B006 - FastAPI copies defaults
     lacking: Annotated[Foods, Query(alias="without")] = [],  # noqa: B006
     limit: Limit = 20,
+    unlikely: bool = False,
 ) -> Response:
     """Find recipes by a picture of a dish, or by words, and by what is in the kitchen.
 
-    With neither picture nor words the first ones that can be cooked are listed.
+    A picture of what is no dish has none, unless `unlikely` asks for the nearest. With neither
+    picture nor words the first ones that can be cooked are listed.
     """
     started = time.perf_counter()
     if (image_id is not None) + (upload is not None) + bool(q.strip()) > 1:
@@ -117,7 +134,12 @@ def recipes(
     with live.texts() as found:
         if shown is not None:
             answer = found.for_picture(
-                shown, limit=limit, kind="recipe", having=having, lacking=lacking
+                shown,
+                limit=limit,
+                kind="recipe",
+                having=having,
+                lacking=lacking,
+                unlikely=unlikely,
             )
         elif q.strip():
             answer = found.search(q, limit=limit, kind="recipe", having=having, lacking=lacking)
@@ -134,7 +156,14 @@ def _listed_entry(listed: Sequence[StoredText], started: float) -> dict[str, Any
         for one in listed
     ]
     took = round((time.perf_counter() - started) * 1000, 3)
-    return {"query": "", "unknown_words": [], "translated": [], "hits": hits, "took_ms": took}
+    return {
+        "query": "",
+        "unknown_words": [],
+        "translated": [],
+        "hits": hits,
+        "nothing_like_that": False,
+        "took_ms": took,
+    }
 
 
 def texts_entry(answer: TextAnswer) -> dict[str, Any]:
@@ -147,6 +176,7 @@ def texts_entry(answer: TextAnswer) -> dict[str, Any]:
             _text_entry(hit.id, hit.kind, hit.title, round(hit.score, 6), hit.source)
             for hit in answer.hits
         ],
+        "nothing_like_that": answer.nothing_like_that,
         "took_ms": round(answer.took_ms, 3),
     }
 

@@ -27,13 +27,13 @@ MOST = 8
 _LAST = re.compile(r'(?:(tag):"?([^"]*+)|(?<!\S)(\S*+))\Z')
 
 
-@router.get("/words/near", response_model=list[schemas.WordOut])
+@router.get("/words/near", operation_id="find_near_words", response_model=list[schemas.WordOut])
 def near(live: LiveDep, word: Annotated[str, Query(max_length=200)], k: Count = 10) -> Response:
     """Find the words most like a word or phrase."""
     return _scores(_neighbours(live).near(word, k))
 
 
-@router.get("/words/analogy", response_model=list[schemas.WordOut])
+@router.get("/words/analogy", operation_id="find_analogy", response_model=list[schemas.WordOut])
 def analogy(live: LiveDep, words: Annotated[str, Query(max_length=600)], k: Count = 10) -> Response:
     """Find what is to the third word as the second is to the first: `man,king,woman`."""
     asked = [one.strip() for one in words.split(",")]

@@ -41,6 +41,7 @@ from searchengine.errors import (
     UnknownText,
     UnknownWords,
 )
+from searchengine.web.safety.methods import allowed
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,17 @@ def problem_of(scope: Scope, error: LexpixError) -> ProblemResponse:
     return problem(scope, status, str(error), kind=kind, title=title, **more)
 
 
+async def http_problem(request: Request, error: Exception) -> ProblemResponse:
+    """Return the answer for what the framework refuses, or what was raised as such."""
+    assert isinstance(error, HTTPException)
+    detail, headers = error.detail, dict(error.headers or {})
+    if detail == _phrase(error.status_code):  # what the framework raises says no more than that
+        detail = _DETAILS.get(error.status_code, detail)
+    if error.status_code == 405:  # it names the methods of one route only
+        headers["Allow"] = ", ".join(allowed(request.app.routes, request.scope))
+    return problem(request.scope, error.status_code, detail, headers=headers)
+
+
 def install_problems(app: FastAPI) -> None:
     """Make an app answer every error with a problem, and say so in its OpenAPI.
 
@@ -167,13 +179,6 @@ def install_problems(app: FastAPI) -> None:
     async def on_lexpix(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, LexpixError)
         return problem_of(request.scope, error)
-
-    async def on_http(request: Request, error: Exception) -> ProblemResponse:
-        assert isinstance(error, HTTPException)
-        detail = error.detail
-        if detail == _phrase(error.status_code):  # what the framework raises says no more than that
-            detail = _DETAILS.get(error.status_code, detail)
-        return problem(request.scope, error.status_code, detail, headers=error.headers)
 
     async def on_invalid(request: Request, error: Exception) -> ProblemResponse:
         assert isinstance(error, RequestValidationError | ValidationError)
@@ -192,7 +197,7 @@ def install_problems(app: FastAPI) -> None:
         )
 
     app.add_exception_handler(LexpixError, on_lexpix)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(HTTPException, http_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(ValidationError, on_invalid)  # of an address, read as a body is
     app.add_middleware(Unexpected)

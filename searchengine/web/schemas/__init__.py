@@ -4,5 +4,6 @@ Imports `search`. Begin with `requests`, which check what comes in; `answers` de
 out. Import all of them from here.
 """
 
+from searchengine.web.schemas.albums import *  # noqa: F403
 from searchengine.web.schemas.answers import *  # noqa: F403
 from searchengine.web.schemas.requests import *  # noqa: F403

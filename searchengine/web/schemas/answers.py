@@ -6,7 +6,8 @@ text in UTF-8, which the models would refuse.
 
 from __future__ import annotations
 
-from typing import Literal
+import datetime as dt
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -15,6 +16,22 @@ from searchengine.web.schemas.requests import (
     Grid,
     Share,
 )
+
+BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+"""How the OpenAPI describes a body that is a file."""
+
+TakenAt = Annotated[
+    dt.datetime, Field(description="by the clock of the camera, whose offset nobody knows")
+]
+
+
+def sent_as(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return what an operation that sends a file says of its answers, for the OpenAPI.
+
+    Whoever accepts nothing but application/octet-stream gets the same bytes as that; generators of
+    clients know of it.
+    """
+    return {200: {"content": dict.fromkeys(("application/octet-stream", *media_types), BYTES)}}
 
 
 class Dimension(BaseModel):
@@ -32,7 +49,7 @@ class Brief(BaseModel):
     thumb: str
     width: int | None
     height: int | None
-    taken_at: str | None
+    taken_at: TakenAt | None
 
 
 class HitOut(Brief):
@@ -117,6 +134,9 @@ class SearchAnswer(BaseModel):
     query: str = Field(description="canonical text, which a search reads back")
     terms: list[TermOut]
     filters_in_query: list[FilterOut]
+    copies: list[Brief] = Field(
+        description="pictures with the very bytes of an upload that is asked by; no hits"
+    )
     hits: list[HitOut]
     facets: FacetsOut | None = None
     total: int | None = Field(description="pictures on all pages, if that is known")
@@ -174,7 +194,7 @@ class ImageAnswer(BaseModel):
     size: int
     width: int | None
     height: int | None
-    taken_at: str | None
+    taken_at: TakenAt | None
     camera: str | None
     lens: str | None
     lat: float | None
@@ -264,6 +284,9 @@ class TextsAnswer(BaseModel):
     unknown_words: list[UnknownWordOut]
     translated: list[TranslatedOut]
     hits: list[TextHitOut]
+    nothing_like_that: bool = Field(
+        description="the picture that was asked by shows no dish, so no recipe is an answer"
+    )
     took_ms: float
 
 
@@ -301,7 +324,7 @@ class RootOut(BaseModel):
     """An indexed folder."""
 
     path: str
-    scanned_at: str
+    scanned_at: dt.datetime
 
 
 class StatusAnswer(BaseModel):
@@ -322,3 +345,26 @@ class StatusAnswer(BaseModel):
         description="files that the last scans passed over, by the endings of their names"
     )
     local: bool
+
+
+class Revision(BaseModel):
+    """Which state of the library searches answer from, and by which server."""
+
+    revision: int = Field(description="rises with every change of the pictures")
+    pictures: int = Field(description="how many can be found")
+    server: str = Field(description="another one after every start of the server")
+
+
+class FailureOut(BaseModel):
+    """A file that could not be read."""
+
+    path: str
+    reason: str
+
+
+class FailuresAnswer(BaseModel):
+    """Files that could not be read, by path."""
+
+    failures: list[FailureOut]
+    total: int = Field(description="on all pages")
+    next_cursor: str | None

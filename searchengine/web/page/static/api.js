@@ -1,6 +1,7 @@
 // The server, as functions. Every refusal becomes a Problem with the words of the server.
 
 import { t } from "./language.js";
+import { bus } from "./state.js";
 
 const ROOT = "/api/v1";
 
@@ -34,6 +35,7 @@ async function request(method, path, { json, body, signal } = {}) {
     response = await fetch(ROOT + path, { method, headers, body, signal, credentials: "same-origin" });
   } catch (error) {
     if (isAborted(error)) throw error;
+    bus.dispatchEvent(new CustomEvent("away"));
     throw new Problem(0, { detail: t("The server does not answer. Is lexpix serve still running?") });
   }
   if (response.ok) return response;
@@ -90,8 +92,10 @@ export const api = {
   picturesOf: (id, signal) => get(`/texts/${id}/pictures`, { limit: 12 }, signal),
   recipes: (params, signal) => get("/recipes", params, signal),
   map: (signal) => get("/map", {}, signal),
+  revision: () => get("/revision", {}, AbortSignal.timeout(10000)),
   jobs: () => get("/jobs"),
   startJob: (folder) => send("POST", "/jobs", { kind: "index", folder }),
+  folders: (path, signal) => get("/folders", { path }, signal),
   cancelJob: (id) => request("DELETE", `/jobs/${encodeURIComponent(id)}`),
   jobEvents: (id) => new EventSource(`${ROOT}/jobs/${encodeURIComponent(id)}/events`),
   /** @param {number[]} ids @param {"json"|"csv"|"zip"} form */

@@ -1,6 +1,7 @@
 // The search box: typing asks at once, suggestions are a combobox, unknown words are underlined.
 
 import { api, isAborted, Problem } from "./api.js";
+import { named } from "./chips.js";
 import { byId, count, debounce, el, icon } from "./dom.js";
 import { filled, t } from "./language.js";
 import { found } from "./search.js";
@@ -10,6 +11,8 @@ const ASK_AFTER = 140; // ms of quiet before a half-typed query is asked
 const UNFINISHED_AFTER = 1500; // the same for one that cannot be read yet: nobody wants to be told while typing
 const SUGGEST_AFTER = 40;
 const MOST = 10; // suggestions that are shown
+/** How many of a kind are shown if there are others, in this order: most people look for what they see. */
+const SHARES = { word: 6, tag: 3, folder: 2 };
 const KINDS = { tag: t("tag"), folder: t("folder") };
 const ICONS = { word: "word", tag: "tag", folder: "folder" };
 
@@ -86,6 +89,12 @@ function wordStart(head) {
   return head.length - (weight ? weight[1].length : 0);
 }
 
+/** Words before tags before folders, some of each. */
+function ordered(all) {
+  const kinds = Object.keys(SHARES).map((kind) => all.filter((one) => one.kind === kind)).filter((some) => some.length);
+  return kinds.flatMap((some) => (kinds.length > 1 ? some.slice(0, SHARES[some[0].kind]) : some)).slice(0, MOST);
+}
+
 const suggest = debounce(async () => {
   const caret = input.selectionStart ?? input.value.length;
   const head = input.value.slice(0, caret);
@@ -95,7 +104,7 @@ const suggest = debounce(async () => {
   try {
     const answer = await api.suggest(head.slice(0, wordStart(head)).replace(/\S+$/, "") + head.slice(wordStart(head)), suggesting.signal);
     if (document.activeElement !== input) return;
-    suggestions = answer.suggestions.slice(0, MOST);
+    suggestions = ordered(answer.suggestions);
     list.replaceChildren(...suggestions.map((one, index) =>
       el("div", {
         role: "option", id: `suggestion-${index}`, class: "option", "aria-selected": "false",
@@ -136,7 +145,7 @@ function notes(problem = null) {
 /** What there is to say of a question that has no answer. @param {Problem} problem */
 export function told(problem) {
   if (problem.body.type === "urn:lexpix:unknown-words") return [el("p", { class: "big" }, t("No word of this is known.")), ...unknownLines()];
-  const [line, ...where] = problem.message.split("\n");
+  const [line, ...where] = named(problem.message).split("\n");
   return [
     el("p", { class: "big" }, problem.body.type === "urn:lexpix:query-syntax" ? t("This cannot be read as a query.") : t("There is no answer to this.")),
     el("p", { class: "problem" }, line.replace(/:$/, "")),

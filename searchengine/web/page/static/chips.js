@@ -5,7 +5,7 @@ import { thumbOf } from "./api.js";
 import { byId, el, icon, iconButton, nameOf } from "./dom.js";
 import { t } from "./language.js";
 import { found } from "./search.js";
-import { bus, go, questionOf, state } from "./state.js";
+import { bus, go, names, questionOf, state } from "./state.js";
 
 /**
  * @typedef {{text?: string, image_id?: number, upload?: string, weight: number, thumb?: string, label?: string}} Term
@@ -21,8 +21,6 @@ export const DRAGGED = "application/x-lexpix-term";
 
 /** What the query in `q` is made of. @type {{q: ?string, terms: Term[], filters: Filter[]}} */
 let model = { q: "", terms: [], filters: [] };
-/** Names of pictures that were added, by the key of their term; an answer knows only their ids. */
-const labels = new Map();
 
 /** @param {Term} term */
 export const keyOf = (term) =>
@@ -30,11 +28,14 @@ export const keyOf = (term) =>
 
 /** What a term is called. @param {Term} term */
 function labelOf(term) {
-  return term.text || labels.get(keyOf(term)) || (term.upload ? t("your picture") : t("picture {id}", { id: term.image_id || 0 }));
+  return term.text || names.get(keyOf(term)) || (term.upload ? t("your picture") : t("picture {id}", { id: term.image_id || 0 }));
 }
 
-/** A query with the names of pictures in place of what stands for them. @param {string} q */
-export const named = (q) => q.replace(/@upload:[\w-]+|#\d+/g, (key) => labels.get(key) || (key.startsWith("@") ? t("your picture") : key));
+/** A text with the names of pictures in place of what stands for them. @param {string} text */
+export const named = (text) => text.replace(/@upload:[\w-]+|upload '[\w-]+'|#\d+/g, (key) => {
+  const name = names.get(key.replace(/^upload '(.*)'$/, "@upload:$1"));
+  return name || (/^[@u]/.test(key) ? t("your picture") : key);
+});
 
 const quoted = (text) => `"${text.replace(/["\\]/g, "\\$&")}"`;
 /** Letters and digits need no quotes; the server makes the shortest form of everything else. */
@@ -68,7 +69,7 @@ function set(terms, filters, how = "push") {
  * @param {Omit<Term, "weight">} term @param {number} weight negative for "less like this"
  */
 export function addTerm(term, weight) {
-  if (term.label) labels.set(keyOf({ ...term, weight }), term.label);
+  if (term.label) names.set(keyOf({ ...term, weight }), term.label);
   if (model.q !== state.q) {
     // What was typed has not been read by the server yet; the text can be continued all the same.
     const typed = state.q.trim().replace(/(?:^|\s)[+-]$/, "");

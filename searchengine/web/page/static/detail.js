@@ -2,13 +2,15 @@
 
 import { api, fileOf, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, HINT, makeDraggable } from "./chips.js";
-import { byId, copyText, el, icon, iconButton, isTyping, nameOf, size } from "./dom.js";
-import { cameraOf } from "./facets.js";
+import { byId, el, icon, iconButton, isTyping, nameOf } from "./dom.js";
+import { facts } from "./facts.js";
 import { focusPicture, neighbours } from "./grid.js";
-import { greatest, paint, wipe } from "./heat.js";
-import { LANGUAGE, plural, t } from "./language.js";
-import { bus, go, href, state } from "./state.js";
+import { plural, t } from "./language.js";
+import { found } from "./search.js";
+import { go, href, state } from "./state.js";
 import { tagEditor } from "./tags.js";
+import { clear, fill as fillScreen, isWhole, isZoomed, pan, reset, showIn, stage, zoom } from "./viewer.js";
+import { captionOf, explanation, likelihood } from "./why.js";
 
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "jpg", "png", "webp", "gif", "avif", "bmp"]);
 const dialog = /** @type {HTMLDialogElement} */ (byId("detail"));
@@ -22,17 +24,11 @@ function around(id) {
   const at = line.indexOf(id);
   if (at >= 0) return { before: line[at - 1], after: line[at + 1] };
   line = [];
-  const found = neighbours(id);
-  if (found.place >= 0) held = id;
-  return found;
+  const beside = neighbours(id);
+  if (beside.place >= 0) held = id;
+  return beside;
 }
 let asking = new AbortController();
-
-const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
-const dateOf = (text) => {
-  const date = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`); // cameras know no time zones
-  return Number.isNaN(date.getTime()) ? text : dates.format(date);
-};
 
 /** Fill a section once its answer is there; say in it what went wrong. */
 async function fill(box, ask, draw) {
@@ -63,24 +59,9 @@ function strip(pictures) {
   }));
 }
 
-function facts(image) {
-  const rows = [];
-  const row = (term, ...value) => rows.push(el("div", {}, el("dt", {}, term), el("dd", {}, ...value)));
-  if (image.taken_at) row(t("Taken"), dateOf(image.taken_at));
-  if (image.camera) row(t("Camera"), cameraOf(image.camera));
-  if (image.lens) row(t("Lens"), image.lens);
-  if (image.lat !== null && image.lat !== undefined) row(t("Place"), `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}`);
-  if (image.width) row(t("Size"), `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
-  if (image.format) row(t("Format"), image.format.toUpperCase());
-  const copy = iconButton("copy", t("Copy the path"), () => copyText(image.path, t("Path")));
-  row(t("Path"), el("span", { class: "path" }, image.path), copy);
-  return el("dl", {}, rows);
-}
-
 /** The picture with what is painted over it. */
-function stage(image, id, lose) {
-  const first = image?.thumb ? thumbOf(id, 640) : thumbOf(id, 640);
-  const picture = el("img", { class: "picture", src: first, alt: image ? image.name || nameOf(image.path) : "" });
+function framed(image, id, lose) {
+  const picture = el("img", { class: "picture", src: thumbOf(id, 640), alt: image ? image.name || nameOf(image.path) : "" });
   const canvas = el("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = el("div", { class: "frame" }, picture, canvas);
   picture.addEventListener("error", () => { lose(); frame.classList.add("gone"); picture.replaceWith(el("p", {}, t("There is no picture to show."))); });
@@ -98,52 +79,6 @@ function stage(image, id, lose) {
   return { frame, canvas };
 }
 
-function explanation(answer, canvas) {
-  const parts = answer.parts.filter((part) => part.grid?.length);
-  if (!parts.length) return null;
-  const most = greatest(parts.map((part) => part.grid));
-  const sum = parts[0].grid.map((row, y) => row.map((_, x) => parts.reduce((all, part) => all + part.grid[y][x], 0)));
-  const all = parts.length > 1 ? [{ label: t("all"), share: answer.score, grid: sum }, ...parts] : parts;
-  const legend = el("p", { class: "legend", hidden: true }, t("against"), " ", el("span", { class: "ramp", "aria-hidden": "true" }), " ", t("for"));
-  let held = -1;
-  const buttons = all.map((part, index) => el("button", {
-    type: "button", class: "part", "aria-pressed": "false",
-    "aria-label": t("Show where {label} was found; share {share} of the score", { label: part.label, share: part.share.toFixed(2) }),
-    on: { click: () => { held = held === index ? -1 : index; draw(); } },
-  }, part.label, el("span", { class: "share" }, part.share.toFixed(2))));
-  const draw = () => {
-    buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === held)));
-    legend.hidden = held < 0;
-    if (held < 0) wipe(canvas);
-    else paint(canvas, all[held].grid, held === 0 && parts.length > 1 ? greatest([sum]) : most);
-    canvas.dataset.shows = held < 0 ? "" : all[held].label;
-  };
-  bus.addEventListener("painted", (event) => { if (/** @type {CustomEvent} */ (event).detail !== buttons && held >= 0) { held = -1; buttons.forEach((one) => one.setAttribute("aria-pressed", "false")); legend.hidden = true; } }, { signal: asking.signal });
-  return [el("div", { class: "parts" }, buttons), legend];
-}
-
-function captionOf(answer, canvas) {
-  if (!answer.text) return null;
-  const grids = answer.words.map((word) => word.attention).filter(Boolean);
-  const most = grids.length ? greatest(grids) : 1;
-  const show = (word) => () => {
-    if (!word.attention) return;
-    bus.dispatchEvent(new CustomEvent("painted", { detail: "caption" }));
-    paint(canvas, word.attention, most);
-    canvas.dataset.shows = word.word;
-  };
-  const hide = () => { wipe(canvas); canvas.dataset.shows = ""; };
-  const text = el("p", { class: "caption" }, answer.words.flatMap((word, index) => {
-    const node = word.attention
-      ? el("button", { type: "button", class: "seen", "aria-label": t("{word}: show where the model looked", { word: word.word }), on: { pointerenter: show(word), focus: show(word), pointerleave: hide, blur: hide } }, word.word)
-      : el("span", {}, word.word);
-    return index ? [" ", node] : [node];
-  }));
-  const hint = grids.length ? t("Point at a word to see where the model looked.") : "";
-  text.classList.toggle("unsure", !answer.sure);
-  return [text, el("p", { class: "quiet-text" }, answer.sure ? hint : `${t("Not sure.")} ${hint}`)];
-}
-
 function textList(answer, id) {
   if (!answer.hits.length) return null;
   const all = { page: "/recipes", dish: id, text: 0, open: 0 };
@@ -159,15 +94,15 @@ async function show(id) {
   asking = new AbortController();
   const { signal } = asking;
   const { before, after } = around(id);
-  const step = (to, name, label) => iconButton(name, label, () => go({ open: to }, "replace"), { disabled: to === undefined, class: `quiet turn ${name}` });
+  const step = (to) => { if (to !== undefined) go({ open: to }, "replace"); };
+  const turn = (to, name, label) => iconButton(name, label, () => step(to), { disabled: to === undefined, class: `quiet turn ${name}` });
   const panel = el("div", { class: "panel" });
-  const place = el("div", { class: "stage" });
   const head = el("header", {}, el("h2", {}, t("Picture {id}", { id })), iconButton("close", t("Close"), () => dialog.close(), { class: "quiet close" }));
-  const held = document.activeElement?.closest?.("#detail .turn")?.getAttribute("aria-label");
-  dialog.replaceChildren(place, el("div", { class: "side" }, head, panel));
+  clear([turn(before, "left", t("Picture before")), turn(after, "right", t("Next picture"))], (way) => step(way < 0 ? before : after));
+  const side = el("div", { class: "side" }, head, panel);
+  if (stage.parentElement === dialog) dialog.querySelector(".side").replaceWith(side);
+  else dialog.replaceChildren(stage, side);
   if (!dialog.open) dialog.showModal();
-  place.append(step(before, "left", t("Picture before")), step(after, "right", t("Next picture")));
-  if (held) dialog.querySelector(`[aria-label="${held}"]`)?.focus();
   let image;
   try {
     image = await api.image(id, signal);
@@ -188,9 +123,9 @@ async function show(id) {
     original.setAttribute("aria-disabled", "true");
     original.setAttribute("role", "link");
   };
-  const { frame, canvas } = stage(image, id, lose);
+  const { frame, canvas } = framed(image, id, lose);
   if (image.state !== "ok") lose();
-  place.prepend(frame);
+  showIn(frame);
   const term = { image_id: id, label: name };
   const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
   const caption = awaited(t("Caption"), "captions"), why = awaited(t("Why it was found"), "why");
@@ -206,7 +141,9 @@ async function show(id) {
   if (twins.length) panel.append(el("section", { class: "twins" }, el("h3", {}, t("Nearly the same")), strip(twins)));
   if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "{n} exact copy", "{n} exact copies")), strip(copies.map((one) => ({ id: one })))));
   panel.append(similar, texts);
-  if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas));
+  const match = likelihood(found.hits.find((hit) => hit.id === id) || null);
+  if (match) why.append(el("p", { class: "match" }, match));
+  if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas, signal));
   else why.remove();
   fill(caption, () => api.caption(id, signal), (answer) => captionOf(answer, canvas));
   fill(similar, () => api.similar(id, signal), (answer) => (answer.hits.length ? strip(answer.hits) : null));
@@ -227,6 +164,7 @@ export function startDetail() {
     shown = held = 0;
     line = [];
     asking.abort();
+    if (isWhole()) fillScreen(false);
     dialog.replaceChildren();
     if (state.open) {
       if (history.state?.below) history.go(-history.state.below); // to the one without the dialog
@@ -234,11 +172,23 @@ export function startDetail() {
     }
     focusPicture(last);
   });
+  // Esc takes back one thing at a time: the full screen, what is enlarged, the dialog.
+  dialog.addEventListener("cancel", (event) => {
+    if (!isWhole() && !isZoomed()) return;
+    event.preventDefault();
+    if (isWhole()) fillScreen(false);
+    else reset();
+  });
+  const STEP = 80;
+  const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+  const keys = { "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: reset };
   dialog.addEventListener("keydown", (event) => {
     if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     const { before, after } = around(shown);
-    if (event.key === "ArrowLeft" && before !== undefined) go({ open: before }, "replace");
+    if (moves[event.key] && isZoomed()) pan(...moves[event.key]);
+    else if (event.key === "ArrowLeft" && before !== undefined) go({ open: before }, "replace");
     else if (event.key === "ArrowRight" && after !== undefined) go({ open: after }, "replace");
+    else if (keys[event.key]) keys[event.key]();
     else return;
     event.preventDefault();
   });

@@ -71,7 +71,7 @@ function section(facet) {
     on: { input: (event) => { wantedTag = event.target.value.trim(); draw(); } },
   });
   const details = el("details", { open: unfolded.get(facet) ?? (OPEN_AT_FIRST.has(facet) || chosen.length > 0) },
-    el("summary", {}, NAMES[facet], chosen.length ? el("span", { class: "badge" }, chosen.length) : ""),
+    el("summary", { id: `facet-${facet}` }, NAMES[facet], chosen.length ? el("span", { class: "badge" }, chosen.length) : ""),
     finder, el("fieldset", {}, el("legend", { class: "sr" }, NAMES[facet]), el("ul", {}, shown.map((one) => line(facet, one)))),
     narrowed !== values && !shown.length && el("p", { class: "quiet-text" }, t("No tag has this in its name.")),
     // The server counts out the most frequent ones; any other can be asked for in the box.
@@ -90,7 +90,7 @@ function draw() {
   const held = document.activeElement?.id, inside = panel.contains(document.activeElement);
   const place = panel.scrollTop;
   panel.replaceChildren(
-    el("header", {}, el("h2", {}, t("Filters")), iconButton("close", t("Close the filters"), foldFacets)),
+    el("header", {}, el("h2", {}, t("Filters")), iconButton("close", t("Close the filters"), foldFacets, { id: "fold-facets" })),
     ...FACETS.map(section).filter((node) => node !== null),
   );
   const local = document.body.dataset.local === "yes";
@@ -115,11 +115,30 @@ function drawChosen() {
   byId("open-facets").classList.toggle("on", chips.length > 0);
 }
 
+/** Open or close the drawer. While it is open it is a dialog: the keyboard stays in it. */
+function unfold(open) {
+  const panel = byId("facets");
+  document.body.classList.toggle("facets-open", open);
+  byId("open-facets").setAttribute("aria-expanded", String(open));
+  for (const [name, value] of [["role", "dialog"], ["aria-modal", "true"]]) {
+    if (open) panel.setAttribute(name, value);
+    else panel.removeAttribute(name);
+  }
+}
+
 /** Close the drawer, and give the keyboard back to its button. */
 export function foldFacets() {
-  document.body.classList.remove("facets-open");
-  byId("open-facets").setAttribute("aria-expanded", "false");
+  unfold(false);
   byId("open-facets").focus();
+}
+
+/** Keep Tab among what can be used in the drawer. @param {KeyboardEvent} event */
+function stay(event) {
+  const usable = [...byId("facets").querySelectorAll("button, input, summary")].filter((node) => node.checkVisibility());
+  const [first, last] = [usable[0], usable.at(-1)];
+  if (document.activeElement !== (event.shiftKey ? first : last)) return;
+  event.preventDefault();
+  (event.shiftKey ? last : first).focus();
 }
 
 /** Wire the panel. */
@@ -127,14 +146,17 @@ export function startFacets() {
   const button = byId("open-facets");
   button.setAttribute("aria-expanded", "false");
   button.setAttribute("aria-controls", "facets");
+  const isOpen = () => document.body.classList.contains("facets-open");
   button.addEventListener("click", () => {
-    const open = document.body.classList.toggle("facets-open");
-    button.setAttribute("aria-expanded", String(open));
-    if (open) byId("facets").querySelector("button, input")?.focus();
+    unfold(true);
+    byId("facets").querySelector("button").focus();
   });
   byId("facets").addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && document.body.classList.contains("facets-open")) { event.stopPropagation(); foldFacets(); }
+    if (!isOpen()) return;
+    if (event.key === "Tab") stay(event);
+    if (event.key === "Escape") { event.stopPropagation(); foldFacets(); }
   });
+  matchMedia("(max-width: 1100px)").addEventListener("change", () => unfold(false));
   byId("main").addEventListener("pointerdown", (event) => {
     if (document.body.classList.contains("facets-open") && !event.target.closest("#facets, #open-facets")) foldFacets();
   });

@@ -4,7 +4,7 @@
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
-import { GAP, Layout } from "./layout.js";
+import { Layout } from "./layout.js";
 import { found, loadMore } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
@@ -18,10 +18,16 @@ let layout = new Layout(1, 1, () => "");
 const drawn = new Map();
 let active = 0;
 let asked = false;
+/** What is laid out, as one text. */
+let shown = "";
+/** Pictures of the layout before, which need not be fetched and decoded again. @type {Map<string, HTMLImageElement>} */
+const fetched = new Map();
 
 const target = () => (innerWidth < 600 ? 118 : innerWidth < 1100 ? 180 : 220);
 const BANDS = ["likely", "maybe", "unlikely"];
 const HEADINGS = [t("Likely"), t("Maybe"), t("Unlikely"), ""];
+/** Whether pictures are asked by: something is always nearest to them. */
+const isOfPictures = () => found.answer.terms.some((term) => term.text === undefined);
 const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric", timeZone: "UTC" });
 
 /**
@@ -40,13 +46,20 @@ function grade(from) {
   for (const hit of found.hits.slice(from)) hit.grade = Math.max(hit.grade, least);
 }
 
+const sortedBy = () => state.sort || (state.q.trim() ? "match" : "newest");
+
 /** @param {any} hit */
 function groupOf(hit) {
-  const sort = state.sort || (state.q.trim() ? "match" : "newest");
-  if (sort === "match") return HEADINGS[hit.grade];
+  if (sortedBy() === "match") return BANDS[hit.grade] === "unlikely" && isOfPictures() ? t("Weakly alike") : HEADINGS[hit.grade];
   if (!hit.taken_at) return t("Without a date");
   const date = new Date(`${hit.taken_at.slice(0, 10)}T00:00:00Z`);
   return Number.isNaN(date.getTime()) ? t("Without a date") : months.format(date);
+}
+
+function picture(src, props) {
+  const old = fetched.get(src);
+  fetched.delete(src);
+  return old ? Object.assign(old, props) : el("img", { src, decoding: "async", draggable: false, ...props });
 }
 
 function cell(hit, index, width, height, left) {
@@ -63,7 +76,7 @@ function cell(hit, index, width, height, left) {
       },
       focus: () => moveTo(index, false),
     },
-  }, el("img", { src: width * devicePixelRatio > 480 ? hit.thumb.replace("size=320", "size=640") : hit.thumb, alt: name, width: Math.round(width), height: Math.round(height), decoding: "async", draggable: false }));
+  }, picture(width * devicePixelRatio > 480 ? hit.thumb.replace("size=320", "size=640") : hit.thumb, { alt: name, width: Math.round(width), height: Math.round(height) }));
   makeDraggable(link, term);
   const box = el("input", {
     type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
@@ -83,14 +96,13 @@ function drawRow(number) {
   const row = layout.rows[number];
   const node = el("div", { class: row.label ? "heading" : "row", role: "row", "aria-rowindex": number + 1 });
   Object.assign(node.style, { top: `${row.top}px`, height: `${row.height}px` });
-  if (row.label) node.append(el("div", { role: "gridcell", class: "label" }, row.label));
-  else {
-    let left = 0;
-    for (let index = row.from; index < row.to; index++) {
-      const width = row.widths[index - row.from];
-      node.append(cell(found.hits[index], index, width, row.height, left));
-      left += width + GAP;
-    }
+  for (const { left, text } of row.heads || []) {
+    const label = el("div", { role: "gridcell", class: "label" }, text);
+    label.style.left = `${left}px`;
+    node.append(label);
+  }
+  for (let index = row.from; index < row.to; index++) {
+    node.append(cell(found.hits[index], index, row.widths[index - row.from], row.height, row.lefts[index - row.from]));
   }
   return node;
 }
@@ -162,22 +174,25 @@ function show(index) {
 
 /** Lay everything out anew: another answer, or another width. */
 function rebuild() {
+  for (const image of grid.querySelectorAll("img")) if (image.naturalWidth) fetched.set(image.getAttribute("src"), image);
   for (const node of drawn.values()) node.remove();
   drawn.clear();
-  layout = new Layout(grid.clientWidth || grid.parentElement.clientWidth, target(), groupOf);
+  layout = new Layout(grid.clientWidth || grid.parentElement.clientWidth, target(), groupOf, sortedBy() !== "match");
   extend();
+  fetched.clear();
 }
 
 function extend() {
   grade(layout.count);
-  if (layout.open !== null) { // this row will be another one
-    const number = layout.rows.length - 1;
-    const held = drawn.get(number)?.contains(document.activeElement);
-    drawn.get(number)?.remove();
+  let held = false;
+  for (const [number, node] of drawn) {
+    if (layout.open === null || layout.rows[number].from < layout.open) continue;
+    held ||= node.contains(document.activeElement); // these rows will be others
+    node.remove();
     drawn.delete(number);
-    layout.extend(found.hits, !found.cursor);
-    if (held) { draw(); moveTo(active); }
-  } else layout.extend(found.hits, !found.cursor);
+  }
+  layout.extend(found.hits, !found.cursor);
+  if (held) { draw(); moveTo(active); }
   grid.style.height = `${layout.height}px`;
   grid.setAttribute("aria-rowcount", String(found.cursor ? -1 : layout.rows.length));
   byId("more").hidden = !found.cursor;
@@ -227,6 +242,9 @@ function settle(back) {
   const part = grid.contains(document.activeElement) ? document.activeElement : null;
   const id = Number(part?.closest(".cell")?.dataset.id) || 0;
   const button = part?.closest(".likes") ? [...part.parentElement.children].indexOf(part) : -1;
+  const now = JSON.stringify([state.sort, found.cursor === null, found.hits.map((hit) => [hit.thumb, hit.band, hit.path])]);
+  if (back && now === shown && layout.width === grid.clientWidth) return grade(0); // the same again
+  shown = now;
   rebuild();
   if (!back) active = 0;
   if (!part) return mark();

@@ -2,6 +2,7 @@
 
 import { api, Problem } from "./api.js";
 import { byId, count, el, openSheet, toast } from "./dom.js";
+import { folderChooser } from "./folders.js";
 import { plural, t } from "./language.js";
 import { bus } from "./state.js";
 
@@ -36,6 +37,7 @@ async function cancel(id) {
 function follow(job) {
   if (followed === job.id) return;
   followed = job.id;
+  job.folder ??= t("what could not be read"); // of a retry
   const events = api.jobEvents(job.id);
   draw(job);
   const finish = (text) => {
@@ -82,31 +84,26 @@ async function look() {
 }
 let timer = 0;
 
+const start = async (folder) => follow(await api.startJob(folder));
+
+/** Let somebody choose a folder to index. @param {HTMLElement} box where the form stands */
+export function chooseFolder(box) {
+  box.append(folderChooser(start));
+}
+
 /** Ask for a folder and index it. */
 export function askFolder() {
   if (!isLocal) return;
-  const input = el("input", { type: "text", required: true, "aria-label": t("Folder"), placeholder: "/home/me/Pictures", spellcheck: false });
-  const problem = el("p", { class: "problem", role: "alert" });
-  const form = el("form", {}, el("p", {}, t("The whole path of a folder on this computer. Its pictures are read, nothing is changed in it.")),
-    el("div", { class: "line" }, input, el("button", { type: "submit", class: "main" }, t("Index"))), problem);
-  const sheet = openSheet(t("Index a folder"), form);
-  input.focus();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    problem.textContent = "";
-    try {
-      follow(await api.startJob(input.value.trim()));
-      sheet.close();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      problem.textContent = error.message;
-    }
-  });
+  const sheet = openSheet(t("Index a folder"),
+    el("p", {}, t("The whole path of a folder on this computer. Its pictures are read, nothing is changed in it.")),
+    folderChooser(async (folder) => { await start(folder); sheet.close(); }));
+  sheet.querySelector("input").focus();
 }
 
 /** Wire the strip. */
 export function startJobs() {
   timer = setInterval(look, EVERY);
+  bus.addEventListener("back", look);
   look();
 }
 

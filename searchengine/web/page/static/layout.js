@@ -4,64 +4,107 @@
 export const GAP = 6;
 const HEADING = 40;
 const NARROWEST = 0.5, WIDEST = 3; // of the shapes that are shown whole; others are cut
+const BETWEEN = 22, LABEL = 118; // pixels between groups that share a row, and for the name of one
 
-/** @typedef {{top: number, height: number, from: number, to: number, widths: number[], label: string}} Row */
+/**
+ * A row of pictures, or of the names of the groups in the row below it.
+ * @typedef {{top: number, height: number, from: number, to: number, widths: number[], lefts: number[],
+ *   label: string, heads?: {left: number, text: string}[]}} Row
+ */
 
 export class Layout {
   /**
    * @param {number} width pixels to fill
    * @param {number} target height of a row, pixels
    * @param {(item: any) => string} groupOf what stands above a picture that begins a group; "" for nothing
+   * @param {boolean} [packed] small groups share a row
    */
-  constructor(width, target, groupOf) {
-    Object.assign(this, { width, target, groupOf });
+  constructor(width, target, groupOf, packed = false) {
+    Object.assign(this, { width, target, groupOf, packed });
     /** @type {Row[]} */
     this.rows = [];
     this.height = 0;
     this.count = 0;
-    /** @type {?number} where the last row begins while more pictures may come into it */
+    /** @type {?number} where the first row begins into which more pictures may come */
     this.open = null;
   }
 
   /** Lay out what was not yet. @param {any[]} items all of them @param {boolean} ended no more will come */
   extend(items, ended) {
-    if (this.open !== null) { // the last row was not full: make it again
-      const row = this.rows.pop();
-      const above = this.rows.at(-1);
-      if (above?.label && above.from === row.from) this.rows.pop(); // its heading comes again
-      this.height = this.rows.length ? this.rows.at(-1).top + this.rows.at(-1).height + (this.rows.at(-1).label ? 0 : GAP) : 0;
-      this.count = row.from;
+    if (this.open !== null) { // the last rows were not full: make them again, with their headings
+      while (this.rows.length && this.rows.at(-1).from >= this.open) this.rows.pop();
+      const last = this.rows.at(-1);
+      this.height = last ? last.top + last.height + (last.label ? 0 : GAP) : 0;
+      this.count = this.open;
       this.open = null;
     }
-    let from = this.count, shapes = [], sum = 0;
+    let from = this.count, shapes = [], lefts = [], sum = 0, indent = 0;
+    let heads = null; // those of the row that is being filled, if it began with one
+    let unsure = null; // where a row begins that may yet take a group
     let group = from ? this.groupOf(items[from - 1]) : null;
+    const shapeOf = (item) => Math.min(WIDEST, Math.max(NARROWEST, item.width / item.height || 1));
     const close = (to, full) => {
       if (to === from) return;
       const gaps = GAP * (shapes.length - 1);
       const fitting = (this.width - gaps) / sum;
-      const height = full ? fitting : Math.min(this.target, fitting);
+      const height = lefts.length ? this.target : full ? fitting : Math.min(this.target, fitting);
       const widths = shapes.map((shape) => shape * height);
-      this.rows.push({ top: this.height, height, from, to, widths, label: "" });
+      let left = -GAP;
+      const places = lefts.length ? lefts : widths.map((width) => (left += GAP + width) - width);
+      this.rows.push({ top: this.height, height, from, to, widths, lefts: places, label: "" });
       this.height += height + GAP;
-      [from, shapes, sum] = [to, [], 0];
+      [from, shapes, lefts, sum, indent, heads] = [to, [], [], 0, 0, null];
+    };
+    /** Where a group ends, or null if more of it may come. */
+    const endOf = (at) => {
+      let to = at;
+      while (to < items.length && this.groupOf(items[to]) === group) to++;
+      return to < items.length || ended ? to : null;
+    };
+    const widthOf = (at, to) => items.slice(at, to).reduce((all, item) => all + shapeOf(item) * this.target, GAP * (to - at - 1));
+    /** Put a group that fits behind those of the row, each below its own name. */
+    const join = (at, to, left) => {
+      for (let item = at; item < to; item++) {
+        lefts.push(left);
+        shapes.push(shapeOf(items[item]));
+        left += shapeOf(items[item]) * this.target + GAP;
+      }
+      indent = Math.max(left - GAP, heads.at(-1).left + LABEL);
     };
     for (let at = this.count; at < items.length; at++) {
       const next = this.groupOf(items[at]);
       if (next !== group) {
+        group = next;
+        const to = this.packed && next ? endOf(at) : at;
+        const left = heads ? indent + BETWEEN : 0;
+        const fits = to !== at && left + Math.max(LABEL, widthOf(at, to ?? items.length)) <= this.width;
+        if (to === null && heads && fits) unsure = from;
+        if (heads && fits && to !== null) {
+          heads.push({ left, text: next });
+          join(at, to, left);
+          at = to - 1;
+          continue;
+        }
         close(at, false);
         if (next) {
-          this.rows.push({ top: this.height, height: HEADING, from: at, to: at, widths: [], label: next });
+          heads = [{ left: 0, text: next }];
+          this.rows.push({ top: this.height, height: HEADING, from: at, to: at, widths: [], lefts: [], label: next, heads });
           this.height += HEADING;
+          if (this.packed && to !== null && fits) {
+            join(at, to, 0);
+            at = to - 1;
+            continue;
+          }
+          heads = null; // it fills rows of its own
         }
-        group = next;
       }
-      const shape = Math.min(WIDEST, Math.max(NARROWEST, items[at].width / items[at].height || 1));
+      const shape = shapeOf(items[at]);
       shapes.push(shape);
       sum += shape;
       if (sum * this.target + GAP * (shapes.length - 1) >= this.width) close(at + 1, true);
     }
     if (from < items.length) {
-      if (!ended) this.open = from;
+      if (!ended) this.open = unsure ?? from;
       close(items.length, false);
     }
     this.count = items.length;
@@ -94,7 +137,7 @@ export class Layout {
     while (this.rows[to] && this.rows[to].label) to += step;
     const other = this.rows[to];
     if (!other) return item;
-    const middle = (r, i) => r.widths.slice(0, i - r.from).reduce((a, b) => a + b + GAP, 0) + r.widths[i - r.from] / 2;
+    const middle = (r, i) => r.lefts[i - r.from] + r.widths[i - r.from] / 2;
     const x = middle(row, item);
     let best = other.from;
     for (let i = other.from; i < other.to; i++) if (Math.abs(middle(other, i) - x) < Math.abs(middle(other, best) - x)) best = i;

@@ -1,12 +1,13 @@
 // Starts the page, and shows what the state says: which view, which answer, which place in it.
 
-import { startBox, told } from "./box.js";
+import { startBox } from "./box.js";
 import { named, startChips } from "./chips.js";
 import { byId, count, debounce, el, icon, isTyping, toast } from "./dom.js";
 import { startDrop } from "./drop.js";
+import { showEmpty } from "./empty.js";
 import { foldFacets, startFacets } from "./facets.js";
 import { startGrid } from "./grid.js";
-import { filled, plural, t } from "./language.js";
+import { plural, t } from "./language.js";
 import { found, run } from "./search.js";
 import { clearSelection, selectedCount, startSelection } from "./selection.js";
 import { bus, go, href, questionOf, state } from "./state.js";
@@ -54,34 +55,18 @@ function showStatus() {
   byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
 }
 
-function showEmpty() {
-  const { answer, hits } = found, box = byId("empty"), grid = byId("grid");
-  grid.hidden = !hits.length;
-  box.hidden = hits.length > 0 && !answer.nothing_like_that;
-  box.classList.toggle("failed", Boolean(found.problem));
-  box.classList.toggle("small", hits.length > 0);
-  box.replaceChildren();
-  if (box.hidden) return;
-  const button = (text, run) => el("button", { type: "button", class: "main", on: { click: run } }, text);
-  const filtered = Object.keys(state.filters).length > 0;
-  if (found.problem) {
-    const { status } = found.problem;
-    box.append(...told(found.problem), status >= 400 && status < 500 ? "" : button(t("Try again"), () => run()));
-  } else if (answer.nothing_like_that) {
-    box.append(el("p", { class: "big" }, t("Nothing here looks like that.")));
-    box.append(hits.length ? el("p", {}, t("These are the nearest all the same.")) : button(t("Show the nearest all the same"), () => go({ unlikely: true })));
-  } else if (filtered) box.append(el("p", { class: "big" }, t("No picture passes these filters.")), button(t("Clear filters"), () => go({ filters: {} })));
-  else if (state.q.trim()) box.append(el("p", { class: "big" }, t("No picture was found.")));
-  else {
-    box.append(el("p", { class: "big" }, t("No pictures here yet.")));
-    if (document.body.dataset.local === "yes") box.append(button(t("Index a folder"), () => bus.dispatchEvent(new CustomEvent("add-folder"))));
-    else box.append(el("p", {}, filled("Index a folder on the server: {command}", { command: el("code", {}, "lexpix index FOLDER") })));
-  }
+/** Say first that a picture that was dropped is in the library, and where. */
+function showCopies() {
+  const copies = found.answer.copies || [], box = byId("copies");
+  box.hidden = !copies.length;
+  box.replaceChildren(...copies.map((copy) => el("a", { href: href({ page: "/", open: copy.id }), on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: copy.id }); } } },
+    el("img", { src: copy.thumb, alt: "", width: 64, height: 64 }), el("span", {}, el("strong", {}, t("You have this")), el("span", { class: "path" }, copy.path)))));
 }
 
 function onAnswer() {
   document.body.classList.remove("asking");
   showStatus();
+  showCopies();
   showEmpty();
   bus.dispatchEvent(new CustomEvent("grid", { detail: { back: !fresh } }));
   if (!fresh) scrollTo(0, place);
@@ -92,7 +77,7 @@ function onAnswer() {
 function onProblem({ error, stays }) {
   if (!stays) return onAnswer();
   document.body.classList.remove("asking");
-  return toast(error.message, { label: t("Try again"), run: () => run() });
+  return error.status && toast(error.message, { label: t("Try again"), run: () => run() });
 }
 
 function onState({ before, how }) {
@@ -185,20 +170,22 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 byId("help-button").addEventListener("click", showHelp);
 bus.addEventListener("add-folder", async () => (await later()).askFolder());
+bus.addEventListener("choose-folder", async (event) => (await later()).chooseFolder(/** @type {CustomEvent} */ (event).detail));
 byId("sort").addEventListener("change", () => go({ sort: byId("sort").value }));
 bus.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("asking", () => document.body.classList.add("asking"));
 bus.addEventListener("answer", onAnswer);
 bus.addEventListener("problem", (event) => onProblem(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("more", showStatus);
-bus.addEventListener("stuck", (event) => toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: t("Try again"), run: () => run({ atLeast: found.hits.length }) }));
-bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length }); });
+bus.addEventListener("stuck", (event) => /** @type {CustomEvent} */ (event).detail.error.status && toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: t("Try again"), run: () => run({ atLeast: found.hits.length }) }));
+bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length, quiet: true }); });
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, help, jobs] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js")]);
+  const [detail, help, jobs, live] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js"), import("./live.js")]);
   detail.startDetail();
   jobs.startJobs();
+  live.startLive();
   detail.syncDetail();
   return { ...detail, ...help, ...jobs };
 }

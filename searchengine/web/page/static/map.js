@@ -10,6 +10,7 @@ import { pickIds } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 
 const MARGIN = 64, THUMB = 64, GAP = 4, MOST_WORDS = 60, MOST_THUMBS = 200, MOST_TRIES = 2500, FINEST = 400000, IN_VIEW = 48;
+const FEWEST_WORDS = 4, EDGE = 6, WAYS = ["→", "↘", "↓", "↙", "←", "↖", "↑", "↗"];
 const view = byId("view-map");
 const at = { x: 0.5, y: 0.5, scale: 1 }; // the middle in map units 0..1, pixels per unit
 let parts = null, data = null, places = null, bounds = null, home = 1, width = 0, height = 0, ratio = 1;
@@ -215,20 +216,38 @@ function placeWords() {
     if (box.left < 0 || box.top < 0 || box.right > width || box.bottom > height) continue;
     if (spots.every((other) => apart(box, other))) spots.push(box);
   }
-  return spots;
+  return spots.length < FEWEST_WORDS ? [...spots, ...signposts(spots)] : spots;
+}
+
+/** Far inside there may be no word: the nearest ones stand at the edge, each with the way to it. */
+function signposts(spots) {
+  const found = [...spots], inside = (value, half, size) => Math.min(Math.max(value, half), size - half);
+  const far = ({ x, y }) => (x - at.x) ** 2 + (y - at.y) ** 2;
+  for (const { word, x, y } of [...data.words].sort((a, b) => far(a) - far(b))) {
+    if (found.length >= FEWEST_WORDS) break;
+    const half = 4 * word.length + 24;
+    const middle = inside(screenX(x), half + EDGE, width), line = inside(screenY(y), 13 + EDGE, height);
+    const box = { word, middle, line, left: middle - half, right: middle + half, top: line - 13, bottom: line + 13 };
+    if (found.some((other) => other.word === word || !apart(box, other))) continue;
+    const angle = Math.atan2(screenY(y) - line, screenX(x) - middle);
+    found.push({ ...box, way: WAYS[(Math.round(angle / (Math.PI / 4)) + 8) % 8] });
+  }
+  return found.slice(spots.length);
 }
 
 /** Put the landmarks there: those that were shown keep their buttons, so that focus stays. */
 function drawWords(spots) {
   const { words } = parts;
   const old = new Map([...words.children].map((node) => [node.dataset.word, node]));
-  for (const { word, middle, line } of spots) {
+  for (const { word, middle, line, way } of spots) {
     let node = old.get(word);
     if (!node) {
-      node = el("button", { type: "button", class: "landmark", data: { word }, "aria-label": t("{word}: add it to the query", { word }), on: { click: () => addTerm({ text: word }, 1) } }, word);
+      node = el("button", { type: "button", class: "landmark", data: { word }, "aria-label": t("{word}: add it to the query", { word }), on: { click: () => addTerm({ text: word }, 1) } });
       makeDraggable(node, () => ({ text: word }));
       words.append(node);
     }
+    node.textContent = way ? `${way} ${word}` : word;
+    node.classList.toggle("far", Boolean(way));
     node.style.transform = `translate(${middle}px, ${line}px) translate(-50%, -50%)`;
     old.delete(word);
   }

@@ -55,7 +55,7 @@ async function useFile(file) {
     find();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    toast(error.message);
+    toast(file.name ? `${file.name}: ${error.message}` : error.message);
   }
 }
 
@@ -92,7 +92,7 @@ function draw(answer) {
   const unknown = (answer.unknown_words || []).map((one) => one.word);
   const isAll = !isOfDish() && !["q", "with", "without"].some((name) => asked[name].trim());
   parts.status.textContent = unknown.length ? t("Not known: {words}", { words: unknown.join(", ") })
-    : answer.hits.length ? "" : isAll ? t("No recipes here yet. Add some: {command}", { command: "lexpix texts add FILE" }) : t("No recipe was found.");
+    : answer.nothing_like_that ? t("This picture shows no dish.") : answer.hits.length ? "" : isAll ? t("No recipes here yet. Add some: {command}", { command: "lexpix texts add FILE" }) : t("No recipe was found.");
 }
 
 /** Show a recipe, and the pictures of dishes that are near it. */

@@ -42,15 +42,16 @@ function question(limit) {
 
 /**
  * Ask what the state asks. Sends "answer", or "problem" with the error.
- * @param {{atLeast?: number}} [options] how many hits are wanted, to come back to a place
+ * @param {{atLeast?: number, quiet?: boolean}} [options] how many hits are wanted, to come back to a
+ *   place; whether nobody waits for it
  */
-export async function run({ atLeast = PAGE } = {}) {
+export async function run({ atLeast = PAGE, quiet = false } = {}) {
   running.abort();
   running = new AbortController();
   loading = null;
   const mine = ++generation;
   const asked = questionOf(state);
-  tell("asking");
+  if (!quiet) tell("asking");
   try {
     const limit = Math.min(500, Math.max(PAGE, atLeast));
     const asking = early ? api.preloaded(early, running.signal) : api.search({ ...question(limit), with: ["facets"] }, running.signal);

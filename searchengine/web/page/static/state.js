@@ -40,6 +40,11 @@ function read() {
 }
 
 export const state = read();
+/** Names of pictures that were added, by the key of their term; an answer knows only their ids. */
+export const names = new Map(Object.entries(history.state?.names || {}));
+/** The names that a query needs, which go with its entry in the history: a reload keeps them. */
+const namesIn = (q) => Object.fromEntries([...names].filter(([key]) => q.includes(key)));
+
 /** Sends "state" with {before, how} after every change. */
 export const bus = new EventTarget();
 
@@ -73,7 +78,7 @@ export function go(patch, how = "push") {
     // How many entries below is the one without the dialog; 0 if there is none.
     const below = history.state?.below || 0;
     const deeper = !state.open ? 0 : !before.open ? 1 : below && below + 1;
-    history[how === "push" ? "pushState" : "replaceState"]({ scroll: scrollY, below: how === "push" ? deeper : state.open ? below : 0 }, "", url);
+    history[how === "push" ? "pushState" : "replaceState"]({ scroll: scrollY, names: namesIn(state.q), below: how === "push" ? deeper : state.open ? below : 0 }, "", url);
   }
   bus.dispatchEvent(new CustomEvent("state", { detail: { before, how } }));
 }
@@ -82,6 +87,7 @@ export function go(patch, how = "push") {
 addEventListener("popstate", () => {
   const before = { ...state };
   Object.assign(state, read());
+  for (const [key, name] of Object.entries(history.state?.names || {})) names.set(key, name);
   bus.dispatchEvent(new CustomEvent("state", { detail: { before, how: "pop" } }));
 });
 

@@ -1,0 +1,76 @@
+"""What a query finds, all of it at once, and pages of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from searchengine.search.ranking import Cursor, Ranked, Ranking
+from searchengine.search.resolve import Resolved
+from searchengine.types import Ids, Query, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query with terms, what they stand for, and its unit vector."""
+
+    query: Query
+    resolved: Resolved
+    vector: Vector
+
+    @property
+    def names_pictures(self) -> bool:
+        """Whether it asks by pictures, to which something is always nearest."""
+        return any(term.kind != "words" for term in self.query.terms)
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The pictures that a query finds, best first, and their ids, rising."""
+
+    ranking: Ranking
+
+    @cached_property
+    def ids(self) -> Ids:
+        """Shape (n,)."""
+        return np.sort(np.array([row.id for row in self.ranking.rows], dtype=np.int64))
+
+    def within(self, only: Ids | None) -> Ranking:
+        """Return the ranking of those among the sorted ids of some pictures; of all if None."""
+        if only is None:
+            return self.ranking
+        kept = set(np.intersect1d(self.ids, only).tolist())
+        rows = tuple(row for row in self.ranking.rows if row.id in kept)
+        return replace(self.ranking, rows=rows)
+
+
+def page_of(ranking: Ranking, limit: int, after: Cursor | None) -> Ranking:
+    """Return a page of a ranking that is known to its end."""
+    rows: Sequence[Ranked] = ranking.rows
+    if after is not None:
+        rows = [row for row in rows if _place(row) > (after.key, after.tie)]
+    page = tuple(rows[:limit])
+    cursor = None
+    if len(rows) > limit:
+        cursor = Cursor(*_place(page[-1]), (after.seen if after else 0) + limit)
+    return replace(ranking, rows=page, next=cursor)
+
+
+def _place(row: Ranked) -> tuple[float, int]:
+    assert row.score is not None, "it was ranked by it"
+    return -row.score, row.id
+
+
+def merged(*parts: Sequence[Ranked]) -> tuple[Ranked, ...]:
+    """Return the rows of parts of one ranking, each once, best first."""
+    return tuple(sorted({row.id: row for part in parts for row in part}.values(), key=_place))
+
+
+def in_order_of(page: Ranking, scored: Ranking) -> Ranking:
+    """Return the rows of a page as they were scored, without those that were not."""
+    by_id = {row.id: row for row in scored.rows}
+    rows = tuple(by_id[row.id] for row in page.rows if row.id in by_id)
+    return replace(scored, rows=rows, next=page.next)

@@ -1,0 +1,11 @@
+// The reference of the API at /docs: Swagger UI over the description that this server gives.
+
+SwaggerUIBundle({
+  url: "/api/openapi.json",
+  dom_id: "#reference",
+  deepLinking: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
+  tryItOutEnabled: true,
+  validatorUrl: null, // else it asks a server of its own whether the description is valid
+});

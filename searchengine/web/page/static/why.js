@@ -1,0 +1,94 @@
+// Why a picture was found: how likely a match it is, what each word of the query gave to that and
+// where, and what the words of its caption looked at.
+
+import { named } from "./chips.js";
+import { el } from "./dom.js";
+import { greatest, paint, wipe } from "./heat.js";
+import { LANGUAGE, plural, t } from "./language.js";
+import { bus } from "./state.js";
+
+const LITTLE = 0.05; // of all that the words gave, for and against: below it a word gives nothing
+/** Words that only hold others together: folded away unless they gave something after all. */
+const SMALL = new Set("a an and are at by for from in into is it of on or over some that the their this to under was were while with".split(" "));
+const BANDS = { likely: t("Likely"), maybe: t("Maybe"), unlikely: t("Unlikely") };
+const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
+
+/** A match in words: 0.93 is "Likely: better than 9 in 10". @param {?{match: ?number, band: ?string}} hit */
+export function likelihood(hit) {
+  if (!hit || hit.match === null || hit.match === undefined || !hit.band) return "";
+  const tenths = Math.round(10 * hit.match);
+  const odds = hit.match >= 0.9 ? t("better than 9 in 10") : tenths < 1 ? t("less than 1 in 10") : t("about {n} in 10", { n: tenths });
+  return `${BANDS[hit.band]}: ${odds}`;
+}
+
+/**
+ * The words of the query, each of which shows where it was found.
+ * @param {any} answer of the server @param {HTMLCanvasElement} canvas over the picture
+ * @param {AbortSignal} signal aborted when another picture is shown
+ */
+export function explanation(answer, canvas, signal) {
+  const found = answer.parts.filter((part) => part.grid?.length);
+  if (!found.length) return null;
+  const given = found.reduce((sum, part) => sum + Math.abs(part.share), 0) || 1;
+  const isSmall = (part) => SMALL.has(part.label.toLowerCase()) && Math.abs(part.share) < 3 * LITTLE * given;
+  const parts = found.every(isSmall) ? found : found.filter((part) => !isSmall(part));
+  const folded = found.filter((part) => !parts.includes(part));
+  const most = greatest(found.map((part) => part.grid));
+  const sum = found[0].grid.map((row, y) => row.map((_, x) => found.reduce((all, part) => all + part.grid[y][x], 0)));
+  // A lone word is all there is: no need to say it twice.
+  const all = [...(parts.length > 1 ? [{ label: t("all"), share: null, grid: sum, most: greatest([sum]) }] : []), ...parts, ...folded];
+  const legend = el("p", { class: "legend", hidden: true }, t("against"), " ", el("span", { class: "ramp", "aria-hidden": "true" }), " ", t("for"));
+  const nothing = el("p", { class: "quiet-text nothing", role: "status" });
+  let held = -1;
+  const buttons = all.map((part, index) => {
+    const share = part.share === null ? "" : percents.format(part.share / given);
+    return el("button", {
+      type: "button", class: "part", "aria-pressed": "false", hidden: folded.includes(part),
+      "aria-label": share ? t("Show where {label} was found; it gave {share}", { label: named(part.label), share }) : t("Show where all of it was found"),
+      on: { click: () => { held = held === index ? -1 : index; draw(); } },
+    }, named(part.label), share && el("span", { class: "share" }, share));
+  });
+  const draw = () => {
+    buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === held)));
+    const part = all[held];
+    const isNothing = part && part.share !== null && Math.abs(part.share) < LITTLE * given;
+    legend.hidden = !part || isNothing;
+    nothing.textContent = isNothing ? t("{label} gave nothing: it was found nowhere in this picture.", { label: named(part.label) }) : "";
+    if (part) paint(canvas, part.grid, part.most || most);
+    else wipe(canvas);
+    canvas.dataset.shows = part ? part.label : "";
+  };
+  bus.addEventListener("painted", (event) => {
+    if (/** @type {CustomEvent} */ (event).detail === buttons || held < 0) return;
+    held = -1;
+    buttons.forEach((one) => one.setAttribute("aria-pressed", "false"));
+    legend.hidden = true;
+    nothing.textContent = "";
+  }, { signal });
+  const more = folded.length && el("button", {
+    type: "button", class: "link rest",
+    on: { click: () => { more.remove(); buttons.forEach((one) => { one.hidden = false; }); buttons.at(-folded.length).focus(); } },
+  }, plural(folded.length, "{n} small word", "{n} small words"));
+  return [el("div", { class: "parts" }, buttons, more), legend, nothing];
+}
+
+/** A caption whose words show where the model looked. @param {any} answer @param {HTMLCanvasElement} canvas */
+export function captionOf(answer, canvas) {
+  if (!answer.text) return null;
+  const grids = answer.words.map((word) => word.attention).filter(Boolean);
+  const most = grids.length ? greatest(grids) : 1;
+  const show = (word) => () => {
+    bus.dispatchEvent(new CustomEvent("painted", { detail: "caption" }));
+    paint(canvas, word.attention, most);
+    canvas.dataset.shows = word.word;
+  };
+  const hide = () => { wipe(canvas); canvas.dataset.shows = ""; };
+  const text = el("p", { class: answer.sure ? "caption" : "caption unsure" }, answer.words.flatMap((word, index) => {
+    const node = word.attention
+      ? el("button", { type: "button", class: "seen", "aria-label": t("{word}: show where the model looked", { word: word.word }), on: { pointerenter: show(word), focus: show(word), pointerleave: hide, blur: hide } }, word.word)
+      : el("span", {}, word.word);
+    return index ? [" ", node] : [node];
+  }));
+  const hint = grids.length ? t("Point at a word to see where the model looked.") : "";
+  return [text, el("p", { class: "quiet-text" }, answer.sure ? hint : `${t("Not sure.")} ${hint}`)];
+}
