@@ -61,8 +61,8 @@ def test_exif_is_read_of_every_format_that_has_it(tmp_path: Path, name: str) -> 
         lens="XF35mmF1.4 R",
         focal=35.0,
         iso=1600,
-        lat=pytest.approx(-(33 + 55 / 60 + 12 / 3600)),
-        lon=pytest.approx(18 + 25 / 60 + 30 / 3600),
+        lat=pytest.approx(-(33 + 55 / 60 + 12 / 3600)),  # type: ignore[arg-type]
+        lon=pytest.approx(18 + 25 / 60 + 30 / 3600),  # type: ignore[arg-type]
         rating=4,
         description="A dog.",
     )
@@ -87,8 +87,8 @@ SAID = Exif(
     lens="XF35",
     focal=35.0,
     iso=400,
-    lat=pytest.approx(47.37),
-    lon=pytest.approx(-8.54),
+    lat=pytest.approx(47.37),  # type: ignore[arg-type]
+    lon=pytest.approx(-8.54),  # type: ignore[arg-type]
     rating=3,
     keywords=("dog", "beach"),
 )

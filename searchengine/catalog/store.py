@@ -170,7 +170,8 @@ class Catalog(IndexedStore):
             ImageRow.state == "ok", ImageRow.lat.is_not(None), ImageRow.place.is_(None)
         )
         with self._reader.begin() as connection:
-            return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [(row.id, float(row.lat or 0), float(row.lon or 0)) for row in rows]
 
     def name_places(self, names: Mapping[int, str]) -> None:
         """Store the names of places by picture; no index has to learn of them."""

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.train.joint.classes import Class
+from indexer.readers.classes import Class
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.lexicon import Lexicon, build_lexicon, directions
 from indexer.train.joint.model import JointModel

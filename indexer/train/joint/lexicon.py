@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from indexer.train.joint.classes import Class
+from indexer.readers.classes import Class
 from indexer.train.joint.pictured import Pictured
 from indexer.vocabulary.wordnet import Synset, WordNet
 from searchengine.errors import TrainingDataError

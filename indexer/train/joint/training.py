@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from indexer.evaluation.metrics import retrieval
+from indexer.readers.classes import Class, read_classes
 from indexer.readers.pairs import Pair, read_pairs
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
 from indexer.train.joint.bags import bags_of, captions_with, groups_of, tensors_of
-from indexer.train.joint.classes import Class, read_classes
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.contrastive import Data, FinetunePhase, FrozenPhase
 from indexer.train.joint.distil import beside, sentence_vectors
