@@ -20,8 +20,8 @@ import numpy as np
 import searchengine
 from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.evaluation.metrics import best_ranks, recall
-from indexer.readers.classes import read_classes
 from indexer.readers.labelled import read_labelled
+from indexer.vocabulary.classes import read_classes
 
 
 def main() -> None:

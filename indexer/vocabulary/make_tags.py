@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.readers.classes import Class, read_classes
+from indexer.vocabulary.classes import Class, read_classes
 from indexer.vocabulary.wordnet import VOWELS, Synset, WordNet
 from searchengine.language.tag_vocabulary import tag_name
 from searchengine.language.words import WordVectors

@@ -17,13 +17,13 @@ import torch
 from PIL import Image
 from torchvision import models
 
-from indexer.readers.classes import Class, read_classes
 from indexer.train.backbones import load_backbone
 from indexer.train.captioner.rebind import require_same_cnn
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.lexicon import directions
 from indexer.train.joint.start import read_weights
 from indexer.train.joint.training import Progress, Sources, train_joint
+from indexer.vocabulary.classes import Class, read_classes
 from searchengine.errors import ConfigError, ImageError, LexpixError, ModelError, TrainingDataError
 from searchengine.models import files
 from searchengine.models.joint import JointEncoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import searchengine
-from indexer.readers.classes import Class
+from indexer.vocabulary.classes import Class
 from indexer.vocabulary.make_tags import PROPOSED, make
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.language.words import WordVectors

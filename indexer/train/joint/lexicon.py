@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from indexer.readers.classes import Class
 from indexer.train.joint.pictured import Pictured
+from indexer.vocabulary.classes import Class
 from indexer.vocabulary.wordnet import Synset, WordNet
 from searchengine.errors import TrainingDataError
 from searchengine.language.words import tokenize

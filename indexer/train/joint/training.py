@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from indexer.evaluation.metrics import retrieval
-from indexer.readers.classes import Class, read_classes
 from indexer.readers.pairs import Pair, read_pairs
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
 from indexer.train.joint.bags import bags_of, captions_with, groups_of, tensors_of
@@ -41,6 +40,7 @@ from indexer.train.joint.start import (
 )
 from indexer.train.joint.table import build_table, read_words, without_misspelt
 from indexer.train.loop import Metrics, Task, fit
+from indexer.vocabulary.classes import Class, read_classes
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import ConfigError, TrainingDataError
 from searchengine.language.words import WordVectors
