@@ -28,3 +28,5 @@ def upgrade() -> None:
         sa.Column("metadata_version", sa.Integer(), nullable=False, server_default="0"),
     ):
         op.add_column("images", column)
+    damaged = sa.text("damage IS NOT NULL")
+    op.create_index("ix_images_damaged", "images", ["path"], sqlite_where=damaged)

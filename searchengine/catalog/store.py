@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
-from searchengine.catalog.embeddings import Embeddings
+from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
 from searchengine.catalog.records import (
     PictureRecord,
@@ -111,12 +111,16 @@ class Catalog(IndexedStore):
 
     def counts(self) -> dict[State, int]:
         """Return the number of pictures in each state, zeros included."""
-        counts: dict[State, int] = {"ok": 0, "missing": 0, "bad": 0}
-        query = select(ImageRow.state, sa.func.count()).group_by(ImageRow.state)
+        absent = (
+            select(ImageRow.state, sa.func.count())
+            .where(ImageRow.state.in_(("missing", "bad")))
+            .group_by(ImageRow.state)
+        )
         with self._reader.begin() as connection:
-            for state, count in connection.execute(query):
-                counts[state] = count
-        return counts
+            total = connection.scalar(select(sa.func.count()).select_from(ImageRow)) or 0
+            counted: dict[State, int] = {row[0]: row[1] for row in connection.execute(absent)}
+        missing, bad = counted.get("missing", 0), counted.get("bad", 0)
+        return {"ok": total - missing - bad, "missing": missing, "bad": bad}
 
     def get(self, ids: Iterable[int]) -> dict[int, Picture]:
         """Return the pictures with these ids; unknown ids are absent."""
@@ -146,23 +150,23 @@ class Catalog(IndexedStore):
 
     def failures(self, under: str | None = None) -> list[Failure]:
         """Return the files that could not be read, by path; only those at or under `under`."""
-        query = select(ImageRow.path, ImageRow.error).where(ImageRow.state == "bad")
-        if under is not None:
-            query = query.where(_under(ImageRow.path, under))
-        with self._reader.begin() as connection:
-            rows = connection.execute(query.order_by(ImageRow.path))
-            return [Failure(row.path, row.error or "") for row in rows]
+        bad = ImageRow.state == "bad"
+        return [Failure(row.path, row.error or "") for row in self._reports(bad, under)]
 
     def damaged(self, under: str | None = None) -> list[Failure]:
         """Return the present files of which only a part can be seen, by path."""
-        query = select(ImageRow.path, ImageRow.damage).where(
-            ImageRow.damage.is_not(None), ImageRow.state == "ok"
-        )
+        found = self._reports(
+            ImageRow.damage.is_not(None), under
+        )  # they have an index of their own
+        return [Failure(row.path, row.damage or "") for row in found if row.state == "ok"]
+
+    def _reports(self, condition: ColumnElement[bool], under: str | None) -> Sequence[AnyRow]:
+        query = select(ImageRow.path, ImageRow.state, ImageRow.error, ImageRow.damage)
+        query = query.where(condition).order_by(ImageRow.path)
         if under is not None:
             query = query.where(_under(ImageRow.path, under))
         with self._reader.begin() as connection:
-            rows = connection.execute(query.order_by(ImageRow.path))
-            return [Failure(row.path, row.damage or "") for row in rows]
+            return connection.execute(query).all()
 
     def unnamed_places(self) -> list[tuple[int, float, float]]:
         """Return ids, latitudes and longitudes of the present pictures whose place has no name."""
@@ -218,13 +222,8 @@ class Catalog(IndexedStore):
 
     def searchable(self, fingerprint: str) -> int:
         """Return the number of present pictures with a model's vector."""
-        query = (
-            select(sa.func.count())
-            .select_from(EmbeddingRow)
-            .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
-            .where(made_by(fingerprint), ImageRow.state == "ok")
-        )
-        return self._count(query)
+        with self._reader.begin() as connection:
+            return count_present(connection, fingerprint)
 
     def _vectors(self, fingerprint: str) -> AnySelect:
         present = sa.case((ImageRow.state == "ok", EmbeddingRow.vector))

@@ -105,6 +105,7 @@ class ImageRow(Schema):
         sa.CheckConstraint("state IN ('ok', 'missing', 'bad')", name="state"),
         sa.CheckConstraint("(error IS NOT NULL) = (state = 'bad')", name="error"),
         sa.Index(None, "seq", "id"),
+        sa.Index("ix_images_damaged", "path", sqlite_where=sa.text("damage IS NOT NULL")),  # few
         sa.Index(None, "state", "path"),  # "present and under this folder" without touching a row
         {"sqlite_autoincrement": True},  # an id that was forgotten never comes back
     )
