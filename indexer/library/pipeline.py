@@ -64,12 +64,21 @@ def index_images(
     _work(jobs, catalog, encoder, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
     tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
+    for gone in volumes.gone_roots():
+        _leave(gone, catalog, this)
     volumes.record()
     record_skipped(catalog, root, tally.skipped)
     name_places(catalog)
     for path in absent:
         tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()
+
+
+def _leave(root: str, catalog: Catalog, this: Scan) -> None:
+    """Mark what is left of a root that is no more; forget it if all its pictures are elsewhere."""
+    this.tally.counts["missing"] += catalog.sweep(root, this.number)
+    if not catalog.knows(root):
+        catalog.forget(root)
 
 
 def retry_failures(

@@ -76,13 +76,20 @@ class Volumes:
         return sorted({*self._others(), *lost})
 
     def mounted(self, path: str) -> bool:
-        """Tell whether the volume that a path was recorded on is there."""
+        """Tell whether the volume that a path was recorded on is there.
+
+        It also is if its folder is gone, but not the disk of the folder above: then it was renamed.
+        """
         enclosing = [volume for volume in self._recorded if is_under(path, volume)]
         if not enclosing:
             return True
         nearest = max(enclosing, key=len)
-        here = _device(nearest)
-        return here is not None and here == self._recorded[nearest]
+        return _device(_existing(nearest)) == self._recorded[nearest]
+
+    def gone_roots(self) -> list[str]:
+        """Return the other roots that are no more, though their disk is there."""
+        others = (one.path for one in self._catalog.roots() if not is_under(one.path, self._root))
+        return [path for path in others if not os.path.lexists(path) and self.mounted(path)]
 
     def record(self) -> None:
         """Remember the devices that this scan found, for the next; absent volumes keep theirs."""
@@ -119,6 +126,13 @@ class Volumes:
 def _read(catalog: Catalog, key: str) -> dict[str, int]:
     numbers: dict[str, int] = json.loads(catalog.meta(key) or "{}")
     return numbers
+
+
+def _existing(path: str) -> str:
+    """Return the path, or the nearest folder above it that exists."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
 
 
 def _device(path: str) -> int | None:

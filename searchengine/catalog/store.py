@@ -148,6 +148,12 @@ class Catalog(IndexedStore):
         """Return the sorted ids of all present pictures."""
         return self._sorted_ids(select(ImageRow.id).where(ImageRow.state == "ok"))
 
+    def knows(self, folder: str) -> bool:
+        """Return whether any row, of whatever state, is at or under an absolute path."""
+        query = select(ImageRow.id).where(_under(ImageRow.path, folder)).limit(1)
+        with self._reader.begin() as connection:
+            return connection.scalar(query) is not None
+
     def failures(self, under: str | None = None) -> list[Failure]:
         """Return the files that could not be read, by path; only those at or under `under`."""
         bad = ImageRow.state == "bad"
