@@ -25,8 +25,8 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
-LONGEST_FIRST = ("train", "web", "cli", "models")
-"""Rooms with files that take a minute; last, one of them would keep one process busy alone."""
+LONGEST_FIRST = ("train", "web", "library", "cli", "search", "maps", "models", "evaluation")
+"""Rooms with files that take long; last, one of them would keep one process busy alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
