@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -20,16 +18,10 @@ from searchengine.models import files
 from searchengine.search.engine import load_model
 from tests.support.command import LEXPIX, environment
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 BUNDLED = files.resolve("default")
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 40), "blue": (30, 50, 220)}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -152,16 +152,21 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "captions.jsonl", tmp_path / "labels.jsonl"
 
 
-def test_names_are_fitted_and_measured_beside_captions(
-    files: tuple[Path, Path], tmp_path: Path
-) -> None:
-    pairs, labels = files
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A WordNet in which each colour has the synset of `files`."""
     nouns: Nouns = {
         f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))
     }
-    wordnet = write_wordnet(tmp_path / "colours", nouns)
+    return write_wordnet(tmp_path / "colours", nouns)
+
+
+def test_names_are_fitted_and_measured_beside_captions(
+    files: tuple[Path, Path], colours: Path
+) -> None:
+    pairs, labels = files
     plain = prepare(ENCODER, pairs)
-    material = prepare(ENCODER, pairs, labels=[labels], wordnet=wordnet)
+    material = prepare(ENCODER, pairs, labels=[labels], wordnet=colours)
     assert [source.name for source in material.labels] == [
         f"{labels.parent.name}/labels.jsonl names",
         f"{labels.parent.name}/labels.jsonl hypernyms",
@@ -194,17 +199,13 @@ def test_labels_that_ask_nothing_are_refused(files: tuple[Path, Path], wordnet: 
 
 
 def test_commands_fit_and_measure_names_and_say_what_they_left_out(
-    files: tuple[Path, Path], tmp_path: Path
+    files: tuple[Path, Path], colours: Path, tmp_path: Path
 ) -> None:
     pairs, labels = files
-    nouns: Nouns = {
-        f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))
-    }
-    wordnet = write_wordnet(tmp_path / "colours", nouns)
     model = tmp_path / "model"
     shutil.copytree(ASSETS / "default", model)
     options: list[str | Path] = ["--pairs", pairs, "--labels", labels]
-    options += ["--wordnet", wordnet, "--model", model]
+    options += ["--wordnet", colours, "--model", model]
     fitted = json.loads(lexpix("train", "match", *options, "--json", library=tmp_path).stdout)
     assert [scores["present"] for scores in fitted["labels"].values()] == [10, 10]
     shipped = lexpix("eval", "match", *options, "--as-shipped", library=tmp_path)
