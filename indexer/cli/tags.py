@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.cli.output import json_option, picture_of, print_json
+from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -27,15 +28,7 @@ if TYPE_CHECKING:
     multiple=True,
 )
 @click.option("--accept", help="Make this guess a tag of your own.", metavar="NAME", multiple=True)
-@click.option(
-    "-k",
-    "limit",
-    metavar="N",
-    default=10,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Most guesses for a picture.",
-)
+@count_option("-k", "limit", default=10, help="Most guesses for a picture.")
 @json_option
 @click.pass_obj
 def tag(

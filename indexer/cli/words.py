@@ -10,6 +10,7 @@ import click
 
 from indexer.cli.map import words_map
 from indexer.cli.output import entries_of, json_option, print_json
+from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -26,21 +27,10 @@ words_option = click.option(
     help="Word vectors: a word table, a model, or a file of word2vec, GloVe or fastText; "
     "else those of the bundled model.",
 )
-limit_option = click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Read the N first, most frequent, words of a file only.",
+limit_option = count_option(
+    "--limit", help="Read the N first, most frequent, words of a file only."
 )
-k_option = click.option(
-    "-k",
-    "count",
-    metavar="N",
-    default=10,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Words to show.",
-)
+k_option = count_option("-k", "count", default=10, help="Words to show.")
 list_option = click.option(
     "--json", "as_json", is_flag=True, help='Print a JSON list of {"word", "score"}.'
 )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, is_known
 from indexer.evaluation.mentions import content_stems, names
-from indexer.evaluation.metrics import best_ranks, jaccard
+from indexer.evaluation.metrics import best_ranks, jaccard, percent
 from searchengine.errors import CancelledQuery, TrainingDataError
 from searchengine.types import Encoder, Vectors
 from searchengine.vectors import compose
@@ -167,14 +167,14 @@ def evaluate_analogies(
         scenes += _scenes(analogy, captions, scores, pictures @ vectors[analogy.plus])
     every = np.concatenate([np.array(several) for several in ranks.values()])
     return AnalogyScores(
-        top1=_percent(every <= 1),
-        top5=_percent(every <= TOP),
+        top1=percent(every <= 1),
+        top5=percent(every <= TOP),
         queries=len(every),
         pairs=len(analogies),
         images=len(images),
         keeps_scene=Scene(*(round(float(mean), 4) for mean in np.mean(scenes, axis=0))),
         groups={
-            group: GroupScore(_percent(np.array(several) <= TOP), len(several))
+            group: GroupScore(percent(np.array(several) <= TOP), len(several))
             for group, several in ranks.items()
         },
     )
@@ -207,7 +207,3 @@ def _scenes(
         shared = {target: jaccard(own, others) for target, others in stems.items()}
         hit = int(targets[np.argmax(line[targets])])
         yield shared[hit], shared[expected], sum(shared.values()) / len(shared)
-
-
-def _percent(shares: Mask) -> float:
-    return round(100 * float(shares.mean()), 2)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences, is_known
-from indexer.evaluation.metrics import Recall, average_precisions, best_ranks, recall
+from indexer.evaluation.metrics import Recall, average_precisions, best_ranks, percent, recall
 from indexer.evaluation.tags import tag_ranks
 from indexer.readers.labelled import read_labelled
 from searchengine.errors import TrainingDataError
@@ -107,8 +107,3 @@ def score_names(
     # Copies of a picture must tie, but a product of matrices rounds by where a column stands.
     scores[known] = np.round(named @ pictures.T, ROUNDED)
     return scores, tuple(itertools.compress(names, ~known))
-
-
-def percent(shares: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float:
-    """Return the mean of shares, or of flags, in percent."""
-    return round(100 * float(shares.mean()), 2)

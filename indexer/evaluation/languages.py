@@ -15,6 +15,7 @@ import numpy as np
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.evaluation.labels import ROUNDED
+from indexer.evaluation.metrics import percent
 from indexer.readers.jsonl import read_text
 from searchengine.errors import TrainingDataError
 from searchengine.language.aliases import EMOJI, ENGLISH, PLAIN
@@ -103,7 +104,7 @@ def evaluate_languages(
             bool(line.any()) and any(label in truths[place] for place in row)
             for line, row, label in zip(scores, best, labels, strict=True)
         ]
-        return round(100 * float(np.mean(right)), 2)
+        return percent(right)
 
     results = []
     for language, pairs in questions.items():

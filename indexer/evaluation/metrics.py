@@ -21,6 +21,11 @@ class Recall:
     medr: float
 
 
+def percent(shares: npt.NDArray[np.bool_ | np.float64] | Sequence[bool]) -> float:
+    """Return the mean of shares, or of flags, in percent."""
+    return round(100 * float(np.mean(shares)), 2)
+
+
 def best_ranks(
     scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
@@ -40,7 +45,7 @@ def best_ranks(
 
 def recall(ranks: npt.NDArray[np.int64]) -> Recall:
     """Return recall@1, 5 and 10 in percent and the median of ranks, shape (queries,)."""
-    r1, r5, r10 = (round(100 * float((ranks <= k).mean()), 2) for k in (1, 5, 10))
+    r1, r5, r10 = (percent(ranks <= k) for k in (1, 5, 10))
     return Recall(r1, r5, r10, float(np.median(ranks)))
 
 

@@ -25,7 +25,7 @@ from indexer.evaluation.questions import Question
 from indexer.readers.labelled import Labelled
 from indexer.vocabulary.kinds import Flags, Kinds
 from indexer.vocabulary.wordnet import WordNet
-from searchengine.language.words import tokenize
+from searchengine.language.words import normalise, tokenize
 from searchengine.types import Encoder
 
 Meanings = frozenset[str]
@@ -40,7 +40,7 @@ class NameWriter:
         self._labelled, self._encoder, self._wordnet = labelled, encoder, wordnet
         self._kinds = Kinds(wordnet, [entry.synset for entry in labelled])
         self._stems = [[_stems(name) for name in entry.names] for entry in labelled]
-        self._named = [{" ".join(tokenize(name)) for name in entry.names} for entry in labelled]
+        self._named = [{normalise(name) for name in entry.names} for entry in labelled]
         self._closures: dict[str, Meanings] = {}
         self.unknown: list[str] = []
         """Names and hypernyms that were not asked, because the model knows no word of them."""

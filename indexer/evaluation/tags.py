@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from indexer.evaluation.metrics import percent
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.language.words import tokenize
 from searchengine.models.calibration import matcher_of
@@ -68,16 +69,14 @@ def evaluate_tags(
     curve = () if sure is None else reliability(sure, right)
     total = sum(count for *_, count in curve)
     return TagScores(
-        p1=_percent(right[:, :1]),
-        p3=_percent(right[:, :3]),
-        p5=_percent(right[:, :5]),
-        p10=_percent(right),
-        r10=_percent(right.sum(axis=1) / relevant),
+        p1=percent(right[:, :1]),
+        p3=percent(right[:, :3]),
+        p5=percent(right[:, :5]),
+        p10=percent(right),
+        r10=percent(right.sum(axis=1) / relevant),
         error=None if sure is None else round(sum(abs(c - r) * n for c, r, n in curve) / total, 2),
         believed=None if believed is None else round(float(believed.sum(axis=1).mean()), 2),
-        believed_right=None
-        if believed is None or not believed.any()
-        else _percent(right[believed]),
+        believed_right=None if believed is None or not believed.any() else percent(right[believed]),
         curve=curve,
         images=len(pictures),
         tags=len(tagger.names),
@@ -130,7 +129,7 @@ def reliability(
     """Return mean confidence and share of right in percent, and the count, of each tenth."""
     bins = (sure * BINS).astype(int).clip(max=BINS - 1)
     return tuple(
-        (_percent(sure[bins == one]), _percent(right[bins == one]), int((bins == one).sum()))
+        (percent(sure[bins == one]), percent(right[bins == one]), int((bins == one).sum()))
         for one in range(BINS)
         if (bins == one).any()
     )
@@ -146,7 +145,3 @@ def _phrases(words: Sequence[str], longest: int) -> list[tuple[str, ...]]:
         for start in range(len(words))
         for end in range(start + 1, min(start + longest, len(words)) + 1)
     ]
-
-
-def _percent(values: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float:
-    return round(100 * float(values.mean()), 2)

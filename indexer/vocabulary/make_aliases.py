@@ -249,7 +249,7 @@ def make(
     """Return the meanings of all aliases, and the languages."""
     tags = TagVocabulary.load()
     ranks = {word: one.rank for one in tags.entries for word in (one.name, *one.synonyms)}
-    met = {word for word, times in Counter(wordnet.uses).items() if times >= MET}
+    met = {word for word, times in wordnet.uses.items() if times >= MET}
     own = _english_words(ranks, met, words)
     of_english = [annotations / "annotations" / "en", derived / "annotationsDerived" / "en"]
     english = English.of(read_emoji(of_english[:1]), ranks, {one.name for one in tags.entries}, met)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +154,6 @@ class Usage:
 
     def __init__(self, wordnet: WordNet) -> None:
         self._wordnet = wordnet
-        self._total = Counter(wordnet.uses)
 
     def words_of(self, synset: Synset) -> list[str]:
         """Return the words of a synset that usually mean it."""
@@ -165,10 +163,10 @@ class Usage:
 
     def _usual(self, word: str, synset: Synset) -> bool:
         senses = self._wordnet.senses[word]
-        if not self._total[word]:
+        if not self._wordnet.uses[word]:
             return senses[0] == synset.offset
         number = senses.index(synset.offset) + 1
-        share = self._wordnet.counts.get((word, str(number)), 0) / self._total[word]
+        share = self._wordnet.counts.get((word, str(number)), 0) / self._wordnet.uses[word]
         return share >= USUAL
 
 

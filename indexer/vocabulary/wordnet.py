@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 
 from searchengine.errors import TrainingDataError
@@ -139,11 +138,13 @@ class WordNet:
                 counts[word] += count
         return counts
 
-    @property
-    def uses(self) -> Iterator[str]:
-        """Each word as often as it was met in any sense and part of speech."""
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How often a word was met in any sense and part of speech."""
+        counts: Counter[str] = Counter()
         for word, _, _, count in self._met():
-            yield from repeat(word, count)
+            counts[word] += count
+        return counts
 
     def _met(self) -> Iterator[tuple[str, str, str, int]]:
         for line in self._lines("cntlist.rev"):

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from searchengine.language.tag_vocabulary import Entry, TagVocabulary
 from searchengine.models.calibration import matcher_of
 from searchengine.types import Encoder, Explainable, Tag, Vector, Vectors, Vocabulary
-from searchengine.vectors import unit_rows
+from searchengine.vectors import sigmoid, unit_rows
 
 COMMON = 3000
 """Words that are more frequent than this have no better prior than others: frequent in texts is not
@@ -126,7 +126,7 @@ class Tagger:
         logits = SLOPE * (logits + self._prior) + OFFSET
         for kind, broader in self._kinds:
             np.maximum(logits[:, broader], logits[:, kind] - BROADER, out=logits[:, broader])
-        result: npt.NDArray[np.float32] = _sigmoid(logits).astype(np.float32)
+        result: npt.NDArray[np.float32] = sigmoid(logits).astype(np.float32)
         return result
 
     def _distinct(self, columns: npt.NDArray[np.int64], limit: int) -> list[int]:
@@ -189,7 +189,3 @@ def _kinds_first(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 
 def _includes(words: set[str], others: set[str]) -> bool:
     return words <= others or others <= words
-
-
-def _sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))

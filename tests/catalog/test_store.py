@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +22,8 @@ from searchengine.catalog.store import Catalog
 from searchengine.errors import LibraryError
 from searchengine.types import Exif, Failure, FileStat, Picture
 from searchengine.vectors import unit_rows
+from tests.support.at_once import run_at_once
 
-REPOSITORY = Path(__file__).parents[2]
 DIM = 8
 Index = dict[int, tuple[float, ...]]
 
@@ -543,22 +541,7 @@ def test_processes_that_write_at_once_all_succeed_with_increasing_seq(
         "    row = PictureRecord(FileStat(f'/{me}/{n}', 1, 2, 3), '/', 'aa', vector=np.ones(8))\n"
         "    catalog.write([row], fingerprint='f', model_name='m', dim=8, scan=1)\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "library")]
-    pipe = subprocess.PIPE
-    workers = [
-        subprocess.Popen([*command, name], cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True)
-        for name in ("first", "second")
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        worker.communicate()
-        assert worker.returncode == 0
+    run_at_once(program, [[tmp_path / "library", name] for name in ("first", "second")])
     with catalog._reader.connect() as connection:
         rows = connection.execute(text("SELECT id, seq FROM images ORDER BY id")).all()
     # One row per write: ids and seqs are given under the same lock, so both rise together.

@@ -30,6 +30,7 @@ from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.files import Generation, Generations
 from searchengine.types import Ids, Stamp, VectorIndex, Vectors
 from searchengine.vectors import unit_rows
+from tests.support.at_once import REPOSITORY
 
 Backend = Callable[[Path | None], VectorIndex]
 
@@ -598,36 +599,20 @@ def test_no_changed_byte_is_trusted(backend: Backend, tmp_path: Path, data: st.D
 
 
 CRASH = """
-import os, sys
+import sys
 from pathlib import Path
 import numpy as np
 from {module} import {name}
 from searchengine.types import Stamp
+from tests.support.crashes import crash_at_each_step
 
-def end_at(step):
-    "End the process, as a power cut would, at the step-th thing it does in the index folder."
-    seen = 0
-    def hook(event, args):
-        nonlocal seen
-        if event in ("open", "os.rename", "os.remove", "os.mkdir") and "the-index" in str(args[0]):
-            seen += 1
-            if seen == step:
-                os._exit(86)
-    sys.addaudithook(hook)
+def flush(step, begin):
+    index = {name}(Path(sys.argv[1], str(step), "the-index", "stem"))
+    index.put(np.array([2, 3]), np.eye(8, dtype=np.float32)[2:4])
+    begin()
+    index.flush(Stamp("f", 2))
 
-for step in range(1, 100):
-    child = os.fork()
-    if not child:
-        index = {name}(Path(sys.argv[1], str(step), "the-index", "stem"))
-        index.put(np.array([2, 3]), np.eye(8, dtype=np.float32)[2:4])
-        end_at(step)
-        index.flush(Stamp("f", 2))
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 86), status
-    if not status:
-        break
-print(step)
+print(crash_at_each_step(flush))
 """
 
 
@@ -642,7 +627,8 @@ def test_a_crash_leaves_the_old_generation_or_the_new(backend: Backend, tmp_path
     module = backend.__module__
     script = CRASH.format(module=module, name=name)
     run = [sys.executable, "-c", script, str(tmp_path)]
-    steps = int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    ran = subprocess.run(run, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    steps = int(ran.stdout)
     assert 5 < steps < 30
     outcomes = []
     for step in range(1, steps + 1):

@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +35,9 @@ from searchengine.types import Caption
 from tests.support.drawn_captions import COLOURS, GRID, draw, sentence
 from tests.support.small_models import SMALL, save_colour_model
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 SHORT = dataclasses.replace(SMALL, epochs=3, hidden=8, word=6, dropout=0.3, sampling=0.5)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -66,18 +65,12 @@ from searchengine.search.engine import Engine
 from searchengine.types import Failure, FileStat
 from searchengine.vectors import unit_rows
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 SIZE, DIM = 32, 16
 COLOURS = {"tomato": 0, "spinach": 1, "blueberry": 2}
 FILLERS = ("soup", "salad", "with", "fresh", "cook", "the", "slowly", "cups", "of")
 UNTRAINED = "saffron"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -28,19 +28,13 @@ from searchengine.errors import ConfigError, ImageError, LexpixError, ModelError
 from searchengine.models import files
 from searchengine.models.joint import JointEncoder
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 40), "blue": (30, 50, 220), "grey": (128,) * 3}
 EACH = 7
 DEV = 2
 SMALL = "squeezenet1_1"
 SHORT = JointConfig(dim=16, epochs=3, finetune=2, fresh=8, batch=16, seed=4)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,8 +7,9 @@ are words too, so that words are also judged where pictures are unlike those tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
 
@@ -51,21 +52,26 @@ class LeftOut:
     without_synset: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
-    """What a calibration is fitted on.
+    """What a calibration is fitted on, or measured on.
 
     Attributes:
-        backgrounds: How pictures and queries are spread, by name.
+        spread: Measures the backgrounds.
         captions: Questions of every kind about captioned pictures.
         labels: Names and hypernyms, a source each per file that has them.
         left_out: By file of labels.
     """
 
-    backgrounds: Backgrounds
+    spread: Callable[[], Backgrounds]
     captions: Source
     labels: tuple[Source, ...]
     left_out: Mapping[Path, LeftOut]
+
+    @cached_property
+    def backgrounds(self) -> Backgrounds:
+        """How pictures and queries are spread, by name; only what fits a calibration needs it."""
+        return self.spread()
 
 
 def prepare(
@@ -78,7 +84,7 @@ def prepare(
     split: str = "dev",
     seed: int = 1,
 ) -> Material:
-    """Measure backgrounds on the train split and write questions about another one.
+    """Write questions about one split; backgrounds will be measured on the train split.
 
     Args:
         encoder: The model.
@@ -105,7 +111,7 @@ def prepare(
     except TrainingDataError as error:
         raise TrainingDataError(f"{pairs}: {error}") from error
     named = [entry for path in labels for entry in read_labelled(path) if entry.split == "train"]
-    backgrounds = _backgrounds(encoder, train, concepts, named, np.random.default_rng(seed))
+    spread = partial(_backgrounds, encoder, train, concepts, named, np.random.default_rng(seed))
     captions = Source(pairs.name, pictures, writer.all(), "pictures")
     sources: list[Source] = []
     left_out: dict[Path, LeftOut] = {}
@@ -116,7 +122,7 @@ def prepare(
         for path in labels:
             of_file, left_out[path] = _labelled(encoder, path, split, nouns)
             sources += of_file
-    return Material(backgrounds, captions, tuple(sources), left_out)
+    return Material(spread, captions, tuple(sources), left_out)
 
 
 def _labelled(
