@@ -64,6 +64,20 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What a scan has to know of a file; the attributes are those of `Picture`."""
+
+    id: int
+    path: str
+    state: State
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    sidecar_ns: int | None
+    metadata_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a present picture can be narrowed down by."""
 
@@ -129,6 +143,12 @@ class Catalog(IndexedStore):
         with self._reader.begin() as connection:
             rows = select_in(connection, PICTURE, ImageRow.path, paths)
             return {row.path: _picture(row) for row in rows}
+
+    def known_files(self, paths: Iterable[str]) -> dict[str, KnownFile]:
+        """Return what a scan has to know of these paths, faster than `by_paths`."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, KNOWN_FILE, ImageRow.path, paths)
+            return {row.path: KnownFile(*row) for row in rows}
 
     def by_sha256(self, digest: str) -> list[Picture]:
         """Return the pictures of any state with these bytes, by rising id."""
@@ -368,6 +388,7 @@ class Catalog(IndexedStore):
 
 
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
+KNOWN_FILE: AnySelect = select(*columns_of(ImageRow, KnownFile))
 EXIF = columns_of(ImageRow, Exif)
 PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
 _BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif")
