@@ -37,8 +37,8 @@ _PLUGINS = {"heic": ("HEIF", "AVIF"), "jxl": ("JXL",)}
 _SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm", "HEIF": "heic"}
 """What Pillow calls differently from `formats.FORMATS`."""
 
-# Their readers turn the picture themselves, by the container, and EXIF says it once more.
-_TURNED_BY_READER = frozenset({"TIFF", "HEIF", "JXL"})
+# Their readers turn the picture themselves, and EXIF says it once more.
+_TURNED_BY_READER = frozenset({"TIFF", "HEIF"})
 
 _REDUCED, _SUBFILE_TYPE = 1, 254  # a page of a TIFF that is a smaller copy of another one
 _MOST_PAGES = 16
