@@ -128,6 +128,8 @@ def read_xmp(packet: bytes | None) -> Exif:
 
 def merged(first: Exif, second: Exif) -> Exif:
     """Return the first with what only the second knows; times, places and keywords as a whole."""
+    if second == _NOTHING:
+        return first
     gaps = {name: value for name, value in asdict(second).items() if value not in (None, ())}
     if first.taken_at is not None:
         gaps.pop("taken_at", None)
@@ -137,6 +139,9 @@ def merged(first: Exif, second: Exif) -> Exif:
         gaps.pop("lon", None)
     known = asdict(first)
     return replace(first, **{k: v for k, v in gaps.items() if known[k] in (None, ())})
+
+
+_NOTHING = Exif()
 
 
 def _packet(image: Image.Image) -> bytes | None:
