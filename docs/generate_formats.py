@@ -24,15 +24,15 @@ END = """
 A file is read by its content, whatever its name says; the ending only decides whether it is
 opened. Of a TIFF with pages, and of an animation, the first page counts that is no smaller copy
 of another one. RAW shows the preview that the camera put in; only where that is missing or too
-small, the sensor's picture is developed.
+small, the sensor's picture is developed. For a film stands one frame: of eight spread over it,
+that with most to see in the longest scene; answers say its time.
 
 - **One picture, not two.** A RAW file beside a JPEG or HEIC of the same name, and the film of a
   live photo beside its picture (`IMG_1.HEIC`, `IMG_1.MOV`), are one with it and not listed.
 - **Damaged files.** A JPEG that ends too early is indexed by what there is of it, if that is at
   least a quarter. `lexpix failures` lists it as damaged, beside what could not be read at all.
 - **Passed over.** `lexpix index`, `lexpix status`, their JSON and the API's `/status` say how
-  many files of which endings were passed over, and what would have them read. Films are not read
-  yet.
+  many files of which endings were passed over, and what would have them read.
 - **What is said of a picture** is read of EXIF, IPTC and XMP in the file, and of an XMP file
   beside it (`a.jpg.xmp` or `a.xmp`), which wins: the time with its zone, camera, lens, focal
   length, ISO, place, rating, keywords and description. When the XMP file changes, only that is
@@ -79,6 +79,11 @@ def _write(path: Path, name: str) -> None:
 
         write_dng(path, picture, orientation=6)
         return
+    if name == "video":
+        from tests.support.camera_files import write_film
+
+        write_film(path, [(picture, 1.0)], creation_time="2024-06-01T10:20:30Z")
+        return
     if name == "heic":
         import pillow_heif
 
@@ -103,8 +108,9 @@ def _read(path: Path) -> tuple[str, str]:
     is_turned = np.abs(np.subtract(colours, UPRIGHT)).max() < 60
     if not is_turned and np.abs(np.subtract(colours, AS_STORED)).max() >= 60:
         raise ValueError(f"{path.name}: its colours are not those that were saved")
-    said = photo.exif.taken_at is not None and photo.exif.camera is not None
-    return "yes" if said else "", "yes" if is_turned else ""
+    dated, named = photo.exif.taken_at is not None, photo.exif.camera is not None
+    said = "yes" if dated and named else "date" if dated else ""
+    return said, "yes" if is_turned else ""
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
             if hit in answer.copies:
                 match = "the same"
             number = f"#{hit.id}"
-            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}")
+            at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
+            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}")
 
 
 def _band(answer: Answer, hit: Hit) -> str:

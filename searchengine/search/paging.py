@@ -112,7 +112,14 @@ class Pager:
         copies = () if asked is None else asked.resolved.copies
         pictures = self._catalog.get([*(row.id for row in ranking.rows), *copies])
         hits = tuple(
-            Hit(row.id, pictures[row.id].path, row.score, row.match, row.band)
+            Hit(
+                row.id,
+                pictures[row.id].path,
+                row.score,
+                row.match,
+                row.band,
+                pictures[row.id].at,
+            )
             for row in ranking.rows
             if row.id in pictures
         )

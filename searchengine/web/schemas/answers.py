@@ -58,6 +58,7 @@ class HitOut(Brief):
     score: float | None
     match: float | None
     band: Literal["likely", "maybe", "unlikely"] | None
+    at: float | None = Field(default=None, description="of a film, the time of its frame, seconds")
     explain: list[Dimension] | None = None
 
 
