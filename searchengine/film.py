@@ -67,7 +67,8 @@ def read_film(file: BinaryIO, head: bytes, *, max_pixels: int, decode: bool) -> 
     import av
 
     kinds = (name for start, mark, name in _CONTAINERS if head[start:].startswith(mark))
-    with av.open(file, format=next(kinds, "mpegts"), metadata_errors="replace") as container:
+    kind = next(kinds, "mpegts")
+    with av.open(file, "r", format=kind, metadata_errors="replace") as container:
         if not container.streams.video:
             raise ValueError("a film without pictures")
         stream = container.streams.video[0]
@@ -79,7 +80,7 @@ def read_film(file: BinaryIO, head: bytes, *, max_pixels: int, decode: bool) -> 
         frame = next(_frames(container, stream, [moment]))
         image = None
         if decode:
-            image = frame.to_image()
+            image = frame.to_image()  # type: ignore[no-untyped-call]
             image = image.rotate(frame.rotation, expand=True) if frame.rotation else image
         sides = frame.width, frame.height
         width, height = sides[::-1] if frame.rotation % 180 else sides

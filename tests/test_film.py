@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,24 @@ def test_a_film_says_when_and_where_it_was_taken(tmp_path: Path) -> None:
     taken = dt.datetime(2024, 6, 1, 10, 20, 30)
     assert read_photo(path).exif == Exif(taken, 0, lat=47.3769, lon=8.5417)
     assert read_photo(path, sidecar=xmp(xmp_Rating="4")).exif.rating == 4
+
+
+def test_a_film_stands_as_the_phone_was_held(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (160, 120), "white")
+    for colour, box in (("red", (0, 0)), ("lime", (80, 0)), ("blue", (0, 60))):
+        picture.paste(colour, (*box, box[0] + 80, box[1] + 60))
+    path = write_film(tmp_path / "a.mov", [(picture, 1.0)])
+    # The matrix of the track header by the QuickTime specification: a quarter turn to the right.
+    upright = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    header, track, body = path.read_bytes().partition(b"tkhd")
+    path.write_bytes(header + track + body.replace(upright, turned, 1))
+    photo = read_photo(path)
+    assert (photo.width, photo.height) == (120, 160)
+    pixels = np.asarray(photo.pixels).astype(int)
+    corners = [pixels[y, x] for y in (40, 120) for x in (30, 90)]
+    blue, red, white, lime = (0, 0, 255), (255, 0, 0), (255, 255, 255), (0, 255, 0)
+    np.testing.assert_allclose(corners, [blue, red, white, lime], atol=30)
 
 
 def test_a_film_is_read_by_its_content(tmp_path: Path) -> None:

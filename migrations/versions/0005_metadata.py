@@ -24,7 +24,6 @@ def upgrade() -> None:
         sa.Column("place", sa.Text()),
         sa.Column("format", sa.String(16)),
         sa.Column("damage", sa.Text()),
-        sa.Column("at", sa.Double()),
         sa.Column("sidecar_ns", sa.BigInteger()),
         sa.Column("metadata_version", sa.Integer(), nullable=False, server_default="0"),
     ):

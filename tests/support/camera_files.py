@@ -131,10 +131,12 @@ def write_film(
     with av.open(str(path), "w") as container:
         container.metadata.update(said)
         stream = container.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = scenes[0][0].size
         stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", 5, 4_000_000
         for picture, seconds in scenes:
             for _ in range(round(10 * seconds)):
-                container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+                frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+                container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
