@@ -18,6 +18,7 @@ from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings
 from searchengine.catalog.filtering import FilterCatalog
+from searchengine.catalog.places import PlaceCatalog
 from searchengine.catalog.records import (
     PictureRecord,
     StoredEncoder,
@@ -102,6 +103,7 @@ class Catalog(IndexedStore):
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
         filters: Pictures by what their files say.
+        places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
         searches: What was saved under a name.
     """
@@ -114,6 +116,7 @@ class Catalog(IndexedStore):
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
         self.filters = FilterCatalog(self._reader, self._writer)
+        self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
         self.searches = SearchCatalog(self._reader, self._writer)
 
@@ -183,23 +186,6 @@ class Catalog(IndexedStore):
         with self._reader.begin() as connection:
             rows = connection.execute(query.order_by(ImageRow.path))
             return [Failure(row.path, row.damage or "") for row in rows]
-
-    def unnamed_places(self) -> list[tuple[int, float, float]]:
-        """Return ids, latitudes and longitudes of the present pictures whose place has no name."""
-        query = select(ImageRow.id, ImageRow.lat, ImageRow.lon).where(
-            ImageRow.state == "ok", ImageRow.lat.is_not(None), ImageRow.place.is_(None)
-        )
-        with self._reader.begin() as connection:
-            rows = connection.execute(query).all()
-        return [(row.id, float(row.lat or 0), float(row.lon or 0)) for row in rows]
-
-    def name_places(self, names: Mapping[int, str]) -> None:
-        """Store the names of places by picture; no index has to learn of them."""
-        if not names:
-            return
-        rows = [{"row": id_, "place": name} for id_, name in names.items()]
-        with self._writer.begin() as connection:
-            connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), rows)
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""

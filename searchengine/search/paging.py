@@ -7,7 +7,7 @@ facets are applied before the ranking, so that they never lose a result.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -138,7 +138,7 @@ class Pager:
             ranking.nothing_like_that,
             calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
             translated=() if query is None else self._resolver.translated(query),
-            hints=() if query is None else (*query.hints, *self._hints(query, passing)),
+            hints=() if query is None else (*query.hints, *self._tags.hints(query, passing)),
             names_pictures=asked is not None and asked.names_pictures,
             copies=tuple(Hit(i, pictures[i].path, None) for i in copies if i in pictures),
         )
@@ -182,21 +182,6 @@ class Pager:
             return self._tags.select(request.query.filters, within)
         among = facets.ids if within is None else within
         return self._tags.select(request.query.filters, among, facets.tags)
-
-    def _hints(self, query: Query, passing: Selection | None) -> Iterator[str]:
-        """Yield what may have been meant by tags that no picture has."""
-        if passing is None or len(passing):
-            return
-        words = [term.value for term in query.terms if term.kind == "words"]
-        for one in query.filters:
-            if one.kind != "tag" or one.excluded or len(self._tags.select([one])):
-                continue
-            longer = replace(one, name=f"{one.name} {words[0].split()[0]}") if words else one
-            said = f"no picture is tagged {one.name!r}"
-            if words and len(self._tags.select([longer])):
-                said += "; a name with spaces stands in quotes: "
-                said += grammar.format(Query((), (longer,)))
-            yield said
 
     def _counts(
         self,

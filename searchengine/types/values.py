@@ -312,7 +312,7 @@ class Picture:
         format: As `formats.FORMATS` names it, by the content; None if the file was not read since.
         damage: What is wrong with a file of which a part can be seen.
         at: Of a film, the time in seconds of the frame that stands for it.
-        place: The nearest town to where it was taken.
+        place: The nearest town to where it was taken; "" if none is near.
         sidecar_ns: The mtime of the XMP file that was read with it.
         metadata_version: The `METADATA_VERSION` that read it.
     """

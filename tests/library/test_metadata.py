@@ -216,7 +216,8 @@ def test_places_are_named_by_the_nearest_town(library: Library) -> None:
     assert zurich.endswith("Switzerland")
     assert paris is not None
     assert paris.endswith("France")
-    assert sea is None
+    assert sea == ""
+    assert library.catalog.places.unnamed() == []
     found = library.catalog.filters.passing([Filter("zurich", kind="place")])
     assert found.tolist() == [library.row("zurich.jpg").id]
     [near] = library.catalog.filters.passing([Filter("48.85,2.35,10km", kind="near")]).tolist()

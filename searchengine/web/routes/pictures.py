@@ -73,7 +73,7 @@ def image(id: PictureId, live: LiveDep) -> Response:
             "rating": exif.rating,
             "description": exif.description,
             "keywords": list(exif.keywords),
-            "place": picture.place,
+            "place": picture.place or None,
             "damage": picture.damage,
             "state": picture.state,
             "file": f"{API}/images/{picture.id}/file",
