@@ -55,11 +55,15 @@ FORMATS = (
         "rawpy",
         "raw",
     ),
+    Format(
+        "video",
+        "Film",
+        (".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts", ".m2ts"),
+        "av",
+        "video",
+    ),
 )
 """All formats; those of cameras and phones first."""
-
-VIDEOS = frozenset({".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".mts", ".m2ts"})
-"""Endings of films, which are not read."""
 
 SIDECARS = frozenset({".xmp", ".aae", ".thm", ".json", ".ini", ".db", ".lrv"})
 """Endings of what programs and cameras put beside pictures; nobody misses them."""
@@ -73,8 +77,16 @@ HEAD = 64
 _BY_ENDING = {ending: one for one in FORMATS for ending in one.endings}
 _BY_NAME = {one.name: one for one in FORMATS}
 _RAW_ENDINGS = frozenset(_RAW)
+_FILM_ENDINGS = frozenset(_BY_NAME["video"].endings)
 
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_BRANDS: dict[bytes, str | None] = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "heic"),
+    **dict.fromkeys((b"mif1", b"msf1"), "heic"),
+    **dict.fromkeys((b"avif", b"avis")),  # Pillow reads it
+    b"crx ": "raw",
+}
+"""What the first brand of a file says in the container that films have as well."""
+
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 _RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*")
@@ -97,23 +109,25 @@ def titled(name: str) -> Format:
 
 
 def sniffed(head: bytes, path: str = "") -> str | None:
-    """Return which format needs more than Pillow by the first bytes of a file: heic, jxl or raw.
+    """Return which format needs more than Pillow by the first bytes: heic, jxl, raw or video.
 
     Args:
         head: At least `HEAD` bytes, or the whole file.
-        path: Most cameras write RAW as TIFF; only the ending of the name tells it from others.
+        path: Most cameras write RAW as TIFF, which only the ending of the name tells from others;
+            so it does of films in streams of packets.
     """
+    ending = ending_of(path)
     if head[4:8] == b"ftyp":
-        if head[8:12] == b"crx ":
-            return "raw"
-        return "heic" if head[8:12] in _HEIF_BRANDS else None
+        return _BRANDS.get(head[8:12], "video")
     if head.startswith(_JXL_STARTS):
         return "jxl"
-    if head.startswith(_RAW_STARTS) or head[6:14] == b"HEAPCCDR":
+    is_raw_tiff = head[8:10] == b"CR" or ending in _RAW_ENDINGS
+    is_raw = head.startswith(_RAW_STARTS) or head[6:14] == b"HEAPCCDR"
+    if is_raw or (head.startswith(_TIFF_STARTS) and is_raw_tiff):
         return "raw"
-    if head.startswith(_TIFF_STARTS) and (head[8:10] == b"CR" or ending_of(path) in _RAW_ENDINGS):
-        return "raw"
-    return None
+    is_stream = ending in _FILM_ENDINGS and b"\x47" in (head[:1], head[4:5])
+    is_avi = (head[:4], head[8:12]) == (b"RIFF", b"AVI ")
+    return "video" if is_stream or is_avi or head.startswith(b"\x1aE\xdf\xa3") else None
 
 
 def sidecars_of(path: str) -> tuple[str, ...]:
@@ -145,7 +159,7 @@ def told(counts: Mapping[str, int]) -> str:
     others = 0
     for ending, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
         told_so_far = len(groups.get("", ()))
-        hint = remedy(ending) or ("films are not read" if ending in VIDEOS else "")
+        hint = remedy(ending) or ""
         if not ending or (not hint and told_so_far >= _MOST_TOLD):
             others += count
         else:
@@ -160,7 +174,7 @@ def told(counts: Mapping[str, int]) -> str:
 
 def is_medium(ending: str) -> bool:
     """Tell whether an ending is that of a picture or a film."""
-    return ending in _BY_ENDING or ending in VIDEOS
+    return ending in _BY_ENDING
 
 
 def remedy(ending: str) -> str | None:

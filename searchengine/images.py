@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from searchengine.errors import ImageError
 from searchengine.formats import HEAD, is_installed, sniffed, titled
-from searchengine.metadata import read_metadata
+from searchengine.metadata import merged, read_metadata, read_xmp
 from searchengine.pixels import END_OF_JPEG, as_rgb, draft, shrunk, upper_part
 from searchengine.types import Exif, PathLike, Prepare, Preparing
 
@@ -37,8 +37,8 @@ _PLUGINS = {"heic": ("HEIF", "AVIF"), "jxl": ("JXL",)}
 _SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm", "HEIF": "heic"}
 """What Pillow calls differently from `formats.FORMATS`."""
 
-# Their readers turn the picture themselves, by the container, and EXIF says it once more.
-_TURNED_BY_READER = frozenset({"TIFF", "HEIF", "JXL"})
+# Their readers turn the picture themselves, and EXIF says it once more.
+_TURNED_BY_READER = frozenset({"TIFF", "HEIF"})
 
 _REDUCED, _SUBFILE_TYPE = 1, 254  # a page of a TIFF that is a smaller copy of another one
 _MOST_PAGES = 16
@@ -71,6 +71,7 @@ class Photo:
         pixels: Upright RGB, or None if they were not asked for.
         format: As `formats.FORMATS` names it; by the content.
         damage: What is wrong with a file of which a part can be seen; None if nothing is.
+        at: Of a film, the time of the frame in seconds.
     """
 
     width: int
@@ -79,6 +80,7 @@ class Photo:
     pixels: Image.Image | None
     format: str
     damage: str | None = None
+    at: float | None = None
 
 
 def open_file(path: PathLike, opener: Callable[[str, int], int] | None = None) -> BufferedReader:
@@ -180,7 +182,7 @@ def format_in(file: BinaryIO) -> str | None:
     head = file.read(HEAD)
     file.seek(0)
     kind = sniffed(head, str(getattr(file, "name", "")))
-    if kind == "raw" or (kind is not None and not is_installed(kind)):
+    if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return kind
     try:
         with Image.open(file, formats=_formats(kind)) as image:
@@ -217,7 +219,9 @@ class _Reader:
                 remedy = f"{known.title}, which needs: pip install 'lexpix[{known.extra}]'"
                 raise ImageError(_message(path, remedy))
             file.seek(0)
-            return self._raw(file, path) if kind == "raw" else self._picture(file, path, kind)
+            if kind == "raw":
+                return self._raw(file, path)
+            return self._film(file, head) if kind == "video" else self._picture(file, path, kind)
         except ImageError:
             raise
         except Exception as error:  # a broken file can make a decoder raise nearly anything
@@ -259,6 +263,14 @@ class _Reader:
         self._require_size(raw.width, raw.height, path)
         pixels = None if raw.image is None else self._pixels(raw.image, raw.turn)
         return Photo(raw.width, raw.height, raw.exif, pixels, "raw")
+
+    def _film(self, file: BinaryIO, head: bytes) -> Photo:
+        from searchengine.film import read_film
+
+        film = read_film(file, head, max_pixels=self.max_pixels, decode=self.decode)
+        exif = film.exif if self.sidecar is None else merged(read_xmp(self.sidecar), film.exif)
+        pixels = None if film.image is None else self._upright(film.image, 1)
+        return Photo(film.width, film.height, exif, pixels, "video", at=film.at)
 
     def _require_size(self, width: int, height: int, path: str) -> None:
         if width * height > self.max_pixels:

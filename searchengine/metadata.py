@@ -71,9 +71,9 @@ def of_exif(main: Image.Exif) -> Exif:
     except Exception:  # any error of a parser
         return Exif()
     tags = ExifTags.Base
-    taken, offset = _time(photo.get(tags.DateTimeOriginal))
+    taken, offset = time_of(photo.get(tags.DateTimeOriginal))
     if taken is None:
-        taken, offset = _time(main.get(tags.DateTime))
+        taken, offset = time_of(main.get(tags.DateTime))
     else:
         offset = _offset(photo.get(tags.OffsetTimeOriginal), offset)
     lat = _degrees(place, ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, "S", 90.0)
@@ -81,7 +81,7 @@ def of_exif(main: Image.Exif) -> Exif:
     return Exif(
         taken_at=taken,
         taken_offset=offset,
-        camera=_camera(_text(main.get(tags.Make)), _text(main.get(tags.Model))),
+        camera=camera_of(_text(main.get(tags.Make)), _text(main.get(tags.Model))),
         lens=_text(photo.get(tags.LensModel)),
         focal=_positive(photo.get(tags.FocalLength)),
         iso=_iso(photo.get(tags.ISOSpeedRatings)),
@@ -108,13 +108,13 @@ def read_xmp(packet: bytes | None) -> Exif:
     def first(*names: str) -> str | None:
         return next((_text(found[name][0]) for name in names if found.get(name)), None)
 
-    taken, offset = _time(first(f"{_EXIF}DateTimeOriginal", f"{_PHOTOSHOP}DateCreated"))
+    taken, offset = time_of(first(f"{_EXIF}DateTimeOriginal", f"{_PHOTOSHOP}DateCreated"))
     lat, lon = (_xmp_degrees(first(f"{_EXIF}GPS{name}")) for name in ("Latitude", "Longitude"))
     keywords = (_text(one) for one in found.get(f"{_DC}subject", ()))
     return Exif(
         taken_at=taken,
         taken_offset=offset,
-        camera=_camera(first(f"{_TIFF}Make"), first(f"{_TIFF}Model")),
+        camera=camera_of(first(f"{_TIFF}Make"), first(f"{_TIFF}Model")),
         lens=first(f"{_EXIF_EX}LensModel", f"{_AUX}Lens"),
         focal=_positive(first(f"{_EXIF}FocalLength")),
         iso=_iso(first(f"{_EXIF}ISOSpeedRatings", f"{_EXIF_EX}PhotographicSensitivity")),
@@ -128,6 +128,8 @@ def read_xmp(packet: bytes | None) -> Exif:
 
 def merged(first: Exif, second: Exif) -> Exif:
     """Return the first with what only the second knows; times, places and keywords as a whole."""
+    if second == _NOTHING:
+        return first
     gaps = {name: value for name, value in asdict(second).items() if value not in (None, ())}
     if first.taken_at is not None:
         gaps.pop("taken_at", None)
@@ -137,6 +139,9 @@ def merged(first: Exif, second: Exif) -> Exif:
         gaps.pop("lon", None)
     known = asdict(first)
     return replace(first, **{k: v for k, v in gaps.items() if known[k] in (None, ())})
+
+
+_NOTHING = Exif()
 
 
 def _packet(image: Image.Image) -> bytes | None:
@@ -175,7 +180,7 @@ def _iptc(image: Image.Image) -> Exif:
     taken = f"{':'.join(day.groups())} {':'.join(clock.groups())}" if day and clock else None
     keywords = (_text(one) for one in texts[_KEYWORDS])
     return Exif(
-        taken_at=_time(taken)[0],
+        taken_at=time_of(taken)[0],
         description=_text(" ".join(texts[_CAPTION])),
         keywords=tuple(dict.fromkeys(one for one in keywords if one)),
     )
@@ -203,13 +208,14 @@ def _text(value: object) -> str | None:
     return " ".join(value.replace("\0", " ").split())[:MOST_TEXT] or None
 
 
-def _camera(make: str | None, model: str | None) -> str | None:
+def camera_of(make: str | None, model: str | None) -> str | None:
+    """Return maker and model as one name, the maker once."""
     if make and model and not model.casefold().startswith(make.casefold()):
         return f"{make} {model}"
     return model or make
 
 
-def _time(value: object) -> tuple[dt.datetime | None, int | None]:
+def time_of(value: object) -> tuple[dt.datetime | None, int | None]:
     """Return the time on the camera's clock, and minutes that it is ahead of UTC, if it says so."""
     found = _DATE_TIME.match(_text(value) or "")
     if found is None:

@@ -82,6 +82,16 @@ def test_heic_is_turned_once_though_container_and_exif_both_say_so(tmp_path: Pat
     np.testing.assert_allclose(colours(photo.pixels), [BLUE, RED, WHITE, GREEN], atol=16)
 
 
+def test_a_jpeg_that_became_jpeg_xl_is_turned_as_it_was(tmp_path: Path) -> None:
+    quarters().save(tmp_path / "held.jpg", exif=exif(6), quality=95)
+    with Image.open(tmp_path / "held.jpg") as image:
+        image.save(tmp_path / "held.jxl", lossless_jpeg=True)
+    photo = read_photo(tmp_path / "held.jxl")
+    assert (photo.width, photo.height) == (96, 128)
+    assert photo.pixels is not None
+    np.testing.assert_allclose(colours(photo.pixels), [BLUE, RED, WHITE, GREEN], atol=16)
+
+
 @pytest.mark.parametrize("saved", ["JPEG", "PNG", "HEIF", "JXL", "WEBP", "AVIF"])
 @pytest.mark.parametrize("name", ["a.heic", "a.jpg", "a.jxl", "a.cr3", "a.dng", "a.png"])
 def test_a_file_is_read_by_its_content_whatever_its_name_says(

@@ -147,10 +147,10 @@ def _teach(engine: Engine, name: str, pictures: tuple[str, ...]) -> None:
         )
     if not pictures:
         raise click.UsageError(f"{name!r}: name the pictures that show it")
+    engine.teach(name, [picture_of(picture) for picture in pictures])
     if _is_known_word(engine.encoder, name):
         note = "is a word that the model knows; from now on it means these pictures. To undo that:"
         click.echo(f"lexpix: {name!r} {note} lexpix teach --forget {name!r}", err=True)
-    engine.teach(name, [picture_of(picture) for picture in pictures])
 
 
 def _is_known_word(encoder: Encoder, name: str) -> bool:

@@ -75,7 +75,7 @@ def name_places(catalog: Catalog) -> int:
 
     Without the extra `places` nothing is done, and the next run with it catches up.
     """
-    unnamed = catalog.unnamed_places()
+    unnamed = catalog.places.unnamed()
     if not unnamed:
         return 0
     towns = gazetteer()
@@ -85,9 +85,9 @@ def name_places(catalog: Catalog) -> int:
     places = sorted(set(rounded.values()))
     found = towns.nearest([lat for lat, _ in places], [lon for _, lon in places])
     names = dict(zip(places, found, strict=True))
-    named = {id_: name for id_, where in rounded.items() if (name := names[where]) is not None}
-    catalog.name_places(named)
-    return len(named)
+    # What is far from every town is noted, or the next run would read the table for it again.
+    catalog.places.name({id_: names[where] or "" for id_, where in rounded.items()})
+    return sum(names[where] is not None for where in rounded.values())
 
 
 def _countries() -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, TypeAlias
 
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.store import Catalog, KnownFile
 from searchengine.errors import ImageError
 from searchengine.formats import sidecars_of
 from searchengine.images import Photo, open_file, read_photo
@@ -132,7 +132,7 @@ def _same(job: Job, row: Picture, file: BinaryIO, sidecar: bytes | None) -> Resu
     return Described(job.stat, row, read_photo(file, decode=False, sidecar=sidecar))
 
 
-def is_described(row: Picture, stat: FileStat) -> bool:
+def is_described(row: Picture | KnownFile, stat: FileStat) -> bool:
     """Tell whether a row says what can be read of its file, and of the XMP file beside it."""
     return row.metadata_version >= METADATA_VERSION and row.sidecar_ns == stat.sidecar_ns
 

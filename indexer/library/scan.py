@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 from searchengine.formats import (
     SIDECARS,
-    VIDEOS,
     ending_of,
     format_of,
     readable_endings,
@@ -166,7 +165,7 @@ def _listing(
     found: list[_File | Failure] = [
         _File(entry, next(filter(None, map(visible.get, sidecars_of(entry.name))), None))
         for entry in files
-        if format_of(entry.name) != "raw" or _stem(entry.name) not in leading
+        if format_of(entry.name) not in _FOLLOWING or _stem(entry.name) not in leading
     ]
     found = sorted([*found, *failures], key=_path)
     return found, sorted(folders, key=lambda entry: entry.name), _skipped(others, leading)
@@ -176,12 +175,15 @@ _LEADING = frozenset({"jpeg", "heic"})
 """Formats that cameras and phones write beside a RAW file or a film of the same moment."""
 
 
+_FOLLOWING = frozenset({"raw", "video"})
+
+
 def _skipped(names: Iterable[str], leading: set[str]) -> Counter[str]:
     """Count files that are no pictures by their endings, those aside that belong to a picture."""
     counts: Counter[str] = Counter()
     for name in names:
         ending = ending_of(name)
-        belongs = (ending in VIDEOS or format_of(name) == "raw") and _stem(name) in leading
+        belongs = format_of(name) in _FOLLOWING and _stem(name) in leading
         if not belongs and ending not in SIDECARS:
             is_told = len(ending) <= LONGEST_ENDING and ending[1:].isalnum() and ending.isascii()
             counts[ending if is_told else ""] += 1

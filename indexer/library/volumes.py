@@ -13,7 +13,7 @@ import json
 import os
 
 from indexer.library.scan import Volume, device_of, is_under
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.store import Catalog, KnownFile
 from searchengine.types import Picture
 
 _META = "mounts"  # in the catalog: JSON, path -> device, of the volumes below the roots
@@ -60,7 +60,7 @@ class Volumes:
         """Note a volume that the scan entered."""
         self._devices[volume.path] = volume.device
 
-    def unchanged(self, picture: Picture) -> None:
+    def unchanged(self, picture: Picture | KnownFile) -> None:
         """Note that a known picture is where it was and as it was."""
         for volume, newest in self._newest.items():
             if picture.id <= newest and is_under(picture.path, volume):

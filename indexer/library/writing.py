@@ -104,6 +104,7 @@ class Writer:
             id=None if row is None else row.id,
             format=one.photo.format,
             damage=one.photo.damage,
+            at=one.photo.at,
         )
 
     def _bad_record(self, one: Unreadable) -> PictureRecord:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Engine, select
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.tables import ImageRow
@@ -22,6 +22,9 @@ from searchengine.formats import format_of
 from searchengine.language import filters as meaning
 from searchengine.language.filters import Span
 from searchengine.types import Filter, FilterKind, Ids
+
+REMEMBERED = 8
+"""Most answers that are remembered."""
 
 ABOUT = 0.5
 """A single number of megapixels or millimetres means all that is rounded to it."""
@@ -38,12 +41,31 @@ class _Check:
 class FilterCatalog(Store):
     """Find pictures by what their files say; `Catalog.filters` is one."""
 
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        super().__init__(reader, writer)
+        self._remembered: dict[tuple[str | None, frozenset[Filter]], Ids] = {}
+
     def passing(self, filters: Sequence[Filter]) -> Ids:
         """Return the sorted ids of the present pictures that pass all of these filters.
+
+        The last answers are remembered until the next write of pictures: a server is asked the same
+        again for every page.
 
         Args:
             filters: Of any kinds but tags and captions.
         """
+        if any(one.kind == "place" for one in filters):  # its names are written without a number
+            return self._passing(filters)
+        key = self.meta("seq"), frozenset(filters)
+        known = self._remembered.get(key)
+        if known is None:
+            known = self._passing(filters)
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered = {}
+            self._remembered[key] = known
+        return known
+
+    def _passing(self, filters: Sequence[Filter]) -> Ids:
         query = select(ImageRow.id).where(ImageRow.state == "ok")
         checks: list[tuple[_Check, bool]] = []
         for one in filters:

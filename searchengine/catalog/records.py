@@ -32,6 +32,7 @@ class PictureRecord:
         vector: Shape (dim,), or None to keep what is stored for the same bytes.
         format: As `formats.FORMATS` names it.
         damage: What is wrong with a file of which a part can be seen.
+        at: Of a film, the time in seconds of the frame that stands for it.
         error: Why the file is no readable picture; it is then stored as `bad`, else as `ok`.
         id: The row to update, which may so move to another path; None for the row of this path,
             new if there is none.
@@ -48,6 +49,7 @@ class PictureRecord:
     id: int | None = None
     format: str | None = None
     damage: str | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,7 @@ def _description(record: PictureRecord) -> dict[str, Any]:
         "height": record.height,
         "format": record.format,
         "damage": record.damage,
+        "at": record.at,
         "metadata_version": METADATA_VERSION,
     }
 

@@ -18,6 +18,7 @@ from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
+from searchengine.catalog.places import PlaceCatalog
 from searchengine.catalog.records import (
     PictureRecord,
     StoredEncoder,
@@ -64,6 +65,20 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What a scan has to know of a file; the attributes are those of `Picture`."""
+
+    id: int
+    path: str
+    state: State
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    sidecar_ns: int | None
+    metadata_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a present picture can be narrowed down by."""
 
@@ -88,6 +103,7 @@ class Catalog(IndexedStore):
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
         filters: Pictures by what their files say.
+        places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
         searches: What was saved under a name.
     """
@@ -100,6 +116,7 @@ class Catalog(IndexedStore):
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
         self.filters = FilterCatalog(self._reader, self._writer)
+        self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
         self.searches = SearchCatalog(self._reader, self._writer)
 
@@ -133,6 +150,12 @@ class Catalog(IndexedStore):
         with self._reader.begin() as connection:
             rows = select_in(connection, PICTURE, ImageRow.path, paths)
             return {row.path: _picture(row) for row in rows}
+
+    def known_files(self, paths: Iterable[str]) -> dict[str, KnownFile]:
+        """Return what a scan has to know of these paths, faster than `by_paths`."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, KNOWN_FILE, ImageRow.path, paths)
+            return {row.path: KnownFile(*row) for row in rows}
 
     def by_sha256(self, digest: str) -> list[Picture]:
         """Return the pictures of any state with these bytes, by rising id."""
@@ -173,23 +196,6 @@ class Catalog(IndexedStore):
             query = query.where(_under(ImageRow.path, under))
         with self._reader.begin() as connection:
             return connection.execute(query).all()
-
-    def unnamed_places(self) -> list[tuple[int, float, float]]:
-        """Return ids, latitudes and longitudes of the present pictures whose place has no name."""
-        query = select(ImageRow.id, ImageRow.lat, ImageRow.lon).where(
-            ImageRow.state == "ok", ImageRow.lat.is_not(None), ImageRow.place.is_(None)
-        )
-        with self._reader.begin() as connection:
-            rows = connection.execute(query).all()
-        return [(row.id, float(row.lat or 0), float(row.lon or 0)) for row in rows]
-
-    def name_places(self, names: Mapping[int, str]) -> None:
-        """Store the names of places by picture; no index has to learn of them."""
-        if not names:
-            return
-        rows = [{"row": id_, "place": name} for id_, name in names.items()]
-        with self._writer.begin() as connection:
-            connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), rows)
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
@@ -373,6 +379,7 @@ class Catalog(IndexedStore):
 
 
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
+KNOWN_FILE: AnySelect = select(*columns_of(ImageRow, KnownFile))
 EXIF = columns_of(ImageRow, Exif)
 PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
 _BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif")

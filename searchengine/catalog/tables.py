@@ -131,6 +131,7 @@ class ImageRow(Schema):
     place: Mapped[str | None] = mapped_column(EscapedText)
     format: Mapped[str | None] = mapped_column(sa.String(16))
     damage: Mapped[str | None] = mapped_column(EscapedText)
+    at: Mapped[float | None] = mapped_column(sa.Double)
     sidecar_ns: Mapped[int | None] = mapped_column(sa.BigInteger)
     metadata_version: Mapped[int] = mapped_column(server_default="0")
     lat: Mapped[float | None] = mapped_column(sa.Double)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from searchengine.errors import NothingIndexed
-from searchengine.language.filters import KEYS
 
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
@@ -76,8 +75,12 @@ _TOUCHING = re.compile(r"-[^\W\d_][^\W_]+")
 
 
 def _is_part_of_query(argument: str) -> bool:
-    key = argument[1:].partition(":")[0]
-    return argument.startswith("- ") or (argument.startswith("-") and key in KEYS)
+    key, colon, _ = argument[1:].partition(":")
+    if not argument.startswith("-") or not colon:
+        return argument.startswith("- ")
+    from searchengine.language.filters import KEYS  # NumPy stands behind it; --help needs none
+
+    return key in KEYS or argument.startswith("- ")
 
 
 answer_options = stacked(

@@ -29,7 +29,7 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
         hint = "" if answer.hits else "; --all shows what comes nearest"
         query = printable(answer.query)
         click.echo(f"lexpix: nothing here looks like that: {query}{hint}", err=True)
-    elif not answer.hits:
+    elif not answer.hits and not answer.hints:
         click.echo("lexpix: no other picture to show", err=True)
     elif answer.names_pictures and all(hit.band == "unlikely" for hit in answer.hits):
         click.echo("lexpix: nothing here is much like that; these come nearest", err=True)
@@ -55,7 +55,8 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
             if hit in answer.copies:
                 match = "the same"
             number = f"#{hit.id}"
-            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}")
+            at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
+            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}")
 
 
 def _band(answer: Answer, hit: Hit) -> str:

@@ -218,6 +218,8 @@ def shape_of(width: int | None, height: int | None) -> str | None:
 
 def plain(text: str) -> str:
     """Return a text without capitals, accents and double spaces."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 

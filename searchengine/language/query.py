@@ -124,6 +124,15 @@ def parsed(query: str | Sequence[str] | Query) -> Query:
     return query if isinstance(query, Query) else parse(query)
 
 
+def is_words(text: str) -> bool:
+    """Tell whether `parse` reads a text as these words and nothing else."""
+    words = Term(1.0, "words", " ".join(text.split()))
+    try:
+        return parse(text, exists=lambda _: False) == Query((words,))
+    except QuerySyntaxError:
+        return False
+
+
 def format(query: Query) -> str:
     """Write a query as text that `parse` reads back as the same query."""
     parts = [f"{'-' if term.weight < 0 else '+'} {_format_term(term)}" for term in query.terms]

@@ -35,4 +35,5 @@ def hit_entry(hit: Hit) -> dict[str, Any]:
         "score": None if hit.score is None else round(hit.score, 6),
         "match": None if hit.match is None else round(hit.match, 4),
         "band": hit.band,
+        "at": hit.at,
     }

@@ -112,7 +112,14 @@ class Pager:
         copies = () if asked is None else asked.resolved.copies
         pictures = self._catalog.get([*(row.id for row in ranking.rows), *copies])
         hits = tuple(
-            Hit(row.id, pictures[row.id].path, row.score, row.match, row.band)
+            Hit(
+                row.id,
+                pictures[row.id].path,
+                row.score,
+                row.match,
+                row.band,
+                pictures[row.id].at,
+            )
             for row in ranking.rows
             if row.id in pictures
         )
@@ -131,7 +138,7 @@ class Pager:
             ranking.nothing_like_that,
             calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
             translated=() if query is None else self._resolver.translated(query),
-            hints=() if query is None else query.hints,
+            hints=() if query is None else (*query.hints, *self._tags.hints(query, passing)),
             names_pictures=asked is not None and asked.names_pictures,
             copies=tuple(Hit(i, pictures[i].path, None) for i in copies if i in pictures),
         )

@@ -112,6 +112,7 @@ class Hit:
         match: How probable it is that it shows what was asked for, in 0..1; None if the model is
             not calibrated.
         band: The same in a word.
+        at: Of a film, the time in seconds of the frame that was compared.
     """
 
     id: int
@@ -119,6 +120,7 @@ class Hit:
     score: float | None
     match: float | None = None
     band: Band | None = None
+    at: float | None = None
 
 
 MOST_SUGGESTIONS = 5
@@ -309,7 +311,8 @@ class Picture:
     Attributes:
         format: As `formats.FORMATS` names it, by the content; None if the file was not read since.
         damage: What is wrong with a file of which a part can be seen.
-        place: The nearest town to where it was taken.
+        at: Of a film, the time in seconds of the frame that stands for it.
+        place: The nearest town to where it was taken; "" if none is near.
         sidecar_ns: The mtime of the XMP file that was read with it.
         metadata_version: The `METADATA_VERSION` that read it.
     """
@@ -328,6 +331,7 @@ class Picture:
     error: str | None = None
     format: str | None = None
     damage: str | None = None
+    at: float | None = None
     place: str | None = None
     sidecar_ns: int | None = None
     metadata_version: int = METADATA_VERSION

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -267,3 +269,13 @@ def test_what_looks_like_something_else_gets_a_hint(text: str, hint: str) -> Non
 )
 def test_plain_queries_get_no_hint(text: str) -> None:
     assert parse(text).hints == ()
+
+
+# The page about them
+
+
+def test_the_page_names_every_filter_and_its_examples_are_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "filters.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    read = [parse(example).filters for example in rows]
+    assert sorted(one.kind for [one] in read) == sorted(KINDS)

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.types",
         "searchengine.documents",
         "searchengine.vectors",
+        "searchengine.film",
         "searchengine.formats",
         "searchengine.images",
         "searchengine.metadata",
@@ -61,6 +62,7 @@ ANYWHERE = ("*",)
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "PIL": ("searchengine.*", "indexer.*"),
+    "av": ("searchengine.film",),
     "alembic": ("searchengine.catalog.database", "migrations.*"),
     "anyio": ("searchengine.web.safety.methods",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),

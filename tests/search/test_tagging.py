@@ -235,6 +235,16 @@ def test_filters_keep_the_ranking_of_what_passes(engine: Engine) -> None:
         assert names_of(engine, query) == expected
 
 
+def test_a_tag_of_several_words_without_quotes_is_asked_about(engine: Engine) -> None:
+    engine.edit_tags(photo(engine, "red-red"), add=["hot red", "red"])
+    said = "no picture is tagged 'hot'; a name with spaces stands in quotes: tag:\"hot red\""
+    nothing = "no picture passes the filters"
+    assert engine.search("tag:hot red").hints == (nothing, said)
+    assert engine.search("tag:nobody").hints == (nothing, "no picture is tagged 'nobody'")
+    assert engine.search("tag:red -tag:red").hints == (nothing,)
+    assert engine.search("tag:red blue", unlikely=True).hints == ()
+
+
 def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine: Engine, tmp_path: Path) -> None:
     paint(tmp_path / "photos" / "more" / "red-blue.png", "red", "blue")
     scan(engine, tmp_path / "photos")
@@ -473,12 +483,17 @@ def test_guesses_of_the_library_are_kept_searched_and_denied(photos: Path, tmp_p
 
 
 def test_the_command_refuses_what_makes_no_sense(photos: Path, tmp_path: Path) -> None:
-    def refuses(*arguments: str, says: str, code: int = 2) -> None:
+    def refuses(*arguments: str, says: str, code: int = 2) -> str:
         ran = lexpix(*arguments, library=tmp_path / "library", photos=photos, code=code)
         assert says in ran.stderr
         assert ran.stdout == ""
+        return ran.stderr
 
     refuses("tag", "--all", "--add", "dog", says="need pictures")
     refuses("tag", "./nowhere.png", says="nowhere.png: cannot be read")
     refuses("teach", "barn", says="name the pictures that show it")
+    refuses("teach", "rock + paper", "./chelsea.png", says="a query reads this as more than words")
+    refuses("teach", "tag:barn", "./chelsea.png", says="leave out signs")
+    unread = refuses("teach", "dog", "./nope.jpg", says="nope.jpg: cannot be read")
+    assert "from now on" not in unread
     refuses("teach", "./chelsea.png", "./coffee.png", says="the new word comes first")

@@ -1,12 +1,14 @@
-"""Files as cameras and phones write them, drawn here: RAW with and without a preview, XMP."""
+"""Files as cameras and phones write them, drawn here: RAW, XMP, IPTC and films."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import tifffile
 from PIL import Image
@@ -109,3 +111,32 @@ def with_iptc(jpeg: bytes, *, utf8: bool = True, **records: str) -> bytes:
     resource = b"8BIM\x04\x04\x00\x00" + struct.pack(">I", len(body)) + body
     content = b"Photoshop 3.0\x00" + resource + b"\x00" * (len(body) % 2)
     return jpeg[:2] + struct.pack(">BBH", 0xFF, 0xED, len(content) + 2) + content + jpeg[2:]
+
+
+def write_film(
+    path: Path,
+    scenes: Sequence[tuple[Image.Image, float]],
+    *,
+    codec: str = "mpeg4",
+    **said: str,
+) -> Path:
+    """Write a film of still scenes, ten frames a second with a key frame every half second.
+
+    Args:
+        path: The file; its ending names the container.
+        scenes: Pictures of one size, and how many seconds each is shown.
+        codec: As FFmpeg names it.
+        said: What the container says, such as `creation_time`.
+    """
+    with av.open(str(path), "w") as container:
+        container.metadata.update(said)
+        stream = container.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = scenes[0][0].size
+        stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", 5, 4_000_000
+        for picture, seconds in scenes:
+            for _ in range(round(10 * seconds)):
+                frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

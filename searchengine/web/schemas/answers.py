@@ -58,6 +58,7 @@ class HitOut(Brief):
     score: float | None
     match: float | None
     band: Literal["likely", "maybe", "unlikely"] | None
+    at: float | None = Field(default=None, description="of a film, the time of its frame, seconds")
     explain: list[Dimension] | None = None
 
 
@@ -200,6 +201,13 @@ class ImageAnswer(BaseModel):
     lat: float | None
     lon: float | None
     format: str | None
+    focal: float | None = Field(description="focal length in millimetres")
+    iso: int | None
+    rating: int | None
+    description: str | None = Field(description="what somebody wrote into the file or its XMP")
+    keywords: list[str]
+    place: str | None = Field(description="the nearest town")
+    damage: str | None = Field(description="what is wrong with a file of which a part can be seen")
     state: Literal["ok", "missing", "bad"]
     thumb: str
     file: str
