@@ -96,6 +96,9 @@ class FaissIndex(FileIndex):
         faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))
 
 
+_THREADS = faiss.omp_get_max_threads()
+
+
 def _empty(dim: int) -> Any:
     float16 = faiss.ScalarQuantizer.QT_fp16
     return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dim, float16, faiss.METRIC_INNER_PRODUCT))
@@ -130,6 +133,9 @@ def _scan(rows: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores,
     FAISS cuts ties anywhere, so the answer is widened until its end is clearly worse than place k.
     """
     width = min(rows.ntotal, 4 * k + 64)
+    # FAISS divides queries among threads. One alone gains nothing, and where the cores are busy
+    # with other requests the threads that it wakes wait for each other, for tens of milliseconds.
+    faiss.omp_set_num_threads(min(_THREADS, len(queries)))
     while True:
         scores, positions = rows.search(queries, width, params=parameters)
         settled = scores[:, min(k, width) - 1] - scores[:, -1] > SLACK
