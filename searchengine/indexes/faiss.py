@@ -223,6 +223,9 @@ _NOBODY = Candidates(
 )
 
 
+_THREADS = faiss.omp_get_max_threads()
+
+
 def _empty(dim: int) -> Any:
     float16 = faiss.ScalarQuantizer.QT_fp16
     return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dim, float16, faiss.METRIC_INNER_PRODUCT))
@@ -234,6 +237,9 @@ def _scan(flat: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores,
     FAISS cuts ties anywhere, so the answer is widened until its end is clearly worse than place k.
     """
     width = min(flat.ntotal, 4 * k + 64)
+    # FAISS divides queries among threads. One alone gains nothing, and where the cores are busy
+    # with other requests the threads that it wakes wait for each other, for tens of milliseconds.
+    faiss.omp_set_num_threads(min(_THREADS, len(queries)))
     while True:
         scores, positions = flat.search(queries, width, params=parameters)
         settled = scores[:, min(k, width) - 1] - scores[:, -1] > SLACK

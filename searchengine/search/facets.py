@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.selection import SAID
+from searchengine.catalog.selection import SAID, Selection
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns, Mask, TagTable, Value
 from searchengine.types import Ids
@@ -92,6 +92,13 @@ class Facets:
     def ids(self) -> Ids:
         """The present pictures, rising."""
         return self.columns.ids
+
+    def selected(self, passing: Selection | None, chosen: Chosen) -> Selection | None:
+        """Return what is left of pictures that pass filters by what was chosen; None for all."""
+        if not any(chosen.values()):
+            return passing
+        left = Selection.certain(self.ids[self.mask(chosen)])
+        return left if passing is None else passing.intersection(left)
 
     def mask(self, chosen: Chosen) -> Mask:
         """Return who passes everything that was chosen, shape (n,)."""

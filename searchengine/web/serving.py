@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
+from threadpoolctl import threadpool_limits
 
 from searchengine.errors import ConfigError
 from searchengine.web.safety.access import LOOPBACK_NAMES, Safety, is_loopback, new_token
@@ -156,7 +157,10 @@ def serve(
     """Answer requests until the process is told to stop."""
     server = Server(app, serving.connections, on_ready)
     try:
-        asyncio.run(server.serve([listener]))
+        # Requests run beside each other, and their matrices are small: threads of one would only
+        # wait for those of another.
+        with threadpool_limits(limits=1, user_api="blas"):
+            asyncio.run(server.serve([listener]))
     finally:
         listener.close()
 

@@ -109,6 +109,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "searchengine.language.inflections",
     ),
     "sqlalchemy": ("searchengine.catalog.*", "migrations.*"),
+    "threadpoolctl": ("searchengine.web.serving",),
     "torch": ("indexer.train.*", "searchengine.models.clip", "indexer.readers.open_clip"),
     "torchvision": ("indexer.train.*", "searchengine.models.clip"),
     "yaml": ("indexer.readers.markdown",),
