@@ -229,6 +229,7 @@ def test_end_of_the_server_ends_the_job(settings: Settings, tmp_path: Path) -> N
 
 def test_process_whose_server_was_killed_ends(settings: Settings, tmp_path: Path) -> None:
     order = {
+        "kind": "index",
         "folder": str(draw_many(tmp_path / "photos", 2000)),
         "settings": settings_entry(settings),
     }
