@@ -91,7 +91,7 @@ function textList(answer, id) {
 
 /** A button that makes a picture a favourite. */
 function loved(id, signal) {
-  const button = el("button", { type: "button", class: "plain heart", title: "f", on: { click: () => toggleFavourite(id) } }, icon("heart"), el("span", {}, t("Favourite")));
+  const button = el("button", { type: "button", class: "plain heart", "aria-keyshortcuts": "f", on: { click: () => toggleFavourite(id) } }, icon("heart"), el("span", {}, t("Favourite")));
   const draw = () => button.setAttribute("aria-pressed", String(isFavourite(id)));
   bus.addEventListener("favourites", draw, { signal });
   draw();
@@ -107,12 +107,15 @@ async function show(id) {
   const step = (to) => { if (to !== undefined) go({ open: to }, "replace"); };
   const turn = (to, name, label) => iconButton(name, label, () => step(to), { disabled: to === undefined, class: `quiet turn ${name}` });
   const panel = el("div", { class: "panel" });
-  const head = el("header", {}, el("h2", {}, t("Picture {id}", { id })), iconButton("close", t("Close"), () => dialog.close(), { class: "quiet close" }));
+  const head = el("header", {}, el("h2", { tabIndex: -1 }, t("Picture {id}", { id })), iconButton("close", t("Close"), () => dialog.close(), { class: "quiet close" }));
   clear([turn(before, "left", t("Picture before")), turn(after, "right", t("Next picture"))], (way) => step(way < 0 ? before : after));
   const side = el("div", { class: "side" }, head, panel);
   if (stage.parentElement === dialog) dialog.querySelector(".side").replaceWith(side);
   else dialog.replaceChildren(stage, side);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    dialog.showModal();
+    head.querySelector("h2").focus(); // what it is, before what can be done with it
+  }
   let image;
   try {
     image = await api.image(id, signal);

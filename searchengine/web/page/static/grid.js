@@ -83,7 +83,7 @@ function cell(hit, index, width, height, left) {
     type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
     on: { click: (event) => { active = index; pick(index, event.shiftKey); } },
   });
-  const node = el("div", { class: width < 112 ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
+  const node = el("div", { class: width < 130 ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
     link, box,
     el("span", { class: "likes" },
       iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
