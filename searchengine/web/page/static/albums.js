@@ -63,8 +63,8 @@ async function save(album) {
 
 async function remove({ id, count: _count, problem: _problem, ...album }) {
   try {
-    await api.removeAlbum(id);
-    await read();
+    ({ albums } = await api.removeAlbum(id));
+    draw();
     toast(t("{name} is not saved any more", { name: album.name }), { label: t("Undo"), run: () => save(album).catch((error) => toast(error.message)) });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -102,7 +102,7 @@ export const api = {
   failures: (limit, cursor) => get("/failures", { limit, cursor }),
   albums: () => get("/albums"),
   saveAlbum: (album) => send("PUT", "/albums", album),
-  removeAlbum: (id) => request("DELETE", `/albums/${id}`),
+  removeAlbum: async (id) => (await request("DELETE", `/albums/${id}`)).json(),
   /** @param {number[]} ids @param {"json"|"csv"|"zip"} form @param {(?number)[]} [matches] */
   exported: async (ids, form, matches = []) => (await request("POST", "/exports", { json: { ids, form, matches } })).blob(),
 };
