@@ -414,6 +414,19 @@ def test_exports(api: httpx.Client, engine: Engine, photos: Path, tmp_path: Path
     )
     assert [row["id"] for row in listed] == ids
     assert [(int(row["id"]), row["path"]) for row in rows] == [(r["id"], r["path"]) for r in listed]
+    api.put(f"images/{ids[1]}/tags", json={"add": ["=holiday", "at home"]}).raise_for_status()
+    with_matches = {"ids": ids, "matches": [None, 0.75]}
+    listed = api.post("exports", json=with_matches | {"form": "json"}).json()["pictures"]
+    assert [(row["tags"], row["match"]) for row in listed] == [
+        ([], None),
+        (["=holiday", "at home"], 0.75),
+    ]
+    written = api.post("exports", json=with_matches | {"form": "csv"}).text
+    _, row = csv.DictReader(io.StringIO(written))
+    assert (row["tags"], row["match"], row["caption"]) == ("'=holiday; at home", "0.75", "")
+    for wrong in ([0.5], [0.5, 2.0]):
+        asked = {"ids": ids, "matches": wrong, "form": "csv"}
+        assert api.post("exports", json=asked).status_code == 422
     packed = api.post("exports", json={"ids": ids, "form": "zip"})
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert archive.testzip() is None

@@ -57,10 +57,10 @@ def test_from_an_empty_library_to_pictures(
         page.get_by_role("button", name="Up", exact=True).click()
         expect(box).to_have_value(str(home / "Pictures"))
         page.get_by_role("button", name="Index", exact=True).click()
-        # They come by themselves, and the page is what it always is.
-        expect(page.locator(".cell").first).to_be_visible(timeout=4 * WAIT)
-        expect(page.locator("#empty")).to_be_hidden()
         expect(page.locator(".toast")).to_contain_text("90 new", timeout=4 * WAIT)
+        # They come by themselves, and the page is what it always is.
+        expect(page.locator(".cell").first).to_be_visible()
+        expect(page.locator("#empty")).to_be_hidden()
         expect(page.locator("#status")).to_contain_text("90 pictures")
 
 

@@ -35,7 +35,7 @@ def test_a_restarted_server_is_found_again(browser: sync_api.Browser, own_librar
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with tab_of(browser, url) as page:
-        with serving(own_library, port):
+        with serving(own_library, port), page.expect_response("**/revision"):
             open_at(page, url, "/?q=cat")
         search(page, "rocket")
         expect(page.locator("#away")).to_contain_text("The server is away")

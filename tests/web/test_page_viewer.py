@@ -177,7 +177,7 @@ def test_small_words_are_folded_and_a_word_that_gives_nothing_says_so(
 
 def test_no_buttons_lie_over_narrow_pictures(browser: sync_api.Browser, url: str) -> None:
     with tab_of(browser, url, viewport=PHONE, has_touch=True, is_mobile=True) as page:
-        open_at(page, url, "/")
+        open_at(page, url, "/?q=cat&unlikely=1")
         narrow, wide = page.locator(".cell.narrow"), page.locator(".cell:not(.narrow)")
         expect(narrow.first).to_be_visible()
         expect(narrow.locator(".likes").first).to_be_hidden()
@@ -191,3 +191,27 @@ def test_select_has_a_name_and_lets_clicks_select(page: sync_api.Page, url: str)
     [id_, *_] = ids_of(ask(url))
     cell(page, id_).locator(".open").click()
     expect(page.locator("#selection")).to_contain_text("1 selected")
+
+
+def test_all_that_a_camera_says_is_shown(page: sync_api.Page, url: str) -> None:
+    [id_, *_] = ids_of(ask(url, query="cat"))
+    said = {"camera": "Canon Canon EOS 5D", "lens": "EF 50mm", "focal": 50.0, "iso": 400}
+    said |= {"aperture": 1.8, "shutter": 0.004, "keywords": ["a", "<b>b</b>"], "rating": 4}
+    said |= {"description": "My cat", "place": "Seoul", "lat": 37.5, "lon": 127.0}
+
+    def tell(route: sync_api.Route) -> None:
+        route.fulfill(json=route.fetch().json() | said)
+
+    page.route(f"**/api/v1/images/{id_}", tell)  # no file of the library says so much
+    page.goto(f"{url}/?open={id_}")
+    facts = page.locator("#detail .facts")
+    expect(facts).to_contain_text("1/250 s · f/1.8 · ISO 400 · 50 mm")
+    shown = dict(
+        line.split("\n", maxsplit=1) for line in facts.locator("dl > div").all_inner_texts()
+    )
+    assert shown["Camera"] == "Canon EOS 5D"
+    assert shown["Lens"] == "EF 50mm"
+    assert shown["Keywords"] == "a, <b>b</b>"
+    assert shown["Place"] == "Seoul · 37.50000, 127.00000"
+    assert shown["Rating"] == "★★★★"
+    assert shown["Text"] == "My cat"

@@ -36,7 +36,7 @@ _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
     *("map.js", "recipes.js"),
     *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
-    *("folders.js", "help.js", "jobs.js", "live.js"),
+    *("albums.js", "failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
     "reference.js",
 }
 

@@ -50,12 +50,12 @@ def save_album(asked: schemas.AlbumRequest, live: LiveDep) -> Response:
     return AsciiJSON(_entry(live, SavedSearch(id_, name, question)))
 
 
-@router.delete("/{id}", operation_id="remove_album", status_code=204)
+@router.delete("/{id}", operation_id="remove_album", response_model=schemas.AlbumsAnswer)
 def remove_album(id: AlbumId, live: LiveDep) -> Response:
-    """Forget a saved search; its pictures stay."""
+    """Forget a saved search, not its pictures, and list the others."""
     if not live.engine.catalog.searches.remove(id):
         raise HTTPException(404, f"{id}: no saved search has this number")
-    return Response(status_code=204)
+    return list_albums(live)
 
 
 def _entry(live: Live, saved: SavedSearch) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from searchengine.errors import ChangedFile, ImageError, QueryError, UnknownPicture
+from searchengine.search.engine import Engine
 from searchengine.types import Picture
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, LiveDep, sent_type
@@ -39,6 +40,9 @@ COLUMNS = (
     "lat",
     "lon",
     "sha256",
+    "tags",
+    "caption",
+    "match",
 )
 
 
@@ -95,10 +99,14 @@ def failures(
     responses=schemas.sent_as("application/json", "text/csv", "application/zip"),
 )
 def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Response:
-    """Return pictures as a list in JSON or CSV, or their files in a zip."""
+    """Return pictures as a list in JSON or CSV, or their files in a zip.
+
+    The lists have the user's tags, the caption if one is stored, and the match if it was given.
+    """
     ids = list(dict.fromkeys(asked.ids))
     with live.reading() as view:
         rows = view.engine.catalog.get(ids)
+        said = _said(view.engine, asked) if asked.form != "zip" else {}
     missing = [id_ for id_ in ids if id_ not in rows]
     if missing:
         named = ", ".join(f"#{id_}" for id_ in missing[:10])
@@ -106,11 +114,12 @@ def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Res
     pictures = [rows[id_] for id_ in ids]
     headers = {"Content-Disposition": f'attachment; filename="pictures.{asked.form}"'}
     if asked.form == "json":
-        body = json.dumps({"pictures": [_entry(one) for one in pictures]}, indent=1)
+        listed = [_entry(one) | said[one.id] for one in pictures]
+        body = json.dumps({"pictures": listed}, indent=1)
         return Response(body, media_type=sent_type(request, "application/json"), headers=headers)
     if asked.form == "csv":
         return Response(
-            _csv(pictures),
+            _csv([_entry(one) | said[one.id] for one in pictures]),
             media_type=sent_type(request, "text/csv; charset=utf-8"),
             headers=headers,
         )
@@ -169,15 +178,31 @@ def _entry(picture: Picture) -> dict[str, Any]:
         exif.lon,
         picture.sha256,
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict(zip(COLUMNS, values, strict=False))
 
 
-def _csv(pictures: Sequence[Picture]) -> bytes:
+def _said(engine: Engine, asked: schemas.ExportRequest) -> dict[int, dict[str, Any]]:
+    """Return what people, models and a search say of pictures, by id."""
+    matches = asked.matches or [None] * len(asked.ids)
+    said: dict[int, dict[str, Any]] = {
+        id_: {"tags": [], "caption": None, "match": match}
+        for id_, match in zip(asked.ids, matches, strict=True)
+    }
+    for tag in engine.catalog.tags.get(said, engine.encoder.fingerprint):
+        if tag.source == "user":
+            said[tag.image_id]["tags"].append(tag.name)
+    for id_, caption in engine.catalog.captions.get(said).items():
+        said[id_]["caption"] = caption.text
+    return said
+
+
+def _csv(entries: Sequence[dict[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    for picture in pictures:
-        writer.writerow({name: _cell(value) for name, value in _entry(picture).items()})
+    for entry in entries:
+        row = entry | {"tags": "; ".join(entry["tags"])}
+        writer.writerow({name: _cell(value) for name, value in row.items()})
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -32,6 +32,7 @@ MAX_ID = 2**63 - 1
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Weight = Annotated[float, Field(allow_inf_nan=False, description="not 0")]
+Match = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 Share = Annotated[float, Field(description="of the score; negative if it spoke against")]
 Grid = list[list[float]]
@@ -199,3 +200,12 @@ class ExportRequest(Strict):
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=100_000)]
     form: Literal["json", "csv", "zip"]
+    matches: Annotated[list[Match | None], Field(max_length=100_000)] = Field(
+        default=[], description="of the search that found them, in the order of ids: written beside"
+    )
+
+    @model_validator(mode="after")
+    def _each_or_none(self) -> ExportRequest:
+        if self.matches and len(self.matches) != len(self.ids):
+            raise ValueError("give a match for each of the ids, or none at all")
+        return self

@@ -98,8 +98,13 @@ export const api = {
   folders: (path, signal) => get("/folders", { path }, signal),
   cancelJob: (id) => request("DELETE", `/jobs/${encodeURIComponent(id)}`),
   jobEvents: (id) => new EventSource(`${ROOT}/jobs/${encodeURIComponent(id)}/events`),
-  /** @param {number[]} ids @param {"json"|"csv"|"zip"} form */
-  exported: async (ids, form) => (await request("POST", "/exports", { json: { ids, form } })).blob(),
+  startRetry: () => send("POST", "/jobs", { kind: "retry" }),
+  failures: (limit, cursor) => get("/failures", { limit, cursor }),
+  albums: () => get("/albums"),
+  saveAlbum: (album) => send("PUT", "/albums", album),
+  removeAlbum: async (id) => (await request("DELETE", `/albums/${id}`)).json(),
+  /** @param {number[]} ids @param {"json"|"csv"|"zip"} form @param {(?number)[]} [matches] */
+  exported: async (ids, form, matches = []) => (await request("POST", "/exports", { json: { ids, form, matches } })).blob(),
 };
 
 /** @param {number} id @param {160|320|640} [side] */

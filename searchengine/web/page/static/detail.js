@@ -4,10 +4,11 @@ import { api, fileOf, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, icon, iconButton, isTyping, nameOf } from "./dom.js";
 import { facts } from "./facts.js";
+import { isFavourite, TAG, toggleFavourite } from "./favourites.js";
 import { focusPicture, neighbours } from "./grid.js";
 import { plural, t } from "./language.js";
 import { found } from "./search.js";
-import { go, href, state } from "./state.js";
+import { bus, go, href, state } from "./state.js";
 import { tagEditor } from "./tags.js";
 import { clear, fill as fillScreen, isWhole, isZoomed, pan, reset, showIn, stage, zoom } from "./viewer.js";
 import { captionOf, explanation, likelihood } from "./why.js";
@@ -88,6 +89,15 @@ function textList(answer, id) {
   answer.hits.some((text) => text.kind === "recipe") && el("a", { href: href(all), on: { click: (event) => { event.preventDefault(); go(all); } } }, t("More recipes for this dish"))].filter(Boolean);
 }
 
+/** A button that makes a picture a favourite. */
+function loved(id, signal) {
+  const button = el("button", { type: "button", class: "plain heart", "aria-keyshortcuts": "f", on: { click: () => toggleFavourite(id) } }, icon("heart"), el("span", {}, t("Favourite")));
+  const draw = () => button.setAttribute("aria-pressed", String(isFavourite(id)));
+  bus.addEventListener("favourites", draw, { signal });
+  draw();
+  return button;
+}
+
 async function show(id) {
   shown = id;
   asking.abort();
@@ -97,12 +107,15 @@ async function show(id) {
   const step = (to) => { if (to !== undefined) go({ open: to }, "replace"); };
   const turn = (to, name, label) => iconButton(name, label, () => step(to), { disabled: to === undefined, class: `quiet turn ${name}` });
   const panel = el("div", { class: "panel" });
-  const head = el("header", {}, el("h2", {}, t("Picture {id}", { id })), iconButton("close", t("Close"), () => dialog.close(), { class: "quiet close" }));
+  const head = el("header", {}, el("h2", { tabIndex: -1 }, t("Picture {id}", { id })), iconButton("close", t("Close"), () => dialog.close(), { class: "quiet close" }));
   clear([turn(before, "left", t("Picture before")), turn(after, "right", t("Next picture"))], (way) => step(way < 0 ? before : after));
   const side = el("div", { class: "side" }, head, panel);
   if (stage.parentElement === dialog) dialog.querySelector(".side").replaceWith(side);
   else dialog.replaceChildren(stage, side);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    dialog.showModal();
+    head.querySelector("h2").focus(); // what it is, before what can be done with it
+  }
   let image;
   try {
     image = await api.image(id, signal);
@@ -129,12 +142,19 @@ async function show(id) {
   const term = { image_id: id, label: name };
   const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
   const caption = awaited(t("Caption"), "captions"), why = awaited(t("Why it was found"), "why");
+  const tags = el("section", { class: "tags" }, el("h3", {}, t("Tags")), tagEditor(id, image.tags));
+  bus.addEventListener("favourites", async () => {
+    // What the key has changed is a tag as well.
+    if (isFavourite(id) === image.tags.some((tag) => tag.name === TAG && tag.source === "user")) return;
+    image.tags = (await api.image(id, signal).catch(() => image)).tags;
+    if (!signal.aborted) tags.lastElementChild.replaceWith(tagEditor(id, image.tags));
+  }, { signal });
   const similar = section(t("Similar pictures"), "similar"), texts = section(t("Recipes and texts"), "matching");
   panel.append(
     el("div", { class: "actions" }, like("plus", t("More like this"), HINT), like("minus", t("Less like this"), -HINT),
-      original),
+      loved(id, signal), original),
     gone, caption, why,
-    el("section", { class: "tags" }, el("h3", {}, t("Tags")), tagEditor(id, image.tags)),
+    tags,
     el("section", { class: "facts" }, el("h3", {}, t("About")), facts(image)),
   );
   const twins = image.near_duplicates || [], copies = image.copies || [];
@@ -181,7 +201,7 @@ export function startDetail() {
   });
   const STEP = 80;
   const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
-  const keys = { "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: reset };
+  const keys = { f: () => toggleFavourite(shown), "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: reset };
   dialog.addEventListener("keydown", (event) => {
     if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     const { before, after } = around(shown);

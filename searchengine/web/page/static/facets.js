@@ -1,6 +1,6 @@
 // Filters with counts beside the pictures; a drawer where the window is narrow.
 
-import { byId, count, el, icon, iconButton, nameOf } from "./dom.js";
+import { byId, count, el, icon, nameOf } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
 import { found } from "./search.js";
 import { bus, FACETS, go, state, toggleFilter } from "./state.js";
@@ -86,15 +86,10 @@ function section(facet) {
 }
 
 function draw() {
-  const panel = byId("facets");
-  const held = document.activeElement?.id, inside = panel.contains(document.activeElement);
+  const panel = byId("facets"), list = byId("facet-list");
+  const held = document.activeElement?.id, inside = list.contains(document.activeElement);
   const place = panel.scrollTop;
-  panel.replaceChildren(
-    el("header", {}, el("h2", {}, t("Filters")), iconButton("close", t("Close the filters"), foldFacets, { id: "fold-facets" })),
-    ...FACETS.map(section).filter((node) => node !== null),
-  );
-  const local = document.body.dataset.local === "yes";
-  if (local) panel.append(el("button", { type: "button", class: "plain wide", id: "add-folder", on: { click: () => bus.dispatchEvent(new CustomEvent("add-folder")) } }, icon("folder"), el("span", {}, t("Index a folder"))));
+  list.replaceChildren(...FACETS.map(section).filter((node) => node !== null));
   panel.scrollTop = place;
   if (inside && held) byId(held)?.focus({ preventScroll: true });
   drawChosen();
@@ -134,7 +129,7 @@ export function foldFacets() {
 
 /** Keep Tab among what can be used in the drawer. @param {KeyboardEvent} event */
 function stay(event) {
-  const usable = [...byId("facets").querySelectorAll("button, input, summary")].filter((node) => node.checkVisibility());
+  const usable = [...byId("facets").querySelectorAll("a, button, input, summary")].filter((node) => node.checkVisibility());
   const [first, last] = [usable[0], usable.at(-1)];
   if (document.activeElement !== (event.shiftKey ? first : last)) return;
   event.preventDefault();
@@ -146,6 +141,8 @@ export function startFacets() {
   const button = byId("open-facets");
   button.setAttribute("aria-expanded", "false");
   button.setAttribute("aria-controls", "facets");
+  byId("fold-facets").addEventListener("click", foldFacets);
+  byId("add-folder")?.addEventListener("click", () => bus.dispatchEvent(new CustomEvent("add-folder")));
   const isOpen = () => document.body.classList.contains("facets-open");
   button.addEventListener("click", () => {
     unfold(true);

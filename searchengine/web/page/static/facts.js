@@ -22,7 +22,7 @@ function exposure(image) {
     isKnown(image.shutter) && shutterOf(image.shutter),
     isKnown(image.aperture) && `f/${numbers.format(image.aperture)}`,
     isKnown(image.iso) && `ISO ${image.iso}`,
-    isKnown(image.focal_length) && `${numbers.format(image.focal_length)} mm`,
+    isKnown(image.focal) && `${numbers.format(image.focal)} mm`,
   ].filter(Boolean).join(" · ");
 }
 
@@ -34,7 +34,11 @@ export function facts(image) {
   if (image.camera) row(t("Camera"), cameraOf(image.camera));
   if (image.lens) row(t("Lens"), image.lens);
   if (exposure(image)) row(t("Exposure"), exposure(image));
-  if (image.lat !== null && image.lat !== undefined) row(t("Place"), `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}`);
+  const where = image.lat !== null && image.lat !== undefined ? `${image.lat.toFixed(5)}, ${image.lon.toFixed(5)}` : "";
+  if (image.place || where) row(t("Place"), [image.place, where].filter(Boolean).join(" · "));
+  if (image.description) row(t("Text"), image.description);
+  if (image.keywords?.length) row(t("Keywords"), image.keywords.join(", "));
+  if (image.rating > 0) row(t("Rating"), el("span", { role: "img", "aria-label": t("{n} of 5 stars", { n: image.rating }) }, "★".repeat(image.rating)));
   if (image.width) row(t("Size"), `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
   if (image.format) row(t("Format"), image.format.toUpperCase());
   row(t("Path"), el("span", { class: "path" }, image.path), iconButton("copy", t("Copy the path"), () => copyText(image.path, t("Path"))));

@@ -3,6 +3,7 @@
 
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
+import { isFavourite, toggleFavourite } from "./favourites.js";
 import { LANGUAGE, t } from "./language.js";
 import { Layout } from "./layout.js";
 import { found, loadMore } from "./search.js";
@@ -82,7 +83,7 @@ function cell(hit, index, width, height, left) {
     type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
     on: { click: (event) => { active = index; pick(index, event.shiftKey); } },
   });
-  const node = el("div", { class: width < 112 ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
+  const node = el("div", { class: width < 130 ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
     link, box,
     el("span", { class: "likes" },
       iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
@@ -146,6 +147,7 @@ function mark() {
     for (const part of node.querySelectorAll("a, input, button")) part.tabIndex = isActive ? 0 : -1;
     const on = isSelected(Number(node.dataset.id));
     node.classList.toggle("selected", on);
+    node.classList.toggle("favourite", isFavourite(Number(node.dataset.id)));
     node.setAttribute("aria-selected", String(on));
     node.querySelector(".pick").checked = on;
   }
@@ -227,6 +229,7 @@ function onKey(event) {
     "+": () => addTerm({ image_id: hit.id, label: nameOf(hit.path) }, HINT),
     "-": () => addTerm({ image_id: hit.id, label: nameOf(hit.path) }, -HINT),
     x: () => pick(active, event.shiftKey),
+    f: () => toggleFavourite(hit.id),
   };
   steps["="] = steps["+"];
   steps.X = steps.x;
@@ -274,6 +277,7 @@ export function startGrid() {
   bus.addEventListener("more", extend);
   bus.addEventListener("stuck", extend);
   bus.addEventListener("selected", mark);
+  bus.addEventListener("favourites", mark);
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "a" && state.page === "/" && !state.open && !isTyping(event.target) && found.hits.length) {
       event.preventDefault();

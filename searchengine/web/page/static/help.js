@@ -19,6 +19,7 @@ const KEYS = [
   ["/", t("to the search box")], [t("arrows"), t("from picture to picture")], ["Enter", t("open a picture")],
   ["Esc", t("close, clear the selection, back to the box")], ["+ -", t("more, less like this picture")],
   ["+ - 0", t("in a picture: closer, further away, all of it")],
+  ["f", t("a favourite: the tag favourite, given and taken back")],
   [t("x or Space"), t("select; with Shift up to here")], ["Ctrl+A", t("select all")], ["?", t("this page")],
 ];
 

@@ -2,6 +2,7 @@
 
 import { api, Problem } from "./api.js";
 import { byId, count, el, openSheet, toast } from "./dom.js";
+import { startFailures } from "./failures.js";
 import { folderChooser } from "./folders.js";
 import { plural, t } from "./language.js";
 import { bus } from "./state.js";
@@ -14,11 +15,11 @@ const RUNNING = new Set(["running", "starting", "queued", "waiting"]);
 
 function draw(job) {
   const { done = 0, total = 0 } = job;
-  const bar = el("progress", { max: total || 1, "aria-label": t("Indexing {folder}", { folder: job.folder }) });
+  const bar = el("progress", { max: total || 1, "aria-label": nameOfJob(job) });
   if (total) bar.value = done;
   else bar.removeAttribute("value");
   strip.replaceChildren(
-    el("span", { class: "folder" }, t("Indexing {folder}", { folder: job.folder })), bar,
+    el("span", { class: "folder" }, nameOfJob(job)), bar,
     el("span", { class: "amount" }, total ? t("{done} of {total}", { done: count(done), total: count(total) }) : t("looking for pictures")),
     isLocal ? el("button", { type: "button", class: "link", on: { click: () => cancel(job.id) } }, t("Stop")) : "",
   );
@@ -53,7 +54,7 @@ function follow(job) {
     draw({ ...job, ...now });
   });
   for (const end of ["report", "done", "end", "finished"]) events.addEventListener(end, (event) => finish(said(job, JSON.parse(event.data || "{}"))));
-  for (const end of ["failed", "cancelled"]) events.addEventListener(end, (event) => finish(JSON.parse(event.data || "{}").detail || t("Indexing of {folder} has ended early", { folder: job.folder })));
+  for (const end of ["failed", "cancelled"]) events.addEventListener(end, (event) => finish(JSON.parse(event.data || "{}").detail || t("{job}: it has ended early", { job: nameOfJob(job) })));
   events.onerror = async () => { // the stream ended: ask how
     events.close();
     const now = (await api.jobs().catch(() => ({ jobs: [] }))).jobs?.find((one) => one.id === job.id);
@@ -65,10 +66,10 @@ function follow(job) {
 
 function said(job, end) {
   const report = end.report || end;
-  if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || t("Indexing of {folder} has ended early", { folder: job.folder });
+  if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || t("{job}: it has ended early", { job: nameOfJob(job) });
   const parts = { added: t("{n} new"), updated: t("{n} changed"), moved: t("{n} moved"), missing: t("{n} gone"), failed: t("{n} not readable") };
   const told = Object.entries(parts).filter(([key]) => report[key]).map(([key, text]) => text.replace("{n}", count(report[key])));
-  return `${job.folder}: ${told.join(", ") || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
+  return `${job.folder || nameOfJob(job)}: ${told.join(", ") || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
 }
 
 async function look() {
@@ -85,6 +86,9 @@ async function look() {
 let timer = 0;
 
 const start = async (folder) => follow(await api.startJob(folder));
+const retry = async () => follow(await api.startRetry());
+/** What a job does, in words. */
+const nameOfJob = (job) => (job.kind === "retry" ? t("Reading again what could not be read") : t("Indexing {folder}", { folder: job.folder }));
 
 /** Let somebody choose a folder to index. @param {HTMLElement} box where the form stands */
 export function chooseFolder(box) {
@@ -104,6 +108,7 @@ export function askFolder() {
 export function startJobs() {
   timer = setInterval(look, EVERY);
   bus.addEventListener("back", look);
+  startFailures(retry);
   look();
 }
 

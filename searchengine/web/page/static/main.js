@@ -6,6 +6,7 @@ import { byId, count, debounce, el, icon, isTyping, toast } from "./dom.js";
 import { startDrop } from "./drop.js";
 import { showEmpty } from "./empty.js";
 import { foldFacets, startFacets } from "./facets.js";
+import { readFavourites } from "./favourites.js";
 import { startGrid } from "./grid.js";
 import { plural, t } from "./language.js";
 import { found, run } from "./search.js";
@@ -182,10 +183,13 @@ bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ at
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, help, jobs, live] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js"), import("./live.js")]);
+  const [detail, help, jobs, live, albums] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js"), import("./live.js"), import("./albums.js")]);
   detail.startDetail();
   jobs.startJobs();
   live.startLive();
+  albums.startAlbums();
+  readFavourites();
+  for (const told of ["tagged", "indexed"]) bus.addEventListener(told, readFavourites);
   detail.syncDetail();
   return { ...detail, ...help, ...jobs };
 }

@@ -101,20 +101,21 @@ function draw() {
   bar.hidden = !selected.size;
   document.body.classList.toggle("has-selection", selected.size > 0);
   if (!selected.size) return bar.replaceChildren();
-  const action = (name, symbol, run) => {
-    const button = el("button", { type: "button", class: "plain" }, icon(symbol), el("span", {}, name));
+  const action = (name, symbol, run, title = "") => {
+    const button = el("button", { type: "button", class: "plain", title }, icon(symbol), el("span", {}, name));
     button.addEventListener("click", () => attempt(button, run));
     return button;
   };
-  const exportAs = (form) => async () => save(await api.exported([...selected.keys()], form), NAMES[form]);
+  const matches = new Map(found.hits.map((hit) => [hit.id, hit.match]));
+  const exportAs = (form) => async () => save(await api.exported([...selected.keys()], form, [...selected.keys()].map((id) => matches.get(id) ?? null)), NAMES[form]);
   return bar.replaceChildren(...[
     el("p", { role: "status" }, t("{n} selected", { n: count(selected.size) })),
     found.cursor && selected.size >= found.hits.length && action(t("Select the rest"), "check", async () => { await loadAll(); pickAll(); }),
     action(t("Copy paths"), "copy", async () => copyText((await paths()).join("\n"), plural(selected.size, "{n} path", "{n} paths"))),
     action(t("Tag"), "tag", async () => askForTag()),
-    action("JSON", "down", exportAs("json")),
-    action("CSV", "down", exportAs("csv")),
-    action("Zip", "down", exportAs("zip")),
+    action("JSON", "down", exportAs("json"), t("A list with tags, captions and match")),
+    action("CSV", "down", exportAs("csv"), t("A list with tags, captions and match, for a spreadsheet")),
+    action("Zip", "down", exportAs("zip"), t("The files themselves")),
     action(t("Clear"), "close", async () => clearSelection()),
   ].filter((node) => node instanceof Node));
 }

@@ -65,7 +65,7 @@ export function explanation(answer, canvas, signal) {
     legend.hidden = true;
     nothing.textContent = "";
   }, { signal });
-  const more = folded.length && el("button", {
+  const more = folded.length > 0 && el("button", {
     type: "button", class: "link rest",
     on: { click: () => { more.remove(); buttons.forEach((one) => { one.hidden = false; }); buttons.at(-folded.length).focus(); } },
   }, plural(folded.length, "{n} small word", "{n} small words"));
