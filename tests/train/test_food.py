@@ -341,7 +341,7 @@ def test_malformed_recipe_is_named_by_its_line(tmp_path: Path, line: str, messag
 def test_command_line_trains_and_measures(
     general: JointEncoder, pairs: Path, dishes: Path, tmp_path: Path
 ) -> None:
-    base, out = str(general._folder), tmp_path / "food"
+    base, out = str(general.folder), tmp_path / "food"
 
     def run(*arguments: str | Path) -> dict[str, object]:
         command = [sys.executable, "-m", "searchengine.cli.main", *map(str, arguments), "--json"]
