@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,15 +23,29 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folders", nargs=-1)
 @click.option("--allow-empty", is_flag=True, help="Accept a folder that is gone or empty.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Pass over what fits, in the syntax of gitignore. May be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.pass_obj
 def index(
-    flags: dict[str, str], folders: tuple[str, ...], allow_empty: bool, as_json: bool
+    flags: dict[str, str],
+    folders: tuple[str, ...],
+    allow_empty: bool,
+    exclude: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Make pictures searchable; only what changed is read.
 
     Without a folder, all that were indexed before are scanned again. A folder that is gone or empty
     is refused, as its disk may not be mounted; with --allow-empty its pictures count as missing.
+
+    Folders with a file .nomedia are passed over, and what a file .lexpixignore says, which has
+    lines as a .gitignore. --exclude holds for this run only: what it leaves out now is missing, and
+    the next run without it adds it again.
     """
     import time
 
@@ -54,7 +68,7 @@ def index(
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
         roots = roots or _known(engine)
-        report = _index(engine, roots, refused.append, allow_empty)
+        report = _index(engine, roots, refused.append, allow_empty, exclude)
         passed_over = skipped(engine.catalog, roots)
     if len(refused) < len(roots):
         _show_report(report, passed_over, time.monotonic() - started, as_json)
@@ -144,6 +158,7 @@ def _index(
     roots: Iterable[str],
     on_refusal: Callable[[RootError], None] = _raise,
     allow_empty: bool = False,
+    exclude: Sequence[str] = (),
 ) -> dict[str, int]:
     """Index folders one after the other; return the sum of their reports."""
     from indexer.progress import meter
@@ -157,6 +172,7 @@ def _index(
                     engine,
                     root,
                     allow_empty=allow_empty,
+                    exclude=exclude,
                     progress=lambda at: progress("indexing", at.done, at.total),
                     on_failure=warn,
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from indexer.executors import Executor, executor_of
@@ -42,6 +42,7 @@ def index(
     folder: PathLike,
     *,
     allow_empty: bool = False,
+    exclude: Sequence[str] = (),
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
@@ -55,6 +56,8 @@ def index(
         library: As `searchengine.open(create=True)` returns it.
         folder: The folder; "~" is a home.
         allow_empty: Accept that the folder is gone, or has no picture, and mark all as missing.
+        exclude: Patterns in the syntax of gitignore, relative to the folder, of what is passed
+            over, as in a file `.lexpixignore`; what was indexed of it is missing then.
         executor: Runs hashing and decoding; the one of the settings if None.
         progress: Called now and then.
         on_failure: Called with each file or folder that could not be read, and with each volume
@@ -62,7 +65,7 @@ def index(
 
     Raises:
         RootError: The folder is gone or empty and that is not allowed, is no folder, or cannot be
-            listed; nothing was changed.
+            listed, or a pattern is none; nothing was changed.
     """
     try:
         return index_images(
@@ -71,6 +74,7 @@ def index(
             library.encoder,
             executor=executor or executor_of(library.settings),
             allow_empty=allow_empty,
+            exclude=exclude,
             progress=progress,
             on_failure=on_failure,
         )

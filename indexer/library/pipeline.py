@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 
@@ -18,7 +18,7 @@ from indexer.library.embedding import BATCH
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, decoder, sidecar_time
-from indexer.library.scan import ScanEntry, Skipped, Volume, count, scan
+from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
@@ -44,6 +44,7 @@ def index_images(
     executor: Executor,
     batch: int = BATCH,
     allow_empty: bool = False,
+    exclude: Sequence[str] = (),
     retry_failed: bool = False,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
@@ -54,9 +55,9 @@ def index_images(
     `retry_failed` has unchanged files tried again that were no readable pictures.
     """
     root = os.path.abspath(root)
-    entries = _checked(root, allow_empty)
+    entries = _checked(root, allow_empty, exclude)
     volumes = Volumes(catalog, root)
-    tally = Tally(progress, on_failure, total=count(root) if progress else 0)
+    tally = Tally(progress, on_failure, total=count(root, exclude) if progress else 0)
     this = Scan(tally, volumes.begin(), root, volumes)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
@@ -124,17 +125,19 @@ def _files(
             tally.fail(one)
         elif isinstance(one, Skipped):
             tally.skip(one.counts)
+        elif isinstance(one, Ignored):
+            tally.counts["ignored"] += one.count
         else:
             volumes.entered(one)
 
 
-def _checked(root: str, allow_empty: bool) -> Iterator[ScanEntry]:
+def _checked(root: str, allow_empty: bool, exclude: Sequence[str]) -> Iterator[ScanEntry]:
     """Return what a scan finds, having made sure that there is something."""
     if allow_empty and not os.path.exists(root):
         return iter(())
     if os.path.exists(root) and not os.path.isdir(root):
         raise RootError(f"{root}: is a file, not a folder; give the folder that it is in")
-    entries = scan(root)
+    entries = scan(root, exclude)
     start: list[ScanEntry] = []
     passed_over: Counter[str] = Counter()
     for one in entries:
@@ -143,7 +146,7 @@ def _checked(root: str, allow_empty: bool) -> Iterator[ScanEntry]:
             raise RootError(f"{root}: {one.reason}; {_IF_GONE}")
         if isinstance(one, Skipped):
             passed_over.update(one.counts)
-        elif not isinstance(one, Volume):
+        elif not isinstance(one, Volume | Ignored):
             break
     else:
         if any(map(is_medium, passed_over)) and not allow_empty:

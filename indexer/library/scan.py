@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from indexer.library.ignoring import FILE, NOMEDIA, Rules
+from searchengine.errors import RootError
 from searchengine.formats import (
     SIDECARS,
     ending_of,
@@ -37,31 +39,44 @@ class Skipped:
     counts: Mapping[str, int]
 
 
-ScanEntry: TypeAlias = FileStat | Failure | Volume | Skipped
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """How many files and folders of a folder are passed over because somebody said so."""
+
+    path: str
+    count: int
+
+
+ScanEntry: TypeAlias = FileStat | Failure | Volume | Skipped | Ignored
 
 LONGEST_ENDING = 8
 """Letters of an ending that is told; what stands behind the last dot may be anything."""
 
 
-def scan(root: str) -> Iterator[ScanEntry]:
+def scan(root: str, exclude: Sequence[str] = ()) -> Iterator[ScanEntry]:
     """Yield every picture file at or under a folder, each folder's files before its subfolders'.
 
     Names are sorted; memory holds one folder's names at a time. Hidden entries and
     `SKIPPED_FOLDERS` are left out, and what belongs to a picture beside it: the RAW file of a JPEG,
     the film of a live photo, what programs note down. A linked folder is followed unless it lies
-    inside the root, and no folder is entered twice, so that links cannot form a loop. Only regular
-    files count.
+    inside the root, and no folder is entered twice, so that links cannot form a loop. A link to a
+    picture that is found at its own place is none. Only regular files count, and what
+    `indexer/library/ignoring.py` lets through.
 
     Args:
-        root: An absolute path. It is entered whatever its name.
+        root: An absolute path. It is entered whatever its name and whatever is in it.
+        exclude: Patterns in the syntax of gitignore.
 
     Yields:
         A Volume for the root, first, and for every folder on another device than its parent, before
         its content; a FileStat for each picture; a Failure for each folder or file that cannot be
         looked at, after which nothing is known about what lies under its path; a Skipped for each
-        folder with files that are no pictures.
+        folder with files that are no pictures, an Ignored for each in which something is ignored.
+
+    Raises:
+        RootError: A pattern of `exclude` is none.
     """
-    for found in _walk(root):
+    for found in _walk(root, exclude):
         if not isinstance(found, _File):
             yield found
             continue
@@ -77,9 +92,9 @@ def scan(root: str) -> Iterator[ScanEntry]:
             yield FileStat(entry.path, stat.st_size, *times, _modified(found.sidecar))
 
 
-def count(root: str) -> int:
+def count(root: str, exclude: Sequence[str] = ()) -> int:
     """Return the number of picture files that `scan` would look at, without looking at them."""
-    return sum(isinstance(found, _File) for found in _walk(root))
+    return sum(isinstance(found, _File) for found in _walk(root, exclude))
 
 
 def is_under(path: str, folder: str) -> bool:
@@ -104,47 +119,98 @@ class _File:
     sidecar: os.DirEntry[str] | None
 
 
-def _walk(root: str) -> Iterator[_File | Failure | Volume | Skipped]:
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What is in a folder, sorted by name.
+
+    Attributes:
+        files: Picture files, and what could not be looked at.
+        folders: Its subfolders.
+        skipped: How many other files there are, by their endings.
+        hidden: Names that begin with a dot.
+    """
+
+    files: list[_File | Failure]
+    folders: list[os.DirEntry[str]]
+    skipped: Counter[str]
+    hidden: set[str]
+
+
+def _walk(
+    root: str, exclude: Sequence[str]
+) -> Iterator[_File | Failure | Volume | Skipped | Ignored]:
     real_root = os.path.realpath(root)
     entered: set[tuple[int, int]] = set()
-    pending: list[tuple[str, int | None]] = [(root, None)]  # folders with their parents' devices
+    # Folders with their parents' devices and rules.
+    pending: list[tuple[str, int | None, Rules]] = [(root, None, Rules(root, exclude))]
     while pending:
-        folder, parent_device = pending.pop()
+        folder, parent_device, rules = pending.pop()
         try:
             stat = os.stat(folder)
             device = device_of(stat)
             if (device, stat.st_ino) in entered:
                 continue
             entered.add((device, stat.st_ino))
-            files, folders, skipped = _listing(folder)
-        except OSError as error:
+            listing = _listing(folder)
+            if FILE in listing.hidden:
+                rules = rules.entered(folder)
+        except (OSError, RootError) as error:
             yield _failure(folder, error)
             continue
         if device != parent_device:
             yield Volume(folder, device)
-        yield from files
-        if skipped:
-            yield Skipped(folder, skipped)
+        if NOMEDIA in listing.hidden and folder != root:
+            yield Ignored(folder, 1)
+            continue
+        files, folders, ignored = _passing(listing, rules)
+        for found in files:
+            if not (isinstance(found, _File) and _is_found_elsewhere(found, real_root)):
+                yield found
+        if listing.skipped:
+            yield Skipped(folder, listing.skipped)
+        if ignored:
+            yield Ignored(folder, ignored)
         for entry in reversed(folders):
             # What lies inside the root is found at its own place, under its own name.
             if not (entry.is_symlink() and is_under(os.path.realpath(entry.path), real_root)):
-                pending.append((entry.path, device))
+                pending.append((entry.path, device, rules))
 
 
-def _listing(
-    folder: str,
-) -> tuple[list[_File | Failure], list[os.DirEntry[str]], Counter[str]]:
-    """Return the picture files and the subfolders of a folder, each sorted by name.
+def _passing(
+    listing: _Listing, rules: Rules
+) -> tuple[list[_File | Failure], list[os.DirEntry[str]], int]:
+    """Return the files and subfolders that are not ignored, and how many are."""
+    files = [
+        one
+        for one in listing.files
+        if isinstance(one, Failure) or not rules.ignores(one.entry.path, is_folder=False)
+    ]
+    folders = [one for one in listing.folders if not rules.ignores(one.path, is_folder=True)]
+    every = len(listing.files) + len(listing.folders)
+    return files, folders, every - len(files) - len(folders)
 
-    The third is how many other files there are, by their endings.
-    """
+
+def _is_found_elsewhere(file: _File, real_root: str) -> bool:
+    """Tell whether a file is a link to one that is found, or ignored, at its own place."""
+    if not file.entry.is_symlink():
+        return False
+    target = os.path.realpath(file.entry.path)
+    if not is_under(target, real_root) or ending_of(target) not in readable_endings():
+        return False
+    names = os.path.relpath(target, real_root).split(os.sep)
+    return not any(one.startswith(".") or one.lower() in SKIPPED_FOLDERS for one in names)
+
+
+def _listing(folder: str) -> _Listing:
     files: list[os.DirEntry[str]] = []
     folders: list[os.DirEntry[str]] = []
     others: list[str] = []
     failures: list[Failure] = []
     readable = readable_endings()
     with os.scandir(folder) as entries:
-        visible = {entry.name: entry for entry in entries if not entry.name.startswith(".")}
+        named = {entry.name: entry for entry in entries}
+    hidden = {name for name in named if name.startswith(".")}
+    visible = {name: entry for name, entry in named.items() if name not in hidden}
     for entry in visible.values():
         try:
             if entry.is_dir():
@@ -168,7 +234,8 @@ def _listing(
         if format_of(entry.name) not in _FOLLOWING or _stem(entry.name) not in leading
     ]
     found = sorted([*found, *failures], key=_path)
-    return found, sorted(folders, key=lambda entry: entry.name), _skipped(others, leading)
+    folders.sort(key=lambda entry: entry.name)
+    return _Listing(found, folders, _skipped(others, leading), hidden)
 
 
 _LEADING = frozenset({"jpeg", "heic"})
@@ -205,5 +272,7 @@ def _modified(entry: os.DirEntry[str] | None) -> int | None:
         return None
 
 
-def _failure(path: str, error: OSError) -> Failure:
+def _failure(path: str, error: OSError | RootError) -> Failure:
+    if isinstance(error, RootError):
+        return Failure(path, str(error))
     return Failure(path, f"cannot be read ({error.strerror or error})")

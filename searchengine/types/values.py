@@ -350,7 +350,8 @@ class IndexReport:
     """What one run of the indexer did, in numbers of files.
 
     `damaged` of them can be seen in part, and count as added or updated too; `skipped` are no
-    pictures, or of formats that nothing installed reads.
+    pictures, or of formats that nothing installed reads. `ignored` files and folders are passed
+    over because a `.nomedia`, a `.lexpixignore` or `exclude` says so.
     """
 
     added: int = 0
@@ -362,6 +363,7 @@ class IndexReport:
     failed: int = 0
     damaged: int = 0
     skipped: int = 0
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "open_clip": ("searchengine.models.clip", "indexer.readers.open_clip"),
     "pillow_heif": ("searchengine.images",),
     "pillow_jxl": ("searchengine.images",),
+    "pathspec": ("indexer.library.ignoring",),
     "platformdirs": ("searchengine.config",),
     "prometheus_client": ("searchengine.web.metrics",),
     "pycountry": ("indexer.library.places",),

@@ -1,0 +1,69 @@
+"""Which files and folders a scan passes over because somebody said so.
+
+A folder with a file `.nomedia` (as on phones) is passed over whole; `.lexpixignore` in any folder
+has patterns for what lies below it, in the syntax of gitignore; patterns may also be given with the
+command. As with git, the last rule that fits decides, and those of a deeper folder come later.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from copy import copy
+
+from pathspec import GitIgnoreSpec
+
+from searchengine.errors import RootError
+
+NOMEDIA = ".nomedia"
+FILE = ".lexpixignore"
+
+
+class Rules:
+    """What is passed over at and below a folder.
+
+    Args:
+        root: The folder that is scanned, absolute.
+        patterns: Given with the command; they decide before any file does.
+    """
+
+    def __init__(self, root: str, patterns: Sequence[str] = ()) -> None:
+        given = _spec(patterns, "--exclude")
+        # In the order in which they decide: what was given, then the deepest file first.
+        self._specs = ((root, given),) if len(given) else ()
+        self._given = len(self._specs)
+
+    def entered(self, folder: str) -> Rules:
+        """Return the rules in a folder that has a file of patterns.
+
+        Raises:
+            OSError: The file cannot be read.
+            RootError: It has a line that is no pattern.
+        """
+        path = os.path.join(folder, FILE)
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            own = _spec(file.read().splitlines(), path)
+        rules = copy(self)
+        rules._specs = (
+            *self._specs[: self._given],
+            (folder, own),
+            *self._specs[self._given :],
+        )
+        return rules
+
+    def ignores(self, path: str, *, is_folder: bool) -> bool:
+        """Tell whether a file or folder is passed over."""
+        for folder, spec in self._specs:
+            inside = os.path.relpath(path, folder).replace(os.sep, "/")
+            decided = spec.check_file(f"{inside}/" if is_folder else inside).include
+            if decided is not None:
+                return decided
+        return False
+
+
+def _spec(patterns: Iterable[str], source: str) -> GitIgnoreSpec:
+    lines = list(patterns)
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise RootError(f"{source}: not a pattern of gitignore ({error})") from error
