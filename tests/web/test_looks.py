@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import CHROMIUM, launched
+from tests.support.browser import CHROMIUM
 from tests.support.served import tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
@@ -34,18 +33,6 @@ VIEWS = {
     "map": ("/map", ".landmark"),
     "recipes": ("/recipes?text=1", ".recipe h2"),
 }
-
-
-@pytest.fixture
-def url(photo_server: str) -> str:
-    return photo_server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
 
 
 def complaints(tab: sync_api.Page) -> list[str]:

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import pytest
 from PIL import Image
 from playwright import sync_api
 
-from tests.support.browser import CHROMIUM, launched
+from tests.support.browser import CHROMIUM
 from tests.support.page import (
     WAIT,
     ask,
@@ -34,7 +33,7 @@ from tests.support.page import (
     open_at,
     search,
 )
-from tests.support.served import DRAWN, EVIL, PHOTOS, tab_of
+from tests.support.served import DRAWN, EVIL, PHOTOS
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -44,25 +43,6 @@ pytest.importorskip("fastapi")
 @pytest.fixture
 def library(photo_library: Path) -> Path:
     return photo_library
-
-
-@pytest.fixture
-def url(photo_server: str) -> str:
-    return photo_server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: sync_api.Browser, url: str) -> Iterator[sync_api.Page]:
-    """A tab of the page; at the end, nothing may have complained or been asked of others."""
-    with tab_of(browser, url) as tab:
-        yield tab
 
 
 def test_typing_searches_and_back_returns(page: sync_api.Page, url: str) -> None:

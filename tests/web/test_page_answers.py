@@ -4,32 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import launched
-from tests.support.page import WAIT, ask, expect, expect_first, ids_of, open_at, search
-from tests.support.served import tab_of
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def url(photo_server: str) -> str:
-    return photo_server
-
-
-@pytest.fixture
-def page(browser: sync_api.Browser, url: str) -> Iterator[sync_api.Page]:
-    with tab_of(browser, url) as tab:
-        yield tab
+from tests.support.page import ask, expect, expect_first, ids_of, open_at, search
 
 
 @pytest.mark.parametrize("query", ['"', "dog - ", 'tag:"', "5*", "rokcet", "#999999", "#1 - #1"])

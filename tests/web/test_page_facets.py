@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 from playwright import sync_api
 
-from tests.support.browser import launched
-from tests.support.page import WAIT, ask, expect, open_at
+from tests.support.page import ask, expect, open_at
 from tests.support.served import run, serving, tab_of
 
 FOLDERS = ("2019/alps", "2019/alps/hut", "2019/sea", "2020 %s", "2020")
@@ -53,13 +52,6 @@ def url(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 def put(url: str, id_: int, tags: list[str]) -> None:
     httpx.put(f"{url}/api/v1/images/{id_}/tags", json={"add": tags}).raise_for_status()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import launched
 from tests.support.page import WAIT, ask, expect, ids_of, open_at
 from tests.support.plain_pictures import draw_many
 from tests.support.served import serving, tab_of
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture

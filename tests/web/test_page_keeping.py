@@ -15,16 +15,8 @@ import pytest
 from PIL import Image
 from playwright import sync_api
 
-from tests.support.browser import launched
 from tests.support.page import WAIT, ask, cell, expect, ids_of, open_at, search
-from tests.support.served import run, serving, tab_of
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
+from tests.support.served import run, serving
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +35,6 @@ def url(
     run(library, "index", str(broken.parent))
     with serving(library) as address:
         yield address
-
-
-@pytest.fixture
-def page(browser: sync_api.Browser, url: str) -> Iterator[sync_api.Page]:
-    with tab_of(browser, url) as tab:
-        yield tab
 
 
 def tags_of(url: str, id_: int) -> set[str]:

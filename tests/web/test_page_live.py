@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright import sync_api
 
-from tests.support.browser import launched
-from tests.support.page import WAIT, ask, expect, expect_first, ids_of, open_at, search
+from tests.support.page import ask, expect, expect_first, ids_of, open_at, search
 from tests.support.served import free_port, run, serving, tab_of
 
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

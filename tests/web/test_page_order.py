@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import launched
 from tests.support.page import WAIT, expect, open_at
 from tests.support.served import tab_of
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
 
 
 def test_words_are_suggested_before_tags(browser: sync_api.Browser, photo_server: str) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import launched
-from tests.support.page import WAIT, ask, cell, expect, ids_of, open_at
+from tests.support.page import ask, cell, expect, ids_of, open_at
 from tests.support.served import tab_of
 
 PHONE = {"width": 390, "height": 844}
@@ -18,24 +16,6 @@ PLACE = (
     "() => { const b = document.querySelector('.frame').getBoundingClientRect();"
     " return [b.left, b.top, b.width]; }"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    expect.set_options(timeout=WAIT)
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def url(photo_server: str) -> str:
-    return photo_server
-
-
-@pytest.fixture
-def page(browser: sync_api.Browser, url: str) -> Iterator[sync_api.Page]:
-    with tab_of(browser, url) as tab:
-        yield tab
 
 
 def opened(page: sync_api.Page, url: str, query: str = "cat") -> int:

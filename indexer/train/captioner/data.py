@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from torch import Tensor
 
 from indexer.executors import Threads
 from indexer.readers.pairs import Pair
+from indexer.train.caching import cached, key_of
 from indexer.train.captioner.model import IGNORED
 from searchengine.images import open_image
 from searchengine.models.captioner.words import END, START, UNKNOWN, CaptionWords
@@ -46,16 +45,10 @@ def extract_places(
         ImageError: A picture cannot be read.
         ModelError: The model cannot say what its CNN sees at a place.
     """
-    key = hashlib.sha256(encoder.fingerprint.encode())
-    for path in images:
-        stat = path.stat() if path.exists() else None
-        known = (stat.st_size, stat.st_mtime_ns) if stat else 0
-        key.update(os.fsencode(path) + str(known).encode())
-    cache = work / f"places-{key.hexdigest()[:16]}.npy"
-    if not cache.exists():
-        fresh = cache.with_suffix(".new.npy")
-        _extract(encoder, images, fresh, on_step)
-        os.replace(fresh, cache)
+    key = key_of([encoder.fingerprint.encode()], images)
+    cache = cached(
+        work / f"places-{key}.npy", lambda path: _extract(encoder, images, path, on_step)
+    )
     return np.lib.format.open_memmap(cache, mode="r")
 
 

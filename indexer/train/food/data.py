@@ -16,6 +16,7 @@ import numpy.typing as npt
 from indexer.readers.documents import read_documents
 from indexer.readers.jsonl import parsed_lines, read_text
 from indexer.readers.pairs import SPLITS
+from indexer.train.caching import cached
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError
 from searchengine.images import open_image
@@ -142,23 +143,18 @@ def picture_vectors(
     """
     stats = [(os.fspath(p), p.stat().st_mtime_ns if p.exists() else 0) for p in images]
     key = hashlib.sha256(json.dumps([encoder.fingerprint, views, stats]).encode()).hexdigest()
-    cache = work / f"vectors-{key[:16]}.npy"
-    if cache.exists():
-        cached: Vectors = np.load(cache, allow_pickle=False)
-        return cached
-    parts = []
-    for start in range(0, len(images), BATCH):
-        batch = [
-            open_image(path, size=encoder.decode_size) for path in images[start : start + BATCH]
-        ]
-        pictures = [view for image in batch for view in (all_views(image) if views else [image])]
-        parts.append(encoder.encode_images(pictures).reshape(len(batch), -1, encoder.dim))
-        progress(start + len(batch), len(images))
-    result: Vectors = (
-        np.concatenate(parts) if parts else np.empty((0, 1, encoder.dim), dtype=np.float32)
-    )
-    work.mkdir(parents=True, exist_ok=True)
-    fresh = cache.with_suffix(".new.npy")
-    np.save(fresh, result, allow_pickle=False)
-    os.replace(fresh, cache)
-    return result
+
+    def write(path: Path) -> None:
+        parts = []
+        for start in range(0, len(images), BATCH):
+            batch = [
+                open_image(path, size=encoder.decode_size) for path in images[start : start + BATCH]
+            ]
+            looks = [view for image in batch for view in (all_views(image) if views else [image])]
+            parts.append(encoder.encode_images(looks).reshape(len(batch), -1, encoder.dim))
+            progress(start + len(batch), len(images))
+        rows = np.concatenate(parts) if parts else np.empty((0, 1, encoder.dim), dtype=np.float32)
+        np.save(path, rows, allow_pickle=False)
+
+    vectors: Vectors = np.load(cached(work / f"vectors-{key[:16]}.npy", write), allow_pickle=False)
+    return vectors

@@ -12,13 +12,13 @@ PyPI package carries.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.train.caching import cached
 from searchengine.errors import ConfigError, MissingPlugin
 
 FULL = 384
@@ -91,12 +91,9 @@ def sentence_vectors(
     """
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     cache = work / f"sentence-vectors-{digest[:16]}.npy"
-    if not cache.exists():
-        fresh = cache.with_suffix(".new.npy")
-        np.save(fresh, _encode(texts, on_step), allow_pickle=False)
-        os.replace(fresh, cache)
-    cached: npt.NDArray[np.float16] = np.load(cache, allow_pickle=False)
-    return cached.astype(np.float32)
+    cached(cache, lambda path: np.save(path, _encode(texts, on_step), allow_pickle=False))
+    vectors: npt.NDArray[np.float16] = np.load(cache, allow_pickle=False)
+    return vectors.astype(np.float32)
 
 
 def _encode(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from indexer.train.backbones import Backbone
+from indexer.train.caching import cached, key_of
 from indexer.train.export import export_image_branch
 from searchengine.images import open_image
 from searchengine.pixels import CENTRE
@@ -55,26 +56,21 @@ def extract(
     Raises:
         ImageError: A picture cannot be read.
     """
-    key = hashlib.sha256()
-    for value in (backbone.name, str(backbone.size), *VIEWS, str(CENTRE)):
-        key.update(value.encode())
-    for weights in backbone.features.state_dict().values():
-        key.update(weights.cpu().contiguous().numpy().tobytes())
-    for path in images:
-        stat = path.stat() if path.exists() else None
-        key.update(
-            os.fsencode(path) + str((stat.st_size, stat.st_mtime_ns) if stat else 0).encode()
-        )
-    cache = work / f"features-{key.hexdigest()[:16]}.npy"
-    if cache.exists():
-        cached: npt.NDArray[np.float16] = np.load(cache, allow_pickle=False)
-        return cached
-    # What follows must draw the same random numbers whether the cache was there or not.
-    with torch.random.fork_rng(devices=[]):
-        result = _run(backbone, images, work, on_step)
-    fresh = cache.with_suffix(".new.npy")
-    np.save(fresh, result, allow_pickle=False)
-    os.replace(fresh, cache)
+    settings = (backbone.name, str(backbone.size), *VIEWS, str(CENTRE))
+    weights = backbone.features.state_dict().values()
+    key = key_of(
+        chain(map(str.encode, settings), (w.cpu().contiguous().numpy().tobytes() for w in weights)),
+        images,
+    )
+
+    def write(path: Path) -> None:
+        # What follows must draw the same random numbers whether the cache was there or not.
+        with torch.random.fork_rng(devices=[]):
+            np.save(path, _run(backbone, images, work, on_step), allow_pickle=False)
+
+    result: npt.NDArray[np.float16] = np.load(
+        cached(work / f"features-{key}.npy", write), allow_pickle=False
+    )
     return result
 
 
