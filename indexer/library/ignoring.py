@@ -30,7 +30,7 @@ class Rules:
     def __init__(self, root: str, patterns: Sequence[str] = ()) -> None:
         given = _spec(patterns, "--exclude")
         # In the order in which they decide: what was given, then the deepest file first.
-        self._specs = ((root, given),) if len(given) else ()
+        self._specs: tuple[tuple[str, GitIgnoreSpec], ...] = ((root, given),) if len(given) else ()
         self._given = len(self._specs)
 
     def entered(self, folder: str) -> Rules:
@@ -62,7 +62,8 @@ class Rules:
 
 
 def _spec(patterns: Iterable[str], source: str) -> GitIgnoreSpec:
-    lines = list(patterns)
+    # The same to git; but to pathspec the first of them fits the folder itself too.
+    lines = [f"{line[:-3]}/*" if line.endswith("/**") else line for line in patterns]
     try:
         return GitIgnoreSpec.from_lines(lines)
     except ValueError as error:

@@ -13,9 +13,9 @@ from searchengine.errors import RootError
 from searchengine.formats import (
     SIDECARS,
     ending_of,
-    format_of,
     readable_endings,
     sidecars_of,
+    titled,
 )
 from searchengine.types import Failure, FileStat
 
@@ -111,7 +111,7 @@ def device_of(stat: os.stat_result) -> int:
     return stat.st_dev & (2**63 - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _File:
     """A picture file, and the XMP file beside it, if there is one."""
 
@@ -202,16 +202,16 @@ def _is_found_elsewhere(file: _File, real_root: str) -> bool:
 
 
 def _listing(folder: str) -> _Listing:
-    files: list[os.DirEntry[str]] = []
+    files: list[tuple[os.DirEntry[str], str]] = []  # with their endings
     folders: list[os.DirEntry[str]] = []
-    others: list[str] = []
+    others: list[tuple[os.DirEntry[str], str]] = []
     failures: list[Failure] = []
     readable = readable_endings()
     with os.scandir(folder) as entries:
         named = {entry.name: entry for entry in entries}
     hidden = {name for name in named if name.startswith(".")}
-    visible = {name: entry for name, entry in named.items() if name not in hidden}
-    for entry in visible.values():
+    for entry in (entry for name, entry in named.items() if name not in hidden):
+        ending = ending_of(entry.name)
         try:
             if entry.is_dir():
                 if entry.name.lower() not in SKIPPED_FOLDERS:
@@ -221,37 +221,44 @@ def _listing(folder: str) -> _Listing:
                 failures.append(Failure(entry.path, "a link to something that is not there"))
             elif not entry.is_file():
                 continue
-            elif ending_of(entry.name) in readable:
-                files.append(entry)
+            elif ending in readable:
+                files.append((entry, ending))
             else:
-                others.append(entry.name)
+                others.append((entry, ending))
         except OSError as error:  # such as a link to itself
             failures.append(_failure(entry.path, error))
-    leading = {_stem(entry.name) for entry in files if format_of(entry.name) in _LEADING}
+    # Most folders have neither, and then nothing is looked up for each file.
+    if any(ending in _FOLLOWING for _, ending in (*files, *others)):
+        leading = {_stem(entry.name) for entry, ending in files if ending in _LEADING}
+        files = [(e, end) for e, end in files if not _follows(e.name, end, leading)]
+        others = [(e, end) for e, end in others if not _follows(e.name, end, leading)]
+    sidecars = {entry.name: entry for entry, ending in others if ending == ".xmp"}
     found: list[_File | Failure] = [
-        _File(entry, next(filter(None, map(visible.get, sidecars_of(entry.name))), None))
-        for entry in files
-        if format_of(entry.name) not in _FOLLOWING or _stem(entry.name) not in leading
+        _File(entry, _beside(entry.name, sidecars) if sidecars else None) for entry, _ in files
     ]
     found = sorted([*found, *failures], key=_path)
     folders.sort(key=lambda entry: entry.name)
-    return _Listing(found, folders, _skipped(others, leading), hidden)
+    return _Listing(found, folders, _skipped(end for _, end in others), hidden)
 
 
-_LEADING = frozenset({"jpeg", "heic"})
-"""Formats that cameras and phones write beside a RAW file or a film of the same moment."""
+def _beside(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> os.DirEntry[str] | None:
+    return next(filter(None, map(sidecars.get, sidecars_of(name))), None)
 
 
-_FOLLOWING = frozenset({"raw", "video"})
+def _follows(name: str, ending: str, leading: set[str]) -> bool:
+    return ending in _FOLLOWING and _stem(name) in leading
 
 
-def _skipped(names: Iterable[str], leading: set[str]) -> Counter[str]:
-    """Count files that are no pictures by their endings, those aside that belong to a picture."""
+_LEADING = frozenset(titled("jpeg").endings + titled("heic").endings)
+"""Endings of what cameras and phones write beside a RAW file or a film of the same moment."""
+_FOLLOWING = frozenset(titled("raw").endings + titled("video").endings)
+
+
+def _skipped(endings: Iterable[str]) -> Counter[str]:
+    """Count files that are no pictures by their endings."""
     counts: Counter[str] = Counter()
-    for name in names:
-        ending = ending_of(name)
-        belongs = format_of(name) in _FOLLOWING and _stem(name) in leading
-        if not belongs and ending not in SIDECARS:
+    for ending in endings:
+        if ending not in SIDECARS:
             is_told = len(ending) <= LONGEST_ENDING and ending[1:].isalnum() and ending.isascii()
             counts[ending if is_told else ""] += 1
     return counts

@@ -49,8 +49,8 @@ class PageRequest:
 
     @property
     def needs_facets(self) -> bool:
-        """Whether it can be answered from the columns of all pictures only."""
-        return self.query is None or self.is_by_date or self.count or any(self.chosen.values())
+        """Whether it can be answered from the columns and the tags of all pictures only."""
+        return self.query is None or self.sort != "match" or self.count or any(self.chosen.values())
 
     @property
     def is_by_date(self) -> bool:

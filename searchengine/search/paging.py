@@ -250,7 +250,6 @@ class Pager:
             return by_confidence(
                 selected, self._limit(request), request.after, matcher_of(self._encoder)
             )
-        assert facets is not None, "a request without a query needs them"
         return self._by_date(request, facets, only)
 
     def _number(self, among: Ids | None) -> int:
@@ -330,9 +329,10 @@ class Pager:
         kind = kind_of(self._resolver.in_english(asked.query))
         return with_matches(rows, stored, asked.vector, kind, matcher, searched)
 
-    def _by_date(self, request: PageRequest, facets: Facets, ids: Ids | None) -> Ranking:
+    def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
+        columns = Columns.of(self._catalog) if facets is None else facets.columns
         newest = request.sort != "oldest"
-        return by_date(facets.columns, ids, self._limit(request), request.after, newest=newest)
+        return by_date(columns, ids, self._limit(request), request.after, newest=newest)
 
     def _all_by_date(
         self,

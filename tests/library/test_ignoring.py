@@ -45,7 +45,7 @@ PATTERNS = ("*.jpg", "!a.jpg", "/a.jpg", "x/", "x/*", "!x/y", "y", "**/b.png", "
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is what this is compared with")
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     top=st.lists(st.sampled_from(PATTERNS), max_size=4),
     inner=st.lists(st.sampled_from(PATTERNS), max_size=3),

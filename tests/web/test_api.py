@@ -558,7 +558,7 @@ def test_answers_are_those_of_the_command_line(photos: Path, tmp_path: Path) -> 
             found = httpx.post(
                 f"{server.url}/api/v1/search", json={"query": text, "limit": 6}, timeout=60
             ).json()
-            same = ("id", "path", "score", "match", "band")
+            same = ("id", "path", "score", "match", "band", "at")
             assert [{name: hit[name] for name in same} for hit in found["hits"]] == printed["hits"]
             assert found["query"] == printed["query"]
             assert found["nothing_like_that"] == printed["nothing_like_that"]
