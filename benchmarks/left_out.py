@@ -21,7 +21,7 @@ import searchengine
 from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.evaluation.metrics import best_ranks, recall
 from indexer.readers.labelled import read_labelled
-from indexer.train.joint.classes import read_classes
+from indexer.vocabulary.classes import read_classes
 
 
 def main() -> None:

@@ -5,8 +5,8 @@
 The library holds simulated pictures with tags (`simulated.py`). `lexpix serve` runs in a process of
 its own, and so does an indexer that writes new pictures all the time, as fast as a real one encodes
 them. Each client asks, waits for the answer, and asks again: mostly searches by one to three words
-with facets, now and then a similar picture, a next page, or the details of a picture. Times are
-what clients see.
+with facets, now and then a similar picture, a next page, or the details of a picture. Before all
+that one client asks alone, as the page does: for matches, with facets. Times are what clients see.
 """
 
 from __future__ import annotations
@@ -139,6 +139,20 @@ async def load_server(url: str, clients: int, seconds: float, load: Load) -> Non
         await asyncio.gather(*(ask(client, load, until, seed) for seed in range(clients)))
 
 
+def ask_alone(url: str, times: int = 100) -> dict[str, float]:
+    """Be the only client, and return how long searches with facets take, no two the same."""
+    chance = random.Random(1)
+    seconds: list[float] = []
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for _ in range(times):
+            words = " ".join(chance.sample(WORDS, chance.randint(1, 3)))
+            asked = {"query": f"{words} + {chance.random():.4f}*photo", "with": ["facets"]}
+            began = time.perf_counter()
+            client.post("/api/v1/search", json=asked).raise_for_status()
+            seconds.append(time.perf_counter() - began)
+    return percentiles(seconds)
+
+
 @contextmanager
 def process(*command: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a process until the block ends."""
@@ -162,6 +176,7 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         began = time.perf_counter()
         httpx.post(f"{url}api/v1/search", json={"query": "dog"}, timeout=60).raise_for_status()
         first = time.perf_counter() - began
+        alone = ask_alone(url)
         memory = psutil.Process(server.pid).memory_info
         # Until threads are there.
         asyncio.run(load_server(url, clients, min(3.0, seconds / 3), Load()))
@@ -184,6 +199,7 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         "errors": dict(load.errors),
         "server_start_s": round(started, 2),
         "first_search_ms": round(1000 * first, 1),
+        "one_client_ms": alone,
         "times_ms": {kind: percentiles(times) for kind, times in sorted(load.seconds.items())},
         "memory_mb": dict(
             zip(("begin", "middle", "end"), (round(one / 1e6, 1) for one in used), strict=True)
@@ -208,7 +224,7 @@ def table(result: dict[str, Any]) -> str:
         f"start {result['server_start_s']} s, first search {result['first_search_ms']} ms",
         f"{'milliseconds':<12}" + "".join(f"{name:>10}" for name in ("count", "p50", "p95", "p99")),
     ]
-    for kind, times in result["times_ms"].items():
+    for kind, times in {"alone": result["one_client_ms"], **result["times_ms"]}.items():
         values = "".join(f"{times[name]:>10}" for name in ("count", "p50", "p95", "p99"))
         lines.append(f"{kind:<12}{values}")
     memory, machine = result["memory_mb"], result["machine"]

@@ -1,51 +1,47 @@
 """Turn a picture file of any kind into upright 8-bit RGB, within limits.
 
-This is the only module that talks to Pillow. Whatever a broken file makes Pillow raise leaves it as
-`ImageError` with the file's name and the reason in words.
+Only here and in `raw` pictures are opened; what reads the rarer formats is imported when the first
+file of its kind comes. Whatever a broken file makes it raise leaves as `ImageError` with the file's
+name and the reason in words.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
-import math
 import os
 import stat
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
 from io import BufferedReader
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from searchengine.errors import ImageError
+from searchengine.formats import HEAD, is_installed, sniffed, titled
+from searchengine.metadata import merged, read_metadata, read_xmp
+from searchengine.pixels import END_OF_JPEG, as_rgb, draft, shrunk, upper_part
 from searchengine.types import Exif, PathLike, Prepare, Preparing
-
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".tif", ".tiff"}
-    | {".bmp", ".dib", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"}
-)
-"""Suffixes, in lower case, of the files that an indexer opens."""
 
 MAX_PIXELS = 200_000_000
 """Pictures with more pixels are refused before a pixel is decoded."""
-
-CENTRE = 0.8
-"""Side of the middle of a picture, as a share of the whole's."""
 
 # A folder of downloads is untrusted input: none of Pillow's rarer decoders is let near it.
 # (MPO, what some cameras write, is opened as a JPEG.)
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM")
 
-_SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm"}
-"""What Pillow calls differently from `columns.FORMATS`."""
+# A few brands of the container of HEIC are those of AVIF, too: either reader may take the file.
+_PLUGINS = {"heic": ("HEIF", "AVIF"), "jxl": ("JXL",)}
 
-# A JPEG is decoded at 1/2, 1/4 or 1/8 as long as that leaves this many times the size asked for. A
-# 12 MP picture then takes 1/8 on its way to 224 pixels; after the final resampling it differs from
-# one decoded in full by 0.4 of 255 grey levels, for a third of the time.
-_DRAFT_MARGIN = 1.4
+_SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm", "HEIF": "heic"}
+"""What Pillow calls differently from `formats.FORMATS`."""
+
+# Their readers turn the picture themselves, and EXIF says it once more.
+_TURNED_BY_READER = frozenset({"TIFF", "HEIF"})
+
+_REDUCED, _SUBFILE_TYPE = 1, 254  # a page of a TIFF that is a smaller copy of another one
+_MOST_PAGES = 16
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,14 +67,20 @@ class Photo:
     Attributes:
         width: Of the whole picture in pixels, after the EXIF turn.
         height: Likewise.
-        exif: What the camera wrote.
+        exif: What the file, and the XMP file beside it, say of it.
         pixels: Upright RGB, or None if they were not asked for.
+        format: As `formats.FORMATS` names it; by the content.
+        damage: What is wrong with a file of which a part can be seen; None if nothing is.
+        at: Of a film, the time of the frame in seconds.
     """
 
     width: int
     height: int
     exif: Exif
     pixels: Image.Image | None
+    format: str
+    damage: str | None = None
+    at: float | None = None
 
 
 def open_file(path: PathLike, opener: Callable[[str, int], int] | None = None) -> BufferedReader:
@@ -144,18 +146,30 @@ def read_photo(
     prepare: Prepare | None = None,
     max_pixels: int = MAX_PIXELS,
     decode: bool = True,
+    sidecar: bytes | None = None,
 ) -> Photo:
-    """Read a picture with what its header says; `decode=False` leaves out the pixels.
+    """Read a picture with what is said of it.
 
-    Arguments and errors are those of `open_image`.
+    Of a JPEG that ends too early the upper part is returned, and the damage told.
+
+    Args:
+        source: As of `open_image`, like `size`, `prepare` and `max_pixels`.
+        size: Likewise.
+        prepare: Likewise.
+        max_pixels: Likewise.
+        decode: False leaves out the pixels.
+        sidecar: The content of the XMP file beside it.
+
+    Raises:
+        ImageError: As `open_image`.
     """
-    pixels = partial(_pixels, size=size, prepare=prepare) if decode else None
+    reader = _Reader(size, prepare, max_pixels, decode, sidecar)
     if not isinstance(source, (str, os.PathLike)):
-        return _read(source, str(getattr(source, "name", "picture")), max_pixels, pixels)
+        return reader.read(source, str(getattr(source, "name", "picture")))
     path = os.fspath(source)
     try:
         with open_file(path) as file:
-            return _read(file, path, max_pixels, pixels)
+            return reader.read(file, path)
     except OSError as error:
         raise ImageError(_message(path, _reason(error))) from error
 
@@ -165,55 +179,18 @@ def format_in(file: BinaryIO) -> str | None:
 
     The file is at its beginning before and after.
     """
+    head = file.read(HEAD)
+    file.seek(0)
+    kind = sniffed(head, str(getattr(file, "name", "")))
+    if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
+        return kind
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            name = image.format
-    except Exception:  # as in `_read`
+        with Image.open(file, formats=_formats(kind)) as image:
+            name = _name_of(image)
+    except Exception:  # as in `_Reader.read`
         name = None
     file.seek(0)
-    return None if name is None else _SAME_FORMAT.get(name, name.lower())
-
-
-def as_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture of any mode as RGB: transparency on white, 16 bits scaled to 8."""
-    image.load()
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    white = Image.new("RGB", layer.size, "white")
-    white.paste(layer, mask=layer)
-    return white
-
-
-def views(image: Image.Image) -> list[Image.Image]:
-    """Return a picture as it is, mirrored, and its middle, `CENTRE` of each side."""
-    width, height = image.size
-    margin = (1 - CENTRE) / 2
-    box = (width * margin, height * margin, width * (1 - margin), height * (1 - margin))
-    left, top, right, bottom = map(round, box)
-    return [image, ImageOps.mirror(image), image.crop((left, top, right, bottom))]
-
-
-def read_exif(image: Image.Image) -> Exif:
-    """Return what is usable of a picture's EXIF block; nonsense reads as None."""
-    try:
-        main = image.getexif()
-        photo = main.get_ifd(ExifTags.IFD.Exif)
-        place = main.get_ifd(ExifTags.IFD.GPSInfo)
-    except Exception:  # cameras and editors write every kind of broken block
-        return Exif()
-    taken_at = _time(photo.get(ExifTags.Base.DateTimeOriginal))
-    lat = _degrees(place, ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, "S", 90.0)
-    lon = _degrees(place, ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef, "W", 180.0)
-    return Exif(
-        taken_at=taken_at or _time(main.get(ExifTags.Base.DateTime)),
-        camera=_camera(_text(main.get(ExifTags.Base.Make)), _text(main.get(ExifTags.Base.Model))),
-        lens=_text(photo.get(ExifTags.Base.LensModel)),
-        lat=lat if lon is not None else None,
-        lon=lon if lat is not None else None,
-    )
+    return name
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -221,77 +198,162 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read(
-    file: BinaryIO,
-    path: str,
-    max_pixels: int,
-    pixels_of: Callable[[Image.Image, int], Image.Image] | None,
-) -> Photo:
-    try:
-        if not file.read(1):
-            raise ImageError(_message(path, "the file is empty"))
-        with Image.open(file, formats=_FORMATS) as image:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Read pictures as `read_photo` was asked to."""
+
+    size: int | None
+    prepare: Prepare | None
+    max_pixels: int
+    decode: bool
+    sidecar: bytes | None = field(repr=False)
+
+    def read(self, file: BinaryIO, path: str) -> Photo:
+        try:
+            head = file.read(HEAD)
+            if not head:
+                raise ImageError(_message(path, "the file is empty"))
+            kind = sniffed(head, path)
+            if kind is not None and not is_installed(kind):
+                known = titled(kind)
+                remedy = f"{known.title}, which needs: pip install 'lexpix[{known.extra}]'"
+                raise ImageError(_message(path, remedy))
+            file.seek(0)
+            if kind == "raw":
+                return self._raw(file, path)
+            return self._film(file, head) if kind == "video" else self._picture(file, path, kind)
+        except ImageError:
+            raise
+        except Exception as error:  # a broken file can make a decoder raise nearly anything
+            raise ImageError(_message(path, _reason(error))) from error
+
+    def _picture(self, file: BinaryIO, path: str, kind: str | None) -> Photo:
+        with Image.open(file, formats=_formats(kind)) as image:
+            _leave_small_copies(image)
             width, height = image.size
-            if width * height > max_pixels:
-                megapixels = f"{width * height / 1e6:.0f} megapixels"
-                limit = f"{max_pixels / 1e6:.0f}"
-                raise ImageError(_message(path, f"{megapixels}, the limit is {limit}"))
+            self._require_size(width, height, path)
             turn = _orientation(image)
-            exif = read_exif(image)
-            pixels = pixels_of(image, turn) if pixels_of else None
-    except ImageError:
-        raise
-    except Exception as error:  # a broken file can make a decoder raise nearly anything
-        raise ImageError(_message(path, _reason(error))) from error
-    if turn in _TURNED_ON_ITS_SIDE:
-        width, height = height, width
-    return Photo(width, height, exif, pixels)
+            name = _name_of(image)
+            exif = read_metadata(image, self.sidecar)
+            pixels, damage = None, None
+            if self.decode:
+                try:
+                    pixels = self._pixels(image, turn)
+                except OSError as error:
+                    if name != "jpeg" or "truncated" not in str(error):
+                        raise
+                    upper, damage = self._upper_part(file, image, path)
+                    pixels = self._upright(upper, turn)
+            elif name == "jpeg" and not _has_end(file):
+                damage = self._damage(file, image, path)
+        if turn in _TURNED_ON_ITS_SIDE:
+            width, height = height, width
+        return Photo(width, height, exif, pixels, name, damage)
+
+    def _raw(self, file: BinaryIO, path: str) -> Photo:
+        from searchengine.raw import read_raw
+
+        raw = read_raw(
+            file,
+            size=self.size,
+            sidecar=self.sidecar,
+            max_pixels=self.max_pixels,
+            decode=self.decode,
+        )
+        self._require_size(raw.width, raw.height, path)
+        pixels = None if raw.image is None else self._pixels(raw.image, raw.turn)
+        return Photo(raw.width, raw.height, raw.exif, pixels, "raw")
+
+    def _film(self, file: BinaryIO, head: bytes) -> Photo:
+        from searchengine.film import read_film
+
+        film = read_film(file, head, max_pixels=self.max_pixels, decode=self.decode)
+        exif = film.exif if self.sidecar is None else merged(read_xmp(self.sidecar), film.exif)
+        pixels = None if film.image is None else self._upright(film.image, 1)
+        return Photo(film.width, film.height, exif, pixels, "video", at=film.at)
+
+    def _require_size(self, width: int, height: int, path: str) -> None:
+        if width * height > self.max_pixels:
+            megapixels = f"{width * height / 1e6:.0f} megapixels"
+            limit = f"{self.max_pixels / 1e6:.0f}"
+            raise ImageError(_message(path, f"{megapixels}, the limit is {limit}"))
+
+    def _pixels(self, image: Image.Image, turn: int) -> Image.Image:
+        draft(image, self.size)
+        return self._upright(as_rgb(image), turn)
+
+    def _upright(self, pixels: Image.Image, turn: int) -> Image.Image:
+        if self.size is not None and self.prepare is None:
+            pixels = shrunk(pixels, self.size)
+        method = _UPRIGHT.get(turn)
+        upright = pixels if method is None else pixels.transpose(method)
+        return upright if self.prepare is None else self.prepare(upright)
+
+    def _upper_part(
+        self, file: BinaryIO, failed: Image.Image, path: str
+    ) -> tuple[Image.Image, str]:
+        """Return what there is of a JPEG that ends too early, and what is wrong with it."""
+        upper, share = upper_part(file, failed, self.size)
+        if upper is None:
+            reason = f"it ends too early: only its upper {share:.0%} can be decoded"
+            raise ImageError(_message(path, reason))
+        if share > 0.99:
+            return upper, "the file lacks its end"
+        return upper, f"the file ends too early: only its upper {share:.0%} can be seen"
+
+    def _damage(self, file: BinaryIO, image: Image.Image, path: str) -> str | None:
+        """Return what is wrong with a JPEG of which no pixels were asked for."""
+        draft(image, 1)
+        try:
+            image.load()
+        except OSError as error:
+            return self._upper_part(file, image, path)[1] if "truncated" in str(error) else None
+        return None
+
+
+@cache
+def _formats(kind: str | None) -> tuple[str, ...]:
+    """Return Pillow's names of the formats that a file may be of, having loaded their plugins."""
+    if kind == "heic":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    elif kind == "jxl":
+        import pillow_jxl  # noqa: F401 - registers itself
+    return _FORMATS if kind is None else _PLUGINS[kind]
+
+
+def _name_of(image: Image.Image) -> str:
+    name = image.format or ""
+    return _SAME_FORMAT.get(name, name.lower())
+
+
+def _has_end(file: BinaryIO) -> bool:
+    file.seek(-len(END_OF_JPEG), os.SEEK_END)
+    return file.read() == END_OF_JPEG
+
+
+def _leave_small_copies(image: Image.Image) -> None:
+    """Go to the first page of a TIFF that is no smaller copy of another one."""
+    if image.format != "TIFF":
+        return
+    for page in range(1, _MOST_PAGES):
+        if not image.tag_v2.get(_SUBFILE_TYPE, 0) & _REDUCED:  # type: ignore[attr-defined]
+            return
+        try:
+            image.seek(page)
+        except EOFError:
+            image.seek(0)
+            return
 
 
 def _orientation(image: Image.Image) -> int:
-    # Pillow turns TIFF, and nothing else, on its own.
-    if image.format == "TIFF":
+    if image.format in _TURNED_BY_READER:
         return 1
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a broken EXIF block costs the turn, not the picture
         return 1
-
-
-def _pixels(
-    image: Image.Image, turn: int, *, size: int | None, prepare: Prepare | None
-) -> Image.Image:
-    if size is not None:
-        scale = _DRAFT_MARGIN * size / min(image.size)
-        if scale < 1:  # only a JPEG heeds it
-            image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-    pixels = as_rgb(image)
-    if size is not None and prepare is None:
-        pixels = _shrunk(pixels, size)
-    method = _UPRIGHT.get(turn)
-    upright = pixels if method is None else pixels.transpose(method)
-    return upright if prepare is None else prepare(upright)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit, 32-bit and float greys to 0..255.
-
-    Only 16 bits say what white is; otherwise it is the smallest usual white that no pixel exceeds.
-    """
-    grey = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
-    peak = float(grey.max())
-    usual = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
-    white = next((level for level in usual if peak <= level), peak)
-    grey *= 255.0 / white
-    return Image.fromarray(grey.clip(0, 255).round().astype(np.uint8))
-
-
-def _shrunk(image: Image.Image, size: int) -> Image.Image:
-    scale = size / min(image.size)
-    if scale >= 1:
-        return image
-    shape = (round(image.width * scale), round(image.height * scale))
-    return image.resize(shape, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def _message(path: str, reason: str) -> str:
@@ -306,40 +368,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if not isinstance(value, str):
-        return None
-    return " ".join(value.replace("\0", " ").split()) or None
-
-
-def _camera(make: str | None, model: str | None) -> str | None:
-    if make and model and not model.casefold().startswith(make.casefold()):
-        return f"{make} {model}"
-    return model or make
-
-
-def _time(value: object) -> dt.datetime | None:
-    text = _text(value)
-    try:
-        return dt.datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S") if text else None
-    except ValueError:
-        return None
-
-
-def _degrees(
-    place: Mapping[int, Any], tag: int, reference: int, negative: str, limit: float
-) -> float | None:
-    """Return signed decimal degrees from degrees, minutes, seconds and a hemisphere letter."""
-    try:
-        whole, minutes, seconds = (float(part) for part in place[tag])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    degrees = whole + minutes / 60 + seconds / 3600
-    if not 0 <= degrees <= limit:  # also false for NaN
-        return None
-    letter = (_text(place.get(reference)) or "").upper()
-    return -degrees if letter.startswith(negative) else degrees

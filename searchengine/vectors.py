@@ -18,6 +18,11 @@ CANCELLED = 1e-3
 """A sum shorter than this share of its summands' total weight has no direction worth searching."""
 
 
+def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the probabilities of logits, in their precision; exp would overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))
+
+
 def unit_rows(rows: npt.ArrayLike, dim: int | None = None) -> Vectors:
     """Scale rows to unit length and check them.
 

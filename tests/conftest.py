@@ -25,8 +25,8 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
-LONGEST_FIRST = ("train", "web", "cli", "models")
-"""Rooms with files that take a minute; last, one of them would keep one process busy alone."""
+LONGEST_FIRST = ("train", "web", "library", "cli", "search", "maps", "models", "evaluation")
+"""Rooms with files that take long; last, one of them would keep one process busy alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +37,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST_FIRST.index(room) if room in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=rank)
+
+
+@pytest.fixture(scope="module")
+def one_torch_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread, for tests of small networks."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

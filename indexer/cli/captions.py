@@ -113,31 +113,31 @@ def caption(
         _caption_all(flags, captioner, width, least, as_json, sidecar, embed)
         return
     paths = _paths(flags, pictures)
-    found, failed = _write(captioner, paths, width)
-    shown = [
+    results, failed = _write(captioner, paths, width)
+    captions = [
         (path, one)
-        for path, one in zip(paths, found, strict=True)
+        for path, one in zip(paths, results, strict=True)
         if one is not None and (least is None or (one.confidence or 0.0) >= least)
     ]
-    if heat is not None and shown:
-        _draw(*shown[0], heat)
+    if heat is not None and captions:
+        _draw(*captions[0], heat)
     if as_json:
-        print_json({"pictures": [_entry(path, one) for path, one in shown]})
+        print_json({"pictures": [_entry(path, one) for path, one in captions]})
     else:
-        _show(shown, explained, alone=len(pictures) == 1)
-    left_out = len(paths) - failed - len(shown)
+        _show(captions, explained, alone=len(pictures) == 1)
+    left_out = len(paths) - failed - len(captions)
     if left_out and not as_json:
         click.echo(f"lexpix: {left_out} left out, less sure than {least:g}", err=True)
     if sidecar:
-        _write_xmp([(path, one.text) for path, one in shown if one.sure], embed)
+        _write_xmp([(path, one.text) for path, one in captions if one.sure], embed)
     if failed:
         click.get_current_context().exit(1)
 
 
 def _paths(flags: dict[str, str], pictures: Sequence[str]) -> list[str]:
     """Return the files of pictures; a library is opened only if one is given by its number."""
-    wanted = [picture_of(picture) for picture in pictures]
-    numbers = [one for one in wanted if isinstance(one, int)]
+    references = [picture_of(picture) for picture in pictures]
+    numbers = [one for one in references if isinstance(one, int)]
     stored: dict[int, str] = {}
     if numbers:
         with _library(flags) as catalog:
@@ -145,7 +145,7 @@ def _paths(flags: dict[str, str], pictures: Sequence[str]) -> list[str]:
         for one in numbers:
             if one not in stored:
                 raise UnknownPicture(f"#{one}: no picture of the library has this number")
-    return [stored[one] if isinstance(one, int) else os.path.expanduser(one) for one in wanted]
+    return [stored[one] if isinstance(one, int) else os.path.expanduser(one) for one in references]
 
 
 @contextmanager
@@ -178,8 +178,8 @@ def _write(
     return [None if one is None else next(captions) for one in opened], opened.count(None)
 
 
-def _show(shown: Sequence[tuple[str, Caption]], explained: bool, *, alone: bool) -> None:
-    for path, one in shown:
+def _show(captions: Sequence[tuple[str, Caption]], explained: bool, *, alone: bool) -> None:
+    for path, one in captions:
         doubt = "" if one.sure else "not sure: "
         where = "" if alone else f"{printable(path)}: "
         click.echo(f"{where}{doubt}{one.text}")
@@ -244,7 +244,7 @@ def _caption_all(
             )
         kept = catalog.captions.count()
         rows = catalog.get(catalog.present().tolist()) if sidecar else {}
-        said = [
+        descriptions = [
             (rows[one.image_id].path, one.text)
             for one in catalog.captions.get(rows).values()
             if one.sure and (least is None or (one.confidence or 0.0) >= least)
@@ -269,10 +269,10 @@ def _caption_all(
     else:
         click.echo(f"nothing to do; {kept:,} captions in the library")
     if sidecar:
-        _write_xmp(said, embed)
+        _write_xmp(descriptions, embed)
 
 
-def _write_xmp(said: Sequence[tuple[str, str]], embed: bool) -> None:
+def _write_xmp(descriptions: Sequence[tuple[str, str]], embed: bool) -> None:
     """Write descriptions and say on standard error what was done."""
     from collections import Counter
 
@@ -280,7 +280,7 @@ def _write_xmp(said: Sequence[tuple[str, str]], embed: bool) -> None:
     from searchengine.types import Failure
 
     counts: Counter[str] = Counter()
-    for path, text in said:
+    for path, text in descriptions:
         try:
             counts[(xmp.embed if embed else xmp.write_sidecar)(path, text)] += 1
         except (xmp.XmpError, OSError) as error:

@@ -107,8 +107,8 @@ def _read(context: click.Context, path: Path, config: type[Any] | None) -> None:
     context.meta[_FROM_FILE] = of_fields
 
 
-def _require_known(where: str, given: Iterable[str], known: Collection[str]) -> None:
-    for key in given:
+def _require_known(where: str, keys: Iterable[str], known: Collection[str]) -> None:
+    for key in keys:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}")
 

@@ -8,7 +8,7 @@ import click
 
 from indexer.cli.evaluate_labels import evaluate_looking, evaluate_names, evaluate_places
 from indexer.cli.evaluate_languages import evaluate_reading
-from indexer.cli.evaluate_options import naming
+from indexer.cli.evaluate_options import naming, recipes_option
 from indexer.cli.evaluate_pairs import (
     evaluate_arithmetic,
     evaluate_bands,
@@ -41,12 +41,7 @@ for _command in (
 
 
 @evaluate.command("recipes")
-@click.option(
-    "--pairs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Recipes with pictures: JSON lines of title, ingredients, instructions, image.",
-)
+@recipes_option
 @click.option(
     "--model",
     metavar="MODEL",
@@ -109,12 +104,12 @@ def evaluate_own(
 
     settings = load_settings({"library": library, "model": model})
     try:
-        asked = queries.read_text(encoding="utf-8").splitlines() if queries else []
+        texts = queries.read_text(encoding="utf-8").splitlines() if queries else []
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
         raise ConfigError(f"{queries}: cannot be read ({error})") from error
     with Engine.open(settings) as engine:
         scores = evaluate_library(
-            engine.catalog, engine.encoder, engine.index, queries=asked, sample=sample
+            engine.catalog, engine.encoder, engine.index, queries=texts, sample=sample
         )
     if as_json:
         print_json(entries_of(scores))

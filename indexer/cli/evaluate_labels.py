@@ -47,9 +47,9 @@ def evaluate_names(
 ) -> None:
     """Measure how well names find pictures and pictures names.
 
-    Recall of names, the share of pictures with a right name among the nearest one and five, and the
-    mean average precision over the names, all in percent. A name that the model knows no word of
-    counts as the worst.
+    Recall of names, the share of pictures with a right name among the nearest one and five, the
+    share with one among the tags that the model proposes, and the mean average precision over the
+    names, all in percent. A name that the model knows no word of counts as the worst.
 
     With --hypernyms also the mean average precision over hypernyms that have three pictures and
     not more than a quarter of all: a picture whose line has "synset": "n02084071" is right for all
@@ -72,6 +72,10 @@ def evaluate_names(
     click.echo(f"{scores.images} pictures, {scores.names} names")
     show_recall("name -> picture", entries_of(scores.n2p))
     click.echo(f"picture -> name: top-1 {scores.top1:.1f}  top-5 {scores.top5:.1f}")
+    click.echo(
+        f"picture -> tag: the first {scores.tag1:.1f}  one of five {scores.tag5:.1f}"
+        f"  of ten {scores.tag10:.1f}"
+    )
     click.echo(f"mean average precision: {scores.mean_average_precision:.1f}")
     if broader is None:
         return

@@ -41,13 +41,13 @@ def evaluate_reading(
     from searchengine.language.spelling import fold
 
     labelled = read_labels(labels, split)
-    names = {fold(name) for _, found in labelled for name in found}
-    asked = (
+    names = {fold(name) for _, row in labelled for name in row}
+    questions = (
         questions_of_table(names) if annotations is None else questions_of_cldr(names, annotations)
     )
     encoder = load_encoder(model)
     with naming(labels):
-        scores = evaluate_languages(encoder, labelled, asked)
+        scores = evaluate_languages(encoder, labelled, questions)
     if as_json:
         print_json([dataclasses.asdict(one) for one in scores])
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli.config import config_option
+from indexer.cli.train_options import images_option
+from searchengine.cli.options import count_option, files_option, path_option, stacked
 from searchengine.errors import TrainingDataError
 from searchengine.terminal import printable
 
@@ -20,53 +22,33 @@ if TYPE_CHECKING:
 WORDNET = Path("/usr/share/wordnet")
 
 
-def pairs_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of all that read captioned pictures."""
-    for option in reversed(
-        (
-            click.option(
-                "--pairs",
-                required=True,
-                type=click.Path(path_type=Path),
-                help="Captioned pictures, as for training.",
-            ),
-            click.option(
-                "--images",
-                type=click.Path(path_type=Path),
-                help="Folder of the pictures, if not the folder of the pairs.",
-            ),
-            click.option(
-                "--split",
-                default="dev",
-                show_default=True,
-                help="Which pictures: train, dev, test.",
-            ),
-            config_option(),
-        )
-    ):
-        command = option(command)
-    return command
+pairs_options = stacked(
+    path_option("--pairs", required=True, help="Captioned pictures, as for training."),
+    images_option,
+    click.option(
+        "--split",
+        default="dev",
+        show_default=True,
+        help="Which pictures: train, dev, test.",
+    ),
+    config_option(),
+)
+"""The options of all that read captioned pictures."""
 
 
-def labels_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of all that read labelled pictures."""
-    for option in reversed(
-        (
-            click.option(
-                "--labels",
-                required=True,
-                type=click.Path(path_type=Path),
-                help='JSON lines {"image": path relative to the file, "labels": [..]}.',
-            ),
-            click.option(
-                "--split",
-                help="Which pictures: train, dev, test; all of a file that names no splits.",
-            ),
-            config_option(),
-        )
-    ):
-        command = option(command)
-    return command
+labels_options = stacked(
+    path_option(
+        "--labels",
+        required=True,
+        help='JSON lines {"image": path relative to the file, "labels": [..]}.',
+    ),
+    click.option(
+        "--split",
+        help="Which pictures: train, dev, test; all of a file that names no splits.",
+    ),
+    config_option(),
+)
+"""The options of all that read labelled pictures."""
 
 
 wordnet_option = click.option(
@@ -77,22 +59,17 @@ wordnet_option = click.option(
     metavar="FOLDER",
     help="The files of WordNet; Debian has them in wordnet-base.",
 )
-also_labels_option = click.option(
+recipes_option = path_option(
+    "--pairs",
+    required=True,
+    help="Recipes with pictures: JSON lines of title, ingredients, instructions, image.",
+)
+also_labels_option = files_option(
     "--labels",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help='Labelled pictures too, JSON lines {"image", "labels"}, with or without "synset" and '
     '"split"; all of a file that names no splits. May be given several times.',
 )
-composites_option = click.option(
-    "--pairs",
-    metavar="N",
-    default=300,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Pictures put together.",
-)
+composites_option = count_option("--pairs", default=300, help="Pictures put together.")
 seed_option = click.option("--seed", default=1, show_default=True, help="Decides what is drawn.")
 captioner_option = click.option(
     "--captioner",
@@ -147,10 +124,10 @@ def warn_of_synsets(without: int, unknown: Sequence[str]) -> None:
     if without:
         click.echo(f"lexpix: pictures without a synset, no hypernym is theirs: {without}", err=True)
     if unknown:
-        shown = printable(", ".join(unknown))
+        listing = printable(", ".join(unknown))
         click.echo(
             "lexpix: synsets that are not in WordNet, no hypernym is theirs:"
-            f" {len(unknown)} ({shown})",
+            f" {len(unknown)} ({listing})",
             err=True,
         )
 

@@ -28,6 +28,7 @@ from indexer.cli.output import (
     show_figures,
     show_recall,
 )
+from searchengine.cli.options import count_option
 
 
 @click.command("retrieval")
@@ -107,13 +108,8 @@ def evaluate_bands(
 
 @click.command("analogies")
 @pairs_options
-@click.option(
-    "--per-pair",
-    metavar="N",
-    default=10,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="At most so many pictures are asked for a pair of words.",
+@count_option(
+    "--per-pair", default=10, help="At most so many pictures are asked for a pair of words."
 )
 @seed_option
 @model_option

@@ -12,6 +12,7 @@ import click
 import indexer
 from indexer.cli.output import describe, entries_of, json_option, print_json, warn
 from searchengine.errors import LexpixError, NothingIndexed, RootError
+from searchengine.formats import told
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def index(
     """
     import time
 
+    from searchengine.catalog.skipped import skipped
     from searchengine.config import load_settings
     from searchengine.errors import ModelError
     from searchengine.models.loading import names_head
@@ -51,10 +53,11 @@ def index(
     started = time.monotonic()
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
-        wanted = roots or _known(engine)
-        report = _index(engine, wanted, refused.append, allow_empty)
-    if len(refused) < len(wanted):
-        _show_report(report, time.monotonic() - started, as_json)
+        roots = roots or _known(engine)
+        report = _index(engine, roots, refused.append, allow_empty)
+        passed_over = skipped(engine.catalog, roots)
+    if len(refused) < len(roots):
+        _show_report(report, passed_over, time.monotonic() - started, as_json)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
 
@@ -64,7 +67,7 @@ def index(
 @json_option
 @click.pass_obj
 def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
-    """List the files that could not be read, and why."""
+    """List the files that could not be read, or only in part, and why."""
     from indexer.progress import meter
     from searchengine.config import load_settings
     from searchengine.search.engine import Engine
@@ -77,16 +80,21 @@ def failures(flags: dict[str, str], retry: bool, as_json: bool) -> None:
                 report = indexer.retry(
                     engine, progress=lambda at: progress("retrying", at.done, at.total)
                 )
-        left = engine.catalog.failures()
+        left, damaged = engine.catalog.failures(), engine.catalog.damaged()
     if as_json:
-        entries: dict[str, Any] = {"failures": [entries_of(failure) for failure in left]}
+        entries: dict[str, Any] = {
+            "failures": [entries_of(failure) for failure in left],
+            "damaged": [entries_of(one) for one in damaged],
+        }
         print_json(entries | ({"report": entries_of(report)} if report else {}))
         return
     if report:
         click.echo(f"{report.updated} can be read now", err=True)
     for failure in left:
         click.echo(describe(failure))
-    if not left:
+    for one in damaged:
+        click.echo(f"{describe(one)} (it can be found)")
+    if not left and not damaged:
         click.echo("no failures", err=True)
 
 
@@ -122,8 +130,8 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
         if answer.nothing_like_that:
             click.echo("nothing here looks like that")
         for hit in answer.hits:
-            shown = printable(hit.path.removeprefix(base))
-            click.echo(f"{hit.score:6.3f}  {hit.band or '-':<8}  {shown}")
+            path = printable(hit.path.removeprefix(base))
+            click.echo(f"{hit.score:6.3f}  {hit.band or '-':<8}  {path}")
     click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 
@@ -175,9 +183,13 @@ def _known(engine: Engine) -> list[str]:
     return roots
 
 
-def _show_report(report: dict[str, int], seconds: float, as_json: bool) -> None:
+def _show_report(
+    report: dict[str, int], passed_over: dict[str, int], seconds: float, as_json: bool
+) -> None:
     if as_json:
-        print_json(report)
+        print_json(report | {"skipped_files": passed_over})
         return
-    parts = [f"{count:,} {name}" for name, count in report.items() if count]
+    parts = [f"{count:,} {name}" for name, count in report.items() if count and name != "skipped"]
     click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+    if passed_over:
+        click.echo(f"skipped {told(passed_over)}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from indexer.cli.output import json_option, model_option, print_json
+from searchengine.cli.options import stacked
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from searchengine.config import Settings
     from searchengine.search.engine import Engine
     from searchengine.types import Ids
-
-Command = TypeVar("Command", bound=Callable[..., None])
 
 _LIMIT = 50_000
 _WORDS = 300
@@ -43,37 +42,32 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.
         return size
 
 
-def drawing_options(command: Command) -> Command:
-    """Give a command the options of all that draw a map."""
-    for option in reversed(
-        (
-            click.option("-o", "--out", required=True, metavar="FILE", help="The map to write."),
-            click.option(
-                "--format",
-                "form",
-                type=click.Choice(["png", "svg", "html"]),
-                help="What to write; else the suffix of the file decides.",
-            ),
-            click.option(
-                "--method",
-                type=click.Choice(["pca", "umap"]),
-                default="pca",
-                show_default=True,
-                help="pca keeps large differences; umap keeps neighbours, needs lexpix[map].",
-            ),
-            click.option("--seed", metavar="N", default=0, show_default=True, help="For umap."),
-            click.option(
-                "--size",
-                type=Size(),
-                metavar="WxH",
-                default="1600x1200",
-                show_default=True,
-                help="Pixels of a PNG or SVG; a page fills its window.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+drawing_options = stacked(
+    click.option("-o", "--out", required=True, metavar="FILE", help="The map to write."),
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["png", "svg", "html"]),
+        help="What to write; else the suffix of the file decides.",
+    ),
+    click.option(
+        "--method",
+        type=click.Choice(["pca", "umap"]),
+        default="pca",
+        show_default=True,
+        help="pca keeps large differences; umap keeps neighbours, needs lexpix[map].",
+    ),
+    click.option("--seed", metavar="N", default=0, show_default=True, help="For umap."),
+    click.option(
+        "--size",
+        type=Size(),
+        metavar="WxH",
+        default="1600x1200",
+        show_default=True,
+        help="Pixels of a PNG or SVG; a page fills its window.",
+    ),
+)
+"""The options of all that draw a map."""
 
 
 @click.command("map")
@@ -251,10 +245,10 @@ def _chosen(engine: Engine, within: str | None, where: str | None, limit: int, s
     if within is not None:
         ids = ids_within(engine.catalog, within)
     if where is not None:
-        asked = query.parse(where)
-        if asked.terms:
+        parsed = query.parse(where)
+        if parsed.terms:
             raise QueryError(f'{where!r}: --where takes filters only, such as "tag:dog"')
-        ids = engine.tags.select(asked.filters, ids).ids
+        ids = engine.tags.select(parsed.filters, ids).ids
         if not len(ids):
             raise NothingIndexed(f"{where!r}: no picture passes; see: lexpix tag --list")
     if len(ids) > limit:

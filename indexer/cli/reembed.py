@@ -108,24 +108,24 @@ def _show(report: ReembedReport) -> None:
         (report.left, "left"),
         (report.missing, "missing since the last scan"),
     ]
-    told = ", ".join(f"{count:,} {what}" for count, what in parts if count)
-    click.echo(told or "the library has no pictures")
+    summary = ", ".join(f"{count:,} {what}" for count, what in parts if count)
+    click.echo(summary or "the library has no pictures")
 
 
-def _drop(settings: Settings, wanted: str, as_json: bool) -> None:
+def _drop(settings: Settings, name: str, as_json: bool) -> None:
     from searchengine.indexes.sync import remove_index
     from searchengine.search.engine import INDEX_FOLDER, Engine
 
     with Engine.open(settings) as engine:
         models = engine.status().models
-        found = [one for one in models if one.name == wanted or one.fingerprint.startswith(wanted)]
-        if len(found) != 1:
+        matches = [one for one in models if one.name == name or one.fingerprint.startswith(name)]
+        if len(matches) != 1:
             known = ", ".join(f"{one.name} ({one.fingerprint[:12]})" for one in models) or "none"
             raise click.BadParameter(
-                f"{wanted!r} names {len(found)} models; the library has vectors of {known}",
+                f"{name!r} names {len(matches)} models; the library has vectors of {known}",
                 param_hint="--drop",
             )
-        (model,) = found
+        (model,) = matches
         if model.current:
             raise ModelError(
                 f"{model.name}: the library uses this model, so its vectors stay; "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.cli.output import json_option, picture_of, print_json
+from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -27,15 +28,7 @@ if TYPE_CHECKING:
     multiple=True,
 )
 @click.option("--accept", help="Make this guess a tag of your own.", metavar="NAME", multiple=True)
-@click.option(
-    "-k",
-    "limit",
-    metavar="N",
-    default=10,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Most guesses for a picture.",
-)
+@count_option("-k", "limit", default=10, help="Most guesses for a picture.")
 @json_option
 @click.pass_obj
 def tag(
@@ -60,8 +53,8 @@ def tag(
     A guess is shown as a guess, with how probable it is. A picture is a file, which need not be in
     the library, or a number of the library such as "#12".
     """
-    said = add or remove or accept
-    if (every + listing + bool(pictures)) != 1 or (said and not pictures):
+    edits = add or remove or accept
+    if (every + listing + bool(pictures)) != 1 or (edits and not pictures):
         raise click.UsageError(
             "name pictures, or pass --all or --list; --add, --remove and --accept need pictures"
         )
@@ -69,7 +62,7 @@ def tag(
     from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
-    outside = bool(pictures) and not said  # a file can be tagged where there is no library
+    outside = bool(pictures) and not edits  # a file can be tagged where there is no library
     with Engine.open(settings, create=False) if not outside else _open(flags) as engine:
         if every:
             _tag_all(engine, as_json)
@@ -77,9 +70,9 @@ def tag(
             _list(engine, as_json)
         else:
             chosen = [(name, picture_of(name)) for name in pictures]
-            for _, picture in chosen if said else ():
+            for _, picture in chosen if edits else ():
                 engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
-            for _, picture in chosen if said else ():
+            for _, picture in chosen if edits else ():
                 engine.edit_tags(picture, add=add, remove=remove, accept=accept)
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
             if not engine.is_calibrated:
@@ -154,10 +147,10 @@ def _teach(engine: Engine, name: str, pictures: tuple[str, ...]) -> None:
         )
     if not pictures:
         raise click.UsageError(f"{name!r}: name the pictures that show it")
+    engine.teach(name, [picture_of(picture) for picture in pictures])
     if _is_known_word(engine.encoder, name):
         note = "is a word that the model knows; from now on it means these pictures. To undo that:"
         click.echo(f"lexpix: {name!r} {note} lexpix teach --forget {name!r}", err=True)
-    engine.teach(name, [picture_of(picture) for picture in pictures])
 
 
 def _is_known_word(encoder: Encoder, name: str) -> bool:
@@ -222,15 +215,15 @@ def _list(engine: Engine, as_json: bool) -> None:
         click.echo(f"{one.user:7}  {one.guess:7}  {printable(one.name)}")
 
 
-def _show(found: list[tuple[str, list[Tag]]], as_json: bool) -> None:
+def _show(tagged: list[tuple[str, list[Tag]]], as_json: bool) -> None:
     if as_json:
         pictures = [
-            {"picture": name, "tags": [_entry(one) for one in tags]} for name, tags in found
+            {"picture": name, "tags": [_entry(one) for one in tags]} for name, tags in tagged
         ]
         print_json({"pictures": pictures})
         return
-    for name, tags in found:
-        if len(found) > 1:
+    for name, tags in tagged:
+        if len(tagged) > 1:
             click.secho(printable(name), bold=True)
         for one in tags:
             sure = "" if one.confidence is None else f" {one.confidence:.2f}"

@@ -89,9 +89,9 @@ def add(
     refused: list[str] = []
     paths: list[str] = []
     for name in dict.fromkeys(os.path.abspath(os.path.expanduser(file)) for file in files):
-        found = files_of(name)
-        paths += found
-        if not found:
+        below = files_of(name)
+        paths += below
+        if not below:
             refused.append(f"{name}: no such file, and no folder with files of texts")
     if not paths:  # before a library is made in vain
         raise LexpixError("\n".join(refused))
@@ -227,8 +227,8 @@ def list_texts(kind: Kind | None, library: str | None, as_json: bool) -> None:
 
     with opened(library) as engine:
         if as_json:
-            found = engine.texts.store.all(kind)
-            print_json({"texts": [_short(one, title_of(one.document)) for one in found]})
+            texts = engine.texts.store.all(kind)
+            print_json({"texts": [_short(one, title_of(one.document)) for one in texts]})
             return
         empty = True
         for one in engine.texts.store.all(kind):
@@ -252,17 +252,17 @@ def remove(
         raise click.UsageError("give numbers of texts, or --from FILE")
     with opened(library) as engine:
         store = engine.texts.store
-        wanted = list(dict.fromkeys(numbers))
+        ids = list(dict.fromkeys(numbers))
         if source is not None:
             path = os.path.abspath(os.path.expanduser(source))
-            wanted += store.ids(source=path).tolist()
-            if not wanted:
+            ids += store.ids(source=path).tolist()
+            if not ids:
                 raise UnknownText(f"{path}: the library has no text from it; see: texts list")
-        missing = [one for one in wanted if one not in store.get([one])]
+        missing = [one for one in ids if one not in store.get([one])]
         if missing:  # none is removed then, as a wrong number may stand for another one
             named = ", ".join(map(str, missing))
             raise UnknownText(f"{named}: no text of the library has this number; see: texts list")
-        removed = store.remove(wanted)
+        removed = store.remove(ids)
         engine.texts.refresh()
     if as_json:
         print_json({"removed": removed})

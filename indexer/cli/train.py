@@ -8,7 +8,12 @@ from pathlib import Path
 import click
 
 from indexer.cli.config import config_option, configured, field_option
-from indexer.cli.evaluate_options import also_labels_option, warn_of_left_out, wordnet_option
+from indexer.cli.evaluate_options import (
+    also_labels_option,
+    recipes_option,
+    warn_of_left_out,
+    wordnet_option,
+)
 from indexer.cli.output import (
     entries_of,
     json_option,
@@ -30,6 +35,7 @@ from indexer.cli.train_options import (
 from indexer.cli.train_words import train_word_vectors
 from indexer.train.food.config import FoodConfig
 from indexer.train.joint.config import JointConfig
+from searchengine.cli.options import files_option, path_option
 from searchengine.models.files import resolve
 
 DISTIL = 192
@@ -52,18 +58,12 @@ train.add_command(train_word_vectors)
 @pairs_option
 @out_option("Folder of the model; checkpoints are kept beside it in OUT.work.")
 @images_option
-@click.option(
+@files_option(
     "--also",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Further pairs, such as drawings with titles: a quarter of each batch. Repeatable.",
 )
-@click.option(
+@files_option(
     "--named",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Photographs with names, trained on like --also; with --classes and --wordnet they also "
     "place words that are like their names. Repeatable.",
 )
@@ -73,10 +73,8 @@ train.add_command(train_word_vectors)
     show_default=True,
     help="CNN: efficientnet_lite0, or a classifier of torchvision by name.",
 )
-@click.option(
-    "--words",
-    type=click.Path(path_type=Path),
-    help="Word vectors: GloVe or word2vec text, or a word table; else GloVe 6B 50d.",
+@path_option(
+    "--words", help="Word vectors: GloVe or word2vec text, or a word table; else GloVe 6B 50d."
 )
 @click.option(
     "--distil",
@@ -84,9 +82,8 @@ train.add_command(train_word_vectors)
     metavar="N",
     help="Dimensions of a sentence model to put beside the word vectors; 192, or 0 with --words.",
 )
-@click.option(
+@path_option(
     "--classes",
-    type=click.Path(path_type=Path),
     help="Names of the backbone's classes, tab-separated: index, id, name, synonyms, gloss.",
 )
 @click.option(
@@ -196,10 +193,9 @@ def joint(
     metavar="MODEL",
     help="The folder of the model, which gets the calibration, or a bundled model by name.",
 )
-@click.option(
+@path_option(
     "--pairs",
     required=True,
-    type=click.Path(path_type=Path),
     help="Captioned pictures with the splits train and dev, as for training.",
 )
 @images_option
@@ -245,32 +241,17 @@ def fit_match(
 
 
 @train.command("food")
-@click.option(
-    "--pairs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Recipes with pictures: JSON lines of title, ingredients, instructions, image.",
-)
-@click.option(
+@recipes_option
+@files_option(
     "--also",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Pictures labelled with the names of dishes; those of a split test are left out. "
     "Repeatable.",
 )
-@click.option(
-    "--texts",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Recipes without pictures, to learn words from; may be gzipped. Repeatable.",
+@files_option(
+    "--texts", help="Recipes without pictures, to learn words from; may be gzipped. Repeatable."
 )
-@click.option(
+@files_option(
     "--others",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
     help="Captioned pictures of anything, as for `train joint`: they tell what is no food. "
     "Repeatable.",
 )

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
+from searchengine.cli.options import Decorator, path_option
 from searchengine.errors import MissingPlugin
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
-pairs_option = click.option(
+pairs_option = path_option(
     "--pairs",
     required=True,
-    type=click.Path(path_type=Path),
     help="Captioned pictures: JSON lines, Karpathy, COCO or Flickr tokens.",
 )
-images_option = click.option(
-    "--images",
-    type=click.Path(path_type=Path),
-    help="Folder of the pictures, if not the folder of the pairs.",
+images_option = path_option(
+    "--images", help="Folder of the pictures, if not the folder of the pairs."
 )
 notes_option = click.option(
     "--note",
@@ -37,7 +32,7 @@ scores_option = click.option(
 )
 
 
-def out_option(what: str) -> Callable[[Command], Command]:
+def out_option(what: str) -> Decorator:
     """Return the option `--out`; `what` says what is written there, and what is kept beside it."""
     return click.option(
         "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help=what
@@ -55,8 +50,8 @@ def needing_torch() -> Iterator[None]:
 
 def show_epoch(name: str, epoch: int, metrics: Mapping[str, float]) -> None:
     """Print on standard error how good a model is after an epoch, counted from 0."""
-    shown = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
-    click.echo(f"{name} {epoch + 1}: {shown}", err=True)
+    figures = "  ".join(f"{key} {value:.1f}" for key, value in metrics.items())
+    click.echo(f"{name} {epoch + 1}: {figures}", err=True)
 
 
 def _key_and_text(note: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from indexer.cli.config import config_option, configured, field_option
 from indexer.cli.output import entries_of, json_option, print_json, warn
 from indexer.cli.train_options import out_option
 from indexer.train.words.config import SkipGramConfig
+from searchengine.cli.options import count_option
 
 
 @click.command("words")
@@ -40,11 +41,8 @@ from indexer.train.words.config import SkipGramConfig
     "sample",
     "Words more frequent than this share are read less often; 0 reads all.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Threads; one for each core. Only one gives the same vectors again.",
+@count_option(
+    "--workers", help="Threads; one for each core. Only one gives the same vectors again."
 )
 @field_option(SkipGramConfig, "seed", "Decides the draws.")
 @field_option(SkipGramConfig, "engine", "torch is the textbook model: to read and to try, slow.")

@@ -10,6 +10,7 @@ import click
 
 from indexer.cli.map import words_map
 from indexer.cli.output import entries_of, json_option, print_json
+from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -26,21 +27,10 @@ words_option = click.option(
     help="Word vectors: a word table, a model, or a file of word2vec, GloVe or fastText; "
     "else those of the bundled model.",
 )
-limit_option = click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Read the N first, most frequent, words of a file only.",
+limit_option = count_option(
+    "--limit", help="Read the N first, most frequent, words of a file only."
 )
-k_option = click.option(
-    "-k",
-    "count",
-    metavar="N",
-    default=10,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Words to show.",
-)
+k_option = count_option("-k", "count", default=10, help="Words to show.")
 list_option = click.option(
     "--json", "as_json", is_flag=True, help='Print a JSON list of {"word", "score"}.'
 )
@@ -163,13 +153,13 @@ def evaluate_words(
     from indexer.train.words.source import words_and_units
 
     sets = evaluation.packaged_sets()
-    asked = evaluation.read_questions(questions or sets / evaluation.QUESTIONS)
+    analogies = evaluation.read_questions(questions or sets / evaluation.QUESTIONS)
     pairs = {
         name: evaluation.read_similarities(sets / file)
         for name, file in evaluation.SIMILARITIES.items()
     }
-    found, units = words_and_units(source, limit, among)
-    scores = evaluation.evaluate_words(found, units, asked, pairs)
+    vocabulary, units = words_and_units(source, limit, among)
+    scores = evaluation.evaluate_words(vocabulary, units, analogies, pairs)
     if as_json:
         print_json(entries_of(scores))
         return
@@ -183,13 +173,13 @@ def evaluate_words(
     for name, section in rows:
         click.echo(f"  {printable(name):<28}{_described(section)}")
     for name, each in scores.similarity.items():
-        shown = "   -" if each.spearman is None else f"{each.spearman:5.1f}"
-        click.echo(f"  {name:<28}{shown}  coverage {each.coverage:5.1f} of {each.pairs}")
+        figure = "   -" if each.spearman is None else f"{each.spearman:5.1f}"
+        click.echo(f"  {name:<28}{figure}  coverage {each.coverage:5.1f} of {each.pairs}")
 
 
 def _described(section: Analogies) -> str:
-    shown = "    -" if section.accuracy is None else f"{section.accuracy:5.1f}"
-    return f"{shown}  coverage {section.coverage:5.1f} of {section.questions}"
+    accuracy = "    -" if section.accuracy is None else f"{section.accuracy:5.1f}"
+    return f"{accuracy}  coverage {section.coverage:5.1f} of {section.questions}"
 
 
 def _open(source: str | None, limit: int | None) -> Neighbours:
@@ -210,9 +200,9 @@ def _format_of(path: Path) -> Format:
     return next((form for end, form in by_ending.items() if name.endswith(end)), "table")
 
 
-def _show(found: Sequence[WordScore], as_json: bool) -> None:
+def _show(neighbours: Sequence[WordScore], as_json: bool) -> None:
     if as_json:
-        print_json([{"word": each.word, "score": round(each.score, 4)} for each in found])
+        print_json([{"word": each.word, "score": round(each.score, 4)} for each in neighbours])
         return
-    for each in found:
+    for each in neighbours:
         click.echo(f"{each.score:6.3f}  {printable(each.word)}")

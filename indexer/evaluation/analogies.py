@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, is_known
 from indexer.evaluation.mentions import content_stems, names
-from indexer.evaluation.metrics import best_ranks, jaccard
+from indexer.evaluation.metrics import best_ranks, jaccard, percent
 from searchengine.errors import CancelledQuery, TrainingDataError
 from searchengine.types import Encoder, Vectors
 from searchengine.vectors import compose
@@ -95,7 +95,7 @@ class Analogy:
     group: str
     minus: str
     plus: str
-    asked: npt.NDArray[np.int64]
+    queries: npt.NDArray[np.int64]
     right: Mask
 
 
@@ -112,19 +112,19 @@ def draw_analogies(
     """
     usable = set(known)
     for group, words in GROUPS.items():
-        shown = {
+        pictured = {
             word: np.array([any(names(text, word) for text in texts) for texts in captions])
             for word in words
             if word in usable
         }
-        for minus, plus in itertools.permutations(shown, 2):
-            pictures = np.flatnonzero(shown[minus] & ~shown[plus])
-            right = shown[plus] & ~shown[minus]
+        for minus, plus in itertools.permutations(pictured, 2):
+            pictures = np.flatnonzero(pictured[minus] & ~pictured[plus])
+            right = pictured[plus] & ~pictured[minus]
             if min(len(pictures), int(right.sum())) < ENOUGH:
                 continue
             random = np.random.default_rng([seed, zlib.crc32(f"{minus}/{plus}".encode())])
-            asked = random.choice(pictures, min(per_pair, len(pictures)), replace=False)
-            yield Analogy(group, minus, plus, np.sort(asked), right)
+            queries = random.choice(pictures, min(per_pair, len(pictures)), replace=False)
+            yield Analogy(group, minus, plus, np.sort(queries), right)
 
 
 def evaluate_analogies(
@@ -161,20 +161,20 @@ def evaluate_analogies(
     scenes: list[tuple[float, float, float]] = []
     for analogy in analogies:
         terms = np.stack([vectors[analogy.minus], vectors[analogy.plus]])
-        scores = np.stack([_scores(pictures, row, terms) for row in analogy.asked])
+        scores = np.stack([_scores(pictures, row, terms) for row in analogy.queries])
         right = np.broadcast_to(analogy.right, scores.shape)
         ranks.setdefault(analogy.group, []).extend(best_ranks(scores, right).tolist())
         scenes += _scenes(analogy, captions, scores, pictures @ vectors[analogy.plus])
     every = np.concatenate([np.array(several) for several in ranks.values()])
     return AnalogyScores(
-        top1=_percent(every <= 1),
-        top5=_percent(every <= TOP),
+        top1=percent(every <= 1),
+        top5=percent(every <= TOP),
         queries=len(every),
         pairs=len(analogies),
         images=len(images),
         keeps_scene=Scene(*(round(float(mean), 4) for mean in np.mean(scenes, axis=0))),
         groups={
-            group: GroupScore(_percent(np.array(several) <= TOP), len(several))
+            group: GroupScore(percent(np.array(several) <= TOP), len(several))
             for group, several in ranks.items()
         },
     )
@@ -202,12 +202,8 @@ def _scenes(
     targets = np.flatnonzero(analogy.right)
     stems = {row: content_stems(captions[row], taken_out) for row in targets.tolist()}
     expected = int(targets[np.argmax(plain[targets])])
-    for row, line in zip(analogy.asked.tolist(), scores, strict=True):
+    for row, line in zip(analogy.queries.tolist(), scores, strict=True):
         own = content_stems(captions[row], taken_out)
         shared = {target: jaccard(own, others) for target, others in stems.items()}
-        found = int(targets[np.argmax(line[targets])])
-        yield shared[found], shared[expected], sum(shared.values()) / len(shared)
-
-
-def _percent(shares: Mask) -> float:
-    return round(100 * float(shares.mean()), 2)
+        hit = int(targets[np.argmax(line[targets])])
+        yield shared[hit], shared[expected], sum(shared.values()) / len(shared)

@@ -102,10 +102,10 @@ def judge_caption(caption: Caption, left: Sequence[str], right: Sequence[str]) -
     """
     if caption.attention is None:
         raise ModelError("the captioner has no attention; use one trained with: --attention soft")
-    wanted = {side: _words(names) for side, names in (("left", left), ("right", right))}
+    expected = {side: _words(names) for side, names in (("left", left), ("right", right))}
     verdicts: list[Verdict] = []
     for word, grid in zip(caption.words, caption.attention, strict=True):
-        is_left, is_right = word in wanted["left"], word in wanted["right"]
+        is_left, is_right = word in expected["left"], word in expected["right"]
         if is_left != is_right:
             verdicts.append(judge(grid, "left" if is_left else "right"))
     return verdicts

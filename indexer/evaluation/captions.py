@@ -74,16 +74,16 @@ def score_captions(
         raise MissingPlugin(
             f"scores of captions need: pip install 'lexpix[train]' ({error})"
         ) from error
-    said = {row: [plain(caption)] for row, caption in enumerate(captions)}
-    wanted = {
+    candidates = {row: [plain(caption)] for row, caption in enumerate(captions)}
+    expected = {
         row: [plain(text) for text in texts if plain(text)] for row, texts in enumerate(references)
     }
-    if not said or not all(wanted.values()):
+    if not candidates or not all(expected.values()):
         raise TrainingDataError("no caption to compare, or a picture without a reference")
-    bleu, _ = Bleu(4).compute_score(wanted, said, verbose=0)
-    rouge, _ = Rouge().compute_score(wanted, said)
-    cider, each = Cider().compute_score(wanted, said)
-    texts = [text for [text] in said.values()]
+    bleu, _ = Bleu(4).compute_score(expected, candidates, verbose=0)
+    rouge, _ = Rouge().compute_score(expected, candidates)
+    cider, each = Cider().compute_score(expected, candidates)
+    texts = [text for [text] in candidates.values()]
     bleu1, bleu2, bleu3, bleu4, rouge_l, mean = (
         round(100 * float(share), 2) for share in (*bleu, rouge, cider)
     )

@@ -94,17 +94,17 @@ def named(captions: Iterable[str]) -> Counter[Concept]:
     counts: Counter[Concept] = Counter()
     for caption in captions:
         stems = [stem(word) if _is_content(word) else None for word in _words(caption)]
-        found: set[Concept] = set()
+        concepts: set[Concept] = set()
         for place, first in enumerate(stems):
             if first is None:
                 continue
-            found.add((first,))
-            found.update(
+            concepts.add((first,))
+            concepts.update(
                 (first, second)
                 for second in stems[place + 1 : place + 2 + GAP]
                 if second is not None
             )
-        counts.update(list(found))
+        counts.update(list(concepts))
     return counts
 
 

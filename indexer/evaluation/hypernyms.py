@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.evaluation.encode import encode_pictures
-from indexer.evaluation.labels import percent, score_names
-from indexer.evaluation.metrics import average_precisions, chance_precision
+from indexer.evaluation.labels import score_names
+from indexer.evaluation.metrics import average_precisions, chance_precision, percent
 from indexer.readers.labelled import Labelled
 from indexer.vocabulary.kinds import Kinds
 from indexer.vocabulary.wordnet import WordNet

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences, is_known
-from indexer.evaluation.metrics import Recall, average_precisions, best_ranks, recall
+from indexer.evaluation.metrics import Recall, average_precisions, best_ranks, percent, recall
+from indexer.evaluation.tags import tag_ranks
 from indexer.readers.labelled import read_labelled
 from searchengine.errors import TrainingDataError
 from searchengine.types import Encoder, Vectors
@@ -28,6 +29,8 @@ class LabelScores:
         n2p: Name -> picture; the rank is that of the best picture of the name.
         top1, top5: Pictures of which one of their names is the nearest, or among the five nearest
             names, in percent.
+        tag1, tag5, tag10: Pictures of which one of their names is the first tag that the model
+            proposes, or among the first five or ten, in percent.
         mean_average_precision: Over the names, in percent.
         images, names: What it was measured on.
         unknown: Names of which the model knows no word; they find nothing and count as the worst.
@@ -36,6 +39,9 @@ class LabelScores:
     n2p: Recall
     top1: float
     top5: float
+    tag1: float
+    tag5: float
+    tag10: float
     mean_average_precision: float
     images: int
     names: int
@@ -65,13 +71,17 @@ def evaluate_labels(
     every = sorted({name for _, names in labelled for name in names})
     pictures = encode_pictures([path for path, _ in labelled], encoder)
     scores, unknown = score_names(every, pictures, encoder)
-    shown = [set(names) for _, names in labelled]
-    relevant = np.array([[name in names for names in shown] for name in every])
+    truths = [set(names) for _, names in labelled]
+    relevant = np.array([[name in names for names in truths] for name in every])
     ranks = best_ranks(scores.T, relevant.T)
+    tags = tag_ranks(encoder, pictures, [names for _, names in labelled])
     return LabelScores(
         n2p=recall(best_ranks(scores, relevant)),
         top1=percent(ranks <= 1),
         top5=percent(ranks <= 5),
+        tag1=percent(tags <= 1),
+        tag5=percent(tags <= 5),
+        tag10=percent(tags <= 10),
         mean_average_precision=percent(average_precisions(scores, relevant)),
         images=len(pictures),
         names=len(every),
@@ -97,8 +107,3 @@ def score_names(
     # Copies of a picture must tie, but a product of matrices rounds by where a column stands.
     scores[known] = np.round(named @ pictures.T, ROUNDED)
     return scores, tuple(itertools.compress(names, ~known))
-
-
-def percent(shares: npt.NDArray[np.bool_] | npt.NDArray[np.float64]) -> float:
-    """Return the mean of shares, or of flags, in percent."""
-    return round(100 * float(shares.mean()), 2)

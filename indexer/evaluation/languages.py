@@ -15,6 +15,7 @@ import numpy as np
 
 from indexer.evaluation.encode import encode_pictures, encode_sentences
 from indexer.evaluation.labels import ROUNDED
+from indexer.evaluation.metrics import percent
 from indexer.readers.jsonl import read_text
 from searchengine.errors import TrainingDataError
 from searchengine.language.aliases import EMOJI, ENGLISH, PLAIN
@@ -48,12 +49,12 @@ class LanguageScores:
 
 def questions_of_table(labels: set[str]) -> dict[str, list[tuple[str, str]]]:
     """Return alias and label, by language, for the aliases whose English is a label."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    questions: dict[str, list[tuple[str, str]]] = {}
     for alias, meanings in aliases():
         for one in meanings:
             if one.english in labels and one.language != ENGLISH and one.level > PLAIN:
-                found.setdefault(one.language, []).append((alias, one.english))
-    return found
+                questions.setdefault(one.language, []).append((alias, one.english))
+    return questions
 
 
 def questions_of_cldr(labels: set[str], package: Path) -> dict[str, list[tuple[str, str]]]:
@@ -67,12 +68,12 @@ def questions_of_cldr(labels: set[str], package: Path) -> dict[str, list[tuple[s
         TrainingDataError: It is not that.
     """
     english = {emoji: name for emoji, name in _names(package, ENGLISH).items() if name in labels}
-    found = {}
+    questions = {}
     for language in aliases().languages:
         if language not in (ENGLISH, EMOJI):
             names = _names(package, language)
-            found[language] = [(names[e], name) for e, name in english.items() if names.get(e)]
-    return {EMOJI: [*english.items()], **found}
+            questions[language] = [(names[e], name) for e, name in english.items() if names.get(e)]
+    return {EMOJI: [*english.items()], **questions}
 
 
 def evaluate_languages(
@@ -94,33 +95,33 @@ def evaluate_languages(
     if not any(questions.values()):
         raise TrainingDataError("no word of any language stands for a label of these pictures")
     pictures = encode_pictures([path for path, _ in labelled], encoder)
-    shown = [{fold(name) for name in names} for _, names in labelled]
+    truths = [{fold(name) for name in names} for _, names in labelled]
 
     def hits(texts: Sequence[str], reading: Encoder, labels: Sequence[str]) -> float:
         scores = np.round(encode_sentences(texts, reading) @ pictures.T, ROUNDED)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :FIRST]
         right = [
-            bool(line.any()) and any(label in shown[place] for place in row)
+            bool(line.any()) and any(label in truths[place] for place in row)
             for line, row, label in zip(scores, best, labels, strict=True)
         ]
-        return round(100 * float(np.mean(right)), 2)
+        return percent(right)
 
-    found = []
-    for language, asked in questions.items():
-        if not asked:
+    results = []
+    for language, pairs in questions.items():
+        if not pairs:
             continue
-        texts, labels = [word for word, _ in asked], [label for _, label in asked]
-        wanted = None if language == EMOJI else language
-        found.append(
+        texts, labels = [word for word, _ in pairs], [label for _, label in pairs]
+        preferred = None if language == EMOJI else language
+        results.append(
             LanguageScores(
                 language,
-                len(asked),
-                found=hits(texts, with_languages(encoder, wanted), labels),
+                len(pairs),
+                found=hits(texts, with_languages(encoder, preferred), labels),
                 unasked=hits(texts, with_languages(encoder, None), labels),
                 english=hits(labels, encoder, labels),
             )
         )
-    return found
+    return results
 
 
 def _names(package: Path, language: str) -> dict[str, str]:
@@ -129,9 +130,11 @@ def _names(package: Path, language: str) -> dict[str, str]:
     path = package / "annotations" / language / "annotations.json"
     text = read_text(path)
     try:
-        said = json.loads(text)["annotations"]["annotations"]
+        entries = json.loads(text)["annotations"]["annotations"]
         return {
-            plain_emoji(emoji): fold(one["tts"][0]) for emoji, one in said.items() if "tts" in one
+            plain_emoji(emoji): fold(one["tts"][0])
+            for emoji, one in entries.items()
+            if "tts" in one
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingDataError(

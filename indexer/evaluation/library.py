@@ -75,17 +75,17 @@ def evaluate_library(
         raise NothingIndexed("no picture is indexed by this model; run: lexpix index FOLDER")
     population = np.sort(np.concatenate(ids))
     random = np.random.default_rng(seed)
-    asked = random.choice(population, min(sample, len(population)), replace=False)
-    stored = catalog.vectors(asked, encoder.fingerprint)
-    vectors: Vectors = np.stack([stored[int(id_)] for id_ in asked])
+    query_ids = random.choice(population, min(sample, len(population)), replace=False)
+    stored = catalog.vectors(query_ids, encoder.fingerprint)
+    vectors: Vectors = np.stack([stored[int(id_)] for id_ in query_ids])
     exact, _ = oracle.search(vectors, NEAREST + 1)
-    found, spent = _ask(index, vectors)
+    results, spent = _ask(index, vectors)
     # A picture is its own nearest neighbour; that says nothing of hubs.
-    others = exact[(exact != asked[:, None]) & (exact >= 0)]
+    others = exact[(exact != query_ids[:, None]) & (exact >= 0)]
     return LibraryScores(
         pictures=len(population),
-        queries=len(asked),
-        index_recall=round(100 * overlap(found, exact[:, :NEAREST]), 2),
+        queries=len(query_ids),
+        index_recall=round(100 * overlap(results, exact[:, :NEAREST]), 2),
         p50_ms=round(float(np.percentile(spent, 50)), 3),
         p95_ms=round(float(np.percentile(spent, 95)), 3),
         hubness=round(hubness(np.searchsorted(population, others), len(population)), 2),

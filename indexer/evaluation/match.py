@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer.evaluation.questions import Asked
+from indexer.evaluation.questions import QueryResult
 from searchengine.types import Matcher, Vectors
 
 BINS = 10
@@ -69,22 +69,22 @@ class Judged:
     absent: npt.NDArray[np.float32]
 
 
-def judge(matcher: Matcher, asked: Sequence[Asked], pictures: Vectors, hits: int) -> Judged:
+def judge(matcher: Matcher, results: Sequence[QueryResult], pictures: Vectors, hits: int) -> Judged:
     """Return what a calibration says of hits; `hits` is the length of a row."""
-    matches = np.full((len(asked), hits), -1.0, dtype=np.float32)
-    right = np.zeros((len(asked), hits), dtype=bool)
-    for start in range(0, len(asked), CHUNK):
-        some = asked[start : start + CHUNK]
-        found = matcher.match(
+    matches = np.full((len(results), hits), -1.0, dtype=np.float32)
+    right = np.zeros((len(results), hits), dtype=bool)
+    for start in range(0, len(results), CHUNK):
+        some = results[start : start + CHUNK]
+        matched = matcher.match(
             np.stack([each.question.vector for each in some]),
             pictures,
             [each.question.kind for each in some],
             [each.searched for each in some],
         )
-        for row, (each, line) in enumerate(zip(some, found, strict=True), start):
+        for row, (each, line) in enumerate(zip(some, matched, strict=True), start):
             matches[row, : len(each.hits)] = line[each.hits]
             right[row, : len(each.hits)] = each.right
-    present = np.array([each.present for each in asked], dtype=bool)
+    present = np.array([each.present for each in results], dtype=bool)
     return Judged(matches[present], right[present], matches[~present])
 
 

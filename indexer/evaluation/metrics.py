@@ -21,6 +21,11 @@ class Recall:
     medr: float
 
 
+def percent(shares: npt.NDArray[np.bool_ | np.float64] | Sequence[bool]) -> float:
+    """Return the mean of shares, or of flags, in percent."""
+    return round(100 * float(np.mean(shares)), 2)
+
+
 def best_ranks(
     scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
@@ -40,7 +45,7 @@ def best_ranks(
 
 def recall(ranks: npt.NDArray[np.int64]) -> Recall:
     """Return recall@1, 5 and 10 in percent and the median of ranks, shape (queries,)."""
-    r1, r5, r10 = (round(100 * float((ranks <= k).mean()), 2) for k in (1, 5, 10))
+    r1, r5, r10 = (percent(ranks <= k) for k in (1, 5, 10))
     return Recall(r1, r5, r10, float(np.median(ranks)))
 
 
@@ -90,13 +95,13 @@ def chance_precision(relevant: npt.NDArray[np.int64], items: int) -> npt.NDArray
     return chance
 
 
-def overlap(found: Ids, expected: Ids) -> float:
+def overlap(results: Ids, expected: Ids) -> float:
     """Return the share of expected ids that were found, both (queries, k); -1 pads short rows."""
-    wanted = expected >= 0
-    if not wanted.any():
+    valid = expected >= 0
+    if not valid.any():
         raise ValueError("nothing is expected, so nothing can be found")
-    hit = (expected[:, :, None] == found[:, None, :]).any(axis=2) & wanted
-    return float(hit.sum() / wanted.sum())
+    hit = (expected[:, :, None] == results[:, None, :]).any(axis=2) & valid
+    return float(hit.sum() / valid.sum())
 
 
 def hubness(neighbours: Ids, population: int) -> float:
@@ -132,11 +137,11 @@ def analogy_answers(units: Vectors, questions: npt.NDArray[np.int64]) -> npt.NDA
     """
     answers = np.empty(len(questions), dtype=np.int64)
     for start in range(0, len(questions), 256):  # a batch of scores is (256, n)
-        asked = questions[start : start + 256]
-        one, other, third = (units[asked[:, place]] for place in range(3))
+        batch = questions[start : start + 256]
+        one, other, third = (units[batch[:, place]] for place in range(3))
         scores = (other - one + third) @ units.T
-        np.put_along_axis(scores, asked, -np.inf, axis=1)
-        answers[start : start + len(asked)] = scores.argmax(axis=1)
+        np.put_along_axis(scores, batch, -np.inf, axis=1)
+        answers[start : start + len(batch)] = scores.argmax(axis=1)
     return answers
 
 

@@ -25,7 +25,7 @@ from indexer.evaluation.questions import Question
 from indexer.readers.labelled import Labelled
 from indexer.vocabulary.kinds import Flags, Kinds
 from indexer.vocabulary.wordnet import WordNet
-from searchengine.language.words import tokenize
+from searchengine.language.words import normalise, tokenize
 from searchengine.types import Encoder
 
 Meanings = frozenset[str]
@@ -40,7 +40,7 @@ class NameWriter:
         self._labelled, self._encoder, self._wordnet = labelled, encoder, wordnet
         self._kinds = Kinds(wordnet, [entry.synset for entry in labelled])
         self._stems = [[_stems(name) for name in entry.names] for entry in labelled]
-        self._named = [{" ".join(tokenize(name)) for name in entry.names} for entry in labelled]
+        self._named = [{normalise(name) for name in entry.names} for entry in labelled]
         self._closures: dict[str, Meanings] = {}
         self.unknown: list[str] = []
         """Names and hypernyms that were not asked, because the model knows no word of them."""
@@ -62,8 +62,8 @@ class NameWriter:
 
     def hypernyms(self) -> list[Question]:
         """Return a question per hypernym of the pictures, which all need a synset for that."""
-        found = self._kinds.hypernyms()
-        return self._ask(found, lambda name: self._hypernym(name, found[name]))
+        pictures = self._kinds.hypernyms()
+        return self._ask(pictures, lambda name: self._hypernym(name, pictures[name]))
 
     def _ask(
         self, texts: Iterable[str], judge: Callable[[str], tuple[Flags, Flags]]
@@ -97,30 +97,30 @@ class NameWriter:
 
     def _may_show(self, name: str, meanings: Meanings, *, certain: bool) -> Flags:
         """Return the pictures whose meaning or names are near to those asked for."""
-        asked = _stems(name)
+        query = _stems(name)
         ours = self._with_ancestors(meanings)
         flags = np.zeros(len(self._labelled), dtype=bool)
         for row, (theirs, closure) in enumerate(self._meanings):
             related = bool(meanings & closure) or bool(theirs & ours)
             if certain and self._kinds.known[row]:
-                named = any(asked and asked <= stems for stems in self._stems[row])
+                named = any(query and query <= stems for stems in self._stems[row])
             else:
-                named = any(asked & stems for stems in self._stems[row])
+                named = any(query & stems for stems in self._stems[row])
             flags[row] = related or named
         return flags
 
     @cached_property
     def _meanings(self) -> list[tuple[Meanings, Meanings]]:
         """What each picture may mean, and the same with all that is broader."""
-        found = []
+        rows = []
         for entry, names, known in zip(self._labelled, self._named, self._kinds.known, strict=True):
             meanings = (
                 frozenset({entry.synset[1:]})
                 if known and entry.synset
                 else frozenset[str]().union(*map(self._senses, names))
             )
-            found.append((meanings, self._with_ancestors(meanings)))
-        return found
+            rows.append((meanings, self._with_ancestors(meanings)))
+        return rows
 
     def _senses(self, name: str) -> Meanings:
         """Return everything that a name may mean."""

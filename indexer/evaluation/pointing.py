@@ -17,6 +17,7 @@ from PIL import Image
 
 from indexer.evaluation.encode import is_known
 from indexer.evaluation.mentions import content_stems
+from indexer.evaluation.metrics import percent
 from indexer.executors import Threads
 from searchengine.errors import ModelError, TrainingDataError
 from searchengine.images import open_image
@@ -138,9 +139,9 @@ def evaluate_pointing(
         for name, side in sides:
             verdicts.append(judge(heat(name, regions, encoder), side))
     return PointingScores(
-        right=_percent(verdicts, "right"),
-        middle=_percent(verdicts, "middle"),
-        wrong=_percent(verdicts, "wrong"),
+        right=percent([one == "right" for one in verdicts]),
+        middle=percent([one == "middle" for one in verdicts]),
+        wrong=percent([one == "wrong" for one in verdicts]),
         composites=len(composites),
         names=len({name for c in composites for name in (c.left_name, c.right_name)}),
         unknown=unknown,
@@ -208,7 +209,3 @@ def _regions(
         batch = composites[start : start + BATCH]
         pictures = list(Threads().imap(put_together, batch))
         yield from zip(batch, encoder.encode_regions(pictures), strict=True)
-
-
-def _percent(verdicts: Sequence[Verdict], wanted: Verdict) -> float:
-    return round(100 * verdicts.count(wanted) / len(verdicts), 2)

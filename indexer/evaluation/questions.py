@@ -57,17 +57,17 @@ class Question:
         text: For people.
         vector: The query.
         right: Pictures that answer it, shape (n,).
-        shown: Those that leave no doubt; it is present where `least` of them are.
+        certain: Those that leave no doubt; it is present where `least` of them are.
         maybe: Those that may answer it, the right ones among them.
         own: Pictures that the query itself names, which no answer has.
-        least: See `shown`.
+        least: See `certain`.
     """
 
     kind: QueryKind
     text: str
     vector: Vector
     right: Flags
-    shown: Flags
+    certain: Flags
     maybe: Flags
     own: Flags
     least: int
@@ -75,7 +75,7 @@ class Question:
     def is_present(self, library: Flags, least: int | None = None) -> bool:
         """Tell whether a library surely has an answer, or as many as `least` says."""
         needed = self.least if least is None else least
-        return int((self.shown & library & ~self.own).sum()) >= needed
+        return int((self.certain & library & ~self.own).sum()) >= needed
 
     def judged(self, library: Flags) -> Flags:
         """Return the library without what may answer but is not known to, and the query's own."""
@@ -87,7 +87,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryResult:
     """The first hits of one question in one library.
 
     Attributes:
@@ -107,7 +107,7 @@ class Asked:
 
 def ask(
     questions: Sequence[Question], pictures: Vectors, library: Flags, *, least: int | None = None
-) -> list[Asked]:
+) -> list[QueryResult]:
     """Ask each question where it is present and where it is absent, as far as the library allows.
 
     Args:
@@ -116,25 +116,25 @@ def ask(
         library: The pictures that can be found, shape (n,).
         least: Pictures that must surely answer; each question decides if None.
     """
-    asked: list[Asked] = []
+    results: list[QueryResult] = []
     if not questions:
-        return asked
+        return results
     every = np.stack([question.vector for question in questions]) @ pictures.T
     for question, scores in zip(questions, every, strict=True):
         if question.is_present(library, least):
-            asked.append(_asked(question, True, scores, question.judged(library)))
+            results.append(_result(question, True, scores, question.judged(library)))
         rest = question.without(library) & ~question.own
         if rest.sum() >= max(TOP, LEFT * library.sum()):
-            asked.append(_asked(question, False, scores, rest))
-    return asked
+            results.append(_result(question, False, scores, rest))
+    return results
 
 
-def _asked(
+def _result(
     question: Question, present: bool, scores: npt.NDArray[np.float32], library: Flags
-) -> Asked:
+) -> QueryResult:
     rows = np.flatnonzero(library)
     hits = rows[np.argsort(-scores[rows], kind="stable")[:TOP]]
-    return Asked(question, present, len(rows), hits, question.right[hits])
+    return QueryResult(question, present, len(rows), hits, question.right[hits])
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +187,22 @@ class Part:
         """All pictures of the source, in the library or not."""
         return self.source.pictures
 
-    def ask(self, kind: QueryKind) -> list[Asked]:
+    def ask(self, kind: QueryKind) -> list[QueryResult]:
         """Ask the questions of a kind."""
         return ask(self.questions.get(kind, ()), self.pictures, self.library)
 
-    def ask_smaller(self, kind: QueryKind) -> list[Asked]:
+    def ask_smaller(self, kind: QueryKind) -> list[QueryResult]:
         """Ask in parts of the library, for what the size of a library does to its first hits."""
         questions = self.questions.get(kind, ())
         random = np.random.default_rng(len(self.pictures))
         rows = random.permutation(np.flatnonzero(self.library))
-        asked: list[Asked] = []
+        results: list[QueryResult] = []
         for share in SHARES:
             for part in np.array_split(rows, share)[:PARTS]:
                 smaller = np.zeros(len(self.pictures), dtype=bool)
                 smaller[part] = True
-                asked += ask(questions, self.pictures, smaller, least=1)
-        return asked
+                results += ask(questions, self.pictures, smaller, least=1)
+        return results
 
 
 def _half(count: int, random: np.random.Generator) -> Flags:
@@ -281,12 +281,12 @@ class Writer:
         """Return a question per picture that shows two things or more."""
         questions = []
         for row in self._sample():
-            shown = _shown(self._named[row])
-            if len(shown) < 2:
+            concepts = _frequent(self._named[row])
+            if len(concepts) < 2:
                 continue
-            need = max(2.0, len(shown) / 2)
-            right = np.sum([self._names(word) for word in shown], axis=0) >= need
-            maybe = np.sum([self._may_show(word) for word in shown], axis=0) >= need
+            need = max(2.0, len(concepts) / 2)
+            right = np.sum([self._names(word) for word in concepts], axis=0) >= need
+            maybe = np.sum([self._may_show(word) for word in concepts], axis=0) >= need
             own = self._only(row)
             questions.append(
                 Question("picture", "", self._pictures[row], right, right, right | maybe, own, 1)
@@ -298,10 +298,10 @@ class Writer:
         concepts = list(self._vectors)
         questions = []
         for row in self._sample():
-            shown = [word for word in _shown(self._named[row]) if word in self._vectors]
-            if not shown:
+            named = [word for word in _frequent(self._named[row]) if word in self._vectors]
+            if not named:
                 continue
-            gone = shown[int(self._random.integers(len(shown)))]
+            gone = named[int(self._random.integers(len(named)))]
             new = concepts[int(self._random.integers(len(concepts)))]
             if self._concepts.may_show(self._named[row], new):
                 continue
@@ -358,7 +358,7 @@ class Writer:
         return only
 
 
-def _shown(picture: Named) -> list[Concept]:
+def _frequent(picture: Named) -> list[Concept]:
     # Sorted, because named() goes through sets, whose order is another in each process.
     return sorted(concept for concept, count in picture.items() if len(concept) == 1 and count > 1)
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from indexer.evaluation.metrics import Recall, best_ranks, recall
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError, UnknownWords
-from searchengine.images import open_image, views
+from searchengine.images import open_image
 from searchengine.models import files
 from searchengine.models.food import KIND, FoodHead
 from searchengine.models.joint import JointEncoder
+from searchengine.pixels import views
 from searchengine.types import Encoder, Vectors
 from searchengine.vectors import unit_rows
 
@@ -46,19 +47,19 @@ def evaluate_recipes(
         ImageError: A picture cannot be read.
         TrainingDataError: No recipe has a picture.
     """
-    shown = [recipe for recipe in recipes if recipe.image]
-    if not shown:
+    pictured = [recipe for recipe in recipes if recipe.image]
+    if not pictured:
         raise TrainingDataError("no recipe with a picture")
-    images = [recipe.image for recipe in shown if recipe.image]
-    texts = encode_recipes(general, head, shown)
+    images = [recipe.image for recipe in pictured if recipe.image]
+    texts = encode_recipes(general, head, pictured)
     if not head:
         pictures = general.encode_images(images)
         i2r, r2i = scores_of(pictures, pictures, texts)
-        return RecipeScores(i2r, r2i, len(shown))
+        return RecipeScores(i2r, r2i, len(pictured))
     size = general.decode_size
     seen = np.stack([general.encode_images(views(open_image(i, size=size))) for i in images])
     i2r, r2i = scores_of(*project_views(head, seen), texts)
-    return RecipeScores(i2r, r2i, len(shown))
+    return RecipeScores(i2r, r2i, len(pictured))
 
 
 def load_models(name: str, base: str = "default") -> tuple[JointEncoder, FoodHead | None]:
@@ -121,6 +122,6 @@ def scores_of(
     allowed = np.broadcast_to(texts.any(axis=1), right.shape)
     if among is not None:
         allowed = allowed & among
-    asked = np.where(allowed, asking @ texts.T, -np.inf)
-    found = np.where(allowed, pictures @ texts.T, -np.inf).T
-    return recall(best_ranks(asked, right)), recall(best_ranks(found, right))
+    picture_scores = np.where(allowed, asking @ texts.T, -np.inf)
+    recipe_scores = np.where(allowed, pictures @ texts.T, -np.inf).T
+    return recall(best_ranks(picture_scores, right)), recall(best_ranks(recipe_scores, right))

@@ -17,7 +17,7 @@ import numpy as np
 
 from indexer.evaluation.metrics import analogy_answers, spearman
 from searchengine.errors import MissingPlugin, TrainingDataError
-from searchengine.language.words import tokenize
+from searchengine.language.words import normalise
 from searchengine.types import Vectors
 
 SIMILARITIES = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
@@ -69,10 +69,10 @@ def packaged_sets() -> Path:
     Raises:
         MissingPlugin: gensim is not installed.
     """
-    found = importlib.util.find_spec("gensim")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("gensim")
+    if spec is None or spec.origin is None:
         raise MissingPlugin("the questions come with gensim: pip install 'lexpix[train]'")
-    return Path(found.origin).parent / "test" / "test_data"
+    return Path(spec.origin).parent / "test" / "test_data"
 
 
 def read_questions(path: Path) -> dict[str, list[tuple[str, str, str, str]]]:
@@ -88,7 +88,7 @@ def read_questions(path: Path) -> dict[str, list[tuple[str, str, str, str]]]:
         if line.startswith(":"):
             name = line[1:].strip()
         elif len(words) == 4:
-            one, other, third, fourth = (_word(word) for word in words)
+            one, other, third, fourth = (normalise(word) for word in words)
             sections.setdefault(name, []).append((one, other, third, fourth))
         elif words:
             raise TrainingDataError(
@@ -111,7 +111,7 @@ def read_similarities(path: Path) -> list[tuple[str, str, float]]:
             continue
         try:
             one, other, score = line.split("\t")
-            pairs.append((_word(one), _word(other), float(score)))
+            pairs.append((normalise(one), normalise(other), float(score)))
         except ValueError as error:
             raise TrainingDataError(
                 f"{path}:{number}: expected two words and a number, with tabs between ({error})"
@@ -128,11 +128,11 @@ def evaluate_words(
     """Measure word vectors, shape (words, dim), unit rows; any of the words may be an answer."""
     places = {word: row for row, word in enumerate(words)}
     sections: dict[str, Analogies] = {}
-    for name, asked in questions.items():
-        rows = [[places.get(word, -1) for word in question] for question in asked]
+    for name, section in questions.items():
+        rows = [[places.get(word, -1) for word in question] for question in section]
         known = np.array([row for row in rows if min(row) >= 0], dtype=np.int64).reshape(-1, 4)
         correct = int((analogy_answers(units, known[:, :3]) == known[:, 3]).sum())
-        sections[name] = _analogies(len(asked), len(known), correct)
+        sections[name] = _analogies(len(section), len(known), correct)
     return WordScores(
         len(words),
         units.shape[1],
@@ -183,8 +183,3 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingDataError(f"{path}: cannot be read ({error})") from error
-
-
-def _word(text: str) -> str:
-    """Return a word as tables have it, a phrase with spaces."""
-    return " ".join(tokenize(text))

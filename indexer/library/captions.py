@@ -58,8 +58,8 @@ def caption_library(
     decoded = executor.imap(read, waiting)
     with closing(decoded):
         while batch := list(islice(decoded, BATCH)):
-            failed += [found for _, found in batch if isinstance(found, Failure)]
-            readable = [(one, found) for one, found in batch if not isinstance(found, Failure)]
+            failed += [result for _, result in batch if isinstance(result, Failure)]
+            readable = [(one, result) for one, result in batch if not isinstance(result, Failure)]
             captions = captioner.caption([picture for _, picture in readable], width=width)
             written = dict(zip((one for one, _ in readable), captions, strict=True))
             store.write(written, captioner.fingerprint)

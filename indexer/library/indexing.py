@@ -103,5 +103,5 @@ def retry(
         library.refresh()
 
 
-def _path(given: PathLike) -> str:
-    return os.path.abspath(os.path.expanduser(os.fspath(given)))
+def _path(path: PathLike) -> str:
+    return os.path.abspath(os.path.expanduser(os.fspath(path)))

@@ -8,20 +8,24 @@ content, so a run that is killed anywhere leaves a catalog that the next run com
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
 from indexer.executors import Executor
 from indexer.library.embedding import BATCH
+from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
-from indexer.library.reading import Job, decoder
-from indexer.library.scan import Found, Volume, count, scan
+from indexer.library.reading import Job, decoder, sidecar_time
+from indexer.library.scan import ScanEntry, Skipped, Volume, count, scan
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
+from searchengine.catalog.skipped import record_skipped
 from searchengine.catalog.store import Catalog
 from searchengine.errors import RootError
+from searchengine.formats import is_medium, told
 from searchengine.types import Encoder, Failure, FileStat, IndexReport
 
 _IF_GONE = "is its disk mounted? If its pictures are gone for good, pass --allow-empty"
@@ -44,39 +48,37 @@ def index_images(
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
-    """Make the catalog agree with a folder and everything below it.
+    """Make the catalog agree with a folder and everything below it, as `indexer.index` says.
 
-    Args:
-        root: The folder.
-        catalog: Where the pictures and their vectors are written.
-        encoder: The model; pictures without a vector of its fingerprint are embedded.
-        executor: Runs hashing and decoding.
-        batch: Pictures that go through the model at a time.
-        allow_empty: Accept that the folder is gone, or has no picture, and mark all as missing.
-        retry_failed: Try unchanged files again that were no readable pictures.
-        progress: Called now and then.
-        on_failure: Called with each file or folder that could not be read, and with each volume
-            whose pictures were left alone because it is not there.
-
-    Raises:
-        RootError: The folder is gone or empty and that is not allowed, is no folder, or cannot be
-            listed; nothing was changed.
+    Pictures without a vector of the encoder's fingerprint are embedded, `batch` at a time;
+    `retry_failed` has unchanged files tried again that were no readable pictures.
     """
     root = os.path.abspath(root)
-    found = _checked(root, allow_empty)
+    entries = _checked(root, allow_empty)
     volumes = Volumes(catalog, root)
     tally = Tally(progress, on_failure, total=count(root) if progress else 0)
     this = Scan(tally, volumes.begin(), root, volumes)
     unlisted: list[str] = []
-    files = _files(found, volumes, tally, unlisted)
+    files = _files(entries, volumes, tally, unlisted)
     jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
     _work(jobs, catalog, encoder, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
     tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
+    for gone in volumes.gone_roots():
+        _leave(gone, catalog, this)
     volumes.record()
+    record_skipped(catalog, root, tally.skipped)
+    name_places(catalog)
     for path in absent:
         tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()
+
+
+def _leave(root: str, catalog: Catalog, this: Scan) -> None:
+    """Mark what is left of a root that is no more; forget it if all its pictures are elsewhere."""
+    this.tally.counts["missing"] += catalog.sweep(root, this.number)
+    if not catalog.knows(root):
+        catalog.forget(root)
 
 
 def retry_failures(
@@ -89,10 +91,7 @@ def retry_failures(
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
-    """Try the files again that were no readable pictures; those that are now count as updated.
-
-    Arguments are those of `index_images`; `under` restricts it to files at or under a path.
-    """
+    """Try the files again that were no readable pictures, as `indexer.retry` says."""
     failures = catalog.failures(None if under is None else os.path.abspath(under))
     tally = Tally(progress, on_failure, total=len(failures))
     rows = catalog.by_paths(failure.path for failure in failures)
@@ -114,37 +113,44 @@ def _work(
 
 
 def _files(
-    found: Iterable[Found], volumes: Volumes, tally: Tally, unlisted: list[str]
+    entries: Iterable[ScanEntry], volumes: Volumes, tally: Tally, unlisted: list[str]
 ) -> Iterator[FileStat]:
     """Yield the files of a scan; note what else it found, and what it could not list."""
-    for one in found:
+    for one in entries:
         if isinstance(one, FileStat):
             yield one
         elif isinstance(one, Failure):
             unlisted.append(one.path)
             tally.fail(one)
+        elif isinstance(one, Skipped):
+            tally.skip(one.counts)
         else:
-            volumes.found(one)
+            volumes.entered(one)
 
 
-def _checked(root: str, allow_empty: bool) -> Iterator[Found]:
+def _checked(root: str, allow_empty: bool) -> Iterator[ScanEntry]:
     """Return what a scan finds, having made sure that there is something."""
     if allow_empty and not os.path.exists(root):
         return iter(())
     if os.path.exists(root) and not os.path.isdir(root):
         raise RootError(f"{root}: is a file, not a folder; give the folder that it is in")
-    found = scan(root)
-    start: list[Found] = []
-    for one in found:
+    entries = scan(root)
+    start: list[ScanEntry] = []
+    passed_over: Counter[str] = Counter()
+    for one in entries:
         start.append(one)
         if isinstance(one, Failure) and one.path == root:
             raise RootError(f"{root}: {one.reason}; {_IF_GONE}")
-        if not isinstance(one, Volume):
+        if isinstance(one, Skipped):
+            passed_over.update(one.counts)
+        elif not isinstance(one, Volume):
             break
     else:
+        if any(map(is_medium, passed_over)) and not allow_empty:
+            raise RootError(f"{root}: has no pictures that can be read; {told(passed_over)}")
         if not allow_empty:
             raise RootError(f"{root}: has no pictures; {_IF_GONE}")
-    return chain(start, found)
+    return chain(start, entries)
 
 
 def _file_stat(path: str) -> FileStat | None:
@@ -152,4 +158,5 @@ def _file_stat(path: str) -> FileStat | None:
         stat = os.stat(path)
     except OSError:  # the next scan will see what became of it
         return None
-    return FileStat(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    times = stat.st_mtime_ns, stat.st_ctime_ns
+    return FileStat(path, stat.st_size, *times, sidecar_time(path))

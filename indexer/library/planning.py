@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from indexer.library.reading import Job
+from indexer.library.reading import Job, is_described
 from indexer.library.tally import Tally
 from indexer.library.volumes import Volumes
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.store import Catalog, KnownFile
 from searchengine.types import FileStat, Picture
 
 CHUNK = 1000
@@ -34,7 +34,7 @@ class Scan:
     root: str | None = None
     volumes: Volumes | None = None
 
-    def unchanged(self, rows: Sequence[Picture]) -> None:
+    def unchanged(self, rows: Sequence[Picture | KnownFile]) -> None:
         """Note files that are as they were."""
         self.tally.counts["unchanged"] += len(rows)
         if self.volumes is not None:
@@ -71,26 +71,33 @@ def plan(
         retry_failed: Look again into unchanged files that were no readable pictures.
     """
     while chunk := list(islice(files, CHUNK)):
-        rows = catalog.by_paths(stat.path for stat in chunk)
+        rows = catalog.known_files(stat.path for stat in chunk)
         present = {row.id for row in rows.values() if row.state == "ok"}
         embedded = present - catalog.without_vector(present, fingerprint)
         settled = embedded | {
             row.id for row in rows.values() if row.state == "bad" and not retry_failed
         }
-        jobs: list[Job] = []
-        seen: list[Picture] = []
+        jobs: list[tuple[FileStat, bool, bool]] = []
+        seen: list[KnownFile] = []
         for stat in chunk:
             row = rows.get(stat.path)
-            if row is not None and row.id in settled and _same_stat(row, stat):
+            is_embedded = row is not None and row.id in embedded
+            if row is None or row.id not in settled or not _same_stat(row, stat):
+                jobs.append((stat, is_embedded, False))
+            elif is_described(row, stat):
                 seen.append(row)
-            else:
-                jobs.append(Job(stat, row, row is not None and row.id in embedded))
+            else:  # of a file that was no picture more may be read now
+                jobs.append((stat, is_embedded, is_embedded))
         catalog.mark_seen([row.id for row in seen], scan.number)
         scan.unchanged(seen)
         scan.tally.advance(len(seen))
-        yield from jobs
+        pictures = catalog.by_paths(stat.path for stat, _, _ in jobs if stat.path in rows)
+        for stat, is_embedded, is_unchanged in jobs:
+            picture = pictures.get(stat.path)
+            known = picture is not None
+            yield Job(stat, picture, known and is_embedded, unchanged=known and is_unchanged)
 
 
-def _same_stat(row: Picture, stat: FileStat) -> bool:
+def _same_stat(row: KnownFile, stat: FileStat) -> bool:
     known = (row.size, row.mtime_ns, row.ctime_ns)
     return known == (stat.size, stat.mtime_ns, stat.ctime_ns)

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import BinaryIO, TypeAlias
 
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.store import Catalog, KnownFile
 from searchengine.errors import ImageError
+from searchengine.formats import sidecars_of
 from searchengine.images import Photo, open_file, read_photo
-from searchengine.types import Encoder, FileStat, Picture, Prepare, Vector
+from searchengine.metadata import MOST_XMP
+from searchengine.types import METADATA_VERSION, Encoder, FileStat, Picture, Prepare, Vector
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A file to look into; `embedded` if the catalog has the vector of what its row says."""
+    """A file to look into.
+
+    Attributes:
+        stat: How it is now.
+        row: What the catalog knows of it.
+        embedded: The catalog has the vector of what the row says.
+        unchanged: The file is as the row says; only what is said of the picture is to be read.
+    """
 
     stat: FileStat
     row: Picture | None
     embedded: bool = False
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,15 @@ class Unchanged:
 
     stat: FileStat
     row: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A file with the bytes that its row says, of whose picture something else is said now."""
+
+    stat: FileStat
+    row: Picture
+    photo: Photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +72,11 @@ class Unreadable:
     reason: str
 
 
-def decoder(
-    catalog: Catalog, encoder: Encoder
-) -> Callable[[Job], Unchanged | Decoded | Unreadable | None]:
+Result: TypeAlias = Unchanged | Described | Decoded | Unreadable
+"""What became of a file that was looked into."""
+
+
+def decoder(catalog: Catalog, encoder: Encoder) -> Callable[[Job], Result | None]:
     """Return what decodes files as a model wants its pictures; an executor may call it anywhere."""
     return partial(
         decode,
@@ -66,7 +89,7 @@ def decoder(
 
 def decode(
     job: Job, *, catalog: Catalog, fingerprint: str, size: int, prepare: Prepare | None = None
-) -> Unchanged | Decoded | Unreadable | None:
+) -> Result | None:
     """Hash a file, and decode it unless the vector of its bytes is known.
 
     Args:
@@ -81,13 +104,18 @@ def decode(
     """
     stat, row, digest = job.stat, job.row, None
     try:
+        sidecar = None if stat.sidecar_ns is None else _sidecar(stat.path)
         with open_file(stat.path) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if job.embedded and row is not None and row.sha256 == digest:
-                return Unchanged(stat, row)
+            if not job.unchanged:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+            if row is not None and (job.unchanged or (job.embedded and row.sha256 == digest)):
+                return _same(job, row, file, sidecar)
+            assert digest is not None, "only a known file can be unchanged"
             vector = catalog.vector_of_content(digest, fingerprint)
-            file.seek(0)
-            photo = read_photo(file, size=size, prepare=prepare, decode=vector is None)
+            photo = read_photo(
+                file, size=size, prepare=prepare, decode=vector is None, sidecar=sidecar
+            )
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -95,3 +123,35 @@ def decode(
     except ImageError as error:
         return Unreadable(stat, row, digest, str(error).removeprefix(f"{stat.path}: "))
     return Decoded(stat, row, digest, photo, vector)
+
+
+def _same(job: Job, row: Picture, file: BinaryIO, sidecar: bytes | None) -> Result:
+    """Read what is said of a picture with the bytes that its row says, if that is not known."""
+    if is_described(row, job.stat):
+        return Unchanged(job.stat, row)
+    return Described(job.stat, row, read_photo(file, decode=False, sidecar=sidecar))
+
+
+def is_described(row: Picture | KnownFile, stat: FileStat) -> bool:
+    """Tell whether a row says what can be read of its file, and of the XMP file beside it."""
+    return row.metadata_version >= METADATA_VERSION and row.sidecar_ns == stat.sidecar_ns
+
+
+def sidecar_time(path: str) -> int | None:
+    """Return the mtime of the XMP file beside a picture; None if there is none."""
+    for name in sidecars_of(path):
+        try:
+            return os.stat(name).st_mtime_ns
+        except OSError:
+            continue
+    return None
+
+
+def _sidecar(path: str) -> bytes | None:
+    for name in sidecars_of(path):
+        try:
+            with open_file(name) as file:
+                return file.read(MOST_XMP + 1)
+        except OSError:  # not of this name, or gone meanwhile
+            continue
+    return None

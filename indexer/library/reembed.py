@@ -14,7 +14,7 @@ from functools import partial
 
 from indexer.executors import Executor
 from indexer.library.embedding import Embedder
-from indexer.library.reading import Decoded, Job, Unchanged, Unreadable, decoder
+from indexer.library.reading import Decoded, Described, Job, Result, Unchanged, Unreadable, decoder
 from searchengine.catalog.embeddings import Content
 from searchengine.catalog.records import StoredEncoder
 from searchengine.catalog.store import Catalog
@@ -82,10 +82,10 @@ def reembed(
     tally = _Tally(on_failure)
     writer = _Writer(catalog, encoder, tally)
     with closing(executor.imap(look, _rows(catalog, ids.tolist()))) as results:
-        for done, (row, found) in enumerate(results, 1):
-            usable = tally.sift(row, found)
-            if usable is not None:
-                writer.take(row, usable)
+        for done, (row, result) in enumerate(results, 1):
+            decoded = tally.sift(row, result)
+            if decoded is not None:
+                writer.take(row, decoded)
             progress(done, len(ids))
     writer.write()
     gone = catalog.embeddings.unembedded(encoder.fingerprint, "missing")
@@ -98,13 +98,13 @@ def _rows(catalog: Catalog, ids: Sequence[int]) -> Iterator[Picture]:
 
 
 def _look(
-    row: Picture, *, decode: Callable[[Job], Unchanged | Decoded | Unreadable | None]
+    row: Picture, *, decode: Callable[[Job], Result | None]
 ) -> tuple[Picture, Decoded | Unreadable | None]:
     """Read a picture, if it still holds the bytes that its row names."""
     stat = FileStat(row.path, row.size, row.mtime_ns, row.ctime_ns)
-    found = decode(Job(stat, row))
-    assert not isinstance(found, Unchanged), "only a job that is embedded can be unchanged"
-    return row, found
+    result = decode(Job(stat, row))
+    assert not isinstance(result, Unchanged | Described), "only of a job that is embedded"
+    return row, result
 
 
 @dataclass
@@ -116,19 +116,19 @@ class _Tally:
     bad: int = 0
     left: int = 0
 
-    def sift(self, row: Picture, found: Decoded | Unreadable | None) -> Decoded | None:
+    def sift(self, row: Picture, result: Decoded | Unreadable | None) -> Decoded | None:
         """Return what can be embedded; count anything else."""
-        if found is None:
+        if result is None:
             self.leave(row, _ABSENT)
-        elif isinstance(found, Unreadable) and found.sha256 is None:
-            self.leave(row, found.reason)
-        elif found.sha256 != row.sha256:
+        elif isinstance(result, Unreadable) and result.sha256 is None:
+            self.leave(row, result.reason)
+        elif result.sha256 != row.sha256:
             self.leave(row, _CHANGED)
-        elif isinstance(found, Unreadable):
+        elif isinstance(result, Unreadable):
             self.bad += 1
-            self.on_failure(Failure(row.path, found.reason))
+            self.on_failure(Failure(row.path, result.reason))
         else:
-            return found
+            return result
         return None
 
     def leave(self, row: Picture, reason: str) -> None:
@@ -146,16 +146,16 @@ class _Writer:
         self._encoder = StoredEncoder(encoder.fingerprint, encoder.name, encoder.dim)
         self._pending: dict[int, tuple[Picture, Decoded]] = {}
 
-    def take(self, row: Picture, found: Decoded) -> None:
+    def take(self, row: Picture, decoded: Decoded) -> None:
         """Note what the file of a row holds."""
-        self._pending[row.id] = row, found
+        self._pending[row.id] = row, decoded
         if len(self._pending) >= BATCH:
             self.write()
 
     def write(self) -> None:
         """Embed and store what waits."""
         pending, self._pending = self._pending, {}
-        filled = self._embedder.fill([found for _, found in pending.values()])
+        filled = self._embedder.fill([decoded for _, decoded in pending.values()])
         contents: dict[int, Content] = {}
         for (row, _), one in zip(pending.values(), filled, strict=True):
             if isinstance(one, Unreadable):

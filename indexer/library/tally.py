@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from searchengine.types import Failure, IndexReport
@@ -26,12 +26,14 @@ class Tally:
         on_failure: Called with what could not be read.
         total: Files that there are, as far as is known.
         counts: Files by the names that `IndexReport` has for them.
+        skipped: Files that were passed over, by the endings of their names.
     """
 
     progress: Callable[[Progress], None] | None = None
     on_failure: Callable[[Failure], None] | None = None
     total: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
     _done: int = 0
 
     def advance(self, files: int) -> None:
@@ -39,6 +41,11 @@ class Tally:
         self._done += files
         if self.progress is not None:
             self.progress(Progress(self._done, max(self.total, self._done)))
+
+    def skip(self, counts: Mapping[str, int]) -> None:
+        """Count files that are no pictures, by the endings of their names."""
+        self.skipped.update(counts)
+        self.counts["skipped"] += sum(counts.values())
 
     def fail(self, failure: Failure) -> None:
         """Count a failure and pass it on."""

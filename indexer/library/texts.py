@@ -74,9 +74,9 @@ def add_texts(
     with open(path, "rb"):  # a file that is not there is no file without texts
         size = max(os.path.getsize(path), 1)
     importing = _Import(path, texts, on_failure)
-    found = importing.checked(read_documents(Path(path), kind))
+    documents = importing.checked(read_documents(Path(path), kind))
     done = read = 0
-    while batch := list(islice(found, BATCH)):
+    while batch := list(islice(documents, BATCH)):
         importing.take(batch)
         done += len(batch)
         # Only the reader knows how far it is, so the texts to come are taken to be as long.
@@ -90,15 +90,15 @@ def files_of(path: str) -> list[str]:
     """Return a file if it is there, or the files below a folder with names of texts, sorted."""
     if not os.path.isdir(path):
         return [path] if os.path.lexists(path) else []
-    found: list[str] = []
+    paths: list[str] = []
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
+        paths += [
             os.path.join(folder, name)
             for name in names
             if is_readable(name) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(paths)
 
 
 def exported(texts: Iterable[StoredText]) -> Iterator[str]:
@@ -121,10 +121,10 @@ class _Import:
         self._is_whole = True
         self.counts: Counter[str] = Counter()
 
-    def checked(self, found: Iterable[Document | Failure]) -> Iterator[Document]:
+    def checked(self, results: Iterable[Document | Failure]) -> Iterator[Document]:
         """Yield the texts that can be stored; count and tell of all else."""
         lacks_picture = False  # which the reader tells right after the text
-        for one in found:
+        for one in results:
             if isinstance(one, Failure):
                 if lacks_picture:
                     self.counts["without_picture"] += 1

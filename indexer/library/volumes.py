@@ -13,7 +13,7 @@ import json
 import os
 
 from indexer.library.scan import Volume, device_of, is_under
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.store import Catalog, KnownFile
 from searchengine.types import Picture
 
 _META = "mounts"  # in the catalog: JSON, path -> device, of the volumes below the roots
@@ -32,7 +32,7 @@ class Volumes:
         self._root = root
         roots = {one.path: one.device for one in catalog.roots() if one.device is not None}
         self._recorded = _read(catalog, _META) | roots
-        self._found: dict[str, int] = {}
+        self._devices: dict[str, int] = {}
         self._device = _device(root)
         changed = [
             path
@@ -56,11 +56,11 @@ class Volumes:
         device = self._recorded[self._root] if changed else self._device
         return self._catalog.begin_scan(self._root, device)
 
-    def found(self, volume: Volume) -> None:
+    def entered(self, volume: Volume) -> None:
         """Note a volume that the scan entered."""
-        self._found[volume.path] = volume.device
+        self._devices[volume.path] = volume.device
 
-    def unchanged(self, picture: Picture) -> None:
+    def unchanged(self, picture: Picture | KnownFile) -> None:
         """Note that a known picture is where it was and as it was."""
         for volume, newest in self._newest.items():
             if picture.id <= newest and is_under(picture.path, volume):
@@ -72,17 +72,24 @@ class Volumes:
         They were others from the start, and not even half of their pictures were found; or they
         were unmounted while the scan was running.
         """
-        lost = [path for path, device in self._found.items() if _device(path) != device]
+        lost = [path for path, device in self._devices.items() if _device(path) != device]
         return sorted({*self._others(), *lost})
 
     def mounted(self, path: str) -> bool:
-        """Tell whether the volume that a path was recorded on is there."""
+        """Tell whether the volume that a path was recorded on is there.
+
+        It also is if its folder is gone, but not the disk of the folder above: then it was renamed.
+        """
         enclosing = [volume for volume in self._recorded if is_under(path, volume)]
         if not enclosing:
             return True
         nearest = max(enclosing, key=len)
-        here = _device(nearest)
-        return here is not None and here == self._recorded[nearest]
+        return _device(_existing(nearest)) == self._recorded[nearest]
+
+    def gone_roots(self) -> list[str]:
+        """Return the other roots that are no more, though their disk is there."""
+        others = (one.path for one in self._catalog.roots() if not is_under(one.path, self._root))
+        return [path for path in others if not os.path.lexists(path) and self.mounted(path)]
 
     def record(self) -> None:
         """Remember the devices that this scan found, for the next; absent volumes keep theirs."""
@@ -96,7 +103,7 @@ class Volumes:
             for path, device in before.items()
             if path in others or not is_under(path, self._root)
         }
-        for path, device in self._found.items():
+        for path, device in self._devices.items():
             if path != self._root and path not in others:
                 mounts[path] = device
         if mounts != before:
@@ -119,6 +126,13 @@ class Volumes:
 def _read(catalog: Catalog, key: str) -> dict[str, int]:
     numbers: dict[str, int] = json.loads(catalog.meta(key) or "{}")
     return numbers
+
+
+def _existing(path: str) -> str:
+    """Return the path, or the nearest folder above it that exists."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
 
 
 def _device(path: str) -> int | None:

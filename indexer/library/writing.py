@@ -8,7 +8,7 @@ from dataclasses import replace
 from indexer.library.embedding import BATCH, Embedder
 from indexer.library.moves import Moves
 from indexer.library.planning import Scan
-from indexer.library.reading import Decoded, Unchanged, Unreadable
+from indexer.library.reading import Decoded, Described, Result, Unchanged, Unreadable
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
 from searchengine.types import Encoder, Failure, FileStat, Picture
@@ -37,16 +37,20 @@ class Writer:
         self._pending: list[Decoded | Unreadable] = []
         self._to_embed = 0
         self._refreshed: dict[int, FileStat] = {}
+        self._described: list[PictureRecord] = []
 
-    def take(self, result: Unchanged | Decoded | Unreadable | None) -> None:
+    def take(self, result: Result | None) -> None:
         """Note what a file holds, None if it was deleted meanwhile."""
         if isinstance(result, Unchanged):
             self._refreshed[result.row.id] = result.stat
             self._scan.unchanged([result.row])
+        elif isinstance(result, Described):
+            self._described.append(self._record(result, result.row))
+            self._scan.unchanged([result.row])
         elif result is not None:
             self._pending.append(result)
             self._to_embed += isinstance(result, Decoded) and result.vector is None
-        waiting = len(self._pending) + len(self._refreshed)
+        waiting = len(self._pending) + len(self._refreshed) + len(self._described)
         if self._to_embed >= self._batch or waiting >= WRITE:
             self.write()
         self._scan.tally.advance(1)
@@ -67,6 +71,7 @@ class Writer:
             row = one.row or self._moves.take(one, taken)
             records.append(self._record(one, row))
             done[_kind(one, row)] += 1
+            done["damaged"] += one.photo.damage is not None
         self._catalog.write(
             records,
             fingerprint=self._encoder.fingerprint,
@@ -75,22 +80,31 @@ class Writer:
             scan=self._scan.number,
         )
         self._catalog.refresh(self._refreshed, self._scan.number)
-        self._refreshed = {}
+        self._catalog.describe(self._described, self._scan.number)
+        self._refreshed, self._described = {}, []
         self._scan.tally.counts.update(done)
         for one in pending:
             if isinstance(one, Unreadable):
                 self._scan.tally.fail(Failure(one.stat.path, one.reason))
+            elif one.photo.damage is not None:
+                self._scan.tally.notify(Failure(one.stat.path, f"indexed, but {one.photo.damage}"))
 
-    def _record(self, one: Decoded, row: Picture | None) -> PictureRecord:
+    def _record(self, one: Decoded | Described, row: Picture | None) -> PictureRecord:
+        content, vector = (
+            (one.sha256, one.vector) if isinstance(one, Decoded) else (one.row.sha256, None)
+        )
         return PictureRecord(
             one.stat,
             self._scan.root_of(row),
-            one.sha256,
+            content,
             one.photo.width,
             one.photo.height,
             one.photo.exif,
-            one.vector,
+            vector,
             id=None if row is None else row.id,
+            format=one.photo.format,
+            damage=one.photo.damage,
+            at=one.photo.at,
         )
 
     def _bad_record(self, one: Unreadable) -> PictureRecord:

@@ -87,8 +87,8 @@ def embed(picture: str, text: str) -> Outcome:
         content[start:end].find(_EXTENDED, 4, 4 + len(_EXTENDED)) == 4 for start, end in segments
     ):
         raise XmpError("its XMP goes over several segments; leave out --embed")
-    found = [(s, e) for s, e in segments if content[s + 4 : s + 4 + len(_XMP)] == _XMP]
-    before = content[found[0][0] + 4 + len(_XMP) : found[0][1]] if found else _EMPTY
+    packets = [(s, e) for s, e in segments if content[s + 4 : s + 4 + len(_XMP)] == _XMP]
+    before = content[packets[0][0] + 4 + len(_XMP) : packets[0][1]] if packets else _EMPTY
     after = described(before, text)
     beside = sidecar_of(picture)
     is_described_beside = (
@@ -102,8 +102,8 @@ def embed(picture: str, text: str) -> Outcome:
     if len(body) + 2 > _LONGEST:
         raise XmpError("its XMP has no room for a description; leave out --embed")
     segment = struct.pack(">BBH", 0xFF, _APP1, len(body) + 2) + body
-    if found:
-        start, end = found[0]
+    if packets:
+        start, end = packets[0]
     else:  # after JFIF and EXIF, which readers expect first
         first = [e for s, e in segments if content[s + 1] in (0xE0, _APP1)]
         start = end = max(first, default=2)
@@ -166,13 +166,13 @@ def _parse(packet: bytes) -> ElementTree.Element:
 
 def _descriptions(blocks: list[ElementTree.Element]) -> list[str]:
     """Return every description, in any language, that is not empty."""
-    found = []
+    descriptions = []
     for block in blocks:
-        found.append(block.attrib.get(_DESCRIPTION, ""))
+        descriptions.append(block.attrib.get(_DESCRIPTION, ""))
         for element in block.findall(_DESCRIPTION):
             texts = [item.text or "" for item in element.iter(f"{{{RDF}}}li")]
-            found += texts or [element.text or ""]
-    return [text for text in found if text.strip()]
+            descriptions += texts or [element.text or ""]
+    return [text for text in descriptions if text.strip()]
 
 
 def _is_described(picture: str) -> bool:
@@ -191,8 +191,8 @@ def _is_described(picture: str) -> bool:
 
 def _exif_description(picture: str) -> bool:
     with Image.open(picture) as image:
-        said = image.getexif().get(_IMAGE_DESCRIPTION)
-    return bool(str(said or "").strip(" \x00"))
+        description = image.getexif().get(_IMAGE_DESCRIPTION)
+    return bool(str(description or "").strip(" \x00"))
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int]]:

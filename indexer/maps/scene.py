@@ -123,18 +123,18 @@ def map_pictures(
     Raises:
         ConfigError: There are too few pictures.
     """
-    found: dict[int, npt.NDArray[np.float32]] = {}
+    vectors_of: dict[int, npt.NDArray[np.float32]] = {}
     for start in range(0, len(ids), _BATCH):
-        found |= catalog.vectors(ids[start : start + _BATCH].tolist(), encoder.fingerprint)
-    shown = catalog.get(found)
-    present = sorted(one for one in found if one in shown)
+        vectors_of |= catalog.vectors(ids[start : start + _BATCH].tolist(), encoder.fingerprint)
+    pictures = catalog.get(vectors_of)
+    present = sorted(one for one in vectors_of if one in pictures)
     if not present:
         raise ConfigError("no picture of the map has a vector of this model; run: lexpix index")
-    vectors = np.stack([found[one] for one in present])
+    vectors = np.stack([vectors_of[one] for one in present])
     words, signs = _landmarks(encoder, vectors, landmarks) if landmarks else ([], vectors[:0])
     clouds = [centred(cloud) for cloud in (vectors, signs) if len(cloud)]
     places = layout(np.concatenate(clouds), method, seed=seed)
-    names = (*(shown[one].path for one in present), *words)
+    names = (*(pictures[one].path for one in present), *words)
     title = f"{len(present):,} pictures" + (f" and {len(words)} words" if words else "")
     return Scene(title, places, names, len(present), ids=tuple(present))
 

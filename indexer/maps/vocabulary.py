@@ -22,13 +22,13 @@ def frequent_words(encoder: Encoder, most: int) -> list[str]:
     return [words.word(row) for row in rows[:most]]
 
 
-def nearest_words(model: Encoder, reader: Encoder, wanted: str, most: int) -> list[str]:
+def nearest_words(model: Encoder, reader: Encoder, query: str, most: int) -> list[str]:
     """Return a text, then the words of a model's table that are nearest to it by cosine.
 
     Args:
         model: Has the table.
         reader: Makes the vector of the text; it may know taught words as well.
-        wanted: One or several words.
+        query: One or several words.
         most: How many to return, the text included.
 
     Raises:
@@ -36,7 +36,7 @@ def nearest_words(model: Encoder, reader: Encoder, wanted: str, most: int) -> li
         ModelError: The model has no table of words.
     """
     joint = _joint(model)
-    target = reader.encode_texts([wanted])[0]
+    target = reader.encode_texts([query])[0]
     scores = np.empty(len(joint.words), dtype=np.float32)
     for start in range(0, len(scores), _ROWS):
         vectors = joint.word_vectors(range(start, min(start + _ROWS, len(scores))))
@@ -49,7 +49,7 @@ def nearest_words(model: Encoder, reader: Encoder, wanted: str, most: int) -> li
         )
     rows = np.argsort(-scores, kind="stable")[: most + 1]
     words = [joint.words.word(int(row)) for row in rows]
-    return [wanted, *(word for word in words if word != wanted)][:most]
+    return [query, *(word for word in words if word != query)][:most]
 
 
 def _joint(encoder: Encoder) -> JointEncoder:

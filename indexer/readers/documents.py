@@ -47,7 +47,7 @@ def read_documents(path: PathLike, kind: Kind | None = None) -> Iterator[Documen
     if not root.is_dir():
         yield from _Reader(root, kind).read()
         return
-    found = False
+    has_texts = False
     unreadable: list[Failure] = []
     for folder, folders, names in os.walk(
         root, onerror=lambda error: unreadable.append(_unreadable(Path(error.filename), error))
@@ -55,10 +55,10 @@ def read_documents(path: PathLike, kind: Kind | None = None) -> Iterator[Documen
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if is_readable(name) and not name.startswith("."):
-                found = True
+                has_texts = True
                 yield from _Reader(Path(folder, name), kind).read()
     yield from unreadable
-    if not found and not unreadable:
+    if not has_texts and not unreadable:
         yield Failure(os.fspath(root), f"no text in this folder; read are: {', '.join(SUFFIXES)}")
 
 
@@ -313,7 +313,7 @@ def _json(path: Path) -> Iterator[_Entry]:
 
 
 def _page(path: Path) -> Iterator[_Entry]:
-    found = False
+    has_recipes = False
     failures: list[_Entry] = []
     for line, script in jsonld.scripts(_text(path)):
         try:
@@ -326,11 +326,11 @@ def _page(path: Path) -> Iterator[_Entry]:
             failures.append((f"line {line}", _reason(error)))
         else:
             recipes = list(jsonld.recipes(value))
-            found |= bool(recipes)
+            has_recipes |= bool(recipes)
             for recipe in recipes:
                 yield f"line {line}", jsonld.record(recipe)
     yield from failures
-    if not found and not failures:
+    if not has_recipes and not failures:
         yield "", "a web page without a schema.org Recipe in JSON-LD; save its text as .txt or .md"
 
 

@@ -26,7 +26,7 @@ def scripts(page: str) -> Iterator[tuple[int, str]]:
     parser = _Scripts()
     parser.feed(page)
     parser.close()
-    for line, text in parser.found:
+    for line, text in parser.scripts:
         yield line, _WRAPPER.sub("", text)
 
 
@@ -166,7 +166,7 @@ class _Scripts(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[int, str]] = []
+        self.scripts: list[tuple[int, str]] = []
         self._line: int | None = None
         self._parts: list[str] = []
 
@@ -181,7 +181,7 @@ class _Scripts(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "script" and self._line is not None:
-            self.found.append((self._line, "".join(self._parts)))
+            self.scripts.append((self._line, "".join(self._parts)))
             self._line = None
 
 

@@ -37,10 +37,10 @@ def read_labelled(path: Path, split: str | None = None) -> list[Labelled]:
     Raises:
         TrainingDataError: A line is malformed, or no picture is left; the message says which.
     """
-    found = parsed_lines(path, read_text(path), _labelled, LINE)
+    lines = parsed_lines(path, read_text(path), _labelled, LINE)
     entries = [
         Labelled(path.parent / image, names, synset, of)
-        for image, names, synset, of in found
+        for image, names, synset, of in lines
         if names
     ]
     if not entries:

@@ -57,18 +57,18 @@ def record(text: str) -> dict[str, Any]:
     """
     matter, content = _front_matter(text)
     page = _read(content)
-    found: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "id": matter.get("id"),
         "title": _line(matter.get("title")) or page.title,
         "image": matter.get("image") or page.image,
     }
     ingredients = _entries(matter.get("ingredients")) or page.ingredients
     if ingredients or page.has_ingredients:
-        found["ingredients"] = ingredients
-        found["instructions"] = _entries(matter.get("instructions")) or page.instructions
+        entry["ingredients"] = ingredients
+        entry["instructions"] = _entries(matter.get("instructions")) or page.instructions
     else:
-        found["body"] = page.paragraphs + page.instructions
-    return found
+        entry["body"] = page.paragraphs + page.instructions
+    return entry
 
 
 def _front_matter(text: str) -> tuple[dict[str, Any], str]:

@@ -48,11 +48,11 @@ class Kinds:
         share `most` of those with a synset.
         """
         limit = most * self.known.sum()
-        found = {
+        pictures = {
             name: np.logical_or.reduce([self.showing(meaning) for meaning in meanings])
             for name, meanings in self._called.items()
         }
-        return {n: showing for n, showing in found.items() if least <= showing.sum() <= limit}
+        return {n: showing for n, showing in pictures.items() if least <= showing.sum() <= limit}
 
     def called(self, name: str) -> frozenset[str]:
         """Return the offsets of the meanings that a name from `hypernyms` stands for."""

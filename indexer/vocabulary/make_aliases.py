@@ -110,7 +110,7 @@ MET = 3
 
 Emoji: TypeAlias = dict[str, tuple[str, set[str]]]
 """Name and words of emoji."""
-Found: TypeAlias = "defaultdict[str, dict[str, Meaning]]"
+Candidates: TypeAlias = "defaultdict[str, dict[str, Meaning]]"
 """Meanings by alias and language."""
 Weights: TypeAlias = dict[str, dict[str, float]]
 """What each emoji counts for a word."""
@@ -122,7 +122,7 @@ def read_emoji(folders: Iterable[Path]) -> Emoji:
     Raises:
         TrainingDataError: A file is missing or not CLDR's.
     """
-    found: Emoji = {}
+    emoji_names: Emoji = {}
     for folder in folders:
         path = folder / "annotations.json"
         try:
@@ -133,25 +133,25 @@ def read_emoji(folders: Iterable[Path]) -> Emoji:
                 f"{path}: cannot be read as annotations of CLDR ({error}); unpack the npm packages "
                 "cldr-annotations-full and cldr-annotations-derived-full"
             ) from error
-        for emoji, said in entries:
+        for emoji, annotation in entries:
             key = plain_emoji(emoji)
             if not is_emoji(key):
                 continue
-            name = fold(said.get("tts", [""])[0])
-            words = {fold(word) for word in said.get("default", [])} | {name}
-            known = found.setdefault(key, (name, set()))
+            name = fold(annotation.get("tts", [""])[0])
+            words = {fold(word) for word in annotation.get("default", [])} | {name}
+            known = emoji_names.setdefault(key, (name, set()))
             known[1].update(words - {""})
-    return found
+    return emoji_names
 
 
 def weights(emoji: Emoji) -> Weights:
     """Return what each emoji counts for each word."""
-    found: Weights = defaultdict(dict)
+    table: Weights = defaultdict(dict)
     for key, (name, words) in emoji.items():
         parts = name.split()
         for word in words:
-            found[word][key] = NAME if word == name else IN_NAME if word in parts else KEYWORD
-    return found
+            table[word][key] = NAME if word == name else IN_NAME if word in parts else KEYWORD
+    return table
 
 
 def _length(row: Mapping[str, float]) -> float:
@@ -177,9 +177,9 @@ class English:
             names: The tags that are names, not synonyms.
             met: Words that WordNet has met in texts.
         """
-        found = weights(emoji)
+        table = weights(emoji)
         usual = {}
-        for word in found:
+        for word in table:
             if word in ranks:
                 worth = 1.0 + 0.3 * max(0.0, 1 - ranks[word] / FREQUENT)
                 usual[word] = worth * (1.1 if word in names else 1.0)
@@ -187,7 +187,7 @@ class English:
                 usual[word] = 0.5
             else:
                 usual[word] = 0.8 if word in met else 0.6
-        return cls(emoji, found, {word: _length(row) for word, row in found.items()}, usual)
+        return cls(emoji, table, {word: _length(row) for word, row in table.items()}, usual)
 
     def nearest(self, row: Mapping[str, float]) -> tuple[str, float] | None:
         """Return the English word most like a word of another language, and how alike."""
@@ -223,10 +223,12 @@ class English:
             return name
         # "beach with umbrella" is a beach.
         parts = name.partition(" with ")[0].replace(":", " ").split()
-        told = [word for word in parts if word in words and self.usual.get(word, 0) >= 1]
+        frequent = [word for word in parts if word in words and self.usual.get(word, 0) >= 1]
         # "dog face" is a dog, "woman astronaut" an astronaut: there are fewer of them.
         return (
-            min(told, key=lambda word: len(self.weights[word])) if told else name.replace(":", "")
+            min(frequent, key=lambda word: len(self.weights[word]))
+            if frequent
+            else name.replace(":", "")
         )
 
 
@@ -247,25 +249,25 @@ def make(
     """Return the meanings of all aliases, and the languages."""
     tags = TagVocabulary.load()
     ranks = {word: one.rank for one in tags.entries for word in (one.name, *one.synonyms)}
-    met = {word for word, times in Counter(wordnet.uses).items() if times >= MET}
+    met = {word for word, times in wordnet.uses.items() if times >= MET}
     own = _english_words(ranks, met, words)
     of_english = [annotations / "annotations" / "en", derived / "annotationsDerived" / "en"]
     english = English.of(read_emoji(of_english[:1]), ranks, {one.name for one in tags.entries}, met)
     every = replace(english, emoji=read_emoji(of_english))
-    found: Found = defaultdict(dict)
+    candidates: Candidates = defaultdict(dict)
     for key in every.emoji:
-        found[key][EMOJI] = Meaning(EMOJI, every.of_emoji(key), SURE)
+        candidates[key][EMOJI] = Meaning(EMOJI, every.of_emoji(key), SURE)
     for language, alias, word in translations():
-        found[alias].setdefault(language, Meaning(language, word, SURE))
+        candidates[alias].setdefault(language, Meaning(language, word, SURE))
     for language, sources in SOURCES.items():
         read = read_emoji(annotations / "annotations" / source for source in sources)
-        _align(found, language, read, english)
-    _add_plain(found)
+        _align(candidates, language, read, english)
+    _add_plain(candidates)
     order = {language: place for place, language in enumerate((EMOJI, *SOURCES))}
     table: dict[str, list[Meaning]] = {}
-    for alias in {*found, *own}:
+    for alias in {*candidates, *own}:
         is_own = alias in own
-        meanings = found.get(alias, {}).values()
+        meanings = candidates.get(alias, {}).values()
         kept = [one for one in meanings if one.english != alias or not is_own]
         kept.sort(key=lambda one: order[one.language])
         if (kept or is_own) and len(alias.encode()) <= LONGEST:
@@ -285,17 +287,20 @@ def _english_words(ranks: Mapping[str, int], met: set[str], words: WordVectors) 
     return {*single, *ranks, *MARKED}
 
 
-def _align(found: Found, language: str, read: Emoji, english: English) -> None:
+def _align(candidates: Candidates, language: str, read: Emoji, english: English) -> None:
     """Add the words of a language that are like an English one."""
     named = Counter(name for name, _ in read.values())
     emoji_of = {name: emoji for emoji, (name, _) in read.items()}
     for alias, row in weights(read).items():
-        if not _usable(alias, NAME_WORDS if named[alias] else WORDS) or language in found[alias]:
+        if (
+            not _usable(alias, NAME_WORDS if named[alias] else WORDS)
+            or language in candidates[alias]
+        ):
             continue
         if named[alias] == 1 and len(row) <= FEW and emoji_of[alias] in english.emoji:
             # A name of one emoji is what its English name is ("beach with umbrella").
             name = english.emoji[emoji_of[alias]][0]
-            found[alias][language] = Meaning(language, name.replace(":", ""), SURE)
+            candidates[alias][language] = Meaning(language, name.replace(":", ""), SURE)
             continue
         best = english.nearest(row)
         if best is None or best[1] < LEAST:
@@ -303,16 +308,16 @@ def _align(found: Found, language: str, read: Emoji, english: English) -> None:
         level = STRONG if best[1] >= CLEAR else WEAK
         if named[alias] and english.usual[best[0]] >= 1 and best[1] >= NAMED:
             level = SURE
-        found[alias][language] = Meaning(language, best[0], level)
+        candidates[alias][language] = Meaning(language, best[0], level)
 
 
-def _add_plain(found: Found) -> None:
+def _add_plain(candidates: Candidates) -> None:
     """Add the spellings without marks, where they mean nothing else in a language."""
-    for alias, meanings in sorted(found.items()):
+    for alias, meanings in sorted(candidates.items()):
         plain = unmarked(alias)
         for language, meaning in meanings.items() if plain != alias else ():
             if meaning.english:
-                found[plain].setdefault(language, Meaning(language, meaning.english, PLAIN))
+                candidates[plain].setdefault(language, Meaning(language, meaning.english, PLAIN))
 
 
 def _usable(alias: str, most: int) -> bool:
@@ -342,8 +347,8 @@ def main() -> None:
     )
     options.out.write_bytes(packed(table, languages))
     size = options.out.stat().st_size
-    told = f"{options.out}: {len(table):,} aliases, {len(languages)} languages, {size:,} bytes"
-    print(told, file=sys.stderr)  # noqa: T201
+    summary = f"{options.out}: {len(table):,} aliases, {len(languages)} languages, {size:,} bytes"
+    print(summary, file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

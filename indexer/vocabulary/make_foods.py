@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,20 +145,19 @@ class Usage:
 
     def __init__(self, wordnet: WordNet) -> None:
         self._wordnet = wordnet
-        self._total = Counter(wordnet.uses)
 
     def means_food(self, word: str) -> bool:
         """Return whether a word mostly means what can be eaten; by its first sense if never met."""
         senses = self._wordnet.senses.get(word, ())
         eatable = [self._lexname(offset) in EATABLE for offset in senses]
-        if not self._total[word]:
+        if not self._wordnet.uses[word]:
             return not eatable or eatable[0]
         met = sum(
             self._wordnet.counts.get((word, str(number)), 0)
             for number, is_eatable in enumerate(eatable, 1)
             if is_eatable
         )
-        return met >= MOSTLY * self._total[word]
+        return met >= MOSTLY * self._wordnet.uses[word]
 
     def order(self, synset: Synset) -> tuple[int, str]:
         """Return the number of the sense of a synset's first word, to name the usual one first."""

@@ -2,24 +2,26 @@
 
 ::
 
-    python -m indexer.vocabulary.make_tags --wordnet /usr/share/wordnet
+    python -m indexer.vocabulary.make_tags --wordnet /usr/share/wordnet --classes classes.tsv
 
 WordNet proposes animals, artifacts, food, natural objects and plants; the frequency of words (the
 table of the bundled model) keeps those that people use; `curated.toml` strikes out what no
-photograph shows and adds scenes, colours, activities, people and things of two words. Words of one
-meaning and plurals become synonyms of one tag. The same inputs give the same file.
+photograph shows and adds scenes, colours, activities, people and things of two words. Each class of
+the CNN's own classifier is a tag too, however rare its name is. Words of one meaning and plurals
+become synonyms of one tag. The same inputs give the same file.
 """
 
 from __future__ import annotations
 
 import argparse
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from indexer.vocabulary.classes import Class, read_classes
 from indexer.vocabulary.wordnet import VOWELS, Synset, WordNet
+from searchengine.language.tag_vocabulary import tag_name
 from searchengine.language.words import WordVectors
 
 HERE = Path(__file__).parent
@@ -39,6 +41,7 @@ class Tag:
     name: str
     kind: str
     synonyms: list[str] = field(default_factory=list)
+    broader: str = ""
 
 
 class Tags:
@@ -71,7 +74,12 @@ class Tags:
                 tag.synonyms.append(word)
 
 
-def make(wordnet: WordNet, words: WordVectors, lists: Mapping[str, Mapping[str, str]]) -> Tags:
+def make(
+    wordnet: WordNet,
+    words: WordVectors,
+    lists: Mapping[str, Mapping[str, str]],
+    classes: Sequence[Class] = (),
+) -> Tags:
     """Return the vocabulary."""
     tags = Tags()
     by_hand = [
@@ -94,10 +102,46 @@ def make(wordnet: WordNet, words: WordVectors, lists: Mapping[str, Mapping[str, 
         if rank < FREQUENT and name not in struck_out:
             tag = tags.name(name, "noun")
             tags.add(tag, (one for one in usage.words_of(synset) if one not in struck_out))
+    add_classes(tags, classes, wordnet, usage, set(entries(lists["not_a_kind"]["names"])))
     for tag in tags:
         for word in (tag.name, *tag.synonyms):
             tags.add(tag, inflections(word, tag.kind, wordnet))
     return tags
+
+
+def add_classes(
+    tags: Tags, classes: Iterable[Class], wordnet: WordNet, usage: Usage, no_kinds: Set[str]
+) -> None:
+    """Make each class a tag, and say of which tag it is a kind, and that one in turn."""
+    known = []
+    for one in classes:
+        tag = tags.name(tag_name(one.name), "class")
+        if tag.kind == "noun":  # a scene stays one
+            tag.kind = "class"
+        synset = wordnet.synsets.get(one.synset.removeprefix("n"))
+        if synset is not None:
+            tags.add(tag, usage.words_of(synset))
+            known.append((tag, synset))
+    for tag, synset in known:  # grows by the broader ones
+        nearest = broader_tag(tag, synset, tags, wordnet, usage)
+        if nearest is not None and not tag.broader and nearest[0].name not in no_kinds:
+            tag.broader = nearest[0].name
+            known.append(nearest)
+
+
+def broader_tag(
+    tag: Tag, synset: Synset, tags: Tags, wordnet: WordNet, usage: Usage
+) -> tuple[Tag, Synset] | None:
+    """Return the nearest other tag that a meaning of a tag is a kind of, and its meaning."""
+    level = [synset]
+    while level:
+        level = [wordnet.nouns[offset] for one in level for offset in one.hypernyms]
+        for broader in level:
+            for word in usage.words_of(broader):
+                owner = tags.owner(word)
+                if owner is not None and owner is not tag and owner.name == word:
+                    return owner, broader
+    return None
 
 
 def entries(text: str) -> list[str]:
@@ -110,7 +154,6 @@ class Usage:
 
     def __init__(self, wordnet: WordNet) -> None:
         self._wordnet = wordnet
-        self._total = Counter(wordnet.uses)
 
     def words_of(self, synset: Synset) -> list[str]:
         """Return the words of a synset that usually mean it."""
@@ -120,24 +163,24 @@ class Usage:
 
     def _usual(self, word: str, synset: Synset) -> bool:
         senses = self._wordnet.senses[word]
-        if not self._total[word]:
+        if not self._wordnet.uses[word]:
             return senses[0] == synset.offset
         number = senses.index(synset.offset) + 1
-        share = self._wordnet.counts.get((word, str(number)), 0) / self._total[word]
+        share = self._wordnet.counts.get((word, str(number)), 0) / self._wordnet.uses[word]
         return share >= USUAL
 
 
 def proposals(wordnet: WordNet, words: WordVectors, usage: Usage) -> list[tuple[int, str, Synset]]:
     """Return rank, most frequent single word and synset of the nouns that can be seen."""
-    found = []
+    ranked = []
     for synset in wordnet.synsets.values():
         if synset.lexname not in PROPOSED or synset.instance:
             continue
         rows = ((word, words.row(word)) for word in usage.words_of(synset) if " " not in word)
         ranks = [(words.rank(row), word) for word, row in rows if row is not None]
         if ranks:
-            found.append((*min(ranks), synset))
-    return sorted(found, key=lambda item: item[:2])
+            ranked.append((*min(ranks), synset))
+    return sorted(ranked, key=lambda item: item[:2])
 
 
 def inflections(word: str, kind: str, wordnet: WordNet) -> list[str]:
@@ -176,12 +219,14 @@ def rank_of(name: str, words: WordVectors) -> int:
 
 
 def write(tags: Tags, words: WordVectors, path: Path) -> int:
-    """Write name, kind, rank and synonyms, a tag a line; return how many."""
+    """Write the columns of `searchengine.language.tag_vocabulary`; return how many tags."""
     lines = [
-        f"{tag.name}\t{tag.kind}\t{rank_of(tag.name, words)}\t{','.join(tag.synonyms)}\n"
+        "\t".join(
+            (tag.name, tag.kind, str(rank_of(tag.name, words)), ",".join(tag.synonyms), tag.broader)
+        )
         for tag in tags
     ]
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
 
 
@@ -191,12 +236,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
+    parser.add_argument("--classes", type=Path, help="the table that `train joint` reads")
     parser.add_argument("--words", type=Path, default=ASSETS / "default", help="a word table")
     parser.add_argument("--out", type=Path, default=ASSETS / "tags.tsv")
     options = parser.parse_args()
     lists = tomllib.loads((HERE / "curated.toml").read_text(encoding="utf-8"))
     words = WordVectors.load(options.words)
-    print(write(make(WordNet(options.wordnet), words, lists), words, options.out), "tags")  # noqa: T201
+    classes = read_classes(options.classes) if options.classes else ()
+    tags = make(WordNet(options.wordnet), words, lists, classes)
+    print(write(tags, words, options.out), "tags")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 
 from searchengine.errors import TrainingDataError
@@ -64,26 +63,26 @@ class WordNet:
                     f"{folder / 'data.noun'}: not a synset of WordNet: {line[:60]!r} ({error})"
                 ) from error
             self.nouns[synset.offset] = synset
-        self.synsets = {offset: found for offset, found in self.nouns.items() if found.lexname}
+        self.synsets = {offset: synset for offset, synset in self.nouns.items() if synset.lexname}
 
     @cached_property
     def senses(self) -> dict[str, tuple[str, ...]]:
         """The synsets of a lemma, the most frequent sense first."""
-        found: dict[str, tuple[str, ...]] = {}
+        senses: dict[str, tuple[str, ...]] = {}
         for line in self._lines("index.noun"):
             fields = line.split()
-            found[fields[0].replace("_", " ")] = tuple(fields[-int(fields[2]) :])
-        return found
+            senses[fields[0].replace("_", " ")] = tuple(fields[-int(fields[2]) :])
+        return senses
 
     def ancestors(self, offset: str) -> frozenset[str]:
         """Return the offsets of all meanings that a noun is a kind of, directly or not."""
-        found: set[str] = set()
+        ancestors: set[str] = set()
         ahead = [offset]
         while ahead:
-            broader = set(self.nouns[ahead.pop()].hypernyms) - found
-            found |= broader
+            broader = set(self.nouns[ahead.pop()].hypernyms) - ancestors
+            ancestors |= broader
             ahead += broader
-        return frozenset(found)
+        return frozenset(ancestors)
 
     @cached_property
     def plurals(self) -> dict[str, list[str]]:
@@ -107,8 +106,8 @@ class WordNet:
         forms = self._exceptions("verb.exc")
         return {
             verb: kept
-            for verb, found in forms.items()
-            if (kept := [form for form in found if form.endswith("d") or form[-3:] != "ing"])
+            for verb, inflected in forms.items()
+            if (kept := [form for form in inflected if form.endswith("d") or form[-3:] != "ing"])
         }
 
     @cached_property
@@ -119,11 +118,11 @@ class WordNet:
     @cached_property
     def words(self) -> frozenset[str]:
         """All words of all parts of speech, names and irregular forms too, in lower case."""
-        found: set[str] = set()
+        words: set[str] = set()
         for part in ("noun", "verb", "adj", "adv"):
-            found.update(line.split(" ", 1)[0] for line in self._lines(f"index.{part}"))
-            found.update(word for form in self._lines(f"{part}.exc") for word in form.split())
-        return frozenset(found)
+            words.update(line.split(" ", 1)[0] for line in self._lines(f"index.{part}"))
+            words.update(word for form in self._lines(f"{part}.exc") for word in form.split())
+        return frozenset(words)
 
     @cached_property
     def counts(self) -> dict[tuple[str, str], int]:
@@ -133,17 +132,19 @@ class WordNet:
     @cached_property
     def verb_counts(self) -> Counter[str]:
         """How often a word was met as a verb."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for word, kind, _, count in self._met():
             if kind == "2":
-                found[word] += count
-        return found
+                counts[word] += count
+        return counts
 
-    @property
-    def uses(self) -> Iterator[str]:
-        """Each word as often as it was met in any sense and part of speech."""
+    @cached_property
+    def uses(self) -> Counter[str]:
+        """How often a word was met in any sense and part of speech."""
+        counts: Counter[str] = Counter()
         for word, _, _, count in self._met():
-            yield from repeat(word, count)
+            counts[word] += count
+        return counts
 
     def _met(self) -> Iterator[tuple[str, str, str, int]]:
         for line in self._lines("cntlist.rev"):
@@ -152,12 +153,12 @@ class WordNet:
             yield word.replace("_", " "), rest[0], number, int(count)
 
     def _exceptions(self, name: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        forms: dict[str, list[str]] = {}
         for line in self._lines(name):
             form, *bases = line.split()
             for base in bases:
-                found.setdefault(base.replace("_", " "), []).append(form.replace("_", " "))
-        return found
+                forms.setdefault(base.replace("_", " "), []).append(form.replace("_", " "))
+        return forms
 
     def _lines(self, name: str) -> Iterator[str]:
         path = self._folder / name

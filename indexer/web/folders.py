@@ -16,7 +16,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from searchengine.errors import RootError
-from searchengine.images import EXTENSIONS
+from searchengine.formats import format_of
 from searchengine.web.answers import AsciiJSON
 from searchengine.web.safety.access import is_local
 from searchengine.web.schemas import FileName
@@ -98,7 +98,7 @@ def _inside(folder: str) -> tuple[list[str], int, bool]:
                     continue
                 if _is_folder(entry):
                     names.append(entry.name)
-                elif os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+                elif format_of(entry.name) is not None:
                     pictures += 1
     except OSError as error:
         raise RootError(f"{folder}: cannot be listed ({error.strerror})") from error

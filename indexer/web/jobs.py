@@ -146,13 +146,13 @@ class Job:
         }
 
     @property
-    def told(self) -> str:
+    def activity(self) -> str:
         """What is done, in words."""
         if self.kind == "index":
             return f"{self.folder} is being indexed"
         return "what could not be read is being read again"
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake whoever follows."""
         self.changed.set()
         self.changed = asyncio.Event()
@@ -189,7 +189,7 @@ class Jobs:
         folder = None if folder is None else _checked(folder)
         if self.running():
             (other,) = (job for job in self._jobs.values() if job.state == "running")
-            raise HTTPException(409, f"{other.told}; wait for that, or cancel it")
+            raise HTTPException(409, f"{other.activity}; wait for that, or cancel it")
         job = Job(secrets.token_hex(8), kind, folder)
         self._jobs[job.id] = job  # at once: while the process starts, another request may come
         while len(self._jobs) > KEPT:
@@ -210,7 +210,7 @@ class Jobs:
             self._end(job, "failed", f"a process cannot be started: {error.strerror}")
             raise HTTPException(503, job.error) from error
         job.watcher = asyncio.create_task(self._watch(job, job.process))
-        job.tell()
+        job.notify()
         return job
 
     async def cancel(self, job: Job) -> None:
@@ -239,14 +239,14 @@ class Jobs:
 
     async def follow(self, job: Job) -> AsyncIterator[ServerSentEvent]:
         """Yield how far a job is whenever that changes, and its report at the end."""
-        shown: tuple[int, int] | None = None
+        sent: tuple[int, int] | None = None
         while True:
             changed = job.changed  # before the look: what happens after it is not missed
             if job.state != "running":
                 yield _event("report", job.entry())
                 return
-            if (job.done, job.total) != shown:
-                shown = job.done, job.total
+            if (job.done, job.total) != sent:
+                sent = job.done, job.total
                 yield _event("progress", {"done": job.done, "total": job.total, "state": job.state})
             await changed.wait()
 
@@ -293,14 +293,14 @@ class Jobs:
             job.report = event
         else:
             job.error = event["detail"]
-        job.tell()
+        job.notify()
 
     def _end(self, job: Job, state: State, error: str | None = None) -> None:
         job.state, job.error, job.process = state, error, None
         job.ended_at = dt.datetime.now(dt.UTC)
         if error is not None:
-            log.error("%s: %s", job.told, error)
-        job.tell()
+            log.error("%s: %s", job.activity, error)
+        job.notify()
 
 
 def install(app: FastAPI, live: Live, settings: Settings) -> None:
@@ -333,10 +333,10 @@ def _router(jobs: Jobs) -> APIRouter:
         return AsciiJSON({"jobs": entries, "local": is_local(request.scope)})
 
     @router.post("", response_model=JobOut, status_code=202)
-    async def start_job(asked: JobRequest, request: Request) -> Response:
+    async def start_job(body: JobRequest, request: Request) -> Response:
         """Index a folder, or retry failures; clients of this machine only, one job at a time."""
         _require_local(request)
-        job = await jobs.start(asked.kind, asked.folder)
+        job = await jobs.start(body.kind, body.folder)
         return AsciiJSON(job.entry(), 202, {"Location": f"{API}/jobs/{job.id}"})
 
     @router.get("/{id}", response_model=JobOut)

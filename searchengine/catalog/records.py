@@ -19,7 +19,7 @@ from searchengine.catalog.tables import (
     ImageRow,
     TagRow,
 )
-from searchengine.types import Exif, FileStat, Vector
+from searchengine.types import METADATA_VERSION, Exif, FileStat, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ class PictureRecord:
         root: The indexed folder that the file was found in.
         sha256: Hex digest of the bytes that `vector` belongs to; None if they could not be read.
         vector: Shape (dim,), or None to keep what is stored for the same bytes.
+        format: As `formats.FORMATS` names it.
+        damage: What is wrong with a file of which a part can be seen.
+        at: Of a film, the time in seconds of the frame that stands for it.
         error: Why the file is no readable picture; it is then stored as `bad`, else as `ok`.
         id: The row to update, which may so move to another path; None for the row of this path,
             new if there is none.
@@ -44,6 +47,9 @@ class PictureRecord:
     vector: Vector | None = None
     error: str | None = None
     id: int | None = None
+    format: str | None = None
+    damage: str | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +111,51 @@ def write_rows(
     return [ids[path] for path in paths]
 
 
+def describe_rows(
+    connection: Connection, records: Sequence[PictureRecord], scan: int, seq: int
+) -> None:
+    """Store what was read anew of files whose bytes and paths are as they were."""
+    connection.execute(
+        update(ImageRow)
+        .where(ImageRow.id == sa.bindparam("row"), ImageRow.path == sa.bindparam("where"))
+        .values(scan=sa.case((ImageRow.scan < scan, scan), else_=ImageRow.scan)),
+        [
+            {"row": one.id, "where": one.stat.path, "seq": seq, **_description(one)}
+            for one in records
+        ],
+    )
+
+
 def _columns(record: PictureRecord, scan: int, seq: int) -> dict[str, Any]:
     return {
-        **asdict(record.stat),
-        **asdict(record.exif),
+        **_description(record),
+        "path": record.stat.path,
         "root": record.root,
         "sha256": record.sha256,
-        "width": record.width,
-        "height": record.height,
         "state": "ok" if record.error is None else "bad",
         "error": record.error,
         "scan": scan,
         "seq": seq,
+    }
+
+
+def _description(record: PictureRecord) -> dict[str, Any]:
+    """Return the columns that depend on how a file is read, and on its times."""
+    stat, exif = record.stat, record.exif
+    return {
+        "size": stat.size,
+        "mtime_ns": stat.mtime_ns,
+        "ctime_ns": stat.ctime_ns,
+        "sidecar_ns": stat.sidecar_ns,
+        **asdict(exif),
+        "keywords": exif.keywords or None,
+        "place": None,  # found by where it was taken, once that is stored
+        "width": record.width,
+        "height": record.height,
+        "format": record.format,
+        "damage": record.damage,
+        "at": record.at,
+        "metadata_version": METADATA_VERSION,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +16,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
-from searchengine.catalog.embeddings import Embeddings
+from searchengine.catalog.embeddings import Embeddings, count_present
+from searchengine.catalog.filtering import FilterCatalog
+from searchengine.catalog.places import PlaceCatalog
 from searchengine.catalog.records import (
     PictureRecord,
     StoredEncoder,
+    describe_rows,
     encoder_id,
     made_by,
     replace_vectors,
@@ -61,6 +65,20 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What a scan has to know of a file; the attributes are those of `Picture`."""
+
+    id: int
+    path: str
+    state: State
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    sidecar_ns: int | None
+    metadata_version: int
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a present picture can be narrowed down by."""
 
@@ -70,6 +88,7 @@ class Description:
     camera: str | None
     width: int | None
     height: int | None
+    format: str | None = None
 
 
 class Catalog(IndexedStore):
@@ -83,6 +102,8 @@ class Catalog(IndexedStore):
         embeddings: The vectors by model, and the choice of one.
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
+        filters: Pictures by what their files say.
+        places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
         searches: What was saved under a name.
     """
@@ -94,6 +115,8 @@ class Catalog(IndexedStore):
         self.embeddings = Embeddings(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
+        self.filters = FilterCatalog(self._reader, self._writer)
+        self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
         self.searches = SearchCatalog(self._reader, self._writer)
 
@@ -105,12 +128,16 @@ class Catalog(IndexedStore):
 
     def counts(self) -> dict[State, int]:
         """Return the number of pictures in each state, zeros included."""
-        counts: dict[State, int] = {"ok": 0, "missing": 0, "bad": 0}
-        query = select(ImageRow.state, sa.func.count()).group_by(ImageRow.state)
+        absent = (
+            select(ImageRow.state, sa.func.count())
+            .where(ImageRow.state.in_(("missing", "bad")))
+            .group_by(ImageRow.state)
+        )
         with self._reader.begin() as connection:
-            for state, count in connection.execute(query):
-                counts[state] = count
-        return counts
+            total = connection.scalar(select(sa.func.count()).select_from(ImageRow)) or 0
+            counted: dict[State, int] = {row[0]: row[1] for row in connection.execute(absent)}
+        missing, bad = counted.get("missing", 0), counted.get("bad", 0)
+        return {"ok": total - missing - bad, "missing": missing, "bad": bad}
 
     def get(self, ids: Iterable[int]) -> dict[int, Picture]:
         """Return the pictures with these ids; unknown ids are absent."""
@@ -124,6 +151,12 @@ class Catalog(IndexedStore):
             rows = select_in(connection, PICTURE, ImageRow.path, paths)
             return {row.path: _picture(row) for row in rows}
 
+    def known_files(self, paths: Iterable[str]) -> dict[str, KnownFile]:
+        """Return what a scan has to know of these paths, faster than `by_paths`."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, KNOWN_FILE, ImageRow.path, paths)
+            return {row.path: KnownFile(*row) for row in rows}
+
     def by_sha256(self, digest: str) -> list[Picture]:
         """Return the pictures of any state with these bytes, by rising id."""
         with self._reader.begin() as connection:
@@ -132,20 +165,37 @@ class Catalog(IndexedStore):
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
         query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
-        return np.sort(self._ids(query))
+        return self._sorted_ids(query)
 
     def present(self) -> Ids:
         """Return the sorted ids of all present pictures."""
-        return np.sort(self._ids(select(ImageRow.id).where(ImageRow.state == "ok")))
+        return self._sorted_ids(select(ImageRow.id).where(ImageRow.state == "ok"))
+
+    def knows(self, folder: str) -> bool:
+        """Return whether any row, of whatever state, is at or under an absolute path."""
+        query = select(ImageRow.id).where(_under(ImageRow.path, folder)).limit(1)
+        with self._reader.begin() as connection:
+            return connection.scalar(query) is not None
 
     def failures(self, under: str | None = None) -> list[Failure]:
         """Return the files that could not be read, by path; only those at or under `under`."""
-        query = select(ImageRow.path, ImageRow.error).where(ImageRow.state == "bad")
+        bad = ImageRow.state == "bad"
+        return [Failure(row.path, row.error or "") for row in self._reports(bad, under)]
+
+    def damaged(self, under: str | None = None) -> list[Failure]:
+        """Return the present files of which only a part can be seen, by path."""
+        found = self._reports(
+            ImageRow.damage.is_not(None), under
+        )  # they have an index of their own
+        return [Failure(row.path, row.damage or "") for row in found if row.state == "ok"]
+
+    def _reports(self, condition: ColumnElement[bool], under: str | None) -> Sequence[AnyRow]:
+        query = select(ImageRow.path, ImageRow.state, ImageRow.error, ImageRow.damage)
+        query = query.where(condition).order_by(ImageRow.path)
         if under is not None:
             query = query.where(_under(ImageRow.path, under))
         with self._reader.begin() as connection:
-            rows = connection.execute(query.order_by(ImageRow.path))
-            return [Failure(row.path, row.error or "") for row in rows]
+            return connection.execute(query).all()
 
     def roots(self) -> list[Root]:
         """Return the indexed folders, by path."""
@@ -176,15 +226,16 @@ class Catalog(IndexedStore):
             rows = list(select_in(connection, query, EmbeddingRow.image_id, missing))
         return missing - {row.image_id for row in rows}
 
+    def has_vector(self, ids: Iterable[int], fingerprint: str) -> bool:
+        """Return whether a model's vector is stored for any of the ids."""
+        query = select(EmbeddingRow.image_id).where(made_by(fingerprint)).limit(1)
+        with self._reader.begin() as connection:
+            return any(select_in(connection, query, EmbeddingRow.image_id, storable(ids)))
+
     def searchable(self, fingerprint: str) -> int:
         """Return the number of present pictures with a model's vector."""
-        query = (
-            select(sa.func.count())
-            .select_from(EmbeddingRow)
-            .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
-            .where(made_by(fingerprint), ImageRow.state == "ok")
-        )
-        return self._count(query)
+        with self._reader.begin() as connection:
+            return count_present(connection, fingerprint)
 
     def _vectors(self, fingerprint: str) -> AnySelect:
         present = sa.case((ImageRow.state == "ok", EmbeddingRow.vector))
@@ -260,6 +311,13 @@ class Catalog(IndexedStore):
                 replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
         return ids
 
+    def describe(self, records: Sequence[PictureRecord], scan: int) -> None:
+        """Store what was read anew of files, given by id, whose bytes are as they were."""
+        if not records:
+            return
+        with self._writer.begin() as connection:
+            describe_rows(connection, records, scan, raise_counter(connection, "seq"))
+
     def mark_seen(self, ids: Iterable[int], scan: int) -> None:
         """Note that a scan found these files unchanged."""
         with self._writer.begin() as connection:
@@ -283,6 +341,7 @@ class Catalog(IndexedStore):
                         "size": stat.size,
                         "mtime_ns": stat.mtime_ns,
                         "ctime_ns": stat.ctime_ns,
+                        "sidecar_ns": stat.sidecar_ns,
                     }
                     for row, stat in stats.items()
                 ],
@@ -320,8 +379,10 @@ class Catalog(IndexedStore):
 
 
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
+KNOWN_FILE: AnySelect = select(*columns_of(ImageRow, KnownFile))
 EXIF = columns_of(ImageRow, Exif)
 PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
+_BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif")
 
 # Asked once for every file of a scan: building the statement anew would cost more than running it.
 COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
@@ -338,9 +399,14 @@ VECTOR_OF_CONTENT = (
 
 
 def _picture(row: AnyRow) -> Picture:
-    *values, error = row[: -len(EXIF)]
-    fields: list[Any] = [*values, Exif(*row[-len(EXIF) :]), error]
+    fields: list[Any] = [*row[:_BEFORE_EXIF], _exif(row), *row[_BEFORE_EXIF : -len(EXIF)]]
     return Picture(*fields)
+
+
+def _exif(row: AnyRow) -> Exif:
+    fields: list[Any] = list(row[-len(EXIF) :])
+    fields[-1] = fields[-1] or ()
+    return Exif(*fields)
 
 
 def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:

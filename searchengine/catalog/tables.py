@@ -94,13 +94,18 @@ class Schema(DeclarativeBase):
 
 
 class ImageRow(Schema):
-    """One file; `seq` is that of its last change which matters to an index."""
+    """One file; `seq` is that of its last change which matters to an index.
+
+    `sidecar_ns` is the time of the XMP file beside it, None if there is none; `metadata_version`
+    that of what read the file last.
+    """
 
     __tablename__ = "images"
     __table_args__ = (
         sa.CheckConstraint("state IN ('ok', 'missing', 'bad')", name="state"),
         sa.CheckConstraint("(error IS NOT NULL) = (state = 'bad')", name="error"),
         sa.Index(None, "seq", "id"),
+        sa.Index("ix_images_damaged", "path", sqlite_where=sa.text("damage IS NOT NULL")),  # few
         sa.Index(None, "state", "path"),  # "present and under this folder" without touching a row
         {"sqlite_autoincrement": True},  # an id that was forgotten never comes back
     )
@@ -117,6 +122,18 @@ class ImageRow(Schema):
     taken_at: Mapped[dt.datetime | None]
     camera: Mapped[str | None] = mapped_column(EscapedText)
     lens: Mapped[str | None] = mapped_column(EscapedText)
+    taken_offset: Mapped[int | None]
+    focal: Mapped[float | None] = mapped_column(sa.Double)
+    iso: Mapped[int | None]
+    rating: Mapped[int | None]
+    description: Mapped[str | None] = mapped_column(EscapedText)
+    keywords: Mapped[tuple[str, ...] | None] = mapped_column(TextList)
+    place: Mapped[str | None] = mapped_column(EscapedText)
+    format: Mapped[str | None] = mapped_column(sa.String(16))
+    damage: Mapped[str | None] = mapped_column(EscapedText)
+    at: Mapped[float | None] = mapped_column(sa.Double)
+    sidecar_ns: Mapped[int | None] = mapped_column(sa.BigInteger)
+    metadata_version: Mapped[int] = mapped_column(server_default="0")
     lat: Mapped[float | None] = mapped_column(sa.Double)
     lon: Mapped[float | None] = mapped_column(sa.Double)
     state: Mapped[State] = mapped_column(sa.String(7))

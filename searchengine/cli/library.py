@@ -18,6 +18,8 @@ def status(flags: dict[str, str], as_json: bool) -> None:
     """Show counts, folders, model, index and failures."""
     import dataclasses
 
+    from searchengine.formats import told
+
     with open_engine(flags) as engine:
         report = engine.status()
         failures = engine.catalog.failures()
@@ -43,6 +45,10 @@ def status(flags: dict[str, str], as_json: bool) -> None:
             f"vectors   {model.name}, {model.vectors} pictures, {model.fingerprint[:12]}, {use}"
         )
     click.echo(f"index     {report.index}, {report.indexed} pictures")
+    if report.skipped:
+        click.echo(f"skipped   {told(report.skipped)}")
+    if report.damaged:
+        click.echo(f"damaged   {report.damaged} seen in part; all of them: lexpix failures")
     if failures:
         click.echo(f"failures  {len(failures)}, the first:")
         show_failures(failures[:3])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -13,42 +16,81 @@ from searchengine.errors import NothingIndexed
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
 
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def stacked(*options: Decorator) -> Decorator:
+    """Return a decorator that gives a command several options, which its help lists in order."""
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
+def count_option(*names: str, help: str, default: int | None = None) -> Decorator:
+    """Return an option for a number from 1."""
+    return click.option(
+        *names,
+        metavar="N",
+        default=default,
+        show_default=default is not None,
+        type=click.IntRange(min=1),
+        help=help,
+    )
+
+
+def path_option(*names: str, help: str, required: bool = False) -> Decorator:
+    """Return an option for a path."""
+    return click.option(*names, required=required, type=click.Path(path_type=Path), help=help)
+
+
+def files_option(*names: str, help: str) -> Decorator:
+    """Return an option for files, which may be given several times."""
+    kind = click.Path(path_type=Path)
+    return click.option(*names, multiple=True, type=kind, metavar="FILE", help=help)
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-limit_option = click.option(
-    "-k", "limit", metavar="N", type=click.IntRange(min=1), help="Most hits to show."
-)
+limit_option = count_option("-k", "limit", help="Most hits to show.")
 
 
 class QueryCommand(click.Command):
     """A command whose arguments may start with a minus that is part of a query."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep "- people", which click would take for an option, as an argument."""
-        return super().parse_args(ctx, [f" {arg}" if arg.startswith("- ") else arg for arg in args])
+        """Keep "- people" and "-tag:people", which click would take for options, as arguments.
+
+        Raises:
+            click.UsageError: Of "-cat", which is neither, it says how to write it.
+        """
+        kept = [f" {arg}" if _is_part_of_query(arg) else arg for arg in args]
+        try:
+            return super().parse_args(ctx, list(kept))  # which empties it
+        except click.NoSuchOption as error:
+            word = next((arg for arg in kept if _TOUCHING.fullmatch(arg)), None)
+            if word is None:
+                raise
+            advice = f"to take a word away, put spaces around the minus: - {word[1:]}"
+            raise click.UsageError(f"{word} is no option; {advice}", ctx) from error
 
 
-def answer_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of all that answer with pictures."""
-    for option in reversed(
-        (
-            limit_option,
-            click.option(
-                "--in", "within", metavar="PATH", help="Only pictures at or below this folder."
-            ),
-            click.option(
-                "--all", "unlikely", is_flag=True, help="Show unlikely matches as well, up to N."
-            ),
-            click.option("--json", "form", flag_value="json", help="Print one JSON object."),
-            click.option(
-                "--paths", "form", flag_value="paths", help="Print bare paths, one a line."
-            ),
-            click.option(
-                "-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+_TOUCHING = re.compile(r"-[^\W\d_][^\W_]+")
+
+
+def _is_part_of_query(argument: str) -> bool:
+    key, colon, _ = argument[1:].partition(":")
+    if not argument.startswith("-") or not colon:
+        return argument.startswith("- ")
+    from searchengine.language.filters import KEYS  # NumPy stands behind it; --help needs none
+
+    return key in KEYS or argument.startswith("- ")
+
+
+answer_options = stacked(
+    limit_option,
+    click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder."),
+    click.option("--all", "unlikely", is_flag=True, help="Show unlikely matches as well, up to N."),
+    click.option("--json", "form", flag_value="json", help="Print one JSON object."),
+    click.option("--paths", "form", flag_value="paths", help="Print bare paths, one a line."),
+    click.option("-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."),
+)
 
 
 def picture_of(text: str) -> str | int:

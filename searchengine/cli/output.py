@@ -24,11 +24,12 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
 
     show_translated(answer.translated)
     warn_of_unknown(answer.unknown_words)
+    show_hints(answer.hints)
     if answer.nothing_like_that:
         hint = "" if answer.hits else "; --all shows what comes nearest"
         query = printable(answer.query)
         click.echo(f"lexpix: nothing here looks like that: {query}{hint}", err=True)
-    elif not answer.hits:
+    elif not answer.hits and not answer.hints:
         click.echo("lexpix: no other picture to show", err=True)
     elif answer.names_pictures and all(hit.band == "unlikely" for hit in answer.hits):
         click.echo("lexpix: nothing here is much like that; these come nearest", err=True)
@@ -54,7 +55,8 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
             if hit in answer.copies:
                 match = "the same"
             number = f"#{hit.id}"
-            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}")
+            at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
+            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}")
 
 
 def _band(answer: Answer, hit: Hit) -> str:
@@ -66,6 +68,12 @@ def show_translated(translated: Iterable[Translated]) -> None:
     """Say on standard error how words of other languages, and emoji, were read."""
     for one in translated:
         click.echo(f"lexpix: {printable(one.word)} → {one.english}", err=True)
+
+
+def show_hints(hints: Iterable[str]) -> None:
+    """Say on standard error what may have been meant otherwise than it was read."""
+    for hint in hints:
+        click.echo(f"lexpix: {printable(hint)}", err=True)
 
 
 def warn_of_unknown(unknown_words: Iterable[UnknownWord]) -> None:

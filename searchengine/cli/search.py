@@ -13,6 +13,7 @@ from searchengine.terminal import printable
 @click.argument("query", nargs=-1)
 @click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
 @click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
+@click.option("--explain-query", is_flag=True, help="Show how the query is read, and end.")
 @answer_options
 @click.pass_obj
 def search(
@@ -20,6 +21,7 @@ def search(
     query: tuple[str, ...],
     text_file: str | None,
     like_text: int | None,
+    explain_query: bool,
     limit: int | None,
     within: str | None,
     unlikely: bool,
@@ -31,16 +33,28 @@ def search(
       lexpix search "a dog running on the beach"
       lexpix search ./dog.jpg - dog + cat
       lexpix search "2*beach + sunset - people" --in ~/Pictures/2024
+      lexpix search "dog in:2024/Summer after:2024-06-01 camera:X-T3 -tag:people"
       lexpix search --text-file recipe.md
 
     A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
     else is words. Signs stand alone between spaces; 2*beach counts double.
+
+    Filters leave pictures out, whatever they look like: in: name: type: shape: after: before: year:
+    month: camera: lens: mm: iso: mp: rating: near: place: tag: keyword: caption:, with a minus for
+    the opposite. | stands between alternatives; numbers are N, A-B, >N or <N. Filters alone list
+    pictures, the newest first.
 
     A match is how probable it is that a picture shows what was asked for, if the chance is even
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
     if bool(query) + (text_file is not None) + (like_text is not None) != 1:
         raise click.UsageError("give a query, or one of --text-file and --like-text")
+    if explain_query:
+        from searchengine.cli.readings import show_reading
+        from searchengine.language.query import parse
+
+        show_reading(parse(query), form)
+        return
     if not query:
         from searchengine.search.texts import document_in
 

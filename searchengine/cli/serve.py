@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "LEXPIX_TOKEN"
 _NEEDED = (
     *("fastapi", "fastapi_offline", "jinja2", "prometheus_client", "python_multipart"),
-    *("sse_starlette", "uvicorn"),
+    *("sse_starlette", "threadpoolctl", "uvicorn"),
 )
 
 

@@ -83,7 +83,7 @@ class FileIndex(ABC):
             raise ValueError("an index without rows has no width; clear(dim) sets it")
         self._stamp = stamp
         if self._files and not (self._is_on_disk and self._files.restamp(stamp)):
-            self._files.write(stamp, self._dim, len(self), self._save)
+            self._write(self._files, stamp, self._dim)
             self._is_on_disk = True
 
     def clear(self, dim: int) -> None:
@@ -117,9 +117,13 @@ class FileIndex(ABC):
     def _reset(self, dim: int) -> None:
         """Have no rows, of so many columns."""
 
+    def _write(self, files: Generations, stamp: Stamp, dim: int) -> None:
+        """Write all rows and the stamp."""
+        files.write(stamp, dim, len(self), self._save)
+
     @abstractmethod
-    def _read(self, path: str, generation: Generation) -> Any:
-        """Map a file.
+    def _read(self, generation: Generation, path: str, changes: str | None) -> Any:
+        """Map a file of rows, and read that of the changes to them if there is one.
 
         Raises:
             OSError: It cannot be opened.

@@ -85,14 +85,16 @@ class ExactIndex(FileIndex):
             for line in scores:
                 yield Candidates(ids, line if few else line[positions], positions)
 
-    def _read(self, path: str, generation: Generation) -> Table:
+    def _read(self, generation: Generation, path: str, changes: str | None) -> Table:
+        if changes is not None:
+            raise IndexFileError("changes to rows, which this index never writes")
         try:
             # A plain array: `memmap` would do bookkeeping at every slice.
             table: Table = np.asarray(np.load(path, mmap_mode="r"))
         except ValueError as error:
             raise IndexFileError(str(error)) from error
         expected = _empty(0, generation.dim).dtype
-        if table.dtype != expected or table.shape != (generation.count,):
+        if table.dtype != expected or {len(table), generation.rows.count} != {generation.count}:
             raise IndexFileError(f"a table of {table.dtype} {table.shape}")
         return table
 

@@ -1,13 +1,15 @@
-"""The files of an index: one file of rows with a random name, and the stamp that names it.
+"""The files of an index: rows and changes to them with random names, and the stamp that names both.
 
-A flush writes rows into a new file and then replaces the stamp, so that a crash leaves either the
-old pair or the new one. Whatever is torn, missing or not understood reads as "no stamp", and the
-index is rebuilt from the catalog.
+A flush writes rows into a new file, or what has changed since into a small one beside it, and then
+replaces the stamp, so that a crash leaves either the old files or the new ones. Whatever is torn,
+missing or not understood reads as "no stamp", and the index is rebuilt from the catalog.
 
 ::
 
-    STEM.KIND.json       {"fingerprint", "seq", "dim", "count", "file", "size", "digest"}
+    STEM.KIND.json       {"fingerprint", "seq", "dim", "rows", "changes" (may be null)},
+                         both with "file", "count", "size", "digest"
     STEM.KIND.1f6a...    the rows, in the format of the backend
+    STEM.KIND.93c0...    the changes to them, in the format of the backend
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from searchengine.errors import IndexFileError
 from searchengine.types import Stamp
@@ -42,25 +44,65 @@ ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """The rows of one flush: what they reflect and the file that holds them.
+class RowFile:
+    """A file beside the stamp, and what shows that it is the one that was written.
 
     `digest` covers both ends of the file: headers and ids, which a reader trusts with its memory,
     but not every vector between them, because reading those would cost more than a search.
     """
 
+    file: str
+    count: int
+    size: int
+    digest: str
+
+    @classmethod
+    def describe(cls, path: str, count: int) -> RowFile:
+        """Describe a file of `count` rows."""
+        return cls(os.path.basename(path), count, _size(path), _digest(path, count))
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> RowFile:
+        """Read what a stamp says; raises ValueError, TypeError or KeyError."""
+        count = int(fields["count"])
+        if count < 0:
+            raise ValueError(count)
+        file = os.path.basename(fields["file"])
+        return cls(file, count, int(fields["size"]), str(fields["digest"]))
+
+    def path_in(self, folder: str) -> str:
+        """Return its path, once its content is known to be what was written.
+
+        Raises:
+            OSError: It cannot be read.
+            IndexFileError: It has other content.
+        """
+        path = os.path.join(folder, self.file)
+        if (_size(path), _digest(path, self.count)) != (self.size, self.digest):
+            raise IndexFileError("not the bytes that were written")
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The files of one flush and what they reflect: `count` rows in all, of width `dim`."""
+
     fingerprint: str
     seq: int
     dim: int
     count: int
-    file: str
-    size: int
-    digest: str
+    rows: RowFile
+    changes: RowFile | None = None
 
     @property
     def stamp(self) -> Stamp:
         """What the rows reflect."""
         return Stamp(self.fingerprint, self.seq)
+
+    @property
+    def files(self) -> set[str]:
+        """Names of its files."""
+        return {one.file for one in (self.rows, self.changes) if one is not None}
 
 
 class Generations:
@@ -77,31 +119,32 @@ class Generations:
         self._stamp_path = os.path.join(self._folder, f"{self._prefix}json")
         self._mine: Generation | None = None  # the one that was loaded or written here
 
-    def load(self, read: Callable[[str, Generation], T]) -> tuple[Generation, T] | None:
+    def load(self, read: Callable[[Generation, str, str | None], T]) -> tuple[Generation, T] | None:
         """Open the current generation, or return None if the index must be rebuilt.
 
         Args:
-            read: Opens the file at a path; raises OSError or IndexFileError if it cannot.
+            read: Opens the file of rows at a path, and that of changes if there is one; raises
+                OSError or IndexFileError if it cannot.
         """
         for _ in range(ATTEMPTS):
             generation = self._named()
             if generation is None:
                 return None
-            path = os.path.join(self._folder, generation.file)
+            rows, changes = generation.rows, generation.changes
             try:
-                if (_size(path), _digest(path, generation.count)) != (
-                    generation.size,
-                    generation.digest,
-                ):
-                    raise IndexFileError("not the bytes that were written")
-                rows = read(path, generation)
+                found = read(
+                    generation,
+                    rows.path_in(self._folder),
+                    changes.path_in(self._folder) if changes else None,
+                )
             except (OSError, IndexFileError) as error:
                 if self._named() == generation:
+                    path = os.path.join(self._folder, rows.file)
                     log.warning("%s: unreadable index file (%s); rebuilding it", path, error)
                     return None
             else:
                 self._mine = generation
-                return generation, rows
+                return generation, found
         return None
 
     def write(self, stamp: Stamp, dim: int, count: int, save: Callable[[BinaryIO], None]) -> None:
@@ -116,26 +159,56 @@ class Generations:
         Raises:
             OSError: The folder cannot be written; what was there is still valid.
         """
+        with self._new_file(save) as path:
+            rows = RowFile.describe(path, count)
+            self._replace(Generation(stamp.fingerprint, stamp.seq, dim, count, rows))
+
+    def write_changes(
+        self, stamp: Stamp, count: int, changed: int, save: Callable[[BinaryIO], None]
+    ) -> bool:
+        """Write what has changed since the rows that were loaded or written here, then the stamp.
+
+        Args:
+            stamp: What the rows with the changes reflect.
+            count: Number of rows in all.
+            changed: Number of rows that the file of changes holds.
+            save: Writes the changes into an open file.
+
+        Returns:
+            False if those rows are no longer the current ones on disk, and all have to be written.
+
+        Raises:
+            OSError: The folder cannot be written; what was there is still valid.
+        """
+        mine, current = self._mine, self._named()
+        if mine is None or current is None or current.rows != mine.rows:
+            return False
+        with self._new_file(save) as path:
+            changes = RowFile.describe(path, changed)
+            self._replace(
+                Generation(stamp.fingerprint, stamp.seq, mine.dim, count, mine.rows, changes)
+            )
+        # Another process may have merged them into new rows at that very moment.
+        return os.path.exists(os.path.join(self._folder, mine.rows.file))
+
+    @contextlib.contextmanager
+    def _new_file(self, save: Callable[[BinaryIO], None]) -> Iterator[str]:
+        """Write a file, which goes again if what follows fails."""
         os.makedirs(self._folder, exist_ok=True)
-        before = self._named()
         path = os.path.join(self._folder, self._prefix + secrets.token_hex(8))
         try:
             _write_durably(path, save)
-            generation = Generation(
-                fingerprint=stamp.fingerprint,
-                seq=stamp.seq,
-                dim=dim,
-                count=count,
-                file=os.path.basename(path),
-                size=_size(path),
-                digest=_digest(path, count),
-            )
-            self._name(generation)
+            yield path
         except OSError:
             with contextlib.suppress(OSError):
                 os.remove(path)
             raise
-        self._remove_others(generation.file, before.file if before else None)
+
+    def _replace(self, generation: Generation) -> None:
+        """Make a generation the current one and remove the files of the one before."""
+        before = self._named()
+        self._name(generation)
+        self._remove_others(generation.files, before.files if before else set())
 
     def restamp(self, stamp: Stamp) -> bool:
         """Say that the rows which were loaded or written here reflect a later seq.
@@ -156,16 +229,16 @@ class Generations:
         try:
             with open(self._stamp_path, encoding="utf-8") as file:
                 fields = json.load(file)
+            changes = fields["changes"]
             generation = Generation(
                 fingerprint=str(fields["fingerprint"]),
                 seq=int(fields["seq"]),
                 dim=int(fields["dim"]),
                 count=int(fields["count"]),
-                file=os.path.basename(fields["file"]),
-                size=int(fields["size"]),
-                digest=str(fields["digest"]),
+                rows=RowFile.parse(fields["rows"]),
+                changes=None if changes is None else RowFile.parse(changes),
             )
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
         return generation if generation.dim > 0 and generation.count >= 0 else None
 
@@ -178,13 +251,13 @@ class Generations:
         self._mine = generation
         _sync_folder(self._folder)
 
-    def _remove_others(self, current: str, previous: str | None) -> None:
-        """Remove the generation before this one and what crashes left behind.
+    def _remove_others(self, current: set[str], previous: set[str]) -> None:
+        """Remove files of the generation before this one and what crashes left behind.
 
         Another process may be flushing at the same time; what it has written and not yet named is
         younger than `ORPHAN_AGE`.
         """
-        keep = {current, os.path.basename(self._stamp_path)}
+        keep = {*current, os.path.basename(self._stamp_path)}
         with os.scandir(self._folder) as entries:
             others = [
                 entry
@@ -194,7 +267,7 @@ class Generations:
         for entry in others:
             # Windows refuses to remove a file that somebody has mapped; a later flush will.
             with contextlib.suppress(OSError):
-                if entry.name == previous or time.time() - entry.stat().st_mtime > ORPHAN_AGE:
+                if entry.name in previous or time.time() - entry.stat().st_mtime > ORPHAN_AGE:
                     os.remove(entry.path)
 
 

@@ -8,12 +8,13 @@
     weight   = a finite number above zero       2*beach, 0.5*./a.jpg
     picture  = a path that starts with ./ ../ / or ~/, or any path after "@"
     id       = "#" digits                       a number of the library
-    filter   = [sign] "tag:" name               only pictures with this tag; after "-": without it
-             | [sign] "caption:" words          only pictures whose caption has these words
+    filter   = [sign] key ":" value             only pictures that pass; after "-": that do not
+             | shape                            behind a filter, and nothing but a filter follows
     words    = everything else                  neighbours join: a dog running
 
 Filters are taken out first, and the rest is read as if they had not been there; several must all
-hold. A name with spaces stands in quotes: ``tag:"hot dog"``.
+hold. A value with spaces stands in quotes: ``tag:"hot dog"``. The sign of a filter may touch it:
+``-tag:people``. The keys and what their values mean: `filters`.
 A path goes on to the next sign or to the end of its argument, so it may hold spaces. Where that is
 not enough, double quotes take a term as it stands, with a backslash before ``"`` and ``\\``:
 ``"rock - paper"`` is words, ``@"./rock - paper.jpg"`` is a picture.
@@ -30,17 +31,22 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from searchengine.errors import QuerySyntaxError
-from searchengine.types import Filter, FilterKind, Query, Term, TermKind
+from searchengine.language.filters import KEYS, SHAPES, FilterError, read_filter
+from searchengine.language.hints import hints_for
+from searchengine.types import Filter, Query, Term, TermKind
 
 _SIGN = re.compile(r"[+-]")
 _LONE_SIGN = re.compile(r"[+-](?=\s|\Z)")
-_END_OF_PATH = re.compile(r"\s(?:[+-](?=\s|\Z)|(?:tag|caption):(?=\S))")
+_KEY = "|".join(KEYS)
+_END_OF_PATH = re.compile(rf"\s(?:[+-](?=\s|\Z)|[+-]?(?:{_KEY}):(?=\S))")
 _WEIGHT = re.compile(r"([0-9.][^\s*]*|(?i:inf|infinity|nan))\s*\*\s*")
 _ID = re.compile(r"#([0-9]+)(?=\s|\Z)")
 _QUOTED = re.compile(r'(@?)"((?:[^"\\]|\\.)*)"(?=\s|\Z)', re.DOTALL)
 _OPEN_QUOTE = re.compile(r'@?"')
-_FILTER = re.compile(r'(tag|caption):(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|\Z)', re.DOTALL)
-_FILTER_START = re.compile(r"(?:tag|caption):(?=\S)")
+_FILTER = re.compile(rf'({_KEY}):(?:"((?:[^"\\]|\\.)*)"|([^\s"]\S*))(?=\s|\Z)', re.DOTALL)
+_FILTER_START = re.compile(rf"(?:{_KEY}):(?=\S)")
+_SIGNED_FILTER = re.compile(rf"[+-](?=(?:{_KEY}):\S)")
+_SHAPE = re.compile(rf"({'|'.join(SHAPES)})(?=\s*\Z|\s+[+-](?=\s)|\s+[+-]?(?:{_KEY}):\S)")
 _PICTURE = re.compile(r"(?:\.{1,2}/|~?/|@)(?=\S)")
 _SPACE = re.compile(r"\s+")
 
@@ -61,9 +67,10 @@ Exists: TypeAlias = Callable[[str], bool]
 @dataclass(frozen=True, slots=True)
 class _Token:
     start: int  # where it begins in the query, for messages
-    kind: TermKind | FilterKind | Literal["sign"]
+    kind: TermKind | Literal["filter", "sign"]
     value: str
     weight: float | None = None  # None: none was written
+    key: str = ""  # of a filter
 
 
 def _is_file(path: str) -> bool:
@@ -87,9 +94,8 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
     filters: list[Filter] = []
     sign: _Token | None = None
     for token in _tokens(text, _ends(pieces), exists):
-        if token.kind == "tag" or token.kind == "caption":  # noqa: PLR1714 - narrows the type
-            excluded = sign is not None and sign.value == "-"
-            filters.append(Filter(token.value, excluded, token.kind))
+        if token.kind == "filter":
+            filters.append(_filter(text, token, excluded=sign is not None and sign.value == "-"))
             sign = None
         elif token.kind == "sign":
             if sign is not None:
@@ -110,12 +116,21 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
         raise QuerySyntaxError(
             'the query is empty; give words, a picture such as ./dog.jpg, or an id such as "#12"'
         )
-    return Query(tuple(terms), tuple(filters))
+    return Query(tuple(terms), tuple(filters), hints_for(text, terms))
 
 
 def parsed(query: str | Sequence[str] | Query) -> Query:
     """Return a query as `parse` reads it; one that was read already as it is."""
     return query if isinstance(query, Query) else parse(query)
+
+
+def is_words(text: str) -> bool:
+    """Tell whether `parse` reads a text as these words and nothing else."""
+    words = Term(1.0, "words", " ".join(text.split()))
+    try:
+        return parse(text, exists=lambda _: False) == Query((words,))
+    except QuerySyntaxError:
+        return False
 
 
 def format(query: Query) -> str:
@@ -132,21 +147,22 @@ def _ends(pieces: Sequence[str]) -> list[int]:
 
 def _tokens(text: str, ends: Sequence[int], exists: Exists) -> Iterator[_Token]:
     position = _skip_space(text, 0)
-    is_first = True
+    is_first, is_behind_filter = True, False
     while position < len(text):
-        if sign := (_SIGN if is_first else _LONE_SIGN).match(text, position):
-            yield _Token(position, "sign", sign[0])
-            position = sign.end()
+        sign = (_SIGN if is_first else _LONE_SIGN).match(text, position)
+        if sign := sign or _SIGNED_FILTER.match(text, position):
+            token, position = _Token(position, "sign", sign[0]), sign.end()
         elif _SIGN.match(text, position):
             raise _error(text, position, "put a space on both sides of a sign")
         elif _FILTER_START.match(text, position):
             token, position = _read_filter(text, position)
-            yield token
+        elif is_behind_filter and (shape := _SHAPE.match(text, position)):
+            token, position = _Token(position, "filter", shape[1], key="shape"), shape.end()
         else:
             token, position = _read_term(text, position, ends, exists)
-            yield token
+        yield token
+        is_first, is_behind_filter = False, token.kind == "filter"
         position = _skip_space(text, position)
-        is_first = False
 
 
 def _read_filter(text: str, start: int) -> tuple[_Token, int]:
@@ -157,7 +173,14 @@ def _read_filter(text: str, start: int) -> tuple[_Token, int]:
     name = filter_[3] or _SPACE.sub(" ", _unescape(filter_[2])).strip()
     if not name:
         raise _error(text, start, "nothing stands between these quotes")
-    return _Token(start, "tag" if filter_[1] == "tag" else "caption", name), filter_.end()
+    return _Token(start, "filter", name, key=filter_[1]), filter_.end()
+
+
+def _filter(text: str, token: _Token, *, excluded: bool) -> Filter:
+    try:
+        return read_filter(token.key, token.value, excluded)
+    except FilterError as error:
+        raise _error(text, token.start, f"{token.key}: {error}") from error
 
 
 def _read_term(text: str, start: int, ends: Sequence[int], exists: Exists) -> tuple[_Token, int]:

@@ -1,7 +1,9 @@
 """The words that a picture can be tagged with: `assets/tags.tsv`, one tag a line.
 
-Columns: name, kind (noun, scene, colour, activity), rank, synonyms with commas between them. The
-rank says how many words people use more often; `indexer/vocabulary/make_tags.py` makes the file.
+Columns: name, kind (noun, class, scene, colour, activity), rank, synonyms with commas between them,
+and the tag that it is a kind of, or nothing. A class is a noun that the bundled model's CNN was
+trained to tell from others. The rank says how many words people use more often;
+`indexer/vocabulary/make_tags.py` makes the file.
 """
 
 from __future__ import annotations
@@ -16,17 +18,18 @@ from typing import Literal
 
 FILE = Path(__file__).parent.parent / "assets" / "tags.tsv"
 
-Kind = Literal["noun", "scene", "colour", "activity"]
+Kind = Literal["noun", "class", "scene", "colour", "activity"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tag: its name, and other words and inflections that mean the same."""
+    """A tag: its name, other words and inflections that mean the same, and what it is a kind of."""
 
     name: str
     kind: Kind
     rank: int
     synonyms: tuple[str, ...]
+    broader: str = ""
 
 
 class TagVocabulary:
@@ -36,8 +39,8 @@ class TagVocabulary:
         self.version = hashlib.sha256(text.encode()).hexdigest()[:16]
         rows = [line.split("\t") for line in text.splitlines()]
         self.entries: tuple[Entry, ...] = tuple(
-            Entry(name, kind, int(rank), tuple(filter(None, synonyms.split(","))))  # type: ignore[arg-type]
-            for name, kind, rank, synonyms in rows
+            Entry(name, kind, int(rank), tuple(filter(None, synonyms.split(","))), broader)  # type: ignore[arg-type]
+            for name, kind, rank, synonyms, broader in rows
         )
 
     @classmethod

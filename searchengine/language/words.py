@@ -65,6 +65,11 @@ def tokenize(text: str) -> list[str]:
     return [folded[start:end] for start, end in word_spans(folded)]
 
 
+def normalise(text: str) -> str:
+    """Return a word or phrase as word tables have it: its tokens with single spaces."""
+    return " ".join(tokenize(text))
+
+
 def word_spans(folded: str) -> list[tuple[int, int]]:
     """Return where the words of a folded text begin and end; the ending of "dog's" is left out."""
     matches = (_WORD if folded.isascii() else re.compile(_MARKED_WORD)).finditer(folded)

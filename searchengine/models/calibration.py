@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from searchengine.errors import ModelError
 from searchengine.types import Band, Calibrated, Encoder, Matcher, Query, QueryKind, Vectors
+from searchengine.vectors import sigmoid
 
 FORMAT = 1
 GROUP = "match"
@@ -155,7 +156,7 @@ class Calibration:
             )
             weights = self.curves[kind]
             logits = sum(weights[name] * features[name] for name in FEATURES)
-            result[rows] = _sigmoid(np.asarray(logits))
+            result[rows] = sigmoid(np.asarray(logits))
         return result
 
     def band(self, match: float, kind: QueryKind = "words") -> Band:
@@ -268,7 +269,3 @@ def features_of(
         "spread": np.broadcast_to(deviation_q, scores.shape),
         "size": np.broadcast_to(size, scores.shape),
     }
-
-
-def _sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))  # exp would overflow

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from searchengine.errors import LexpixError, MissingPlugin, ModelError
-from searchengine.images import as_rgb, open_for
+from searchengine.images import open_for
 from searchengine.models import files
 from searchengine.models.stored import StoredModel
+from searchengine.pixels import as_rgb
 from searchengine.types import PathLike, Vectors
 from searchengine.vectors import unit_rows
 
@@ -116,16 +117,16 @@ class ClipEncoder(StoredModel):
     @cached_property
     def _transform(self) -> tuple[Any, Any]:
         """open_clip's transform: from picture to picture, and from that to numbers."""
-        return _transform(self._config.image, f"{self._folder / files.CONFIG}: image")
+        return _transform(self._config.image, f"{self.folder / files.CONFIG}: image")
 
     def _load(self) -> tuple[Any, Any]:
         """Return the model and its tokenizer."""
         import open_clip
 
         for name in self._config.files:
-            files.verify(self._folder, self._config, name)
-        place = f"local-dir:{self._folder}"
-        with explained(f"{self._folder}: open_clip cannot load it"):
+            files.verify(self.folder, self._config, name)
+        place = f"local-dir:{self.folder}"
+        with explained(f"{self.folder}: open_clip cannot load it"):
             model = open_clip.create_model(place, precision="fp32", require_pretrained=True)
             return model.eval(), open_clip.get_tokenizer(place)
 

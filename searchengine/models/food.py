@@ -181,7 +181,7 @@ class FoodHead(StoredModel):
     def _parts(self) -> Mapping[str, npt.NDArray[Any]]:
         return {
             name: np.load(
-                files.verify(self._folder, self._config, name), mmap_mode="r", allow_pickle=False
+                files.verify(self.folder, self._config, name), mmap_mode="r", allow_pickle=False
             )
             for name in FILES
         }

@@ -58,8 +58,8 @@ class JointEncoder(StoredModel):
     def words(self) -> WordVectors:
         """The table of word vectors before the projection."""
         for name in WORD_FILES:
-            files.verify(self._folder, self._config, name)
-        return WordVectors.load(self._folder)
+            files.verify(self.folder, self._config, name)
+        return WordVectors.load(self.folder)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, shape (n, dim).
@@ -147,7 +147,7 @@ class JointEncoder(StoredModel):
         """
         if "features" not in {output.name for output in self._network.get_outputs()}:
             raise ModelError(
-                f"{self._folder / IMAGE_MODEL}: has no output `features`; train the model anew"
+                f"{self.folder / IMAGE_MODEL}: has no output `features`; train the model anew"
             )
         return self._run("features", images)
 
@@ -159,7 +159,7 @@ class JointEncoder(StoredModel):
         """
         from PIL.Image import Resampling
 
-        from searchengine.images import as_rgb
+        from searchengine.pixels import as_rgb
 
         square = (self.decode_size, self.decode_size)
         rgb = as_rgb(image)
@@ -187,7 +187,7 @@ class JointEncoder(StoredModel):
     def _load(self) -> Any:
         import onnxruntime
 
-        path = files.verify(self._folder, self._config, IMAGE_MODEL)
+        path = files.verify(self.folder, self._config, IMAGE_MODEL)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
@@ -199,7 +199,7 @@ class JointEncoder(StoredModel):
     def _text(self) -> tuple[npt.NDArray[Any], ...]:
         return tuple(
             np.load(
-                files.verify(self._folder, self._config, name), mmap_mode="r", allow_pickle=False
+                files.verify(self.folder, self._config, name), mmap_mode="r", allow_pickle=False
             )
             for name in TEXT_FILES
         )

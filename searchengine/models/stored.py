@@ -13,41 +13,33 @@ from searchengine.models.calibration import GROUP, Calibration
 
 
 class StoredModel:
-    """The description of a model folder, and what goes with it."""
+    """The description of a model folder, and what goes with it.
+
+    Attributes:
+        folder: Where the model lies.
+        fingerprint: SHA-256 over weights, configuration and preprocessing.
+        name: What people call the model.
+        dim: Length of a vector.
+    """
 
     def __init__(self, folder: Path, kind: str, what: str) -> None:
         """Read the description; raise ModelError if it is of another kind than `what` names."""
         self._lock = threading.Lock()
         self._loaded: Any = None
-        self._folder = folder
+        self.folder = folder
         self._config = files.read_config(folder)
+        self.fingerprint, self.name, self.dim = (
+            self._config.fingerprint,
+            self._config.name,
+            self._config.dim,
+        )
         if self._config.kind != kind:
             raise ModelError(f"{folder}: a model of kind {self._config.kind!r}, not {what}")
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over weights, configuration and preprocessing."""
-        return self._config.fingerprint
-
-    @property
-    def folder(self) -> Path:
-        """Where the model lies."""
-        return self._folder
-
-    @property
-    def name(self) -> str:
-        """What people call the model."""
-        return self._config.name
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._config.dim
 
     @cached_property
     def calibration(self) -> Calibration | None:
         """What its cosines are worth, None if nobody has fitted that yet."""
-        parts = files.attached(self._folder, self._config, GROUP)
+        parts = files.attached(self.folder, self._config, GROUP)
         return Calibration.load(parts[".json"], parts[".npy"]) if parts else None
 
     @property

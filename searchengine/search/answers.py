@@ -17,6 +17,7 @@ def entries_of(answer: Answer) -> dict[str, Any]:
         "copies": [{"id": one.id, "path": one.path} for one in answer.copies],
         "hits": [hit_entry(hit) for hit in answer.hits],
         "nothing_like_that": answer.nothing_like_that,
+        "hints": list(answer.hints),
         "took_ms": round(answer.took_ms, 3),
     }
 
@@ -34,4 +35,5 @@ def hit_entry(hit: Hit) -> dict[str, Any]:
         "score": None if hit.score is None else round(hit.score, 6),
         "match": None if hit.match is None else round(hit.match, 4),
         "band": hit.band,
+        "at": hit.at,
     }

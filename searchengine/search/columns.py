@@ -18,6 +18,8 @@ import numpy.typing as npt
 from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
 from searchengine.catalog.store import Catalog, Description
 from searchengine.catalog.tags import TagCatalog
+from searchengine.formats import format_of
+from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.types import Ids
 
@@ -31,41 +33,6 @@ Codes: TypeAlias = npt.NDArray[np.int32]
 
 SPARSE = 10
 """Up to so many times as many ids as pictures there is a table of all ids."""
-
-SQUARE = 1.05
-"""A picture whose sides differ by less than this factor is a square."""
-PANORAMA = 2.0
-"""From this factor on it is a panorama, lying or standing."""
-
-FORMATS = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "jpeg"),
-    **dict.fromkeys((".png", ".apng"), "png"),
-    **dict.fromkeys((".tif", ".tiff"), "tiff"),
-    **dict.fromkeys((".bmp", ".dib"), "bmp"),
-    **dict.fromkeys((".jp2", ".j2k"), "jpeg2000"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "pnm"),
-    ".webp": "webp",
-    ".gif": "gif",
-    ".avif": "avif",
-}
-"""Formats by the endings of names, in lower case."""
-
-
-def format_of(path: str) -> str | None:
-    """Return the format that the ending of a name tells of."""
-    return FORMATS.get(os.path.splitext(path)[1].lower())
-
-
-def shape_of(width: int | None, height: int | None) -> str | None:
-    """Return landscape, portrait, square or panorama; None if a side is not known."""
-    if not width or not height:
-        return None
-    ratio = width / height
-    if max(ratio, 1 / ratio) >= PANORAMA:
-        return "panorama"
-    if max(ratio, 1 / ratio) < SQUARE:
-        return "square"
-    return "landscape" if ratio > 1 else "portrait"
 
 
 class Numbering:
@@ -303,7 +270,7 @@ def _values(one: Description) -> Iterator[tuple[Column, Value]]:
     yield "month", None if one.taken_at is None else one.taken_at.strftime("%Y-%m")
     yield "camera", one.camera
     yield "shape", shape_of(one.width, one.height)
-    yield "format", format_of(one.path)
+    yield "format", one.format or format_of(one.path)
 
 
 def _order(keys: npt.NDArray[np.float64], ties: Ids) -> Order:

@@ -12,9 +12,9 @@ from searchengine import plugins
 from searchengine.catalog.database import empty_database, open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings, load_settings
-from searchengine.errors import UnknownPicture
+from searchengine.errors import QueryError, UnknownPicture
 from searchengine.indexes.sync import open_index, synchronise
-from searchengine.language.query import parsed
+from searchengine.language.query import is_words, parsed
 from searchengine.language.tag_vocabulary import tag_name
 from searchengine.language.translator import Translator
 from searchengine.models.calibration import matcher_of
@@ -266,8 +266,14 @@ class Engine:
             pictures: Files or library ids that show it.
 
         Raises:
-            QueryError: The name has no letters, or a picture cannot be read.
+            QueryError: The name has no letters, a query would not read it as words, or a picture
+                cannot be read.
         """
+        if name.strip() and not is_words(name):
+            raise QueryError(
+                f"{name!r}: a query reads this as more than words, so it would never be found; "
+                "leave out signs, weights, quotes, paths and filters"
+            )
         known = [self._resolver.picture(picture) for picture in pictures]
         vectors = {one.sha256: (one.path, one.vector) for one in known if one.sha256 is not None}
         self._taught.teach(tag_name(name), vectors)

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.selection import SAID
+from searchengine.catalog.selection import SAID, Selection
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns, Mask, TagTable, Value
 from searchengine.types import Ids
@@ -92,6 +92,13 @@ class Facets:
     def ids(self) -> Ids:
         """The present pictures, rising."""
         return self.columns.ids
+
+    def selected(self, passing: Selection | None, chosen: Chosen) -> Selection | None:
+        """Return what is left of pictures that pass filters by what was chosen; None for all."""
+        if not any(chosen.values()):
+            return passing
+        left = Selection.certain(self.ids[self.mask(chosen)])
+        return left if passing is None else passing.intersection(left)
 
     def mask(self, chosen: Chosen) -> Mask:
         """Return who passes everything that was chosen, shape (n,)."""
@@ -168,18 +175,20 @@ class Facets:
         return passes[self.columns.codes[facet]] if len(passes) else np.zeros(0, dtype=np.bool_)
 
     def _tagged(self, name: Value) -> Mask:
+        places, known = self._tag_rows
         if name is None:
             mask = np.ones(len(self.ids), dtype=np.bool_)
-            mask[self._tag_places[self._tag_known]] = False
+            mask[places[known]] = False
             return mask
         mask = np.zeros(len(self.ids), dtype=np.bool_)
         rows = self.tags.rows(self.vocabulary.canonical(str(name)))
-        mask[self._tag_places[rows][self._tag_known[rows]]] = True
+        mask[places[rows][known[rows]]] = True
         return mask
 
     def _counted(self, facet: Facet, passing: Mask) -> dict[Value, int]:
         if facet == "tag":
-            here = self._tag_known & passing[self._tag_places] if len(self.ids) else self._tag_known
+            places, known = self._tag_rows
+            here = known & passing[places] if len(self.ids) else known
             counts = np.bincount(self.tags.codes[here], minlength=len(self.tags.names))
             untagged = int((passing & self._tagged(None)).sum())
             return {**dict(zip(self.tags.names, counts.tolist(), strict=True)), None: untagged}
@@ -270,8 +279,8 @@ class Facets:
     @cached_property
     def _own_tags(self) -> frozenset[Value]:
         """The tags that the user has given to any picture that is there."""
-        said = self._tag_known & (self.tags.confidence == SAID)
-        return frozenset(self.tags.names[code] for code in np.unique(self.tags.codes[said]))
+        of_user = self._tag_rows[1] & (self.tags.confidence == SAID)
+        return frozenset(self.tags.names[code] for code in np.unique(self.tags.codes[of_user]))
 
     @cached_property
     def tag_counts(self) -> dict[str, int]:
@@ -288,14 +297,6 @@ class Facets:
     @cached_property
     def _chains(self) -> dict[str, tuple[str, ...]]:
         return {}
-
-    @cached_property
-    def _tag_places(self) -> npt.NDArray[np.int64]:
-        return self._tag_rows[0]
-
-    @cached_property
-    def _tag_known(self) -> Mask:
-        return self._tag_rows[1]
 
     @cached_property
     def _tag_rows(self) -> tuple[npt.NDArray[np.int64], Mask]:

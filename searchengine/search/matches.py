@@ -8,8 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from searchengine.search.ranking import Cursor, Ranked, Ranking
-from searchengine.search.resolve import Resolved
+from searchengine.search.pages import PageRequest
+from searchengine.search.ranking import Cursor, Ranked, Ranking, without_unlikely_end
+from searchengine.search.resolve import Resolved, Resolver, query_vector
 from searchengine.types import Ids, Query, Vector
 
 
@@ -21,6 +22,14 @@ class Asked:
     resolved: Resolved
     vector: Vector
 
+    @classmethod
+    def of(cls, request: PageRequest, resolver: Resolver) -> Asked | None:
+        """Read the terms of a request; None if it has none."""
+        if request.query is None or not request.query.terms:
+            return None
+        resolved = resolver.resolve(request.query, request.uploads)
+        return cls(request.query, resolved, query_vector(resolved.terms))
+
     @property
     def names_pictures(self) -> bool:
         """Whether it asks by pictures, to which something is always nearest."""
@@ -29,9 +38,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Matches:
-    """The pictures that a query finds, best first, and their ids, rising."""
+    """The pictures that a query finds, best first, and their ids, rising.
+
+    Attributes:
+        ranking: They alone.
+        nearest: All that were looked at for that, unlikely ones too, best first.
+        is_all: There are no others than `nearest`.
+    """
 
     ranking: Ranking
+    nearest: tuple[Ranked, ...] = ()
+    is_all: bool = False
 
     @cached_property
     def ids(self) -> Ids:
@@ -46,27 +63,47 @@ class Matches:
         rows = tuple(row for row in self.ranking.rows if row.id in kept)
         return replace(self.ranking, rows=rows)
 
+    def page(self, only: Ids | None, limit: int, after: Cursor | None) -> Ranking | None:
+        """Return the page that a ranking of its own would give; None if it goes beyond `nearest`.
+
+        Unlikely matches at its end are left out.
+        """
+        rows = [row for row in self.nearest if after is None or place(row) > (after.key, after.tie)]
+        if only is not None:
+            kept = set(np.intersect1d([row.id for row in rows], only).tolist())
+            rows = [row for row in rows if row.id in kept]
+        if len(rows) < limit and not self.is_all:
+            return None
+        page = rows[:limit]
+        shown = tuple(without_unlikely_end(page))
+        cursor = None
+        if shown and len(page) == limit:
+            cursor = Cursor(*place(shown[-1]), (after.seen if after else 0) + len(shown))
+        nothing = bool(page) and not shown and after is None
+        return Ranking(shown, cursor, nothing_like_that=nothing)
+
 
 def page_of(ranking: Ranking, limit: int, after: Cursor | None) -> Ranking:
     """Return a page of a ranking that is known to its end."""
     rows: Sequence[Ranked] = ranking.rows
     if after is not None:
-        rows = [row for row in rows if _place(row) > (after.key, after.tie)]
+        rows = [row for row in rows if place(row) > (after.key, after.tie)]
     page = tuple(rows[:limit])
     cursor = None
     if len(rows) > limit:
-        cursor = Cursor(*_place(page[-1]), (after.seen if after else 0) + limit)
+        cursor = Cursor(*place(page[-1]), (after.seen if after else 0) + limit)
     return replace(ranking, rows=page, next=cursor)
 
 
-def _place(row: Ranked) -> tuple[float, int]:
+def place(row: Ranked) -> tuple[float, int]:
+    """Return where a row stands in a ranking."""
     assert row.score is not None, "it was ranked by it"
     return -row.score, row.id
 
 
 def merged(*parts: Sequence[Ranked]) -> tuple[Ranked, ...]:
     """Return the rows of parts of one ranking, each once, best first."""
-    return tuple(sorted({row.id: row for part in parts for row in part}.values(), key=_place))
+    return tuple(sorted({row.id: row for part in parts for row in part}.values(), key=place))
 
 
 def in_order_of(page: Ranking, scored: Ranking) -> Ranking:

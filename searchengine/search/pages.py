@@ -9,6 +9,7 @@ from typing import Literal
 from searchengine.search.facets import Chosen, Facet, FacetCounts
 from searchengine.search.ranking import Cursor
 from searchengine.search.resolve import KnownPicture
+from searchengine.search.tags import UNSURE
 from searchengine.types import Answer, PathLike, Picture, Query
 
 Sort = Literal["match", "newest", "oldest"]
@@ -49,7 +50,16 @@ class PageRequest:
     @property
     def needs_facets(self) -> bool:
         """Whether it can be answered from the columns of all pictures only."""
-        return self.query is None or self.sort != "match" or self.count or any(self.chosen.values())
+        return self.query is None or self.is_by_date or self.count or any(self.chosen.values())
+
+    @property
+    def is_by_date(self) -> bool:
+        """Whether pictures come in order of their dates, also because nothing else orders them."""
+        if self.sort != "match" or self.query is None:
+            return True
+        return not self.query.terms and all(
+            one.excluded or one.kind not in UNSURE for one in self.query.filters
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from searchengine.search.ranking import (
     with_matches,
     without_unlikely_end,
 )
-from searchengine.search.resolve import Resolver, query_vector, refuse_excess
+from searchengine.search.resolve import Resolver, refuse_excess
 from searchengine.search.status import ids_within, require_pictures
 from searchengine.search.tags import Tags
 from searchengine.types import (
@@ -48,7 +48,7 @@ from searchengine.types import (
     VectorIndex,
 )
 
-LOOK_AHEAD = 500
+LOOK_AHEAD = 200
 """Best matches that are looked at first where all of them are wanted."""
 
 NEAREST = 24
@@ -106,13 +106,20 @@ class Pager:
         if facets is None and request.needs_facets:
             facets = self.facets()
         passing = self._passing(request, facets)
-        selected = _selected(request, facets, passing)
-        asked = self._asked(request)
+        selected = passing if facets is None else facets.selected(passing, request.chosen)
+        asked = Asked.of(request, self._resolver)
         ranking = self._ranking(request, asked, facets, passing, selected)
         copies = () if asked is None else asked.resolved.copies
         pictures = self._catalog.get([*(row.id for row in ranking.rows), *copies])
         hits = tuple(
-            Hit(row.id, pictures[row.id].path, row.score, row.match, row.band)
+            Hit(
+                row.id,
+                pictures[row.id].path,
+                row.score,
+                row.match,
+                row.band,
+                pictures[row.id].at,
+            )
             for row in ranking.rows
             if row.id in pictures
         )
@@ -131,6 +138,7 @@ class Pager:
             ranking.nothing_like_that,
             calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
             translated=() if query is None else self._resolver.translated(query),
+            hints=() if query is None else (*query.hints, *self._tags.hints(query, passing)),
             names_pictures=asked is not None and asked.names_pictures,
             copies=tuple(Hit(i, pictures[i].path, None) for i in copies if i in pictures),
         )
@@ -152,10 +160,9 @@ class Pager:
         if request.query is not None:
             self._require_answerable(request.query)
         passing = self._passing(request, facets)
-        selected = _selected(request, facets, passing)
-        return self._counts(
-            request, self._asked(request), facets, passing, selected, tag_prefix=tag_prefix
-        )
+        selected = facets.selected(passing, request.chosen)
+        asked = Asked.of(request, self._resolver)
+        return self._counts(request, asked, facets, passing, selected, tag_prefix=tag_prefix)
 
     def facets(self) -> Facets:
         """Read what pictures can be narrowed down by, as the library is now."""
@@ -202,16 +209,13 @@ class Pager:
         return not request.unlikely and (is_calibrated or request.sort != "match")
 
     def _require_answerable(self, query: Query) -> None:
-        self._require_model_of_pictures()
-        require_pictures(self._index, self._catalog, self._encoder, self._settings)
-        refuse_excess(query)
-
-    def _require_model_of_pictures(self) -> None:
         if self._is_for_texts:
             raise ModelError(
                 f"{self._settings.model}: answers by recipes, not by words; leave it out, or use: "
                 "lexpix search --text-file FILE"
             )
+        require_pictures(self._index, self._catalog, self._encoder, self._settings)
+        refuse_excess(query)
 
     @cached_property
     def _is_for_texts(self) -> bool:
@@ -220,19 +224,12 @@ class Pager:
 
     def _require_vectors(self, ids: Ids, within: PathLike | None) -> None:
         """Raise NothingIndexed if none of these pictures has a vector."""
-        if len(self._catalog.without_vector(ids, self._encoder.fingerprint)) == len(ids):
+        if not self._catalog.has_vector(ids, self._encoder.fingerprint):
             raise NothingIndexed(
                 f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
             )
 
     # In which order
-
-    def _asked(self, request: PageRequest) -> Asked | None:
-        """Read the terms of a request; None if it has none."""
-        if request.query is None or not request.query.terms:
-            return None
-        resolved = self._resolver.resolve(request.query, request.uploads)
-        return Asked(request.query, resolved, query_vector(resolved.terms))
 
     def _ranking(
         self,
@@ -242,29 +239,17 @@ class Pager:
         passing: Selection | None,
         selected: Selection | None,
     ) -> Ranking:
-        limit, after = self._limit(request), request.after
         only = None if selected is None else selected.ids
         among = None if passing is None else passing.ids
         if asked is not None:
-            by_match = facets is None or request.sort == "match"
-            if by_match and asked.names_pictures and self._shows_matches_only(request):
-                shown = self._shown(asked, facets, among, only)
-                return page_of(shown.within(only), limit, after)
-            if by_match:
-                return self._by_match(
-                    asked,
-                    only,
-                    limit,
-                    after=after,
-                    unlikely=request.unlikely,
-                    searched=self._number(among),
-                )
-            assert facets is not None, "an order by date needs them"
-            if request.unlikely:
-                return self._all_by_date(asked, request, facets, among, only)
-            return self._matches_by_date(asked, request, facets, among, only)
-        if request.query is not None and selected is not None and request.sort == "match":
-            return by_confidence(selected, limit, after, matcher_of(self._encoder))
+            if facets is None or request.sort == "match":
+                return self._page_by_match(asked, request, facets, among, only)
+            by_date = self._all_by_date if request.unlikely else self._matches_by_date
+            return by_date(asked, request, facets, among, only)
+        if request.query is not None and selected is not None and not request.is_by_date:
+            return by_confidence(
+                selected, self._limit(request), request.after, matcher_of(self._encoder)
+            )
         assert facets is not None, "a request without a query needs them"
         return self._by_date(request, facets, only)
 
@@ -277,6 +262,31 @@ class Pager:
 
     def _limit(self, request: PageRequest) -> int:
         return self._settings.limit if request.limit is None else request.limit
+
+    def _page_by_match(
+        self,
+        asked: Asked,
+        request: PageRequest,
+        facets: Facets | None,
+        among: Ids | None,
+        only: Ids | None,
+    ) -> Ranking:
+        limit, after = self._limit(request), request.after
+        if self._shows_matches_only(request) and (asked.names_pictures or request.count):
+            found = self._shown(asked, facets, among, only)
+            if asked.names_pictures:
+                return page_of(found.within(only), limit, after)
+            page = found.page(only, limit, after)  # what is counted is ranked already
+            if page is not None:
+                return page
+        return self._by_match(
+            asked,
+            only,
+            limit,
+            after=after,
+            unlikely=request.unlikely,
+            searched=self._number(among),
+        )
 
     def _by_match(
         self,
@@ -367,7 +377,7 @@ class Pager:
         key = (asked.query.terms, None if among is None else among.tobytes())
         matches: Matches | None = None if facets is None else facets.remembered.get(key)
         if matches is None:
-            matches = Matches(self._matches(asked, among))
+            matches = self._matches(asked, among)
             if facets is not None:
                 facets.remember(key, matches)
         if not asked.names_pictures or only is None or matches.within(only).rows:
@@ -375,7 +385,7 @@ class Pager:
         more = self._by_match(asked, only, NEAREST, unlikely=True, searched=self._number(among))
         return Matches(replace(matches.ranking, rows=merged(matches.ranking.rows, more.rows)))
 
-    def _matches(self, asked: Asked, among: Ids | None) -> Ranking:
+    def _matches(self, asked: Asked, among: Ids | None) -> Matches:
         """Return all but the unlikely matches, best first; to a picture the nearest whatever else.
 
         A match may come after unlikely ones, so as many again are looked at behind the last one. Of
@@ -385,20 +395,11 @@ class Pager:
         while True:
             ranking = self._by_match(asked, among, limit, unlikely=True, searched=searched)
             matching = len(without_unlikely_end(ranking.rows))
-            is_all = matching < limit // 2 or limit >= len(self._index)
-            if is_all or matcher_of(self._encoder) is None:
+            is_all = limit >= len(self._index)
+            if is_all or matching < limit // 2 or matcher_of(self._encoder) is None:
                 break
             limit *= 4
         least = NEAREST if asked.names_pictures else 0
         rows = (r for n, r in enumerate(ranking.rows) if n < least or r.band != "unlikely")
-        return replace(ranking, rows=tuple(rows), next=None)
-
-
-def _selected(
-    request: PageRequest, facets: Facets | None, passing: Selection | None
-) -> Selection | None:
-    """Return what is left of the pictures that pass the filters by what is chosen of facets."""
-    if facets is None or not any(request.chosen.values()):
-        return passing
-    chosen = Selection.certain(facets.ids[facets.mask(request.chosen)])
-    return chosen if passing is None else passing.intersection(chosen)
+        found = replace(ranking, rows=tuple(rows), next=None)
+        return Matches(found, ranking.rows, is_all)

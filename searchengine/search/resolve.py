@@ -195,7 +195,7 @@ class Resolver:
         if not isinstance(self._encoder, Polyglot):
             return ()
         texts = [term.value for term in query.terms if term.kind == "words"]
-        texts += [one.name for one in query.filters]
+        texts += [one.name for one in query.filters if one.kind in ("tag", "caption")]
         words = {one.word: one for text in texts for one in self._encoder.translated(text)}
         return tuple(words.values())
 
@@ -279,7 +279,8 @@ class Resolver:
             raise QueryError(f"{error}; a query needs a picture that can be read") from error
 
     def _viewed(self, file: str | BytesIO, vector: Vector) -> Vector:
-        from searchengine.images import open_image, views
+        from searchengine.images import open_image
+        from searchengine.pixels import views
 
         image = open_image(file, size=self._encoder.decode_size)
         others: Vectors = self._encoder.encode_images(views(image)[1:])

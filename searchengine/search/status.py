@@ -6,6 +6,7 @@ import datetime as dt
 import os
 from dataclasses import dataclass, field
 
+from searchengine.catalog.skipped import skipped
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Kind
@@ -36,6 +37,8 @@ class Status:
         index, indexed: The index plugin, and how many pictures it can find.
         models: All models of which there are vectors.
         texts: Texts by kind.
+        damaged: Present pictures of which only a part can be seen.
+        skipped: Files that the last scans passed over, by the endings of their names.
     """
 
     library: str
@@ -48,6 +51,8 @@ class Status:
     indexed: int
     models: tuple[ModelStatus, ...] = ()
     texts: dict[Kind, int] = field(default_factory=dict)
+    damaged: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: int) -> Status:
@@ -68,6 +73,8 @@ def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: i
             for one, count in catalog.embeddings.counts()
         ),
         texts=catalog.texts.counts(),
+        damaged=len(catalog.damaged()),
+        skipped=skipped(catalog),
     )
 
 

@@ -2,30 +2,37 @@
 
 A cosine alone prefers rare words, of which some fit anything. So the evidence for a tag, the logit
 of the model's own calibration, is put on a prior: words that people hardly use, and names of two
-words, must fit better than plain ones. Constants were chosen on captioned pictures (`lexpix eval
-tags`, docs/models.md). Of tags that say the same thing only the best is kept.
+words, must fit better than plain ones, unless they are classes of the CNN, which it knows from
+pictures. Constants were chosen on captioned pictures (`lexpix eval tags`, docs/models.md). A kind
+of something is that as well: the broader tag is as probable as the surest of its kinds. Of tags
+that say the same thing only the best is kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.language.tag_vocabulary import Entry, TagVocabulary
 from searchengine.models.calibration import matcher_of
 from searchengine.types import Encoder, Explainable, Tag, Vector, Vectors, Vocabulary
-from searchengine.vectors import unit_rows
+from searchengine.vectors import sigmoid, unit_rows
 
 COMMON = 3000
 """Words that are more frequent than this have no better prior than others: frequent in texts is not
 frequent in pictures."""
 RARITY, COMPOUND = 1.0, 2.0
 """Logits that a word loses when it is e times as rare, and that a name of two words loses."""
-SLOPE, OFFSET = 0.63, 0.07
+KNOWN = 15_000
+"""A class of the CNN is at most as rare as this, and may have two words: rare in texts it is often
+the very thing in the picture."""
+BROADER = 0.01
+"""Logits by which a kind comes before its broader tag where nothing else speaks for that."""
+SLOPE, OFFSET = 0.63, 0.0
 """Fitted so that of tags shown with a confidence of p, a share of p is right (Platt 1999): the best
 of thousands of guesses look better than they are."""
 SCALE = 13.0
@@ -59,9 +66,18 @@ class Tagger:
             *(v[None] for v in taught.values()),
         ]
         self.vectors = unit_rows(np.concatenate(rows), encoder.dim)
+        is_class = np.array([entry.kind == "class" for entry in known] + [False] * len(taught))
         ranks = np.array([entry.rank for entry in known] + [0] * len(taught))
+        ranks = np.where(is_class, ranks.clip(max=KNOWN), ranks)
         compound = np.array([" " in e.name or "-" in e.name for e in known] + [False] * len(taught))
+        compound &= ~is_class
         self._prior = -RARITY * np.log(ranks.clip(COMMON) / COMMON) - COMPOUND * compound
+        places = {name: place for place, name in enumerate(self.names)}
+        self._kinds = {
+            (places[name], places[broader]): None
+            for name, broader in _kinds_first(known)
+            if broader in places
+        }
         self._sources = f"{vocabulary.version}\n{taught.keys()}".encode()
 
     @property
@@ -108,17 +124,20 @@ class Tagger:
             match = match.clip(1e-7, 1 - 1e-7)
             logits = np.log(match / (1 - match))
         logits = SLOPE * (logits + self._prior) + OFFSET
-        result: npt.NDArray[np.float32] = _sigmoid(logits).astype(np.float32)
+        for kind, broader in self._kinds:
+            np.maximum(logits[:, broader], logits[:, kind] - BROADER, out=logits[:, broader])
+        result: npt.NDArray[np.float32] = sigmoid(logits).astype(np.float32)
         return result
 
     def _distinct(self, columns: npt.NDArray[np.int64], limit: int) -> list[int]:
         """Return the first columns that do not repeat what an earlier one said."""
         kept: list[int] = []
         for column in columns.tolist():
+            others = [one for one in kept if (one, column) not in self._kinds]
             words = set(self.names[column].split())
-            if any(_includes(words, set(self.names[other].split())) for other in kept):
+            if any(_includes(words, set(self.names[other].split())) for other in others):
                 continue
-            if kept and (self.vectors[kept] @ self.vectors[column]).max() > ALIKE:
+            if others and (self.vectors[others] @ self.vectors[column]).max() > ALIKE:
                 continue
             kept.append(column)
             if len(kept) == limit:
@@ -155,9 +174,18 @@ def _is_known(name: str, encoder: Encoder) -> bool:
     return not (isinstance(encoder, Vocabulary) and encoder.unknown_words(name))
 
 
+def _kinds_first(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Return pairs of a tag and the broader one, a tag before what it is broader than never."""
+    broader = {entry.name: entry.broader for entry in entries}
+
+    def depth(name: str) -> int:
+        return 1 + depth(broader[name]) if broader.get(name) else 0
+
+    return sorted(
+        ((entry.name, entry.broader) for entry in entries if entry.broader),
+        key=lambda pair: (-depth(pair[0]), pair),
+    )
+
+
 def _includes(words: set[str], others: set[str]) -> bool:
     return words <= others or others <= words
-
-
-def _sigmoid(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logits)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -11,15 +12,18 @@ from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import TagCount
 from searchengine.errors import ModelError, QueryError
+from searchengine.language.query import format
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.models.calibration import matcher_of
 from searchengine.search.columns import TagTable
 from searchengine.search.tagging import Tagger
 from searchengine.search.taught import TaughtWords
-from searchengine.types import Encoder, Filter, Ids, Polyglot, Tag, Vector
+from searchengine.types import Encoder, Filter, FilterKind, Ids, Polyglot, Query, Tag, Vector
 
 STORED = 20
 """Most guesses that are kept of a picture."""
+UNSURE: frozenset[FilterKind] = frozenset({"tag", "caption"})
+"""Kinds of filters that a model's guesses may pass; the others are exact."""
 BATCH = 256
 """Pictures that are tagged and written at a time."""
 
@@ -157,12 +161,31 @@ class Tags:
             names = [name for one in filters if one.kind == "tag" for name in self._meanings(one)]
             table = self.table(names)
         selected = Selection.certain(self._catalog.present() if among is None else among)
-        for one in filters:
+        exact = [one for one in filters if one.kind not in UNSURE]
+        if exact:
+            passing = Selection.certain(self._catalog.filters.passing(exact))
+            selected = selected.intersection(passing)
+        for one in (one for one in filters if one.kind in UNSURE):
             holders = self._holders(one, table)
             selected = (
                 selected.difference(holders.ids) if one.excluded else selected.intersection(holders)
             )
         return selected
+
+    def hints(self, query: Query, passing: Selection | None) -> Iterator[str]:
+        """Yield why nothing passes, if so, and what may have been meant by tags of no picture."""
+        if passing is None or len(passing) or not query.filters:
+            return
+        yield "no picture passes the filters"
+        words = [term.value for term in query.terms if term.kind == "words"]
+        for one in query.filters:
+            if one.kind != "tag" or one.excluded or len(self.select([one])):
+                continue
+            longer = replace(one, name=f"{one.name} {words[0].split()[0]}") if words else one
+            said = f"no picture is tagged {one.name!r}"
+            if words and len(self.select([longer])):
+                said += f"; a name with spaces stands in quotes: {format(Query((), (longer,)))}"
+            yield said
 
     def table(self, names: Iterable[str] | None = None) -> TagTable:
         """Read which pictures have which tag, only of these tags unless None."""

@@ -30,7 +30,13 @@ Prepare: TypeAlias = "Callable[[Image], Image]"
 
 State = Literal["ok", "missing", "bad"]
 TermKind = Literal["words", "picture", "id"]
-FilterKind = Literal["tag", "caption"]
+# fmt: off
+FilterKind = Literal[
+    "tag", "caption", "keyword", "in", "name", "type", "shape", "after", "before", "year", "month",
+    "camera", "lens", "mm", "iso", "mp", "rating", "near", "place",
+]
+# fmt: on
+"""What a filter looks at; `language.filters` says what its value means."""
 QueryKind = Literal["words", "sentence", "picture", "mixture"]
 """What a query is made of: up to two words, more words, one picture, or a sum of terms."""
 Band = Literal["likely", "maybe", "unlikely"]
@@ -53,7 +59,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Only pictures with a tag, or with words in their caption, or only those without."""
+    """Only pictures that pass, or (`excluded`) only those that do not.
+
+    `name` is what stands behind the colon: a tag, words of a caption, or a value that
+    `language.filters` reads.
+    """
 
     name: str
     excluded: bool = False
@@ -62,10 +72,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A weighted sum of terms among the pictures that pass all filters; one of either at least."""
+    """A weighted sum of terms among the pictures that pass all filters; one of either at least.
+
+    `hints` say what may have been meant otherwise; they are no part of what is asked.
+    """
 
     terms: tuple[Term, ...]
     filters: tuple[Filter, ...] = ()
+    hints: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,7 @@ class Hit:
         match: How probable it is that it shows what was asked for, in 0..1; None if the model is
             not calibrated.
         band: The same in a word.
+        at: Of a film, the time in seconds of the frame that was compared.
     """
 
     id: int
@@ -105,6 +120,7 @@ class Hit:
     score: float | None
     match: float | None = None
     band: Band | None = None
+    at: float | None = None
 
 
 MOST_SUGGESTIONS = 5
@@ -139,6 +155,7 @@ class Answer:
         nothing_like_that: Every picture was an unlikely match, whether or not they are shown.
         calibrated: The model knows what its scores are worth, so hits have a match and a band.
         translated: Words of other languages, and emoji, as they were read.
+        hints: What may have been meant otherwise than it was read.
         names_pictures: The query asks by a picture, so the nearest are hits whatever their band.
         copies: Pictures with the very bytes of a file that the query asks by, which are no hits.
     """
@@ -150,6 +167,7 @@ class Answer:
     nothing_like_that: bool = False
     calibrated: bool = False
     translated: tuple[Translated, ...] = ()
+    hints: tuple[str, ...] = ()
     names_pictures: bool = False
     copies: tuple[Hit, ...] = ()
 
@@ -241,28 +259,63 @@ class FileStat:
     """What tells a changed file from an unchanged one without reading it.
 
     `ctime_ns` notices what size and mtime cannot: two files of one size and mtime, swapped.
+    `sidecar_ns` is the mtime of the XMP file beside it; None if there is none.
     """
 
     path: str
     size: int
     mtime_ns: int
     ctime_ns: int
+    sidecar_ns: int | None = None
+
+
+METADATA_VERSION = 1
+"""Raised when more is read of files than before; the next run of an indexer then catches up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What a camera wrote into the file; None where it wrote nothing usable."""
+    """What a file says of its picture, in EXIF, IPTC or XMP; None where it says nothing usable.
+
+    Attributes:
+        taken_at: On the camera's clock, without a zone.
+        taken_offset: Minutes that this clock is ahead of UTC.
+        camera: Maker and model.
+        lens: The lens.
+        focal: Its length in millimetres.
+        iso: Sensitivity.
+        lat: Degrees north.
+        lon: Degrees east.
+        rating: -1 (rejected) to 5.
+        description: What somebody wrote about it.
+        keywords: Each once.
+    """
 
     taken_at: dt.datetime | None = None
+    taken_offset: int | None = None
     camera: str | None = None
     lens: str | None = None
+    focal: float | None = None
+    iso: int | None = None
     lat: float | None = None
     lon: float | None = None
+    rating: int | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A row of the catalog: one file, present (`ok`), gone (`missing`) or unreadable (`bad`)."""
+    """A row of the catalog: one file, present (`ok`), gone (`missing`) or unreadable (`bad`).
+
+    Attributes:
+        format: As `formats.FORMATS` names it, by the content; None if the file was not read since.
+        damage: What is wrong with a file of which a part can be seen.
+        at: Of a film, the time in seconds of the frame that stands for it.
+        place: The nearest town to where it was taken; "" if none is near.
+        sidecar_ns: The mtime of the XMP file that was read with it.
+        metadata_version: The `METADATA_VERSION` that read it.
+    """
 
     id: int
     path: str
@@ -276,6 +329,12 @@ class Picture:
     height: int | None = None
     exif: Exif = field(default_factory=Exif)
     error: str | None = None
+    format: str | None = None
+    damage: str | None = None
+    at: float | None = None
+    place: str | None = None
+    sidecar_ns: int | None = None
+    metadata_version: int = METADATA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +347,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one run of the indexer did, in numbers of files."""
+    """What one run of the indexer did, in numbers of files.
+
+    `damaged` of them can be seen in part, and count as added or updated too; `skipped` are no
+    pictures, or of formats that nothing installed reads.
+    """
 
     added: int = 0
     updated: int = 0
@@ -297,6 +360,8 @@ class IndexReport:
     missing: int = 0
     unchanged: int = 0
     failed: int = 0
+    damaged: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,8 +111,8 @@ def install_metrics(app: FastAPI, checks: Mapping[str, Check]) -> Metrics:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> Response:
-        found = {name: await run_in_threadpool(_is_usable, name, checks[name]) for name in checks}
-        return JSONResponse(found, 200 if all(found.values()) else 503)
+        results = {name: await run_in_threadpool(_is_usable, name, checks[name]) for name in checks}
+        return JSONResponse(results, 200 if all(results.values()) else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def figures() -> Response:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
+from threadpoolctl import threadpool_limits
 
 from searchengine.errors import ConfigError
 from searchengine.web.safety.access import LOOPBACK_NAMES, Safety, is_loopback, new_token
@@ -69,10 +70,10 @@ def listen(host: str, port: int) -> socket.socket:
         ConfigError: The host is unknown or not this machine's, or the port is taken.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"--host {host}: cannot be found ({error}); try 127.0.0.1") from error
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     listener = socket.socket(family, kind, protocol)
     try:
         if os.name != "nt":  # there it would let two servers share the port
@@ -156,7 +157,10 @@ def serve(
     """Answer requests until the process is told to stop."""
     server = Server(app, serving.connections, on_ready)
     try:
-        asyncio.run(server.serve([listener]))
+        # Requests run beside each other, and their matrices are small: threads of one would only
+        # wait for those of another.
+        with threadpool_limits(limits=1, user_api="blas"):
+            asyncio.run(server.serve([listener]))
     finally:
         listener.close()
 

@@ -27,6 +27,7 @@ from searchengine.catalog.texts import TextRecord
 from searchengine.documents import Document
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.types import FileStat
+from tests.support.at_once import run_at_once
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -384,20 +385,6 @@ def test_processes_that_create_one_library_at_once_share_it(tmp_path: Path) -> N
         "import alembic.command; print('ready', flush=True); sys.stdin.readline()\n"
         "print(Catalog(open_database(pathlib.Path(sys.argv[1]), create=True)).uid)"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "library")]
-    pipe = subprocess.PIPE
-    workers = [
-        subprocess.Popen(command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True)
-        for _ in range(3)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    uids = [worker.communicate()[0].strip() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0, 0]
+    uids = run_at_once(program, [[tmp_path / "library"]] * 3)
     assert len(set(uids)) == 1
     assert len(uids[0]) == 32

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +22,8 @@ from searchengine.catalog.store import Catalog
 from searchengine.errors import LibraryError
 from searchengine.types import Exif, Failure, FileStat, Picture
 from searchengine.vectors import unit_rows
+from tests.support.at_once import run_at_once
 
-REPOSITORY = Path(__file__).parents[2]
 DIM = 8
 Index = dict[int, tuple[float, ...]]
 
@@ -83,9 +81,22 @@ def replay(
 
 
 def test_every_field_of_a_record_comes_back(catalog: Catalog) -> None:
-    exif = Exif(dt.datetime(2024, 5, 1, 12, 30), "Ricoh GR", "18.3 mm", 48.137154, -11.576124)
-    stat = FileStat("/photos/a.jpg", 2**40, -5, 1_700_000_000_123_456_789)
-    written = record("/photos/a.jpg", stat=stat, width=4000, height=3000, exif=exif)
+    exif = Exif(
+        dt.datetime(2024, 5, 1, 12, 30),
+        -210,
+        "Ricoh GR",
+        "18.3 mm",
+        18.3,
+        1600,
+        48.137154,
+        -11.576124,
+        4,
+        "A dog.",
+        ("dog", "\N{DOG FACE}"),
+    )
+    stat = FileStat("/photos/a.jpg", 2**40, -5, 1_700_000_000_123_456_789, 17)
+    fields: dict[str, Any] = {"width": 4000, "height": 3000, "format": "heic", "damage": "no end"}
+    written = record("/photos/a.jpg", stat=stat, exif=exif, **fields)
     [one] = write(catalog, written)
     expected = Picture(
         one,
@@ -99,6 +110,9 @@ def test_every_field_of_a_record_comes_back(catalog: Catalog) -> None:
         4000,
         3000,
         exif,
+        format="heic",
+        damage="no end",
+        sidecar_ns=17,
     )
     assert catalog.get([one, 999]) == {one: expected}
     assert catalog.by_paths(["/photos/a.jpg", "/photos/b.jpg"]) == {"/photos/a.jpg": expected}
@@ -156,6 +170,9 @@ def test_encoders_and_the_number_of_searchable_pictures_are_known_per_model(
     found = [catalog.searchable(name) for name in ("old", "new", "other")]
     assert found == [2, 1, 0]
     assert catalog.without_vector([1, 2, 3], "new") == {2, 3}
+    assert catalog.has_vector([9, 3, 1], "new")
+    assert not catalog.has_vector([2, 3, 2**70], "new")
+    assert not catalog.has_vector([], "new")
 
 
 # Vectors
@@ -524,22 +541,7 @@ def test_processes_that_write_at_once_all_succeed_with_increasing_seq(
         "    row = PictureRecord(FileStat(f'/{me}/{n}', 1, 2, 3), '/', 'aa', vector=np.ones(8))\n"
         "    catalog.write([row], fingerprint='f', model_name='m', dim=8, scan=1)\n"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "library")]
-    pipe = subprocess.PIPE
-    workers = [
-        subprocess.Popen([*command, name], cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True)
-        for name in ("first", "second")
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    for worker in workers:
-        worker.communicate()
-        assert worker.returncode == 0
+    run_at_once(program, [[tmp_path / "library", name] for name in ("first", "second")])
     with catalog._reader.connect() as connection:
         rows = connection.execute(text("SELECT id, seq FROM images ORDER BY id")).all()
     # One row per write: ids and seqs are given under the same lock, so both rise together.

@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -20,16 +18,10 @@ from searchengine.models import files
 from searchengine.search.engine import load_model
 from tests.support.command import LEXPIX, environment
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 BUNDLED = files.resolve("default")
 COLOURS = {"red": (220, 30, 30), "green": (30, 170, 40), "blue": (30, 50, 220)}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -99,7 +91,8 @@ def break_pairs(kind: str, photos: Path) -> tuple[Path, str]:
 KINDS = ("empty", "unknown", "malformed", "gone", "torn")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "gone"])
+# What is torn is met after an export of the CNN; tests of `train_joint` show that it does no harm.
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("gone", "torn")])
 def test_training_names_what_is_wrong_and_leaves_the_good_model(
     photos: Path, model: Path, tmp_path: Path, kind: str
 ) -> None:

@@ -30,7 +30,7 @@ from tests.support.drawn_captions import GRID, draw
 
 @pytest.fixture
 def options(colour_encoder: JointEncoder, drawn_captioner: Path) -> list[str]:
-    return ["--model", str(colour_encoder._folder), "--captioner", str(drawn_captioner)]
+    return ["--model", str(colour_encoder.folder), "--captioner", str(drawn_captioner)]
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_one_picture_gets_its_sentence_on_stdout(
 def test_the_engine_says_what_the_captioner_says(
     photos: Path, library: Path, colour_encoder: JointEncoder, drawn_captioner: Path
 ) -> None:
-    settings = Settings(library, model=str(colour_encoder._folder))
+    settings = Settings(library, model=str(colour_encoder.folder))
     with Engine.open(settings) as engine:
         for picture in (photos / "a.png", 1):
             one = engine.caption(picture, captioner=str(drawn_captioner))

@@ -139,7 +139,7 @@ def test_pairs_need_enough_pictures_on_both_sides() -> None:
         ("red", "blue"),
         ("blue", "red"),
     ]
-    assert drawn[0].asked.tolist() == list(range(ENOUGH))
+    assert drawn[0].queries.tolist() == list(range(ENOUGH))
     assert np.flatnonzero(drawn[0].right).tolist() == [*range(ENOUGH, 2 * ENOUGH - 1), 2 * ENOUGH]
 
 
@@ -147,14 +147,14 @@ def test_the_seed_decides_and_other_words_do_not() -> None:
     captions = [[f"a {colour} house"] for colour in ("red", "blue", "green") for _ in range(40)]
     few, many = (
         {
-            (a.minus, a.plus): a.asked.tolist()
+            (a.minus, a.plus): a.queries.tolist()
             for a in draw_analogies(captions, words, per_pair=5, seed=seed)
         }
         for words, seed in ((("red", "blue"), 1), (COLOUR_WORDS, 1))
     )
     assert few.items() <= many.items()
     (other, *_) = draw_analogies(captions, ("red", "blue"), per_pair=5, seed=2)
-    assert other.asked.tolist() != few["red", "blue"]
+    assert other.queries.tolist() != few["red", "blue"]
 
 
 def test_groups_hold_no_word_twice() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
+import searchengine
 from indexer.evaluation.labels import evaluate_labels, read_labels
 from indexer.evaluation.languages import evaluate_languages, questions_of_cldr, questions_of_table
 from indexer.evaluation.library import evaluate_library
@@ -21,7 +23,9 @@ from searchengine.errors import NothingIndexed, TrainingDataError
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import synchronise
+from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.language.translator import aliases
+from searchengine.search.tagging import Tagger
 from tests.support.colour_encoder import COLOURS, ColourEncoder
 
 ENCODER = ColourEncoder()
@@ -83,6 +87,22 @@ def test_labels_are_measured_both_ways(paintings: dict[str, Path]) -> None:
         places = sorted(ranking.index(number) + 1 for number in right)
         precisions.append(np.mean([(n + 1) / place for n, place in enumerate(places)]))
     assert scores.mean_average_precision == pytest.approx(100 * np.mean(precisions), abs=0.01)
+
+
+def test_tags_are_measured_against_the_names_and_what_means_the_same() -> None:
+    encoder = searchengine.load_model()
+    folder = Path(skimage.data.__file__).parent
+    labelled = [(folder / "chelsea.png", ("cats",)), (folder / "coins.png", ("zorblax", "lawyer"))]
+    pictures = encoder.encode_images([path for path, _ in labelled])
+    proposed = [
+        [tag.name for tag in tags]
+        for tags in Tagger(encoder, TagVocabulary.load(), {}).tag(pictures, 10)
+    ]
+    assert "cat" in proposed[0]
+    assert not {"zorblax", "lawyer"} & set(proposed[1])
+    scores = evaluate_labels(encoder, labelled)
+    place = proposed[0].index("cat") + 1  # the tag that "cats" means
+    assert [scores.tag1, scores.tag5, scores.tag10] == [50.0 * (place <= n) for n in (1, 5, 10)]
 
 
 def test_a_name_without_known_words_counts_as_the_worst_both_ways(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from searchengine.errors import TrainingDataError
 from searchengine.models.calibration import NAMED
 from searchengine.models.files import ASSETS
 from tests.support.colour_encoder import COLOURS, ColourEncoder
+from tests.support.command import lexpix
 from tests.support.small_wordnet import Nouns, write_wordnet
 
 ENCODER = ColourEncoder()
@@ -153,16 +152,21 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "captions.jsonl", tmp_path / "labels.jsonl"
 
 
-def test_names_are_fitted_and_measured_beside_captions(
-    files: tuple[Path, Path], tmp_path: Path
-) -> None:
-    pairs, labels = files
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A WordNet in which each colour has the synset of `files`."""
     nouns: Nouns = {
         f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))
     }
-    wordnet = write_wordnet(tmp_path / "colours", nouns)
+    return write_wordnet(tmp_path / "colours", nouns)
+
+
+def test_names_are_fitted_and_measured_beside_captions(
+    files: tuple[Path, Path], colours: Path
+) -> None:
+    pairs, labels = files
     plain = prepare(ENCODER, pairs)
-    material = prepare(ENCODER, pairs, labels=[labels], wordnet=wordnet)
+    material = prepare(ENCODER, pairs, labels=[labels], wordnet=colours)
     assert [source.name for source in material.labels] == [
         f"{labels.parent.name}/labels.jsonl names",
         f"{labels.parent.name}/labels.jsonl hypernyms",
@@ -195,34 +199,17 @@ def test_labels_that_ask_nothing_are_refused(files: tuple[Path, Path], wordnet: 
 
 
 def test_commands_fit_and_measure_names_and_say_what_they_left_out(
-    files: tuple[Path, Path], tmp_path: Path
+    files: tuple[Path, Path], colours: Path, tmp_path: Path
 ) -> None:
     pairs, labels = files
-    nouns: Nouns = {
-        f"{number:08d}": ([colour], []) for number, colour in enumerate(sorted(COLOURS))
-    }
-    wordnet = write_wordnet(tmp_path / "colours", nouns)
     model = tmp_path / "model"
     shutil.copytree(ASSETS / "default", model)
-    asked: list[str | Path] = [
-        "--pairs",
-        pairs,
-        "--labels",
-        labels,
-        "--wordnet",
-        wordnet,
-        "--model",
-        model,
-    ]
-    fitted = json.loads(lexpix("train", "match", *asked, "--json").stdout)
+    options: list[str | Path] = ["--pairs", pairs, "--labels", labels]
+    options += ["--wordnet", colours, "--model", model]
+    fitted = json.loads(lexpix("train", "match", *options, "--json", library=tmp_path).stdout)
     assert [scores["present"] for scores in fitted["labels"].values()] == [10, 10]
-    shipped = lexpix("eval", "match", *asked, "--as-shipped")
+    shipped = lexpix("eval", "match", *options, "--as-shipped", library=tmp_path)
     for name in fitted["labels"]:
         assert f"{name}: 10 questions with an answer, 10 without" in shipped.stdout
     assert "no word is known of: zorblax" in shipped.stderr
     assert "not in WordNet, no hypernym is theirs: 1 (n12345678)" in shipped.stderr
-
-
-def lexpix(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("lexpix"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True)

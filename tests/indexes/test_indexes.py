@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,23 @@ from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.files import Generation, Generations
 from searchengine.types import Ids, Stamp, VectorIndex, Vectors
 from searchengine.vectors import unit_rows
+from tests.support.at_once import REPOSITORY
 
 Backend = Callable[[Path | None], VectorIndex]
-BACKENDS: dict[str, Backend] = {"exact": ExactIndex, "faiss": FaissIndex}
+
+
+class ChangesBeside(FaissIndex):
+    """Keep changes beside the file of rows however few those are, and merge them now and then."""
+
+    fewest, share = 0, 1.5
+
+
+BACKENDS: dict[str, Backend] = {
+    "exact": ExactIndex,
+    "faiss": FaissIndex,
+    "changes beside": ChangesBeside,
+}
+KINDS = (ExactIndex, FaissIndex)
 DIM = 8
 STAMP = Stamp("f" * 64, 7)
 
@@ -191,7 +206,7 @@ def test_backends_agree_on_a_larger_library() -> None:
     rows = unit_rows(unit_rows(rng.standard_normal((5000, 64))).astype(np.float16))
     queries = unit_rows(rng.standard_normal((70, 64)))
     within = rng.choice(5000, 600, replace=False) + 1
-    indexes = [make(None) for make in BACKENDS.values()]
+    indexes = [make(None) for make in KINDS]
     for index in indexes:
         index.put(np.arange(1, 5001), rows)
     for allowed in (None, within):
@@ -340,7 +355,10 @@ def test_a_flush_leaves_one_generation(backend: Backend, stem: Path) -> None:
     for seq in range(3):
         index.put(array([seq + 1]), rows_of([seq]))
         index.flush(Stamp("f", seq))
-    assert len(files_of(stem)) == 2
+        stamp, *others = files_of(stem)
+        fields = json.loads(stamp.read_text())
+        named = [one["file"] for one in (fields["rows"], fields["changes"]) if one]
+        assert sorted(named) == sorted(path.name for path in others)
 
 
 def test_a_flush_without_changes_writes_only_the_stamp(backend: Backend, stem: Path) -> None:
@@ -371,9 +389,9 @@ def test_an_index_in_use_survives_another_flush(backend: Backend, stem: Path) ->
 
 
 def test_two_backends_share_a_stem(stem: Path) -> None:
-    for number, make in enumerate(BACKENDS.values()):
+    for number, make in enumerate(KINDS):
         filled(make, {1: 1}, stem).flush(Stamp("f", number))
-    for number, make in enumerate(BACKENDS.values()):
+    for number, make in enumerate(KINDS):
         assert make(stem).stamp() == Stamp("f", number)
 
 
@@ -446,6 +464,7 @@ def test_a_flush_removes_what_crashes_left_but_not_what_others_write(
     for path in (others, remains):
         path.write_bytes(b"")
     os.utime(remains, (0, 0))
+    index.clear(DIM)
     index.put(array([2]), rows_of([2]))
     index.flush(Stamp("f", 8))
     assert others.exists()
@@ -457,7 +476,7 @@ def test_a_generation_replaced_while_it_is_opened_is_read_anew(stem: Path) -> No
     filled(ExactIndex, {1: 1}, stem).flush(STAMP)
     opened: list[str] = []
 
-    def read(path: str, generation: Generation) -> int:
+    def read(generation: Generation, path: str, changes: str | None) -> int:
         if not opened:
             filled(ExactIndex, {1: 1, 2: 2}, stem).flush(Stamp("f", 8))
         opened.append(path)
@@ -481,9 +500,12 @@ def damages(stem: Path) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "binary stamp", lambda: stamp.write_bytes(b"\xff\x00\xff")
     yield "bad number", lambda: stamp.write_text(json.dumps(fields | {"seq": "x"}))
     yield "no number", lambda: stamp.write_text(json.dumps(fields | {"count": None}))
-    yield "other count", lambda: stamp.write_text(json.dumps(fields | {"count": 1}))
     yield "other dim", lambda: stamp.write_text(json.dumps(fields | {"dim": 9}))
-    yield "a folder named", lambda: stamp.write_text(json.dumps(fields | {"file": ""}))
+    for name, value in {"count": 1, "file": ""}.items():
+        other = fields | {"rows": fields["rows"] | {name: value}}
+        yield f"other {name}", partial(stamp.write_text, json.dumps(other))
+    other = fields | {"changes": fields["rows"]}
+    yield "rows as changes", partial(stamp.write_text, json.dumps(other))
     yield "empty rows", lambda: rows.write_bytes(b"")
     yield "short rows", lambda: rows.write_bytes(good_rows[:-1])
     yield "long rows", lambda: rows.write_bytes(good_rows + b"\0")
@@ -509,6 +531,59 @@ def test_torn_files_read_as_no_stamp(backend: Backend, stem: Path) -> None:
         check_answer(backend(stem), {1: 1, 2: 2}, seed=1, k=2)
 
 
+def changes_of(stem: Path) -> Path:
+    fields = json.loads(files_of(stem)[0].read_text())
+    return stem.parent / str(fields["changes"]["file"])
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "garbage", "gone"])
+def test_torn_changes_read_as_no_stamp(stem: Path, damage: str) -> None:
+    filled(ChangesBeside, {1: 1, 2: 2}, stem).flush(STAMP)
+    index = ChangesBeside(stem)
+    index.put(array([3]), rows_of([3]))
+    index.flush(Stamp("f", 8))
+    changes = changes_of(stem)
+    content = changes.read_bytes()
+    if damage == "gone":
+        changes.unlink()
+    else:
+        damaged = {"cut": content[:-1], "zeros": bytes(len(content))}
+        changes.write_bytes(damaged.get(damage, os.urandom(len(content))))
+    torn = ChangesBeside(stem)
+    assert torn.stamp() is None
+    assert len(torn) == 0
+
+
+def test_a_change_is_written_beside_the_rows_until_there_are_many(stem: Path) -> None:
+    model = dict(enumerate([0, 1, 2, 3], start=1))
+    filled(ChangesBeside, model, stem).flush(STAMP)
+    rows = files_of(stem)[1]
+    index = ChangesBeside(stem)
+    for seq, id_ in enumerate([5, 1], start=8):
+        index.put(array([id_]), rows_of([id_]))
+        index.flush(Stamp("f", seq))
+        model[id_] = id_
+        assert rows.exists()
+        assert set(files_of(stem)[1:]) == {rows, changes_of(stem)}
+        check_answer(ChangesBeside(stem), model, seed=id_, k=6)
+    index.put(array([6, 7, 8, 9]), rows_of([6, 7, 8, 9]))
+    index.flush(Stamp("f", 10))
+    assert not rows.exists()
+    assert len(files_of(stem)) == 2
+    check_answer(ChangesBeside(stem), model | {id_: id_ for id_ in range(6, 10)}, seed=7, k=9)
+
+
+def test_changes_never_refer_to_rows_that_another_process_replaced(stem: Path) -> None:
+    filled(ChangesBeside, {1: 1, 2: 2}, stem).flush(Stamp("f", 5))
+    index = ChangesBeside(stem)
+    filled(ChangesBeside, {1: 1}, stem).flush(Stamp("f", 3))
+    index.put(array([3]), rows_of([3]))
+    index.flush(Stamp("f", 6))
+    reopened = ChangesBeside(stem)
+    assert reopened.stamp() == Stamp("f", 6)
+    check_answer(reopened, {1: 1, 2: 2, 3: 3}, seed=2, k=4)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_changed_byte_is_trusted(backend: Backend, tmp_path: Path, data: st.DataObject) -> None:
@@ -524,36 +599,20 @@ def test_no_changed_byte_is_trusted(backend: Backend, tmp_path: Path, data: st.D
 
 
 CRASH = """
-import os, sys
+import sys
 from pathlib import Path
 import numpy as np
-from searchengine.indexes.{module} import {name}
+from {module} import {name}
 from searchengine.types import Stamp
+from tests.support.crashes import crash_at_each_step
 
-def end_at(step):
-    "End the process, as a power cut would, at the step-th thing it does in the index folder."
-    seen = 0
-    def hook(event, args):
-        nonlocal seen
-        if event in ("open", "os.rename", "os.remove", "os.mkdir") and "the-index" in str(args[0]):
-            seen += 1
-            if seen == step:
-                os._exit(86)
-    sys.addaudithook(hook)
+def flush(step, begin):
+    index = {name}(Path(sys.argv[1], str(step), "the-index", "stem"))
+    index.put(np.array([2, 3]), np.eye(8, dtype=np.float32)[2:4])
+    begin()
+    index.flush(Stamp("f", 2))
 
-for step in range(1, 100):
-    child = os.fork()
-    if not child:
-        index = {name}(Path(sys.argv[1], str(step), "the-index", "stem"))
-        index.put(np.array([2, 3]), np.eye(8, dtype=np.float32)[2:4])
-        end_at(step)
-        index.flush(Stamp("f", 2))
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 86), status
-    if not status:
-        break
-print(step)
+print(crash_at_each_step(flush))
 """
 
 
@@ -565,10 +624,11 @@ def test_a_crash_leaves_the_old_generation_or_the_new(backend: Backend, tmp_path
         index.put(array([1, 2]), eye[:2])
         index.flush(Stamp("f", 1))
     name = backend.__name__
-    module = backend.__module__.rpartition(".")[2]
+    module = backend.__module__
     script = CRASH.format(module=module, name=name)
     run = [sys.executable, "-c", script, str(tmp_path)]
-    steps = int(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    ran = subprocess.run(run, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    steps = int(ran.stdout)
     assert 5 < steps < 30
     outcomes = []
     for step in range(1, steps + 1):

@@ -26,6 +26,7 @@ from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import open_index, synchronise
 from searchengine.types import FileStat, Ids, Stamp, VectorIndex, Vectors
 from searchengine.vectors import unit_rows
+from tests.support.at_once import REPOSITORY
 
 Backend = Callable[[Path | None], VectorIndex]
 DIM = 8
@@ -318,36 +319,21 @@ def test_a_file_in_place_of_the_folder_still_answers(
 # Crashes
 
 CRASH = """
-import os, shutil, sys
+import shutil, sys
 from pathlib import Path
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.database import open_database
 from searchengine.indexes.{module} import {name}
 from searchengine.indexes.sync import open_index
+from tests.support.crashes import crash_at_each_step
 
-def end_at(step):
-    "End the process, as a power cut would, at the step-th thing it does in the index folder."
-    seen = 0
-    def hook(event, args):
-        nonlocal seen
-        if event in ("open", "os.rename", "os.remove", "os.mkdir") and "the-index" in str(args[0]):
-            seen += 1
-            if seen == step:
-                os._exit(86)
-    sys.addaudithook(hook)
-
-for step in range(1, 100):
+def sync(step, begin):
     copy = shutil.copytree(sys.argv[1], Path(sys.argv[2], str(step)))
-    child = os.fork()
-    if not child:
-        end_at(step)
-        catalog = Catalog(open_database(copy, create=False))
-        open_index(catalog, {model!r}, {dim}, copy / "the-index", {name})
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 86), status
-    if not status:
-        break
+    begin()
+    catalog = Catalog(open_database(copy, create=False))
+    open_index(catalog, {model!r}, {dim}, copy / "the-index", {name})
+
+crash_at_each_step(sync)
 """
 
 
@@ -368,7 +354,8 @@ def test_a_crash_at_any_step_heals_at_the_next_open(
         dim=DIM,
     )
     copies = tmp_path / "copies"
-    subprocess.run([sys.executable, "-c", script, str(library), str(copies)], check=True)
+    command = [sys.executable, "-c", script, str(library), str(copies)]
+    subprocess.run(command, check=True, cwd=REPOSITORY)
     assert 5 < len(list(copies.iterdir())) < 30
     for copy in copies.iterdir():
         with opened(copy) as catalog:

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from indexer.library.scan import Volume, count, device_of, is_under, scan
+from indexer.library.scan import Skipped, Volume, count, device_of, is_under, scan
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
 from searchengine.types import Failure, FileStat
@@ -27,8 +28,8 @@ def make(root: Path, *names: str) -> None:
 
 
 def files(root: Path) -> list[str]:
-    """Names relative to the root in the order of the scan; nothing else may have been found."""
-    found = list(scan(str(root)))
+    """Names relative to the root in the order of the scan, beside which only files are skipped."""
+    found = [one for one in scan(str(root)) if not isinstance(one, Skipped)]
     assert found[0] == Volume(str(root), root.stat().st_dev)
     assert all(isinstance(one, FileStat) for one in found[1:])
     assert count(str(root)) == len(found) - 1
@@ -252,3 +253,47 @@ def test_a_folder_that_vanishes_during_the_scan_is_a_failure(tmp_path: Path) -> 
 )
 def test_is_under_goes_by_whole_names(path: str, folder: str, under: bool) -> None:
     assert is_under(path, folder) is under
+
+
+# What is passed over, and what belongs together
+
+
+def skipped(root: Path) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in scan(str(root)):
+        if isinstance(one, Skipped):
+            counts.update(one.counts)
+    return dict(counts)
+
+
+def test_what_is_passed_over_is_counted_by_its_ending(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        *("a.jpg", "a.jpg.xmp", "a.aae", "Thumbs.db", ".hidden.pdf", "notes.TXT", "b/plan.txt"),
+        *("b/clip.PDF", "b/film.psd", "b/README", "b/odd.a name behind a dot", "b/x.ünïc"),
+    )
+    assert files(tmp_path) == ["a.jpg"]
+    assert skipped(tmp_path) == {".txt": 2, ".pdf": 1, ".psd": 1, "": 3}
+
+
+def test_a_raw_file_and_a_film_beside_their_picture_are_one_with_it(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        *("IMG_1.HEIC", "IMG_1.MOV", "img_2.jpg", "IMG_2.CR2", "IMG_3.CR2", "IMG_4.MOV"),
+        *("IMG_5.png", "IMG_5.dng", "sub/IMG_1.dng", "sub/IMG_1.mov"),
+    )
+    assert files(tmp_path) == [
+        *("IMG_1.HEIC", "IMG_3.CR2", "IMG_4.MOV", "IMG_5.dng", "IMG_5.png", "img_2.jpg"),
+        *("sub/IMG_1.dng", "sub/IMG_1.mov"),
+    ]
+    assert skipped(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["a.jpg.xmp", "a.xmp", "a.XMP"])
+def test_the_time_of_the_xmp_file_beside_a_picture_belongs_to_it(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "a.jpg", "b.jpg", name)
+    os.utime(tmp_path / name, ns=(5, 123_456_789_123))
+    [_, first, second] = scan(str(tmp_path))
+    assert isinstance(first, FileStat)
+    assert isinstance(second, FileStat)
+    assert (first.sidecar_ns, second.sidecar_ns) == (123_456_789_123, None)

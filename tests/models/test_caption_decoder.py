@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,20 +16,14 @@ from searchengine.models.captioner.beam import EXPONENT, search
 from searchengine.models.captioner.decoder import Attention, Cell, Decoder
 from searchengine.models.captioner.words import END, START, UNKNOWN
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 CELLS: tuple[Cell, ...] = ("lstm", "gru")
 ATTENTIONS: tuple[Attention, ...] = ("soft", "none")
 KINDS: list[tuple[Cell, Attention]] = [
     (cell, attention) for cell in CELLS for attention in ATTENTIONS
 ]
 PLACES, CHANNELS, WORDS = 6, 5, 9
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def make(

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ from searchengine.models.clip import ARCHITECTURE, WEIGHTS, ClipEncoder
 from searchengine.search.engine import load_model
 from searchengine.types import Calibrated, Encoder, Explainable, Vocabulary
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 TINY: dict[str, Any] = {
     "embed_dim": 24,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 48, "patch_size": 8, "head_width": 16},
@@ -47,14 +48,6 @@ def network(seed: int = 1, config: dict[str, Any] = TINY) -> Any:
 def noise(seed: int, width: int = 90, height: int = 60) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 9, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

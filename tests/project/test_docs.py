@@ -32,6 +32,7 @@ def _load(name: str) -> ModuleType:
 
 generator = _load("generate_cli")
 layers = _load("generate_layers")
+formats = _load("generate_formats")
 site = _load("site_pages")
 
 
@@ -71,6 +72,11 @@ def test_page_of_commands_is_what_the_commands_say() -> None:
     rendered = subprocess.run(command, capture_output=True, check=True).stdout.decode()
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert page == rendered, "run: python docs/generate_cli.py"
+
+
+def test_page_of_formats_is_what_a_real_file_of_each_gives() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert page == formats.render(), "run: python docs/generate_formats.py"
 
 
 def test_drawing_of_layers_is_what_the_imports_are_held_to() -> None:

@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from searchengine.catalog.database import open_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog, Description
+from searchengine.formats import format_of
+from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
-from searchengine.search.columns import COLUMNS, Columns, TagTable, Value, format_of, shape_of
+from searchengine.search.columns import COLUMNS, Columns, TagTable, Value
 from searchengine.search.facets import FACETS, MOST, Facet, Facets
 from searchengine.types import Exif, FileStat
 

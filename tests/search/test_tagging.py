@@ -10,21 +10,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import skimage.data
 
 import searchengine
-from indexer.evaluation.tags import reliability, said_tags
+from indexer.evaluation.tags import caption_tags, reliability
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.errors import ModelError, QueryError, UnknownPicture
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.sync import open_index
-from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
+from searchengine.language.tag_vocabulary import Kind, TagVocabulary, tag_name
 from searchengine.search.engine import Engine
 from searchengine.search.resolve import Resolver
 from searchengine.search.tagging import ALIKE, Tagger, taught_vector
@@ -47,7 +47,7 @@ def test_vocabulary_is_large_and_each_word_belongs_to_one_tag() -> None:
     assert 3000 <= len(VOCABULARY.entries) <= 6000
     assert len(words) == len(set(words))
     assert all(word == tag_name(word) and "\t" not in word for word in words)
-    assert {entry.kind for entry in VOCABULARY.entries} == {"noun", "scene", "colour", "activity"}
+    assert {entry.kind for entry in VOCABULARY.entries} == set(get_args(Kind))
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_synonyms_plurals_and_forms_of_verbs_mean_one_tag(word: str, tag: str) -
     assert VOCABULARY.canonical(word) == tag
 
 
-def test_said_tags_agree_with_looking_for_every_word() -> None:
+def test_caption_tags_agree_with_looking_for_every_word() -> None:
     captions = [["Two dogs ran by the sea.", "A hot dog"], ["Nothing"], ["The sofas, grey"]]
-    assert said_tags(VOCABULARY, captions) == [
+    assert caption_tags(VOCABULARY, captions) == [
         {"dog", "running", "sea", "hot dog"},
         set(),
         {"couch", "gray"},
@@ -128,15 +128,51 @@ def test_tags_are_the_best_of_the_vocabulary_without_repetitions(
 
 
 def test_a_rarer_word_needs_better_evidence(encoder: Encoder, tagger: Tagger) -> None:
-    frequent = TagVocabulary("dog\tnoun\t100\t\n")
-    rare = TagVocabulary("dog\tnoun\t90000\t\n")
+    frequent = TagVocabulary("dog\tnoun\t100\t\t\n")
+    rare = TagVocabulary("dog\tnoun\t90000\t\t\n")
     picture = encoder.encode_images([SKIMAGE / "chelsea.png"])
     sure = [Tagger(encoder, words, {}).confidences(picture)[0, 0] for words in (frequent, rare)]
     assert sure[0] > sure[1] > 0
 
 
+def test_a_class_of_the_cnn_needs_no_better_evidence_than_a_plain_word(encoder: Encoder) -> None:
+    picture = encoder.encode_images([SKIMAGE / "astronaut.png"])
+    sure = {
+        (kind, rank): Tagger(encoder, TagVocabulary(f"space shuttle\t{kind}\t{rank}\t\t\n"), {})
+        .confidences(picture)
+        .item()
+        for kind in ("noun", "class")
+        for rank in (100, 15_000, 90_000)
+    }
+    assert sure["class", 100] > sure["noun", 100]  # two words
+    assert sure["class", 100] > sure["class", 15_000] == sure["class", 90_000]
+    assert sure["noun", 15_000] > sure["noun", 90_000]
+
+
+def test_what_is_a_kind_of_something_is_that_too(encoder: Encoder) -> None:
+    picture = encoder.encode_images([SKIMAGE / "chelsea.png"])
+    lines = (
+        "tabby\tclass\t1\t\tcat\ncat\tnoun\t90000\t\tpet\npet\tnoun\t90000\t\t\ncar\tnoun\t1\t\t\n"
+    )
+    apart = TagVocabulary(
+        "".join(f"{line.rpartition(chr(9))[0]}\t\n" for line in lines.splitlines())
+    )
+    alone = dict(
+        zip(
+            ("tabby", "cat", "pet", "car"),
+            Tagger(encoder, apart, {}).confidences(picture)[0].tolist(),
+            strict=True,
+        )
+    )
+    assert alone["tabby"] > max(alone["cat"], alone["pet"])
+    tags = Tagger(encoder, TagVocabulary(lines), {}).tag(picture, 4)[0]
+    assert [tag.name for tag in tags] == ["tabby", "cat", "pet", "car"]
+    assert [tag.confidence for tag in tags[:3]] == pytest.approx([alone["tabby"]] * 3, abs=0.01)
+    assert tags[3].confidence == pytest.approx(alone["car"])
+
+
 def test_version_names_words_and_taught_words(encoder: Encoder, tagger: Tagger) -> None:
-    small = TagVocabulary("".join(f"{e.name}\tnoun\t1\t\n" for e in VOCABULARY.entries[:300]))
+    small = TagVocabulary("".join(f"{e.name}\tnoun\t1\t\t\n" for e in VOCABULARY.entries[:300]))
     taught = {"the cabin": tagger.vectors[0]}
     other = {"the cabin": tagger.vectors[1]}
     made = [Tagger(encoder, small, words) for words in ({}, taught, other, taught)]
@@ -197,6 +233,16 @@ def test_filters_keep_the_ranking_of_what_passes(engine: Engine) -> None:
     for query, passes in cases.items():
         expected = [name for name in everything if passes(tagged.get(name, []))]
         assert names_of(engine, query) == expected
+
+
+def test_a_tag_of_several_words_without_quotes_is_asked_about(engine: Engine) -> None:
+    engine.edit_tags(photo(engine, "red-red"), add=["hot red", "red"])
+    said = "no picture is tagged 'hot'; a name with spaces stands in quotes: tag:\"hot red\""
+    nothing = "no picture passes the filters"
+    assert engine.search("tag:hot red").hints == (nothing, said)
+    assert engine.search("tag:nobody").hints == (nothing, "no picture is tagged 'nobody'")
+    assert engine.search("tag:red -tag:red").hints == (nothing,)
+    assert engine.search("tag:red blue", unlikely=True).hints == ()
 
 
 def test_filters_meet_a_folder_and_the_pictures_of_a_query(engine: Engine, tmp_path: Path) -> None:
@@ -437,12 +483,17 @@ def test_guesses_of_the_library_are_kept_searched_and_denied(photos: Path, tmp_p
 
 
 def test_the_command_refuses_what_makes_no_sense(photos: Path, tmp_path: Path) -> None:
-    def refuses(*arguments: str, says: str, code: int = 2) -> None:
+    def refuses(*arguments: str, says: str, code: int = 2) -> str:
         ran = lexpix(*arguments, library=tmp_path / "library", photos=photos, code=code)
         assert says in ran.stderr
         assert ran.stdout == ""
+        return ran.stderr
 
     refuses("tag", "--all", "--add", "dog", says="need pictures")
     refuses("tag", "./nowhere.png", says="nowhere.png: cannot be read")
     refuses("teach", "barn", says="name the pictures that show it")
+    refuses("teach", "rock + paper", "./chelsea.png", says="a query reads this as more than words")
+    refuses("teach", "tag:barn", "./chelsea.png", says="leave out signs")
+    unread = refuses("teach", "dog", "./nope.jpg", says="nope.jpg: cannot be read")
+    assert "from now on" not in unread
     refuses("teach", "./chelsea.png", "./coffee.png", says="the new word comes first")

@@ -173,7 +173,7 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
     add(engine, write(tmp_path / "r.jsonl", *near, far, unlisted))
     picture = tmp_path / "photos" / "red.png"
 
-    def titles(**filters: Sequence[str]) -> list[str]:
+    def titles(**filters: Any) -> list[str]:
         return [
             hit.title
             for hit in engine.texts.for_picture(picture, kind="recipe", limit=3, **filters).hits

@@ -10,8 +10,11 @@ LICENCE = "  1 This software and database is being provided to you, the LICENSEE
 Nouns = Mapping[str, tuple[Sequence[str], Sequence[str]]]
 
 
-def write_wordnet(folder: Path, nouns: Nouns) -> Path:
-    """Write nouns: offset -> words, the usual first, and the offsets of what they are a kind of."""
+def write_wordnet(folder: Path, nouns: Nouns, *, lexname: int = 3) -> Path:
+    """Write nouns: offset -> words, the usual first, and the offsets of what they are a kind of.
+
+    `lexname` is the number of the file they stand in (lexnames(5WN)): 3 is of no use in pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lines = [LICENCE]
     senses: dict[str, list[str]] = {}
@@ -21,7 +24,9 @@ def write_wordnet(folder: Path, nouns: Nouns) -> Path:
         written = " ".join(f"{word.replace(' ', '_')} 0" for word in words)
         pointers = " ".join(f"@ {other} n 0000" for other in hypernyms)
         counts = f"{len(hypernyms):03d} {pointers}".strip()
-        lines.append(f"{offset} 03 n {len(words):02x} {written} {counts} | a gloss; it may say @\n")
+        lines.append(
+            f"{offset} {lexname:02d} n {len(words):02x} {written} {counts} | a gloss; may say @\n"
+        )
     (folder / "data.noun").write_text("".join(lines), encoding="utf-8")
     index = (f"{w} n {len(o)} 0 {len(o)} 0 {' '.join(o)}\n" for w, o in sorted(senses.items()))
     (folder / "index.noun").write_text(LICENCE + "".join(index), encoding="utf-8")
@@ -29,4 +34,5 @@ def write_wordnet(folder: Path, nouns: Nouns) -> Path:
         (folder / f"index.{part}").write_text(LICENCE, encoding="utf-8")
     for part in ("noun", "verb", "adj", "adv"):
         (folder / f"{part}.exc").write_text("", encoding="utf-8")
+    (folder / "cntlist.rev").write_text("", encoding="utf-8")
     return folder

@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +35,9 @@ from searchengine.types import Caption
 from tests.support.drawn_captions import COLOURS, GRID, draw, sentence
 from tests.support.small_models import SMALL, save_colour_model
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 SHORT = dataclasses.replace(SMALL, epochs=3, hidden=8, word=6, dropout=0.3, sampling=0.5)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -81,7 +74,7 @@ def test_it_says_what_new_pictures_show(captioner: Captioner, width: int) -> Non
 
 
 def test_the_written_captioner_was_measured_and_notes_it(pairs: Path, captioner: Captioner) -> None:
-    notes = files.read_config(captioner._folder).notes
+    notes = files.read_config(captioner.folder).notes
     dev = [pair for pair in read_pairs(pairs) if pair.split == "dev"]
     said = [one.text for one in captioner.caption([pair.image for pair in dev])]
     scores, _ = score_captions(said, [pair.captions for pair in dev])
@@ -356,7 +349,7 @@ def test_the_command_measures_attention(
         entries.append(json.dumps({"image": f"{colour}.png", "labels": [colour]}))
     (tmp_path / "labels.jsonl").write_text("\n".join(entries))
     command = ["eval", "attention", "--labels", str(tmp_path / "labels.jsonl"), "--json"]
-    options = ["--model", str(encoder._folder), "--captioner", str(folder), "--pairs", "12"]
+    options = ["--model", str(encoder.folder), "--captioner", str(folder), "--pairs", "12"]
     result = CliRunner().invoke(main, [*command, *options], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     scores = json.loads(result.stdout)
@@ -497,7 +490,7 @@ def test_the_commands_train_and_measure(
     pairs: Path, encoder: JointEncoder, folder: Path, tmp_path: Path
 ) -> None:
     share_features(folder, tmp_path / "m")
-    joint = str(encoder._folder)
+    joint = str(encoder.folder)
     options = ["--pairs", str(pairs), "--model", joint]
     command = ["train", "captioner", *options, "--out", str(tmp_path / "m"), "--cell", "gru"]
     command += ["--epochs", "2", "--least", "1", "--note", "licence=CC0", "--json"]

@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner, Result
 
 from indexer.cli.evaluate import evaluate
@@ -22,13 +20,7 @@ from tests.support.configs import CONFIGS
 from tests.support.drawn_captions import save_pairs
 from tests.support.small_models import save_colour_model
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def run(*arguments: str | Path) -> Result:

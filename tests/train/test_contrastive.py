@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,12 @@ from indexer.train.joint.contrastive import (
 )
 from indexer.train.joint.model import JointModel
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def seeded() -> None:
     torch.manual_seed(5)
-    yield
-    torch.set_num_threads(threads)
 
 
 def units(rows: int, dim: int = 6) -> Tensor:

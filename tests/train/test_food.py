@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -66,18 +65,12 @@ from searchengine.search.engine import Engine
 from searchengine.types import Failure, FileStat
 from searchengine.vectors import unit_rows
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 SIZE, DIM = 32, 16
 COLOURS = {"tomato": 0, "spinach": 1, "blueberry": 2}
 FILLERS = ("soup", "salad", "with", "fresh", "cook", "the", "slowly", "cups", "of")
 UNTRAINED = "saffron"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +341,7 @@ def test_malformed_recipe_is_named_by_its_line(tmp_path: Path, line: str, messag
 def test_command_line_trains_and_measures(
     general: JointEncoder, pairs: Path, dishes: Path, tmp_path: Path
 ) -> None:
-    base, out = str(general._folder), tmp_path / "food"
+    base, out = str(general.folder), tmp_path / "food"
 
     def run(*arguments: str | Path) -> dict[str, object]:
         command = [sys.executable, "-m", "searchengine.cli.main", *map(str, arguments), "--json"]

@@ -12,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.train.joint.classes import Class
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.lexicon import Lexicon, build_lexicon, directions
 from indexer.train.joint.model import JointModel
 from indexer.train.joint.naming import FLOOR, Naming
 from indexer.train.joint.pictured import SHRINK, Pictured
+from indexer.vocabulary.classes import Class
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import TrainingDataError
 

@@ -13,13 +13,7 @@ from torch import Tensor, nn
 from indexer.train.loop import Metrics, fit
 from searchengine.errors import TrainingDataError
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 class Line:

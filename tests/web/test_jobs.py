@@ -33,6 +33,9 @@ from searchengine.web.live import Live
 from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, Served, delete, get, post, served
 
+MANY = 800
+"""Pictures that take a job seconds, of which the first are written at once."""
+
 
 @pytest.fixture
 def settings(tmp_path: Path, colour_model: Path) -> Settings:
@@ -106,14 +109,14 @@ def _figure(server: Served, name: str) -> float:
 def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
     server: Served, settings: Settings, tmp_path: Path
 ) -> None:
-    folder = draw_many(tmp_path / "photos", 2000)
+    folder = draw_many(tmp_path / "photos", MANY)
     job = start(server, folder).json()["id"]
     again = start(server, folder)
     assert again.status_code == 409
     assert str(folder) in again.json()["detail"]
     assert _figure(server, "lexpix_jobs_running") == 1
     stream = events(server, job)
-    next(data for name, data in stream if name == "progress" and data["done"] > 100)
+    next(data for name, data in stream if name == "progress" and data["done"] > 0)
     answer = delete(f"{server.url}/api/v1/jobs/{job}").json()
     assert answer["state"] == "cancelled"
     assert answer["report"] is None
@@ -121,10 +124,10 @@ def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
     assert delete(f"{server.url}/api/v1/jobs/{job}").json() == answer
     assert _figure(server, "lexpix_jobs_running") == 0
     kept = _figure(server, "lexpix_pictures")
-    assert 0 < kept < 2000
+    assert 0 < kept < MANY
     # Nothing is lost: the rest is done by the next run.
     last = finished(server, start(server, folder).json()["id"])
-    assert last["report"]["added"] + kept == 2000
+    assert last["report"]["added"] + kept == MANY
     assert last["report"]["unchanged"] == kept
     assert [one["state"] for one in get(f"{server.url}/api/v1/jobs").json()["jobs"]] == [
         "done",
@@ -133,7 +136,7 @@ def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
 
 
 def test_two_that_start_at_once_get_one_job(server: Served, tmp_path: Path) -> None:
-    folder = draw_many(tmp_path / "photos", 500)
+    folder = draw_many(tmp_path / "photos", 100)
     with ThreadPoolExecutor(8) as pool:
         codes = [one.status_code for one in pool.map(lambda _: start(server, folder), range(8))]
     assert sorted(codes) == [202] + [409] * 7
@@ -193,7 +196,7 @@ def test_job_that_nobody_started_is_not_found(server: Served) -> None:
 
 
 def test_killed_process_is_told_as_a_failure(server: Served, tmp_path: Path) -> None:
-    job = start(server, draw_many(tmp_path / "photos", 2000)).json()["id"]
+    job = start(server, draw_many(tmp_path / "photos", MANY)).json()["id"]
     next(events(server, job))
     (child,) = _children()
     os.kill(child, signal.SIGKILL)
@@ -216,21 +219,21 @@ def _command(process: int) -> bytes:
 
 
 def test_end_of_the_server_ends_the_job(settings: Settings, tmp_path: Path) -> None:
-    folder = draw_many(tmp_path / "photos", 2000)
+    folder = draw_many(tmp_path / "photos", MANY)
     with served(create_app(settings, Engine.open(settings, create=True))) as server:
         job = start(server, folder).json()["id"]
-        next(data for name, data in events(server, job) if data["done"] > 100)
+        next(data for name, data in events(server, job) if data["done"] > 0)
         (child,) = _children()
     assert _children() == []
     assert not _command(child)
     with Engine.open(settings) as engine:
-        assert 0 < len(engine.index) < 2000
+        assert 0 < len(engine.index) < MANY
 
 
 def test_process_whose_server_was_killed_ends(settings: Settings, tmp_path: Path) -> None:
     order = {
         "kind": "index",
-        "folder": str(draw_many(tmp_path / "photos", 2000)),
+        "folder": str(draw_many(tmp_path / "photos", MANY)),
         "settings": settings_entry(settings),
     }
     process = subprocess.Popen(
@@ -244,7 +247,7 @@ def test_process_whose_server_was_killed_ends(settings: Settings, tmp_path: Path
         process.stdin.write(json.dumps(order).encode() + b"\n")
         process.stdin.flush()
         for line in process.stdout:
-            if json.loads(line).get("done", 0) > 100:
+            if json.loads(line).get("done", 0) > 0:
                 break
         process.stdin.close()
         threading.Thread(target=process.stdout.read, daemon=True).start()

@@ -159,25 +159,25 @@ class CaptionData:
 
     def batch(self, pictures: Tensor) -> Batch:
         """Return the captions of pictures."""
-        said = [
+        captions = [
             (place, [START, *caption])
             for place, row in enumerate(pictures.tolist())
             for caption in self.numbers[row]
         ]
-        said.sort(key=lambda one: -len(one[1]))
-        longest = len(said[0][1])
-        words = torch.full((len(said), longest), END)
-        targets = torch.full((len(said), longest), IGNORED)
-        for line, (_, caption) in enumerate(said):
+        captions.sort(key=lambda one: -len(one[1]))
+        longest = len(captions[0][1])
+        words = torch.full((len(captions), longest), END)
+        targets = torch.full((len(captions), longest), IGNORED)
+        for line, (_, caption) in enumerate(captions):
             words[line, : len(caption)] = torch.tensor(caption)
-            wanted = torch.tensor([*caption[1:], END])
-            targets[line, : len(caption)] = wanted.masked_fill(wanted == UNKNOWN, IGNORED)
+            target = torch.tensor([*caption[1:], END])
+            targets[line, : len(caption)] = target.masked_fill(target == UNKNOWN, IGNORED)
         return Batch(
             pictures,
-            torch.tensor([place for place, _ in said]),
+            torch.tensor([place for place, _ in captions]),
             words,
             targets,
-            torch.tensor([len(caption) for _, caption in said]),
+            torch.tensor([len(caption) for _, caption in captions]),
         )
 
     def seen(self, pictures: Tensor) -> Tensor:

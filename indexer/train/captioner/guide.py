@@ -94,9 +94,9 @@ class Guide:
         rows = ((targets >= 0) & self.guided[targets.clamp(min=0)]).nonzero()[:, 0]
         if not len(rows):
             return looks.new_zeros(())
-        wanted = self.targets(features, owner[rows], targets[rows])
-        given = looks[rows].float().clamp(min=1e-8)
-        return (wanted * (wanted.clamp(min=1e-8).log() - given.log())).sum(1).mean()
+        expected = self.targets(features, owner[rows], targets[rows])
+        attention = looks[rows].float().clamp(min=1e-8)
+        return (expected * (expected.clamp(min=1e-8).log() - attention.log())).sum(1).mean()
 
 
 def linear_layer(encoder: JointEncoder, images: Sequence[Path]) -> npt.NDArray[np.float32]:

@@ -125,7 +125,7 @@ class CaptionModel(nn.Module):
             keys = self.key(places)[owner]  # (m, L, energy)
             own = places[owner]  # (m, L, H)
             got = places.new_zeros(len(owner), places.shape[1])
-        said: list[Tensor] = []
+        outputs: list[Tensor] = []
         alphas: list[Tensor] = []
         for step, count in enumerate(alive):
             word, x = read[step][:count], inputs[step][:count]
@@ -135,7 +135,7 @@ class CaptionModel(nn.Module):
                     keys, own = keys[:count], own[:count]
             if sampling and step:
                 drawn = torch.rand(count) < sampling
-                guess = self._guess(said[-1][:count])
+                guess = self._guess(outputs[-1][:count])
                 word = torch.where(drawn[:, None], self.dropout(self.embedding(guess)), word)
                 x = self.words(word)
             out = word
@@ -150,8 +150,8 @@ class CaptionModel(nn.Module):
                 got = got + functional.pad(alpha, (0, 0, 0, len(owner) - count))
                 alphas.append(alpha)
             hidden, memory = self._advance(x, hidden, memory)
-            said.append(out + self.out(hidden))
-        logits = self._logits(self.dropout(torch.cat(said)))
+            outputs.append(out + self.out(hidden))
+        logits = self._logits(self.dropout(torch.cat(outputs)))
         return logits, Looks(got, torch.cat(alphas)) if soft else None
 
     def _first(self, mean: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,13 +173,13 @@ class CaptionModel(nn.Module):
         kept = torch.sigmoid(x_update + update)
         return candidate + kept * (hidden - candidate), memory
 
-    def _logits(self, said: Tensor) -> Tensor:
-        return said @ self.embedding.weight.T + self.bias
+    def _logits(self, outputs: Tensor) -> Tensor:
+        return outputs @ self.embedding.weight.T + self.bias
 
     @torch.no_grad()
-    def _guess(self, said: Tensor) -> Tensor:
+    def _guess(self, outputs: Tensor) -> Tensor:
         """Draw a word from what the model would say; never a mark but the end."""
-        logits = self._logits(said).float()
+        logits = self._logits(outputs).float()
         logits[:, [START, UNKNOWN]] = float("-inf")
         return torch.multinomial(logits.softmax(1), 1)[:, 0]
 

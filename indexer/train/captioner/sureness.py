@@ -26,8 +26,8 @@ def is_mostly_true(caption: str, references: Sequence[str]) -> bool:
     Its content words are compared with those of all references, inflections aside. People leave
     much out, so more captions are true than this says.
     """
-    said = content_stems([caption])
-    return bool(said) and 2 * len(said & content_stems(references)) >= len(said)
+    stems = content_stems([caption])
+    return bool(stems) and 2 * len(stems & content_stems(references)) >= len(stems)
 
 
 def fit_sureness(logprobs: Sequence[float], right: Sequence[bool]) -> CaptionCalibration:

@@ -237,8 +237,8 @@ def _clip(parameters: list[nn.Parameter], longest: float) -> None:
 
 def _sentences(words: CaptionWords, captions: Sequence[str], longest: int) -> list[list[int]]:
     """Return the captions as numbers; what is empty or too long teaches nothing."""
-    found = (words.numbers(caption) for caption in captions)
-    return [numbers for numbers in found if 0 < len(numbers) <= longest]
+    encoded = (words.numbers(caption) for caption in captions)
+    return [numbers for numbers in encoded if 0 < len(numbers) <= longest]
 
 
 def _model(

@@ -29,7 +29,7 @@ class Material:
         pictures: (pairs, views, dim) of the general model.
         words: For each field counts of the pairs, (pairs, words of the table), sparse.
         dishes: Labelled pictures to train on.
-        shown: (dishes, dim) of the general model.
+        dish_pictures: (dishes, dim) of the general model.
         names: Distinct names of the dishes.
         titles: Counts of the names as titles.
         background: Counts of recipes without a picture.
@@ -41,7 +41,7 @@ class Material:
     pictures: Numbers
     words: Mapping[str, Any]
     dishes: Sequence[Dish]
-    shown: Numbers
+    dish_pictures: Numbers
     names: Sequence[str]
     titles: Mapping[str, Any]
     background: Mapping[str, Any]
@@ -83,25 +83,25 @@ def closed(
         texts=np.zeros((0, 0), np.float32),
         means=np.zeros((2, general.dim), np.float32),
         gate=fit_gate(
-            np.concatenate([material.pictures[chosen, 0], material.shown]), material.others
+            np.concatenate([material.pictures[chosen, 0], material.dish_pictures]), material.others
         ),
     )
-    said, meant = embed(parts, {f: material.words[f][chosen] for f in FIELDS})
+    latent, meant = embed(parts, {f: material.words[f][chosen] for f in FIELDS})
     views = material.pictures.shape[1]
     x = [material.pictures[chosen].reshape(-1, general.dim)]
-    y = [np.repeat(said, views, axis=0)]
+    y = [np.repeat(latent, views, axis=0)]
     z = [np.full(len(x[0]), 1 / len(x[0]), dtype=np.float32)]
     known, targets = _dish_texts(material, parts)
     numbers = {name: number for number, name in enumerate(material.names)}
     place = np.array([numbers[dish.name] for dish in material.dishes], dtype=np.int64)
     usable = np.flatnonzero(known[place]) if len(place) else place
     if len(usable) and config.dishes > 0:
-        x.append(material.shown[usable])
+        x.append(material.dish_pictures[usable])
         y.append(targets[place[usable]])
         z.append(np.full(len(usable), config.dishes / len(usable), dtype=np.float32))
     a, b = correlate(np.concatenate(x), np.concatenate(y), np.concatenate(z), config)
     # The middle is that of the pairs: of labelled pictures the texts are means of many.
-    middle_x, middle_y = x[0].mean(axis=0), said.mean(axis=0)
+    middle_x, middle_y = x[0].mean(axis=0), latent.mean(axis=0)
     parts.pictures = np.vstack([a, -middle_x @ a]).astype(np.float32)
     parts.texts = np.vstack([b, -middle_y @ b]).astype(np.float32)
     parts.means = np.stack([middle_x, meant.mean(axis=0)]).astype(np.float32)

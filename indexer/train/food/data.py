@@ -19,9 +19,9 @@ from indexer.readers.pairs import SPLITS
 from searchengine.documents import Document
 from searchengine.errors import TrainingDataError
 from searchengine.images import open_image
-from searchengine.images import views as all_views
 from searchengine.language.words import WordVectors, tokenize
 from searchengine.models.food import FIELDS
+from searchengine.pixels import views as all_views
 from searchengine.types import Encoder, Failure, Vectors
 
 Numbers = npt.NDArray[np.float32]
@@ -45,10 +45,10 @@ def read_recipes(path: Path) -> list[Document]:
             message names the line.
     """
     recipes = []
-    for found in read_documents(path, "recipe"):
-        if isinstance(found, Failure):
-            raise TrainingDataError(f"{found.path}: {found.reason}")
-        recipes.append(found)
+    for result in read_documents(path, "recipe"):
+        if isinstance(result, Failure):
+            raise TrainingDataError(f"{result.path}: {result.reason}")
+        recipes.append(result)
     if not recipes:
         raise TrainingDataError(f"{path}: no recipes in it")
     return recipes
@@ -69,7 +69,7 @@ def read_dishes(path: Path) -> list[Dish]:
         return [Dish(path.parent / image, str(name), split) for name in labels[:1]]
 
     form = '{"image": path, "labels": [..], "split": ..}'
-    return [dish for found in parsed_lines(path, read_text(path), dishes, form) for dish in found]
+    return [dish for line in parsed_lines(path, read_text(path), dishes, form) for dish in line]
 
 
 class Counter:
@@ -109,10 +109,10 @@ class Counter:
 def titled(documents: Sequence[Document], names: Sequence[str]) -> dict[str, list[int]]:
     """Return, for each name of a dish, the documents whose titles have all of its words."""
     titles = [frozenset(map(_singular, tokenize(document.title))) for document in documents]
-    wanted = {name: frozenset(map(_singular, tokenize(name))) for name in names}
+    words_of = {name: frozenset(map(_singular, tokenize(name))) for name in names}
     return {
         name: [place for place, title in enumerate(titles) if words and words <= title]
-        for name, words in wanted.items()
+        for name, words in words_of.items()
     }
 
 
@@ -151,8 +151,8 @@ def picture_vectors(
         batch = [
             open_image(path, size=encoder.decode_size) for path in images[start : start + BATCH]
         ]
-        shown = [view for image in batch for view in (all_views(image) if views else [image])]
-        parts.append(encoder.encode_images(shown).reshape(len(batch), -1, encoder.dim))
+        pictures = [view for image in batch for view in (all_views(image) if views else [image])]
+        parts.append(encoder.encode_images(pictures).reshape(len(batch), -1, encoder.dim))
         progress(start + len(batch), len(images))
     result: Vectors = (
         np.concatenate(parts) if parts else np.empty((0, 1, encoder.dim), dtype=np.float32)

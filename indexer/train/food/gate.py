@@ -38,8 +38,8 @@ def other_vectors(
         images += [pair.image for pair in read_pairs(path) if pair.split == "train"][:MOST]
     if not images:
         return np.empty((0, general.dim), np.float32)
-    found = picture_vectors(general, images, work, views=False, progress=progress)
-    vectors: Numbers = found[:, 0]
+    views = picture_vectors(general, images, work, views=False, progress=progress)
+    vectors: Numbers = views[:, 0]
     return vectors
 
 
@@ -66,5 +66,5 @@ def fit_gate(food: Numbers, others: Numbers) -> Numbers:
         gradient = np.append(slope @ x + 2 * RIDGE * gate[:-1], slope.sum())
         return float(weight @ np.logaddexp(0, -margin) + RIDGE * gate[:-1] @ gate[:-1]), gradient
 
-    found = minimize(loss, np.zeros(dim + 1), jac=True, method="L-BFGS-B")
-    return np.asarray(found.x, dtype=np.float32)
+    solution = minimize(loss, np.zeros(dim + 1), jac=True, method="L-BFGS-B")
+    return np.asarray(solution.x, dtype=np.float32)

@@ -43,9 +43,9 @@ class FoodModel(nn.Module):
         """Map counts (fields, n, words) to unit rows."""
         total = (counts * self.log_fields.exp()[:, None, None]).sum(0)
         factors = total.log1p() * self.log_weights.exp()
-        said = functional.normalize(factors @ self.words, dim=1)
+        latent = functional.normalize(factors @ self.words, dim=1)
         meant = functional.normalize(factors @ self.general, dim=1)
-        return self._join(meant - self.means[1], said @ self.texts[:-1] + self.texts[-1])
+        return self._join(meant - self.means[1], latent @ self.texts[:-1] + self.texts[-1])
 
     def moved(self) -> Tensor:
         """Return how far the parameters are from their start, each in its own size."""
@@ -100,7 +100,7 @@ class FoodTask:
         """Return the contrastive loss of a batch and its pull towards the start."""
         rows, dishes = (part.numpy() for part in batch)
         views = torch.randint(self.material.pictures.shape[1], (len(rows),)).numpy()
-        x = [self.material.pictures[rows, views], self.material.shown[dishes]]
+        x = [self.material.pictures[rows, views], self.material.dish_pictures[dishes]]
         counts = [self._dense(self.words, rows)]
         groups = [-1 - torch.arange(len(rows))]
         if len(dishes):
@@ -129,12 +129,12 @@ class FoodTask:
         """Return counts of the name of each dish or of one of its recipes, by chance."""
         chances = torch.rand(len(dishes), 2).tolist()
         options = [self.material.of_dish[dish] for dish in dishes]
-        found = self._dense(self.titles, np.array(dishes))
+        texts = self._dense(self.titles, np.array(dishes))
         for place, (rows, (which, chance)) in enumerate(zip(options, chances, strict=True)):
             if rows and chance < 0.5:
                 row = np.array([rows[int(which * len(rows))]])
-                found[:, place] = self._dense(self.background, row)[:, 0]
-        return found
+                texts[:, place] = self._dense(self.background, row)[:, 0]
+        return texts
 
     @staticmethod
     def _dense(counts: Sequence[Any], rows: npt.NDArray[np.int64]) -> Tensor:

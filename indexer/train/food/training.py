@@ -103,11 +103,11 @@ def read_material(
     dishes = [d for path in also for d in read_dishes(path) if d.split == "train"]
     names = sorted({dish.name for dish in dishes})
     others = [recipe for path in texts for recipe in read_recipes(path)]
-    found = titled(others, names)
+    texts_of = titled(others, names)
     # Names decide, not places: a larger file keeps the recipes of a smaller one.
     order = sorted(range(len(others)), key=lambda row: zlib.crc32(others[row].title.encode()))
     rank = {row: place for place, row in enumerate(order)}
-    of_dish = [sorted(found[name], key=rank.__getitem__)[:OF_A_DISH] for name in names]
+    of_dish = [sorted(texts_of[name], key=rank.__getitem__)[:OF_A_DISH] for name in names]
     kept = sorted({*order[:BACKGROUND], *(row for rows in of_dish for row in rows)})
     place = {row: number for number, row in enumerate(kept)}
     counter = Counter(general.words)
@@ -122,7 +122,7 @@ def read_material(
         ),
         words=counter.count(recipes),
         dishes=dishes,
-        shown=picture_vectors(
+        dish_pictures=picture_vectors(
             general,
             [dish.image for dish in dishes],
             work,

@@ -38,8 +38,8 @@ def captions_with(
 
 def bags_of(table: WordVectors, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
     """Return the rows of the words of each text that has any that are known."""
-    found = (table.find(text)[0] for text in texts)
-    return [np.array(rows, dtype=np.int64) for rows in found if rows]
+    bags = (table.find(text)[0] for text in texts)
+    return [np.array(rows, dtype=np.int64) for rows in bags if rows]
 
 
 def tensors_of(bags: Sequence[Sequence[Any]], used: Any) -> list[list[Tensor]]:

@@ -219,17 +219,17 @@ class FinetunePhase:
         self.bank[rows] = features.detach()
         taken = torch.isin(self.train_rows, rows)
         free = self.train_rows[~taken]
-        wanted = max(0, self.model.config.batch - len(rows))
-        banked = free[torch.randperm(len(free))[:wanted]]
-        shown = torch.cat([rows, banked])
+        missing = max(0, self.model.config.batch - len(rows))
+        banked = free[torch.randperm(len(free))[:missing]]
+        batch_rows = torch.cat([rows, banked])
         everything = torch.cat([features, self.bank[banked]])
-        bags = [_choose(self.data.bags[row]) for row in shown.tolist()]
+        bags = [_choose(self.data.bags[row]) for row in batch_rows.tolist()]
         owner = torch.arange(len(everything))
         # Fresh pictures show all their captions: their way through the CNN was the expensive part.
         for place, row in enumerate(rows.tolist()):
             bags.extend(self.data.bags[row])
             owner = torch.cat([owner, torch.full((len(self.data.bags[row]),), place)])
-        loss = contrast(self.model, self.data, shown, everything, bags, owner)
+        loss = contrast(self.model, self.data, batch_rows, everything, bags, owner)
         weight = self.model.config.distillation
         if self.teacher is None or self.backbone.classifier is None or weight == 0:
             return loss
@@ -332,8 +332,8 @@ def evaluate_dev(model: JointModel, data: Data, features: Tensor) -> dict[str, f
         pictures = unit_rows(model.embed_pictures(features).numpy())
         captions = model.embed_texts(bags).numpy()
     # A caption stays zero if all it says are words without a vector that training has not reached.
-    said = captions.any(axis=1)
-    captions[said] = unit_rows(captions[said])
+    has_words = captions.any(axis=1)
+    captions[has_words] = unit_rows(captions[has_words])
     t2i, i2t = retrieval(pictures, captions, owner)
     return {
         f"{way}_{key}": value

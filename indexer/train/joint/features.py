@@ -16,7 +16,8 @@ from torch import nn
 
 from indexer.train.backbones import Backbone
 from indexer.train.export import export_image_branch
-from searchengine.images import CENTRE, open_image
+from searchengine.images import open_image
+from searchengine.pixels import CENTRE
 
 VIEWS = ("whole", "mirrored", "centre")
 """The whole picture, the same mirrored, and its middle."""

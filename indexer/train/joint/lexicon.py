@@ -17,7 +17,6 @@ A word means each of its senses as often as people use it so. All of this is a m
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -26,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from indexer.train.joint.classes import Class
 from indexer.train.joint.pictured import Pictured
+from indexer.vocabulary.classes import Class
 from indexer.vocabulary.wordnet import Synset, WordNet
 from searchengine.errors import TrainingDataError
-from searchengine.language.words import tokenize
+from searchengine.language.words import normalise
 from searchengine.vectors import unit_rows
 
 Floats = npt.NDArray[np.float32]
@@ -189,11 +188,11 @@ _UNUSED = 0.3
 
 def _texts(named: _Named, others: _Others | None) -> Iterator[tuple[str, list[str]]]:
     """Yield each text with the meanings it has, those of classes and kinds first."""
-    found = {text: list(meanings) for text, meanings in named.texts.items()}
+    meanings_of = {text: list(meanings) for text, meanings in named.texts.items()}
     if others:
         for text, meanings in others.texts.items():
-            found[text] = list(dict.fromkeys([*found.get(text, []), *meanings]))
-    yield from found.items()
+            meanings_of[text] = list(dict.fromkeys([*meanings_of.get(text, []), *meanings]))
+    yield from meanings_of.items()
 
 
 class _Named:
@@ -212,7 +211,7 @@ class _Named:
             self.rows.setdefault(meaning, []).append(number)
             for name in classes[number].names:
                 self._call(name, meaning)
-                self.classes_of.setdefault(_plain(name), []).append(number)
+                self.classes_of.setdefault(normalise(name), []).append(number)
             if wordnet is not None:
                 if meaning not in wordnet.nouns:
                     raise TrainingDataError(
@@ -228,7 +227,7 @@ class _Named:
                     self._call(name, kind)
 
     def _call(self, name: str, meaning: str) -> None:
-        text = _plain(name)
+        text = normalise(name)
         if text and meaning not in self.texts.setdefault(text, []):
             self.texts[text].append(meaning)
 
@@ -244,19 +243,19 @@ class _Others:
         pictured: Collection[str],
     ) -> None:
         self._wordnet, self._usage, self._named = usage.wordnet, usage, named
-        shown = {_plain(name) for name in pictured}
+        pictured_texts = {normalise(name) for name in pictured}
         self.texts: dict[str, list[str]] = {}
         ranks = {word: rank for rank, word in enumerate(words)}
         phrases: list[tuple[int, str]] = []
         for lemma, offsets in self._wordnet.senses.items():
-            text = _plain(lemma)
+            text = normalise(lemma)
             seen = [offset for offset in offsets if offset in self._wordnet.synsets]
             if not text:
                 continue
             parts = text.split()
             rarest = FREQUENT if seen else WIDELY_KNOWN
             is_frequent = len(parts) == 1 and ranks.get(text, FREQUENT) < rarest
-            if is_frequent or (text in shown and (len(parts) > 1 or not seen)):
+            if is_frequent or (text in pictured_texts and (len(parts) > 1 or not seen)):
                 self._place(text)
             elif seen[:1] == [offsets[0]] and len(parts) > 1 and text not in named.texts:
                 phrases.append((max(ranks.get(part, COMMON) for part in parts), text))
@@ -283,7 +282,9 @@ class _Others:
     def described(self, name: str) -> str:
         """Return what the name of a photograph says, by the commonest sense that can be seen."""
         text = re.sub(r"\(.*?\)", "", name)
-        base = next((one for one in self._singular(_plain(text)) if self._usage.knows(one)), None)
+        base = next(
+            (one for one in self._singular(normalise(text)) if self._usage.knows(one)), None
+        )
         shares = self._usage.shares(base) if base else {}
         seen = {m: share for m, share in shares.items() if m in self._wordnet.synsets} or shares
         return self.gloss(max(seen, key=seen.__getitem__)) if seen else name
@@ -312,8 +313,7 @@ class _Usage:
 
     def __init__(self, wordnet: WordNet) -> None:
         self.wordnet = wordnet
-        self._total = Counter(wordnet.uses)
-        self._lemmas: Mapping[str, str] = {_plain(lemma): lemma for lemma in wordnet.senses}
+        self._lemmas: Mapping[str, str] = {normalise(lemma): lemma for lemma in wordnet.senses}
 
     def shares(self, text: str) -> dict[str, float]:
         """Return the share of each sense of a text, by offset; they sum to 1."""
@@ -338,7 +338,7 @@ class _Usage:
         lemma = self._lemmas[text]
         places = range(1, 1 + len(self.wordnet.senses[lemma]))
         met = sum(self.wordnet.counts.get((lemma, str(number)), 0) for number in places)
-        return met >= USUAL * self._total[lemma]
+        return met >= USUAL * self.wordnet.uses[lemma]
 
 
 def _by_gloss(
@@ -385,10 +385,6 @@ def _kernel(x: Floats, y: Floats) -> npt.NDArray[np.float64]:
 def _described(names: Sequence[str], kind: str, gloss: str) -> str:
     called = ", ".join(names[:3]) + (f", a kind of {kind}" if kind else "")
     return f"{called}: {gloss}"
-
-
-def _plain(name: str) -> str:
-    return " ".join(tokenize(name))
 
 
 def _plurals(text: str, wordnet: WordNet) -> list[str]:

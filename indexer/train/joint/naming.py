@@ -77,10 +77,10 @@ class Naming:
 
     def places(self, model: JointModel) -> Tensor:
         """Return where the texts belong in the model's space as it is, unit rows (texts, dim)."""
-        found = directions(
+        rows = directions(
             model.head.weight.detach().numpy(), self.classifier.numpy(), self._pictured
         )
-        return torch.from_numpy(self.lexicon.vectors(found))
+        return torch.from_numpy(self.lexicon.vectors(rows))
 
     @torch.no_grad()
     def place(self, model: JointModel, *, named: bool) -> None:

@@ -83,6 +83,22 @@ def _order(convolution: str) -> int:
     return kinds.index(convolution.rpartition(".")[2])
 
 
+def require_same_sizes(
+    encoder: JointEncoder, weights: dict[str, Floats], channels: int, dim: int, words: int
+) -> None:
+    """Refuse a model to start from whose linear layers have other sizes than those to be trained.
+
+    Raises:
+        TrainingDataError: The message names both.
+    """
+    head = weights["head.weight"]
+    if head.shape != (dim, channels) or encoder.words.dim != words:
+        raise TrainingDataError(
+            f"{encoder.name}: maps {head.shape[1]} features to {head.shape[0]} dimensions from "
+            f"words of {encoder.words.dim} numbers; asked: {channels}, {dim} and {words}"
+        )
+
+
 @torch.no_grad()
 def start_layers(
     model: JointModel,
@@ -99,18 +115,8 @@ def start_layers(
         weights: Of its image branch.
         table: The new table of words.
         used: Its rows that have a residual, as those of `model.residual`.
-
-    Raises:
-        TrainingDataError: The models differ in their dimensions.
     """
-    head = weights["head.weight"]
-    shape, words = tuple(model.head.weight.shape), model.table.shape[1]
-    if head.shape != shape or encoder.words.dim != words:
-        raise TrainingDataError(
-            f"{encoder.name}: maps {head.shape[1]} features to {head.shape[0]} dimensions from "
-            f"words of {encoder.words.dim} numbers; asked: {shape[1]}, {shape[0]} and {words}"
-        )
-    model.head.weight.copy_(torch.from_numpy(head))
+    model.head.weight.copy_(torch.from_numpy(weights["head.weight"]))
     model.head.bias.copy_(torch.from_numpy(weights["head.bias"]))
     model.projection.weight.copy_(torch.from_numpy(encoder.projection.T.copy()))
     for place, row in enumerate(used.tolist()):

@@ -13,7 +13,7 @@ import snowballstemmer
 from indexer.readers.wordfiles import read_vectors
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import MissingPlugin, TrainingDataError
-from searchengine.language.words import WordVectors, tokenize
+from searchengine.language.words import WordVectors, normalise, tokenize
 
 RARE = 3
 """A word without a vector joins the table if the captions have it at least this often."""
@@ -41,7 +41,7 @@ def read_words(path: Path | None, limit: int) -> tuple[list[str], npt.NDArray[np
     entries: Iterator[tuple[str, npt.NDArray[np.float32]]]
     entries = _packaged() if path is None else read_vectors(path)
     # A word or phrase that tokenize would write differently can never be asked for.
-    askable = (entry for entry in entries if " ".join(tokenize(entry[0])) == entry[0])
+    askable = (entry for entry in entries if normalise(entry[0]) == entry[0])
     chosen: dict[str, npt.NDArray[np.float32]] = {}
     for word, vector in askable:
         chosen.setdefault(word, vector)  # of a word that is there twice, the more frequent

@@ -23,7 +23,6 @@ from indexer.evaluation.metrics import retrieval
 from indexer.readers.pairs import Pair, read_pairs
 from indexer.train.backbones import DEFAULT, Backbone, load_backbone
 from indexer.train.joint.bags import bags_of, captions_with, groups_of, tensors_of
-from indexer.train.joint.classes import Class, read_classes
 from indexer.train.joint.config import JointConfig
 from indexer.train.joint.contrastive import Data, FinetunePhase, FrozenPhase
 from indexer.train.joint.distil import beside, sentence_vectors
@@ -33,9 +32,15 @@ from indexer.train.joint.model import JointModel
 from indexer.train.joint.naming import Naming
 from indexer.train.joint.pictured import Pictured
 from indexer.train.joint.saving import save_model
-from indexer.train.joint.start import read_weights, start_backbone, start_layers
+from indexer.train.joint.start import (
+    read_weights,
+    require_same_sizes,
+    start_backbone,
+    start_layers,
+)
 from indexer.train.joint.table import build_table, read_words, without_misspelt
 from indexer.train.loop import Metrics, Task, fit
+from indexer.vocabulary.classes import Class, read_classes
 from indexer.vocabulary.wordnet import WordNet
 from searchengine.errors import ConfigError, TrainingDataError
 from searchengine.language.words import WordVectors
@@ -115,9 +120,9 @@ def train_joint(
     own, pairs = len(main), [*main, *further, *photographs]
     classes = read_classes(sources.classes) if sources.classes else []
     left_out = range(1, len(classes), sources.leave_out) if sources.leave_out else range(0)
-    told = [() if number in left_out else each.texts for number, each in enumerate(classes)]
+    class_texts = [() if number in left_out else each.texts for number, each in enumerate(classes)]
     texts = [c for p in pairs for c in p.captions if p.split == "train"]
-    texts += [text for options in told for text in options]
+    texts += [text for options in class_texts for text in options]
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
@@ -126,9 +131,10 @@ def train_joint(
         _require_classes(backbone, len(classes), sources)
     begun = JointEncoder(sources.start) if sources.start else None
     weights = read_weights(begun) if begun else {}
+    words, vectors = _word_vectors(sources, begun, work, progress)
     if begun:
         start_backbone(backbone, weights, begun.name)
-    words, vectors = _word_vectors(sources, begun, work, progress)
+        require_same_sizes(begun, weights, backbone.channels, config.dim, vectors.shape[1])
     pictured = _pictured(photographs if classes else [], backbone, work, progress)
     wordnet = WordNet(sources.wordnet) if sources.wordnet else None
     lexicon = _lexicon(wordnet, classes, words, work, left_out, pictured, progress)
@@ -147,7 +153,7 @@ def train_joint(
         work,
         lambda done, total: progress("features", done, total, ""),
     )
-    class_bags = [bags_of(table, options) for options in told]
+    class_bags = [bags_of(table, options) for options in class_texts]
     # Every text of the lexicon has a row: the table was built with them.
     named = np.array([table.row(text) for text in lexicon.texts] if lexicon else [], dtype=np.int64)
     used = np.unique(
@@ -381,13 +387,13 @@ def _measure(out: Path, data: Data) -> dict[str, dict[str, float]]:
     if not dev:
         return {}
     encoder = JointEncoder(out)
-    said = [[text for text in pair.captions if encoder.text_sum(text).any()] for pair in dev]
-    shown = [row for row, texts in enumerate(said) if texts]
-    if not shown:
+    captions_of = [[text for text in pair.captions if encoder.text_sum(text).any()] for pair in dev]
+    candidates = [row for row, texts in enumerate(captions_of) if texts]
+    if not candidates:
         return {}
-    pictures = encoder.encode_images([dev[row].image for row in shown])
-    captions = encoder.encode_texts([text for row in shown for text in said[row]])
-    owner = [place for place, row in enumerate(shown) for _ in said[row]]
+    pictures = encoder.encode_images([dev[row].image for row in candidates])
+    captions = encoder.encode_texts([text for row in candidates for text in captions_of[row]])
+    owner = [place for place, row in enumerate(candidates) for _ in captions_of[row]]
     t2i, i2t = retrieval(pictures, captions, owner)
     scores = {"t2i": dataclasses.asdict(t2i), "i2t": dataclasses.asdict(i2t)}
     files.annotate(out, {"dev": scores})

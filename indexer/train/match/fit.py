@@ -113,9 +113,9 @@ def measure_shipped(encoder: Encoder, material: Material) -> Figures:
     return _figures([[(calibration, source.whole())] for source in sources])
 
 
-def _figures(asked: Sequence[Sequence[tuple[Matcher, Part]]]) -> Figures:
+def _figures(sources: Sequence[Sequence[tuple[Matcher, Part]]]) -> Figures:
     """Measure sources, captions first, each in parts by the calibrations that judge them."""
-    captions, *labels = asked
+    captions, *labels = sources
     return Figures(
         {kind: measure(*(_judged(*part, kind) for part in captions)) for kind in KINDS},
         {
@@ -219,8 +219,8 @@ def _solve(
 
     bounds = [(0.0, None) if name in RISING else (None, None) for name in FEATURES]
     start = np.zeros(len(FEATURES))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    return np.asarray(found.x, dtype=np.float64)
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return np.asarray(solution.x, dtype=np.float64)
 
 
 def _likely(captions: Judged, names: Sequence[Judged]) -> float:

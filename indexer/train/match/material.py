@@ -7,8 +7,9 @@ are words too, so that words are also judged where pictures are unlike those tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
 
@@ -51,21 +52,26 @@ class LeftOut:
     without_synset: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
-    """What a calibration is fitted on.
+    """What a calibration is fitted on, or measured on.
 
     Attributes:
-        backgrounds: How pictures and queries are spread, by name.
+        spread: Measures the backgrounds.
         captions: Questions of every kind about captioned pictures.
         labels: Names and hypernyms, a source each per file that has them.
         left_out: By file of labels.
     """
 
-    backgrounds: Backgrounds
+    spread: Callable[[], Backgrounds]
     captions: Source
     labels: tuple[Source, ...]
     left_out: Mapping[Path, LeftOut]
+
+    @cached_property
+    def backgrounds(self) -> Backgrounds:
+        """How pictures and queries are spread, by name; only what fits a calibration needs it."""
+        return self.spread()
 
 
 def prepare(
@@ -78,7 +84,7 @@ def prepare(
     split: str = "dev",
     seed: int = 1,
 ) -> Material:
-    """Measure backgrounds on the train split and write questions about another one.
+    """Write questions about one split; backgrounds will be measured on the train split.
 
     Args:
         encoder: The model.
@@ -94,18 +100,18 @@ def prepare(
         ImageError: A picture cannot be read.
     """
     entries = read_pairs(pairs, images)
-    train, asked = ([p for p in entries if p.split == s and p.captions] for s in ("train", split))
-    for name, found in (("train", train), (split, asked)):
-        if not found:
+    train, tested = ([p for p in entries if p.split == s and p.captions] for s in ("train", split))
+    for name, chosen in (("train", train), (split, tested)):
+        if not chosen:
             raise TrainingDataError(f"{pairs}: no captioned pictures of the split {name!r} in it")
     concepts = Concepts([pair.captions for pair in train])
-    pictures = encoder.encode_images([pair.image for pair in asked])
+    pictures = encoder.encode_images([pair.image for pair in tested])
     try:
-        writer = Writer(concepts, [p.captions for p in asked], pictures, encoder, seed=seed)
+        writer = Writer(concepts, [p.captions for p in tested], pictures, encoder, seed=seed)
     except TrainingDataError as error:
         raise TrainingDataError(f"{pairs}: {error}") from error
     named = [entry for path in labels for entry in read_labelled(path) if entry.split == "train"]
-    backgrounds = _backgrounds(encoder, train, concepts, named, np.random.default_rng(seed))
+    spread = partial(_backgrounds, encoder, train, concepts, named, np.random.default_rng(seed))
     captions = Source(pairs.name, pictures, writer.all(), "pictures")
     sources: list[Source] = []
     left_out: dict[Path, LeftOut] = {}
@@ -114,9 +120,9 @@ def prepare(
             raise TypeError("labels need wordnet")
         nouns = WordNet(wordnet)
         for path in labels:
-            found_in, left_out[path] = _labelled(encoder, path, split, nouns)
-            sources += found_in
-    return Material(backgrounds, captions, tuple(sources), left_out)
+            of_file, left_out[path] = _labelled(encoder, path, split, nouns)
+            sources += of_file
+    return Material(spread, captions, tuple(sources), left_out)
 
 
 def _labelled(
@@ -129,12 +135,12 @@ def _labelled(
     pictures = encode_pictures([entry.image for entry in labelled], encoder)
     file = f"{path.resolve().parent.name}/{path.name}"
     sources = [
-        Source(f"{file} {sort}", shown, {"words": questions}, "questions")
-        for sort, shown, questions in (
+        Source(f"{file} {sort}", rows, {"words": questions}, "questions")
+        for sort, rows, questions in (
             ("names", pictures, writer.names()),
             ("hypernyms", pictures[writer.known], of_known.hypernyms()),
         )
-        if len(questions) >= FEWEST and len(shown) > TOP
+        if len(questions) >= FEWEST and len(rows) > TOP
     ]
     if not sources:
         raise TrainingDataError(

@@ -26,7 +26,7 @@ PIECE = 1 << 16
 """Characters read at once of a line that does not end, such as a book in one line."""
 LONGEST = 1000
 """Words of a sentence at most; longer ones are cut. gensim stops at ten times that."""
-SHOWN = 20
+MOST_FAILURES = 20
 """Failures kept for the report; the others are counted only."""
 
 
@@ -53,7 +53,7 @@ class CorpusReport:
         files: How many were read, at least in part.
         sentences, words: What came out of them.
         failed: Files and lines that were left out.
-        failures: The first `SHOWN` of these, each with the reason.
+        failures: The first `MOST_FAILURES` of these, each with the reason.
     """
 
     files: int = 0
@@ -65,7 +65,7 @@ class CorpusReport:
     def fail(self, place: str, reason: str) -> None:
         """Count a file, or a line of one, that is left out."""
         self.failed += 1
-        if len(self.failures) < SHOWN:
+        if len(self.failures) < MOST_FAILURES:
             self.failures.append(Failure(place, reason))
 
 
@@ -77,20 +77,20 @@ def corpus_files(paths: Sequence[Path]) -> list[Path]:
     Raises:
         TrainingDataError: A path is not there, or there is no file at all.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                found += [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
+                files += [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
         elif path.exists():
-            found.append(path)
+            files.append(path)
         else:
             raise TrainingDataError(f"{path}: no such file or folder; name a corpus that is there")
-    if not found:
+    if not files:
         named = ", ".join(map(str, paths)) or "no path"
         raise TrainingDataError(f"{named}: no file in it; name text files or JSON lines")
-    return found
+    return files
 
 
 def read_corpus(
@@ -196,9 +196,9 @@ def _json_strings(
                 f"fields with --field; there are: {', '.join(entry) or 'none'}"
             )
         read += 1
-        found = [string for name in fields for string in _strings(entry.get(name))]
-        if found:
-            yield from found
+        strings = [string for name in fields for string in _strings(entry.get(name))]
+        if strings:
+            yield from strings
         else:
             lacking += 1
             report.fail(f"{path}:{number}", f"no text in {' or '.join(fields)}; left out")

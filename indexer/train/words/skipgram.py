@@ -230,7 +230,7 @@ def _phrases(corpus: Corpus, config: SkipGramConfig, progress: Progress) -> Froz
                 progress("finding phrases", done, corpus.words, "")
             yield sentence
 
-    found = Phrases(
+    phrases = Phrases(
         sentences(),
         min_count=config.min_count,
         threshold=PHRASE_SCORE,
@@ -238,7 +238,7 @@ def _phrases(corpus: Corpus, config: SkipGramConfig, progress: Progress) -> Froz
         delimiter=JOINT,
         connector_words=ENGLISH_CONNECTOR_WORDS,
     )
-    return found.freeze()
+    return phrases.freeze()
 
 
 def _train(corpus: Corpus, config: SkipGramConfig, work: Path, progress: Progress) -> Vectors:

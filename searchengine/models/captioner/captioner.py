@@ -111,13 +111,13 @@ class Captioner(StoredModel):
     @cached_property
     def words(self) -> CaptionWords:
         """The vocabulary."""
-        path = files.verify(self._folder, self._config, WORDS)
+        path = files.verify(self.folder, self._config, WORDS)
         return CaptionWords.load(path, str(self._config.text.get("level")))
 
     @cached_property
     def sureness(self) -> CaptionCalibration | None:
         """What a log-probability is worth, None if nobody has fitted that yet."""
-        parts = files.attached(self._folder, self._config, SURENESS)
+        parts = files.attached(self.folder, self._config, SURENESS)
         return CaptionCalibration.load(parts[".json"]) if parts else None
 
     @property
@@ -191,7 +191,7 @@ class Captioner(StoredModel):
         expected = (rows * columns, int(self._config.image["channels"]))
         if features.shape[1:] != expected:
             raise ModelError(
-                f"{self._folder}: expects {expected} places and channels of a picture, "
+                f"{self.folder}: expects {expected} places and channels of a picture, "
                 f"not {features.shape[1:]}; train the captioner anew"
             )
         captions: list[Caption] = []
@@ -223,7 +223,7 @@ class Captioner(StoredModel):
 
     @cached_property
     def _decoder(self) -> Decoder:
-        path = files.verify(self._folder, self._config, WEIGHTS)
+        path = files.verify(self.folder, self._config, WEIGHTS)
         settings = self._config.text
         try:
             with np.load(path, allow_pickle=False) as arrays:

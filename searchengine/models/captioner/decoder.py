@@ -23,6 +23,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.vectors import sigmoid
+
 Floats: TypeAlias = npt.NDArray[np.float32]
 Cell = Literal["lstm", "gru"]
 Attention = Literal["soft", "none"]
@@ -114,7 +116,7 @@ class Decoder:
         if self._attention == "soft":
             alpha = self._attend(state)  # (m, L)
             attended = (alpha[:, None] @ state.places[state.owner])[:, 0]  # (m, H)
-            context = _sigmoid(self._linear("gate", state.hidden)) * attended
+            context = sigmoid(self._linear("gate", state.hidden)) * attended
             inputs += context @ self._w["context.weight"].T
         state = self._advance(state, inputs)
         logits: Floats = self._linear("out", state.hidden) + embedded  # (m, D)
@@ -138,14 +140,14 @@ class Decoder:
         width = state.hidden.shape[1]
         if self._cell == "lstm":
             gates = inputs + own
-            keep = _sigmoid(gates[:, : 3 * width])
+            keep = sigmoid(gates[:, : 3 * width])
             # input, forget, candidate, output
             candidate = np.tanh(gates[:, 2 * width : 3 * width])
             memory = keep[:, width : 2 * width] * state.memory + keep[:, :width] * candidate
-            hidden = _sigmoid(gates[:, 3 * width :]) * np.tanh(memory)
+            hidden = sigmoid(gates[:, 3 * width :]) * np.tanh(memory)
             return replace(state, hidden=hidden, memory=memory)
         # reset, update, candidate
-        both = _sigmoid(inputs[:, : 2 * width] + own[:, : 2 * width])
+        both = sigmoid(inputs[:, : 2 * width] + own[:, : 2 * width])
         candidate = np.tanh(inputs[:, 2 * width :] + both[:, :width] * own[:, 2 * width :])
         hidden = candidate + both[:, width:] * (state.hidden - candidate)
         return replace(state, hidden=hidden)
@@ -153,10 +155,3 @@ class Decoder:
     def _linear(self, name: str, x: Floats) -> Floats:
         result: Floats = x @ self._w[f"{name}.weight"].T + self._w[f"{name}.bias"]
         return result
-
-
-def _sigmoid(x: Floats) -> Floats:
-    result: Floats = np.float32(0.5) * np.tanh(np.float32(0.5) * x) + np.float32(
-        0.5
-    )  # exp(-x) would overflow
-    return result

@@ -39,10 +39,10 @@ class OpenFile(StreamingResponse):
     ) -> None:
         start, stop, status = 0, size, 200
         more = {"Accept-Ranges": "bytes"}
-        wanted = request.headers.get("range")
+        range_header = request.headers.get("range")
         if request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
-            wanted = None  # the client has the beginning of another file
-        if wanted is not None and (places := _place(wanted, size)) is not None:
+            range_header = None  # the client has the beginning of another file
+        if range_header is not None and (places := _place(range_header, size)) is not None:
             start, stop = places
             status = 206 if start < stop else 416
             there = f"{start}-{stop - 1}" if status == 206 else "*"
@@ -60,15 +60,15 @@ class OpenFile(StreamingResponse):
             self._file.close()
 
 
-def _place(wanted: str, size: int) -> tuple[int, int] | None:
+def _place(header: str, size: int) -> tuple[int, int] | None:
     """Return where a range begins and ends, an empty one if there is no such; None if not one."""
-    found = _RANGE.fullmatch(wanted)
-    if found is None or max(len(found[1]), len(found[2])) > 18 or not (found[1] or found[2]):
+    match = _RANGE.fullmatch(header)
+    if match is None or max(len(match[1]), len(match[2])) > 18 or not (match[1] or match[2]):
         return None
-    if not found[1]:
-        return max(0, size - int(found[2])), size
-    start, stop = int(found[1]), min(size, int(found[2]) + 1) if found[2] else size
-    if found[2] and int(found[2]) < start:
+    if not match[1]:
+        return max(0, size - int(match[2])), size
+    start, stop = int(match[1]), min(size, int(match[2]) + 1) if match[2] else size
+    if match[2] and int(match[2]) < start:
         return None
     return (start, stop) if start < size else (0, 0)
 

@@ -113,13 +113,13 @@ class Thumbs:
 
     def _stored(self) -> list[tuple[float, int, str]]:
         """Return time, size and path of every file, those that a crash left too."""
-        found = []
+        files = []
         for folder, _, names in os.walk(self._folder):
             for name in names:
                 with contextlib.suppress(OSError):
                     status = os.stat(path := os.path.join(folder, name))
-                    found.append((status.st_mtime, status.st_size, path))
-        return found
+                    files.append((status.st_mtime, status.st_size, path))
+        return files
 
 
 def thumbnail(image: Image, size: int) -> bytes:

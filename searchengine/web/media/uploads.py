@@ -98,9 +98,9 @@ class Uploads:
         """
         with self._lock:
             self._forget_old()
-            found = self._kept.pop(token, None)
-            if found is not None:
-                upload = found[1]
+            entry = self._kept.pop(token, None)
+            if entry is not None:
+                upload = entry[1]
                 self._kept[token] = (self._clock(), upload)
                 return upload
         raise HTTPException(
@@ -113,7 +113,7 @@ class Uploads:
         Raises:
             HTTPException: A term names a file, 400, or an upload that is gone, 404.
         """
-        found: dict[str, KnownPicture] = {}
+        pictures: dict[str, KnownPicture] = {}
         for term in terms:
             if term.kind != "picture":
                 continue
@@ -123,8 +123,8 @@ class Uploads:
                     f"{term.value}: files are not read by their names here; drop the picture into "
                     'the page, or name one of the library by its number such as "#12"',
                 )
-            found[term.value] = self.get(term.value.removeprefix(PREFIX)).picture
-        return found
+            pictures[term.value] = self.get(term.value.removeprefix(PREFIX)).picture
+        return pictures
 
     def _forget_old(self) -> None:
         oldest = self._clock() - self._lifetime

@@ -9,10 +9,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from searchengine.errors import ImageError, ModelError
+from searchengine.formats import format_of
 from searchengine.images import format_in
 from searchengine.language.query import parse
 from searchengine.search.answers import translated_entries
-from searchengine.search.columns import format_of
 from searchengine.search.duplicates import copies, near_duplicates
 from searchengine.search.engine import Engine
 from searchengine.types import Tag, Vector
@@ -35,6 +35,9 @@ MEDIA_TYPES = {
     "avif": "image/avif",
     "jpeg2000": "image/jp2",
     "pnm": "image/x-portable-anymap",
+    "heic": "image/heic",
+    "jxl": "image/jxl",
+    "raw": "application/octet-stream",
 }
 """What a file is sent as, by its content. Nothing here is a page that a browser would run."""
 
@@ -64,7 +67,14 @@ def image(id: PictureId, live: LiveDep) -> Response:
             "lens": exif.lens,
             "lat": exif.lat,
             "lon": exif.lon,
-            "format": format_of(picture.path),
+            "format": picture.format or format_of(picture.path),
+            "focal": exif.focal,
+            "iso": exif.iso,
+            "rating": exif.rating,
+            "description": exif.description,
+            "keywords": list(exif.keywords),
+            "place": picture.place or None,
+            "damage": picture.damage,
             "state": picture.state,
             "file": f"{API}/images/{picture.id}/file",
             "tags": _tags(engine, id, vector),

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response, UploadFile
 
 from searchengine.errors import QueryError
 from searchengine.language import query as grammar
+from searchengine.language.filters import FilterError, read_filter
 from searchengine.search.answers import hit_entry, translated_entries
 from searchengine.search.facets import Count, Facet, FacetCounts
 from searchengine.search.pages import Page, PageRequest
@@ -44,7 +45,7 @@ def query_of(request: schemas.Question) -> ParsedQuery | None:
     if request.terms is None:
         return query_in(request.query or "")
     terms = tuple(_term(term) for term in request.terms)
-    filters = tuple(Filter(f.name, f.excluded, f.kind) for f in request.filters_in_query)
+    filters = tuple(_filter(one) for one in request.filters_in_query)
     return ParsedQuery(terms, filters) if terms or filters else None
 
 
@@ -125,6 +126,7 @@ def parse_query(
             "filters": parts["filters_in_query"],
             "unknown_words": answers.unknown_entries(unknown),
             "translated": translated_entries(translated),
+            "hints": list(query.hints),
         }
     )
 
@@ -182,6 +184,7 @@ def page_entry(page: Page) -> dict[str, Any]:
         "unknown_words": answers.unknown_entries(page.answer.unknown_words),
         "translated": translated_entries(page.answer.translated),
         "nothing_like_that": page.answer.nothing_like_that,
+        "hints": list(page.answer.hints),
     }
 
 
@@ -218,6 +221,13 @@ def _page_request(request: schemas.Question, uploads: Uploads) -> PageRequest:
         unlikely=request.unlikely,
         uploads=uploads.named_by(query.terms if query else ()),
     )
+
+
+def _filter(one: schemas.FilterIn) -> Filter:
+    try:
+        return read_filter(one.kind, one.name, one.excluded)
+    except FilterError as error:
+        raise QueryError(f"{one.kind}:{one.name}: {error}") from error
 
 
 def _term(term: schemas.TermIn) -> Term:

@@ -158,8 +158,8 @@ class Guard:
         )
 
     def _wrong_name(self, scope: Scope, headers: Headers) -> Response | None:
-        given = headers.getlist("host")
-        name = host_name(given[0]) if len(given) == 1 else None
+        hosts = headers.getlist("host")
+        name = host_name(hosts[0]) if len(hosts) == 1 else None
         if name is None:
             return problem(scope, 400, "the request does not say whom it asks (Host)")
         if name in self.safety.names or (self.safety.any_address and _is_address(name)):
@@ -178,8 +178,8 @@ class Guard:
             return None
         if self._is_known(headers):
             return self._welcome(scope) if _has_token(scope) else None
-        given = dict(_query(scope)).get("token", "")
-        if scope["method"] == "GET" and given and self._is_token(given):
+        token = dict(_query(scope)).get("token", "")
+        if scope["method"] == "GET" and token and self._is_token(token):
             return self._welcome(scope)
         return problem(
             scope,
@@ -192,14 +192,14 @@ class Guard:
         )
 
     def _is_known(self, headers: Headers) -> bool:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._is_token(given.strip()):
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._is_token(token.strip()):
             return True
         cookie = cookie_parser(headers.get("cookie", "")).get(self._cookie_name, "")
         return hmac.compare_digest(cookie.encode(), self._cookie.encode())
 
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self.safety.token or "").encode())
+    def _is_token(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), (self.safety.token or "").encode())
 
     def _welcome(self, scope: Scope) -> Response:
         """Set the cookie and go on to the same address without the token.

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from searchengine.types import FilterKind
 from searchengine.web.schemas.requests import (
     Grid,
     Share,
@@ -57,6 +58,7 @@ class HitOut(Brief):
     score: float | None
     match: float | None
     band: Literal["likely", "maybe", "unlikely"] | None
+    at: float | None = Field(default=None, description="of a film, the time of its frame, seconds")
     explain: list[Dimension] | None = None
 
 
@@ -73,7 +75,7 @@ class TermOut(BaseModel):
 class FilterOut(BaseModel):
     """A filter of the query."""
 
-    kind: Literal["tag", "caption"]
+    kind: FilterKind
     name: str
     excluded: bool
 
@@ -142,6 +144,7 @@ class SearchAnswer(BaseModel):
     unknown_words: list[UnknownWordOut]
     translated: list[TranslatedOut]
     nothing_like_that: bool
+    hints: list[str] = Field(description="what may have been meant otherwise than it was read")
     next_cursor: str | None
     took_ms: float
 
@@ -154,6 +157,7 @@ class ParseAnswer(BaseModel):
     filters: list[FilterOut]
     unknown_words: list[UnknownWordOut]
     translated: list[TranslatedOut]
+    hints: list[str]
 
 
 class UploadAnswer(BaseModel):
@@ -197,6 +201,13 @@ class ImageAnswer(BaseModel):
     lat: float | None
     lon: float | None
     format: str | None
+    focal: float | None = Field(description="focal length in millimetres")
+    iso: int | None
+    rating: int | None
+    description: str | None = Field(description="what somebody wrote into the file or its XMP")
+    keywords: list[str]
+    place: str | None = Field(description="the nearest town")
+    damage: str | None = Field(description="what is wrong with a file of which a part can be seen")
     state: Literal["ok", "missing", "bad"]
     thumb: str
     file: str
@@ -337,6 +348,10 @@ class StatusAnswer(BaseModel):
     indexed: int
     texts: dict[str, int]
     failures: int
+    damaged: int = Field(description="pictures of which only a part can be seen")
+    skipped: dict[str, int] = Field(
+        description="files that the last scans passed over, by the endings of their names"
+    )
     local: bool
 
 

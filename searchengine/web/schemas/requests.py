@@ -17,6 +17,7 @@ from pydantic import (
 
 from searchengine.search.facets import FACETS, Facet
 from searchengine.search.pages import Sort
+from searchengine.types import FilterKind
 
 _FACETS: set[str] = set(FACETS)
 
@@ -87,9 +88,9 @@ class TermIn(Strict):
 
 
 class FilterIn(Strict):
-    """A filter of a query: `tag:NAME` or `caption:WORDS`."""
+    """A filter of a query, `kind:name`: what it takes stands in the documentation of filters."""
 
-    kind: Literal["tag", "caption"]
+    kind: FilterKind
     name: Annotated[str, Field(min_length=1, max_length=MAX_QUERY, pattern=r"\S")]
     excluded: bool = False
 
