@@ -23,6 +23,12 @@ RECIPES = """\
 {"title": "Lentil soup", "ingredients": ["200 g red lentils", "1 onion", "1 lemon"], "instructions": ["Fry the onion.", "Boil the lentils with it.", "Season with the lemon."]}
 {"title": "Iced latte", "ingredients": ["ice", "200 ml milk", "1 espresso"], "instructions": ["Fill a glass with ice and milk.", "Pour the espresso on top."]}
 """  # noqa: E501 - a recipe is a line
+ALBUMS = {"Flowers": "flower - grass", "Cats": "cat", "Space": "rocket + stars"}
+AT_HOME = """
+for (const node of document.querySelectorAll(".path, .source"))
+  node.textContent = node.textContent.replace(/^.*[/\\\\](?=[^/\\\\]+$)/, "/home/me/Pictures/");
+"""
+"""Where the pictures lie on the machine that draws this says nothing to anybody."""
 WIDE, PHONE = (1280, 800), (390, 844)
 
 
@@ -42,11 +48,14 @@ def main() -> None:
 def take(browser: Any, url: str) -> None:
     """Save every view."""
     cat, coffee = nearest(url, "cat"), nearest(url, "coffee")
+    for name, asked in ALBUMS.items():
+        album = {"name": name, "query": asked}
+        httpx.put(f"{url}/api/v1/albums", json=album, timeout=60).raise_for_status()
     query = "/?q=flower+%2B+1.5*temple+-+moon&unlikely=1"
     with opened(browser, url + query, ".cell img", WIDE) as tab:
         save(tab, "search")
     with opened(browser, f"{url}/?q=cat&open={cat}", ".part", WIDE, "dark") as tab:
-        tab.locator(".part").last.click()
+        tab.locator(".part", has_text="cat").click()
         tab.wait_for_selector(".seen")
         save(tab, "detail")
     with opened(browser, f"{url}/map?q=animal", "canvas[data-drawn]", WIDE) as tab:
@@ -78,8 +87,8 @@ def opened(
 
 def save(tab: Any, name: str) -> None:
     """Save what a tab shows, once its pictures are there and nothing moves."""
-    tab.wait_for_load_state("networkidle")
-    tab.wait_for_timeout(1000)
+    tab.wait_for_timeout(2000)
+    tab.evaluate(AT_HOME)
     with Image.open(io.BytesIO(tab.screenshot())) as shot:
         shot.convert("RGB").save(FOLDER / f"{name}.webp", quality=88, method=6)
 

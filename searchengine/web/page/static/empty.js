@@ -34,6 +34,7 @@ export function showEmpty() {
   box.classList.toggle("small", hits.length > 0);
   const filtered = Object.keys(state.filters).length > 0;
   const isFirst = !box.hidden && !found.problem && !answer.nothing_like_that && !filtered && !state.q.trim();
+  document.body.classList.toggle("first-hour", isFirst); // nothing to sort, select or filter yet
   if (isFirst) return firstHour(box);
   box.replaceChildren();
   if (box.hidden) return;

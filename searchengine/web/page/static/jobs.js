@@ -3,7 +3,6 @@
 import { api, Problem } from "./api.js";
 import { byId, count, el, openSheet, toast } from "./dom.js";
 import { startFailures } from "./failures.js";
-import { folderChooser } from "./folders.js";
 import { plural, t } from "./language.js";
 import { bus } from "./state.js";
 
@@ -91,13 +90,14 @@ const retry = async () => follow(await api.startRetry());
 const nameOfJob = (job) => (job.kind === "retry" ? t("Reading again what could not be read") : t("Indexing {folder}", { folder: job.folder }));
 
 /** Let somebody choose a folder to index. @param {HTMLElement} box where the form stands */
-export function chooseFolder(box) {
-  box.append(folderChooser(start));
+export async function chooseFolder(box) {
+  box.append((await import("./folders.js")).folderChooser(start));
 }
 
 /** Ask for a folder and index it. */
-export function askFolder() {
+export async function askFolder() {
   if (!isLocal) return;
+  const { folderChooser } = await import("./folders.js");
   const sheet = openSheet(t("Index a folder"),
     el("p", {}, t("The whole path of a folder on this computer. Its pictures are read, nothing is changed in it.")),
     folderChooser(async (folder) => { await start(folder); sheet.close(); }));

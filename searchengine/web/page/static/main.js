@@ -19,9 +19,10 @@ let rest = null;
 /** What no answer waits for; loaded once, after the first answer or when it is needed. */
 const later = () => (rest ||= loadRest().catch((error) => {
   rest = null; // the next click tries again
-  toast(t("A part of the page could not be loaded. Reload it."));
+  missed();
   throw error;
 }));
+const missed = () => toast(t("A part of the page could not be loaded. Reload it."));
 /** Where the reader was in the list, if the next answer is one seen before. */
 let place = history.state?.scroll || 0;
 let wanted = history.state?.count || 0;
@@ -183,7 +184,7 @@ bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ at
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, help, jobs, live, albums] = await Promise.all([import("./detail.js"), import("./help.js"), import("./jobs.js"), import("./live.js"), import("./albums.js")]);
+  const [detail, jobs, live, albums] = await Promise.all([import("./detail.js"), import("./jobs.js"), import("./live.js"), import("./albums.js")]);
   detail.startDetail();
   jobs.startJobs();
   live.startLive();
@@ -191,11 +192,12 @@ async function loadRest() {
   readFavourites();
   for (const told of ["tagged", "indexed"]) bus.addEventListener(told, readFavourites);
   detail.syncDetail();
-  return { ...detail, ...help, ...jobs };
+  return { ...detail, ...jobs };
 }
 
 async function showHelp() {
-  (await later()).showHelp();
+  const help = await import("./help.js").catch(missed);
+  help?.showHelp();
 }
 
 fresh = !place;
