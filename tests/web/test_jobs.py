@@ -34,7 +34,7 @@ from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, Served, delete, get, post, served
 
 MANY = 800
-"""Pictures that take a job seconds, of which the first are written at once."""
+"""Pictures that take a job seconds; when a hundred are read, the first are written."""
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_second_job_waits_for_the_end_of_the_first_or_its_cancellation(
     assert str(folder) in again.json()["detail"]
     assert _figure(server, "lexpix_jobs_running") == 1
     stream = events(server, job)
-    next(data for name, data in stream if name == "progress" and data["done"] > 0)
+    next(data for name, data in stream if name == "progress" and data["done"] > 100)
     answer = delete(f"{server.url}/api/v1/jobs/{job}").json()
     assert answer["state"] == "cancelled"
     assert answer["report"] is None
@@ -223,7 +223,7 @@ def test_end_of_the_server_ends_the_job(settings: Settings, tmp_path: Path) -> N
     folder = draw_many(tmp_path / "photos", MANY)
     with served(create_app(settings, Engine.open(settings, create=True))) as server:
         job = start(server, folder).json()["id"]
-        next(data for name, data in events(server, job) if data["done"] > 0)
+        next(data for name, data in events(server, job) if data["done"] > 100)
         (child,) = _children()
     assert _children() == []
     assert not _command(child)
@@ -248,7 +248,7 @@ def test_process_whose_server_was_killed_ends(settings: Settings, tmp_path: Path
         process.stdin.write(json.dumps(order).encode() + b"\n")
         process.stdin.flush()
         for line in process.stdout:
-            if json.loads(line).get("done", 0) > 0:
+            if json.loads(line).get("done", 0) > 100:
                 break
         process.stdin.close()
         threading.Thread(target=process.stdout.read, daemon=True).start()
