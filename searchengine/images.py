@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from searchengine.errors import ImageError
 from searchengine.formats import HEAD, is_installed, sniffed, titled
-from searchengine.metadata import merged, read_metadata, read_xmp
+from searchengine.metadata import merged, read_exposure, read_metadata, read_xmp
 from searchengine.pixels import END_OF_JPEG, as_rgb, draft, shrunk, upper_part
 from searchengine.types import Exif, PathLike, Prepare, Preparing
 
@@ -191,6 +191,19 @@ def format_in(file: BinaryIO) -> str | None:
         name = None
     file.seek(0)
     return name
+
+
+def exposure_in(file: BinaryIO) -> tuple[float | None, float | None]:
+    """Return f-number and seconds of an open picture, as `read_exposure`; of its head alone."""
+    kind = sniffed(file.read(HEAD), str(getattr(file, "name", "")))
+    file.seek(0)
+    if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
+        return None, None
+    try:
+        with Image.open(file, formats=_formats(kind)) as image:
+            return read_exposure(image)
+    except Exception:  # as in `_Reader.read`
+        return None, None
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

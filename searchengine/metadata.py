@@ -92,6 +92,16 @@ def of_exif(main: Image.Exif) -> Exif:
     )
 
 
+def read_exposure(image: Image.Image) -> tuple[float | None, float | None]:
+    """Return the f-number of a picture, and how many seconds its shutter was open."""
+    try:
+        photo = image.getexif().get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # any error of a parser
+        return None, None
+    tags = ExifTags.Base
+    return _positive(photo.get(tags.FNumber)), _positive(photo.get(tags.ExposureTime))
+
+
 def read_xmp(packet: bytes | None) -> Exif:
     """Return what is usable of a packet or a file of XMP."""
     if not packet or len(packet) > MOST_XMP or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:

@@ -23,6 +23,7 @@ import httpx
 import pytest
 from fastapi import HTTPException
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
@@ -427,12 +428,51 @@ def test_exports(api: httpx.Client, engine: Engine, photos: Path, tmp_path: Path
     for wrong in ([0.5], [0.5, 2.0]):
         asked = {"ids": ids, "matches": wrong, "form": "csv"}
         assert api.post("exports", json=asked).status_code == 422
-    packed = api.post("exports", json={"ids": ids, "form": "zip"})
+    packed = api.post("exports", json=with_matches | {"form": "zip"})
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["red-pink.jpg", EVIL]
+        assert archive.namelist() == ["red-pink.jpg", EVIL, "pictures.csv", "pictures.json"]
         assert archive.read("red-pink.jpg") == (photos / "red" / "red-pink.jpg").read_bytes()
+        beside = json.loads(archive.read("pictures.json"))["pictures"]
+        assert [one.pop("file") for one in beside] == archive.namelist()[:2]
+        assert beside == listed
+        table = list(csv.DictReader(io.StringIO(archive.read("pictures.csv").decode())))
+        assert [one["file"] for one in table] == archive.namelist()[:2]
+        assert table[1]["match"] == "0.75"
     assert api.post("exports", json={"ids": [4000], "form": "zip"}).status_code == 404
+
+
+def test_picture_tells_how_it_was_exposed(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    written: dict[str, dict[int, Any]] = {
+        "told.jpg": {0x829D: 2.8, 0x829A: 0.004, 0x8827: 400, 0x920A: 35.0},
+        "broken.jpg": {0x829D: IFDRational(1, 0), 0x829A: "long", 0x8827: 200},
+        "silent.jpg": {},
+    }
+    for number, (name, tags) in enumerate(written.items()):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769).update(tags)
+        Image.new("RGB", (40, 30), (number, 0, 0)).save(photos / name, exif=exif)
+    library = tmp_path / "library"
+    with open_engine(library) as engine:
+        scan(engine, photos)
+        ids = {name: id_of(engine, photos / name) for name in written}
+    with (
+        served(create_app(Settings(library=library), open_engine(library))) as server,
+        httpx.Client(base_url=f"{server.url}/api/v1/", timeout=60) as api,
+    ):
+
+        def exposure(name: str) -> list[Any]:
+            found = api.get(f"images/{ids[name]}").raise_for_status().json()
+            assert schemas.ImageAnswer.model_validate(found)
+            return [found[key] for key in ("aperture", "shutter", "iso", "focal")]
+
+        assert exposure("told.jpg") == [2.8, pytest.approx(0.004), 400, 35.0]
+        assert exposure("broken.jpg") == [None, None, 200, None]
+        assert exposure("silent.jpg") == [None] * 4
+        (photos / "told.jpg").unlink()
+        assert exposure("told.jpg") == [None, None, 400, 35.0]
 
 
 def test_status_and_texts_of_a_library_without_texts(api: httpx.Client, library: Path) -> None:
@@ -558,7 +598,7 @@ def test_answers_are_those_of_the_command_line(photos: Path, tmp_path: Path) -> 
             found = httpx.post(
                 f"{server.url}/api/v1/search", json={"query": text, "limit": 6}, timeout=60
             ).json()
-            same = ("id", "path", "score", "match", "band")
+            same = ("id", "path", "score", "match", "band", "at")
             assert [{name: hit[name] for name in same} for hit in found["hits"]] == printed["hits"]
             assert found["query"] == printed["query"]
             assert found["nothing_like_that"] == printed["nothing_like_that"]

@@ -27,6 +27,9 @@ router = APIRouter(default_response_class=AsciiJSON)
 MAX_ZIP = 8 * 2**30
 """Most bytes of pictures in one zip."""
 BLOCK = 2**20
+LISTS = ("pictures.csv", "pictures.json")
+UNREAD = "not-readable.txt"
+"""What a zip has beside the pictures."""
 
 COLUMNS = (
     "id",
@@ -99,27 +102,27 @@ def failures(
     responses=schemas.sent_as("application/json", "text/csv", "application/zip"),
 )
 def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Response:
-    """Return pictures as a list in JSON or CSV, or their files in a zip.
+    """Return pictures as a list in JSON or CSV, or their files in a zip with both lists.
 
     The lists have the user's tags, the caption if one is stored, and the match if it was given.
     """
     ids = list(dict.fromkeys(asked.ids))
     with live.reading() as view:
         rows = view.engine.catalog.get(ids)
-        said = _said(view.engine, asked) if asked.form != "zip" else {}
+        said = _said(view.engine, asked)
     missing = [id_ for id_ in ids if id_ not in rows]
     if missing:
         named = ", ".join(f"#{id_}" for id_ in missing[:10])
         raise UnknownPicture(f"{named}: no picture of the library has this number")
     pictures = [rows[id_] for id_ in ids]
+    entries = [_entry(one) | said[one.id] for one in pictures]
     headers = {"Content-Disposition": f'attachment; filename="pictures.{asked.form}"'}
     if asked.form == "json":
-        listed = [_entry(one) | said[one.id] for one in pictures]
-        body = json.dumps({"pictures": listed}, indent=1)
-        return Response(body, media_type=sent_type(request, "application/json"), headers=headers)
+        media_type = sent_type(request, "application/json")
+        return Response(_json(entries), media_type=media_type, headers=headers)
     if asked.form == "csv":
         return Response(
-            _csv([_entry(one) | said[one.id] for one in pictures]),
+            _csv(entries),
             media_type=sent_type(request, "text/csv; charset=utf-8"),
             headers=headers,
         )
@@ -130,7 +133,7 @@ def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Res
             f"these pictures have {total / 2**30:.1f} GB, a zip may have {MAX_ZIP // 2**30}; "
             "select fewer, or export a list of paths",
         )
-    packed = _zip(pictures, live.engine.original)
+    packed = _zip(pictures, entries, live.engine.original)
     return StreamingResponse(
         packed, media_type=sent_type(request, "application/zip"), headers=headers
     )
@@ -148,8 +151,8 @@ def _path_in(cursor: str) -> bytes:
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:
-    """Return a name for each file, a number added where another one has it already."""
-    taken: set[str] = set()
+    """Return a name for each file of a zip, a number added where it is taken already."""
+    taken = {*LISTS, UNREAD}
     names: list[str] = []
     for path in paths:
         name = os.path.basename(path).encode("utf-8", "replace").decode()
@@ -196,9 +199,13 @@ def _said(engine: Engine, asked: schemas.ExportRequest) -> dict[int, dict[str, A
     return said
 
 
+def _json(entries: Sequence[dict[str, Any]]) -> bytes:
+    return json.dumps({"pictures": list(entries)}, indent=1).encode("ascii")
+
+
 def _csv(entries: Sequence[dict[str, Any]]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS)
+    writer = csv.DictWriter(text, list(entries[0]))
     writer.writeheader()
     for entry in entries:
         row = entry | {"tags": "; ".join(entry["tags"])}
@@ -232,10 +239,15 @@ class _Pipe(io.RawIOBase):
         return data
 
 
-def _zip(pictures: Sequence[Picture], original: Callable[[Picture], BinaryIO]) -> Iterator[bytes]:
+def _zip(
+    pictures: Sequence[Picture],
+    entries: Sequence[dict[str, Any]],
+    original: Callable[[Picture], BinaryIO],
+) -> Iterator[bytes]:
     """Yield a zip piece by piece; a file that cannot be read is named in one of its own."""
     pipe = _Pipe()
     unread: list[str] = []
+    packed: dict[int, str] = {}
     names = unique_names([one.path for one in pictures])
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for picture, name in zip(pictures, names, strict=True):
@@ -244,13 +256,17 @@ def _zip(pictures: Sequence[Picture], original: Callable[[Picture], BinaryIO]) -
             except (ImageError, ChangedFile) as error:
                 unread.append(str(error))
                 continue
+            packed[picture.id] = name
             with file, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as entry:
                 left = picture.size  # what was appended since it was opened is not of the picture
                 while block := file.read(min(BLOCK, left)):
                     entry.write(block)
                     left -= len(block)
                     yield pipe.taken()
+        listed = [{"file": packed.get(one["id"])} | one for one in entries]
+        for name, data in zip(LISTS, (_csv(listed), _json(listed)), strict=True):
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
         if unread:
             told = "\n".join(unread).encode("utf-8", "surrogateescape")
-            archive.writestr(zipfile.ZipInfo("not-readable.txt"), told)
+            archive.writestr(zipfile.ZipInfo(UNREAD), told)
     yield pipe.taken()

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
-from searchengine.errors import ImageError, ModelError
+from searchengine.errors import ChangedFile, ImageError, ModelError
 from searchengine.formats import format_of
-from searchengine.images import format_in
+from searchengine.images import exposure_in, format_in
 from searchengine.language.query import parse
 from searchengine.search.answers import translated_entries
 from searchengine.search.duplicates import copies, near_duplicates
@@ -48,6 +48,7 @@ ASK_AGAIN = "private, no-cache"
 @router.get("/{id}", operation_id="get_image", response_model=schemas.ImageAnswer)
 def image(id: PictureId, live: LiveDep) -> Response:
     """Return all that is known of a picture."""
+    aperture, shutter = _exposure(live.engine, id)  # before the lock: a disk may be slow
     with live.reading() as view:
         engine = view.engine
         picture = engine.picture(id)
@@ -68,6 +69,8 @@ def image(id: PictureId, live: LiveDep) -> Response:
             "lat": exif.lat,
             "lon": exif.lon,
             "format": picture.format or format_of(picture.path),
+            "aperture": aperture,
+            "shutter": shutter,
             "focal": exif.focal,
             "iso": exif.iso,
             "rating": exif.rating,
@@ -255,6 +258,15 @@ def put_tags(id: PictureId, said: schemas.TagsRequest, live: LiveDep) -> Respons
     finally:  # what was said before an error was found counts
         live.tagged(id)
     return AsciiJSON({"tags": _tags(engine, id, _vector(engine, id))})
+
+
+def _exposure(engine: Engine, id_: int) -> tuple[float | None, float | None]:
+    """Return f-number and seconds, read from the file of a picture if that is as it was indexed."""
+    try:
+        with engine.original(engine.picture(id_)) as file:
+            return exposure_in(file)
+    except (ChangedFile, ImageError):
+        return None, None
 
 
 def _vector(engine: Engine, id_: int) -> Vector | None:

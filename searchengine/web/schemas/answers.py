@@ -201,6 +201,8 @@ class ImageAnswer(BaseModel):
     lat: float | None
     lon: float | None
     format: str | None
+    aperture: float | None = Field(description="f-number; null if the file is not there")
+    shutter: float | None = Field(description="seconds that it was open; null likewise")
     focal: float | None = Field(description="focal length in millimetres")
     iso: int | None
     rating: int | None
