@@ -51,7 +51,8 @@ def test_commands_do_what_the_page_says(server: str, photo_library: Path, tmp_pa
     pictures = draw_many(tmp_path / "Pictures", 3)
     script = BEFORE + "\n".join(scripts())
     script = script.replace("http://127.0.0.1:8765", server)
-    script = script.replace("/home/me/Pictures", os.fspath(pictures))
+    for folder in ("/home/me/Pictures", "~/Pictures"):
+        script = script.replace(folder, os.fspath(pictures))
     ran = subprocess.run(
         ["bash", "-c", script], cwd=work, capture_output=True, text=True, timeout=300, check=False
     )

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import CHROMIUM
-from tests.support.served import tab_of
+from tests.support.browser import CHROMIUM, launched
+from tests.support.served import serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -76,6 +76,42 @@ def test_axe_finds_nothing_serious_in_what_opens(browser: sync_api.Browser, url:
         tab.locator("#q").press_sequentially("mot")
         expect(tab.locator(".option").first).to_be_visible()
         assert complaints(tab) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_what_is_asked(
+    browser: sync_api.Browser, url: str, scheme: str
+) -> None:
+    size = {"width": 390, "height": 844}
+    with tab_of(browser, url, viewport=size, color_scheme=scheme, bypass_csp=True) as tab:
+        tab.goto(f"{url}/?q=cat")
+        expect(tab.locator(".cell").first).to_be_visible()
+        for name, ready in (("Index a folder", ".folders li"), ("Save this search", "#sheet form")):
+            tab.locator("#open-facets").click()
+            tab.get_by_role("button", name=name).click()
+            expect(tab.locator(ready).first).to_be_visible()
+            tab.wait_for_timeout(300)
+            assert complaints(tab) == []
+            tab.keyboard.press("Escape")
+            expect(tab.locator("#sheet")).to_be_hidden()
+            tab.keyboard.press("Escape")
+        tab.locator(".cell .open").first.click()
+        expect(tab.locator(".match")).to_be_visible()
+        tab.get_by_role("button", name="Full screen").click()
+        tab.wait_for_timeout(300)
+        assert complaints(tab) == []
+
+
+def test_axe_finds_nothing_serious_in_an_empty_library(
+    browser: sync_api.Browser, tmp_path: Path
+) -> None:
+    with serving(tmp_path / "library") as empty:
+        for scheme in ("light", "dark"):
+            with tab_of(browser, empty, color_scheme=scheme, bypass_csp=True) as tab:
+                tab.goto(empty)
+                expect(tab.locator(".places li").first).to_be_visible()
+                tab.wait_for_timeout(300)
+                assert complaints(tab) == []
 
 
 def test_theme_switch_outlives_a_reload(browser: sync_api.Browser, url: str) -> None:

@@ -147,3 +147,20 @@ def test_an_original_that_is_gone_is_said_to_be(page: sync_api.Page, url: str) -
     expect(page.locator("#detail .gone[role=status]")).to_be_visible()
     expect(page.locator(".stage")).to_contain_text("There is no picture to show")
     expect(page.locator("#detail .actions [aria-disabled]")).to_have_text("Original")
+
+
+def test_filters_in_the_text_are_chips_and_a_hint_says_what_was_not_one(
+    page: sync_api.Page, url: str
+) -> None:
+    open_at(page, url, "/")
+    search(page, "year:2019|2020 - month:1")
+    wanted = ids_of(ask(url, query="year:2019|2020 - month:1"))
+    assert 0 < len(wanted) < len(ids_of(ask(url, query="year:2019|2020")))
+    expect(page.locator(".chip.filter .word")).to_have_text(["year: 2019|2020", "month: 1"])
+    expect_first(page, wanted[:3])
+    page.locator(".chip.filter .sign").last.click()
+    expect(page.locator("#q")).to_have_value("year:2019|2020 + month:1")
+    query = "cat format:png"
+    [hint, *_] = ask(url, query=query)["hints"]
+    search(page, query)
+    expect(page.locator("#notes")).to_contain_text(hint)

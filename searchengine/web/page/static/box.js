@@ -27,6 +27,8 @@ let typedAt = 0;
 let typing = false; // the change of the state comes from here
 /** @type {{word: string, suggestion: ?string}[]} */
 let unknown = [];
+/** What may have been meant otherwise, in the words of the server. @type {string[]} */
+let hints = [];
 
 /** Ask what the box says; words typed in one go are one entry of the history. */
 function ask(how) {
@@ -43,7 +45,7 @@ const unfinished = debounce(() => ask(), UNFINISHED_AFTER);
 const later = () => { later.cancel(); (isUnfinished(input.value) ? unfinished : soon)(); };
 later.cancel = () => { soon.cancel(); unfinished.cancel(); };
 /** Tell whether a query is on its way: "dog -", 5*, an open quote. */
-const isUnfinished = (text) => /[+\-*"@#:]\s*$/.test(text) || (text.match(/"/g) || []).length % 2 === 1;
+const isUnfinished = (text) => /[+\-*"@#:]\s*$|\b(?:after|before|year|month|near|iso|mm|mp|rating|type|shape):\S*$/i.test(text) || (text.match(/"/g) || []).length % 2 === 1;
 
 function close() {
   suggesting.abort();
@@ -139,7 +141,7 @@ const unknownLines = () => unknown.map(({ word, suggestion }) =>
 
 /** Say beneath the box what was not understood, or why there is no answer. */
 function notes(problem = null) {
-  byId("notes").replaceChildren(...(problem ? told(problem) : unknownLines()));
+  byId("notes").replaceChildren(...(problem ? told(problem) : [...unknownLines(), ...hints.map((hint) => el("p", {}, hint))]));
 }
 
 /** What there is to say of a question that has no answer. @param {Problem} problem */
@@ -203,6 +205,7 @@ export function startBox() {
     // What was typed since is the next question.
     if (document.activeElement !== input && input.value === state.q) input.value = found.answer.query ?? state.q;
     unknown = found.answer.unknown_words || [];
+    hints = found.answer.hints || [];
     shown();
     notes();
   });

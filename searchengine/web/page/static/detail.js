@@ -10,7 +10,7 @@ import { plural, t } from "./language.js";
 import { found } from "./search.js";
 import { bus, go, href, state } from "./state.js";
 import { tagEditor } from "./tags.js";
-import { clear, fill as fillScreen, isWhole, isZoomed, pan, reset, showIn, stage, zoom } from "./viewer.js";
+import { clear, fill as fillScreen, isWhole, isZoomed, pan, reset, mount, stage, zoom } from "./viewer.js";
 import { captionOf, explanation, likelihood } from "./why.js";
 
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "jpg", "png", "webp", "gif", "avif", "bmp"]);
@@ -138,7 +138,7 @@ async function show(id) {
   };
   const { frame, canvas } = framed(image, id, lose);
   if (image.state !== "ok") lose();
-  showIn(frame);
+  mount(frame);
   const term = { image_id: id, label: name };
   const like = (symbol, text, weight) => el("button", { type: "button", class: "plain", on: { click: () => addTerm(term, weight) } }, icon(symbol), el("span", {}, text));
   const caption = awaited(t("Caption"), "captions"), why = awaited(t("Why it was found"), "why");

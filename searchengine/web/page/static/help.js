@@ -13,6 +13,10 @@ const queries = () => [
   [t("2*beach + sunset"), t("one counts twice as much")],
   ["tag:holiday - tag:work", t("only pictures with a tag, without another")],
   ["caption:dog", t("only pictures whose caption has this word")],
+  ["year:2023|2024 - month:12", t("only pictures of these years, but not of that month; days too: after:2024-06-01")],
+  ["camera:canon + iso:>1600", t("only what a camera took, and how: lens, mm, mp and rating as well")],
+  ["in:Summer + type:heic|raw", t("only pictures in a folder, of these formats; name:IMG_12* for the names of files")],
+  ["near:47.37,8.54,5km", t("only pictures that were taken there; place:Zurich by its name")],
   [`#${found.hits[0]?.id || 12} - dog + cat`, t("a picture of the library, by its number; easier: drag it here")],
 ];
 const KEYS = [

@@ -68,7 +68,7 @@ export function fill(on = !isWhole()) {
  * Show a picture, at its own size first.
  * @param {HTMLElement} shown the picture with what is painted over it
  */
-export function showIn(shown) {
+export function mount(shown) {
   frame = shown;
   stage.prepend(frame);
   reset();
