@@ -185,7 +185,8 @@ def test_failures_are_listed_in_pages_and_read_again(colour_model: Path, tmp_pat
             (failure.path, failure.reason) for failure in expected
         ]
         assert {Path(one["path"]).name for one in found} == set(names)
-        assert api.get("failures", params={"cursor": "?"}).status_code == 400
+        assert api.get("failures", params={"cursor": "?"}).status_code == 422
+        assert api.get("failures", params={"cursor": 4000}).status_code == 404
         mended = photos / random.Random(3).choice(names)
         mended.write_bytes((photos / "red" / "red-red.jpg").read_bytes())
         job = api.post("jobs", json={"kind": "retry"}).raise_for_status().json()

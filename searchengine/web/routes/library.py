@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import dataclasses
 import io
@@ -15,7 +14,7 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from searchengine.errors import ChangedFile, ImageError, QueryError, UnknownPicture
+from searchengine.errors import ChangedFile, ImageError, UnknownPicture
 from searchengine.search.engine import Engine
 from searchengine.types import Picture
 from searchengine.web import schemas
@@ -78,19 +77,23 @@ def revision(live: LiveDep) -> Response:
 def failures(
     live: LiveDep,
     limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
-    cursor: Annotated[str | None, Query(max_length=20_000)] = None,
+    cursor: Annotated[int | None, Query(ge=1, le=schemas.MAX_ID)] = None,
 ) -> Response:
     """List the files that could not be read, and why; a job of the kind retry reads them again."""
-    found = live.engine.catalog.failures()
-    after = None if cursor is None else _path_in(cursor)
+    catalog = live.engine.catalog
+    found = catalog.failures()
+    after = None if cursor is None else os.fsencode(live.engine.picture(cursor).path)
     # The catalog orders by the bytes of paths.
     rest = [one for one in found if after is None or os.fsencode(one.path) > after]
     page = rest[:limit]
+    last = None
+    if len(rest) > limit:
+        last = catalog.by_paths([page[-1].path])[page[-1].path].id
     return AsciiJSON(
         {
             "failures": [{"path": one.path, "reason": one.reason} for one in page],
             "total": len(found),
-            "next_cursor": _cursor_of(page[-1].path) if len(rest) > limit else None,
+            "next_cursor": last,
         }
     )
 
@@ -137,17 +140,6 @@ def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Res
     return StreamingResponse(
         packed, media_type=sent_type(request, "application/zip"), headers=headers
     )
-
-
-def _cursor_of(path: str) -> str:
-    return base64.urlsafe_b64encode(os.fsencode(path)).decode()
-
-
-def _path_in(cursor: str) -> bytes:
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True)
-    except ValueError as error:
-        raise QueryError("cursor: not one that a page has ended with; begin without one") from error
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

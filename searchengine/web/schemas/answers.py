@@ -377,4 +377,4 @@ class FailuresAnswer(BaseModel):
 
     failures: list[FailureOut]
     total: int = Field(description="on all pages")
-    next_cursor: str | None
+    next_cursor: int | None
