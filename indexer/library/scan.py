@@ -61,11 +61,11 @@ def scan(root: str) -> Iterator[ScanEntry]:
         looked at, after which nothing is known about what lies under its path; a Skipped for each
         folder with files that are no pictures.
     """
-    for found in _walk(root):
-        if not isinstance(found, _File):
-            yield found
+    for item in _walk(root):
+        if not isinstance(item, _File):
+            yield item
             continue
-        entry = found.entry
+        entry = item.entry
         try:
             stat = entry.stat()
         except FileNotFoundError:  # deleted between being listed and being looked at
@@ -74,12 +74,12 @@ def scan(root: str) -> Iterator[ScanEntry]:
             yield _failure(entry.path, error)
         else:
             times = stat.st_mtime_ns, stat.st_ctime_ns
-            yield FileStat(entry.path, stat.st_size, *times, _modified(found.sidecar))
+            yield FileStat(entry.path, stat.st_size, *times, _modified(item.sidecar))
 
 
 def count(root: str) -> int:
     """Return the number of picture files that `scan` would look at, without looking at them."""
-    return sum(isinstance(found, _File) for found in _walk(root))
+    return sum(isinstance(item, _File) for item in _walk(root))
 
 
 def is_under(path: str, folder: str) -> bool:
@@ -162,13 +162,13 @@ def _listing(
         except OSError as error:  # such as a link to itself
             failures.append(_failure(entry.path, error))
     leading = {_stem(entry.name) for entry in files if format_of(entry.name) in _LEADING}
-    found: list[_File | Failure] = [
+    items: list[_File | Failure] = [
         _File(entry, next(filter(None, map(visible.get, sidecars_of(entry.name))), None))
         for entry in files
         if format_of(entry.name) not in _FOLLOWING or _stem(entry.name) not in leading
     ]
-    found = sorted([*found, *failures], key=_path)
-    return found, sorted(folders, key=lambda entry: entry.name), _skipped(others, leading)
+    items = sorted([*items, *failures], key=_path)
+    return items, sorted(folders, key=lambda entry: entry.name), _skipped(others, leading)
 
 
 _LEADING = frozenset({"jpeg", "heic"})
@@ -194,8 +194,8 @@ def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()
 
 
-def _path(found: _File | Failure) -> str:
-    return found.entry.path if isinstance(found, _File) else found.path
+def _path(item: _File | Failure) -> str:
+    return item.entry.path if isinstance(item, _File) else item.path
 
 
 def _modified(entry: os.DirEntry[str] | None) -> int | None:
