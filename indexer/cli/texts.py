@@ -324,8 +324,8 @@ def show_answer(answer: TextAnswer, as_json: bool) -> None:
         return
     if not answer.hits:
         reason = "the picture shows no dish; --all shows the nearest recipes all the same"
-        told = reason if answer.nothing_like_that else "no text to show"
-        click.echo(f"lexpix: {told}", err=True)
+        message = reason if answer.nothing_like_that else "no text to show"
+        click.echo(f"lexpix: {message}", err=True)
         return
     click.secho(f"{'score':>6}  {'number':>8}  {'kind':<6}  title", bold=True)
     for hit in answer.hits:

@@ -83,8 +83,8 @@ def name_places(catalog: Catalog) -> int:
         return 0
     rounded = {id_: (round(lat, _ROUNDED), round(lon, _ROUNDED)) for id_, lat, lon in unnamed}
     places = sorted(set(rounded.values()))
-    found = towns.nearest([lat for lat, _ in places], [lon for _, lon in places])
-    names = dict(zip(places, found, strict=True))
+    nearest = towns.nearest([lat for lat, _ in places], [lon for _, lon in places])
+    names = dict(zip(places, nearest, strict=True))
     # What is far from every town is noted, or the next run would read the table for it again.
     catalog.places.name({id_: names[where] or "" for id_, where in rounded.items()})
     return sum(names[where] is not None for where in rounded.values())

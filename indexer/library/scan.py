@@ -76,11 +76,11 @@ def scan(root: str, exclude: Sequence[str] = ()) -> Iterator[ScanEntry]:
     Raises:
         RootError: A pattern of `exclude` is none.
     """
-    for found in _walk(root, exclude):
-        if not isinstance(found, _File):
-            yield found
+    for item in _walk(root, exclude):
+        if not isinstance(item, _File):
+            yield item
             continue
-        entry = found.entry
+        entry = item.entry
         try:
             stat = entry.stat()
         except FileNotFoundError:  # deleted between being listed and being looked at
@@ -89,12 +89,12 @@ def scan(root: str, exclude: Sequence[str] = ()) -> Iterator[ScanEntry]:
             yield _failure(entry.path, error)
         else:
             times = stat.st_mtime_ns, stat.st_ctime_ns
-            yield FileStat(entry.path, stat.st_size, *times, _modified(found.sidecar))
+            yield FileStat(entry.path, stat.st_size, *times, _modified(item.sidecar))
 
 
 def count(root: str, exclude: Sequence[str] = ()) -> int:
     """Return the number of picture files that `scan` would look at, without looking at them."""
-    return sum(isinstance(found, _File) for found in _walk(root, exclude))
+    return sum(isinstance(item, _File) for item in _walk(root, exclude))
 
 
 def is_under(path: str, folder: str) -> bool:
@@ -233,12 +233,12 @@ def _listing(folder: str) -> _Listing:
         files = [(e, end) for e, end in files if not _follows(e.name, end, leading)]
         others = [(e, end) for e, end in others if not _follows(e.name, end, leading)]
     sidecars = {entry.name: entry for entry, ending in others if ending == ".xmp"}
-    found: list[_File | Failure] = [
+    items: list[_File | Failure] = [
         _File(entry, _beside(entry.name, sidecars) if sidecars else None) for entry, _ in files
     ]
-    found = sorted([*found, *failures], key=_path)
+    items = sorted([*items, *failures], key=_path)
     folders.sort(key=lambda entry: entry.name)
-    return _Listing(found, folders, _skipped(end for _, end in others), hidden)
+    return _Listing(items, folders, _skipped(end for _, end in others), hidden)
 
 
 def _beside(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> os.DirEntry[str] | None:
@@ -268,8 +268,8 @@ def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()
 
 
-def _path(found: _File | Failure) -> str:
-    return found.entry.path if isinstance(found, _File) else found.path
+def _path(item: _File | Failure) -> str:
+    return item.entry.path if isinstance(item, _File) else item.path
 
 
 def _modified(entry: os.DirEntry[str] | None) -> int | None:

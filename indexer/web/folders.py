@@ -78,10 +78,10 @@ def _resolved(path: str) -> str:
     whole = os.path.expanduser(path)
     if "\0" in whole or not os.path.isabs(whole):
         raise RootError(f"{path}: not an absolute path; begin at the root of the disk, or with ~")
-    found = os.path.realpath(whole)
-    if not os.path.isdir(found):
+    resolved = os.path.realpath(whole)
+    if not os.path.isdir(resolved):
         raise RootError(f"{path}: no such folder; is its disk mounted?")
-    return found
+    return resolved
 
 
 def _inside(folder: str) -> tuple[list[str], int, bool]:
@@ -119,12 +119,12 @@ def _places() -> Iterator[tuple[str, str]]:
     likely = [("~", home), *(_of_the_desktop(home))]
     likely += [(name, os.path.join(home, name)) for name in LIKELY]
     likely += [(os.path.basename(path), path) for path in _mounted()]
-    shown: set[str] = set()
+    listed: set[str] = set()
     for name, path in likely:
-        found = os.path.realpath(path)
-        if found not in shown and os.path.isdir(found):
-            shown.add(found)
-            yield name, found
+        folder = os.path.realpath(path)
+        if folder not in listed and os.path.isdir(folder):
+            listed.add(folder)
+            yield name, folder
 
 
 def _of_the_desktop(home: str) -> Iterator[tuple[str, str]]:

@@ -126,9 +126,9 @@ def _part_of(column: Any) -> Callable[[str], _Check]:
 
 def _folder(value: str) -> _Check:
     if value.startswith(("/", "~", "./", "../")) or os.path.isabs(value):
-        wanted = os.path.abspath(os.path.expanduser(value)).rstrip(os.sep)
-        inside = wanted + os.sep
-        return _Check((ImageRow.path,), lambda path: path == wanted or path.startswith(inside))
+        top = os.path.abspath(os.path.expanduser(value)).rstrip(os.sep)
+        inside = top + os.sep
+        return _Check((ImageRow.path,), lambda path: path == top or path.startswith(inside))
     matches = meaning.folders_matching(value)
     known: dict[str, bool] = {}
 
@@ -147,19 +147,19 @@ def _name(value: str) -> _Check:
 
 
 def _type(value: str) -> _Check:
-    wanted = set(meaning.formats(value))
+    formats = set(meaning.formats(value))
     # The path only where the file was not read since formats are stored.
     path = sa.case((ImageRow.format.is_(None), ImageRow.path))
     return _Check(
-        (ImageRow.format, path), lambda name, path: (name or format_of(path or "")) in wanted
+        (ImageRow.format, path), lambda name, path: (name or format_of(path or "")) in formats
     )
 
 
 def _shape(value: str) -> _Check:
-    wanted = set(meaning.shapes(value))
+    shapes = set(meaning.shapes(value))
     return _Check(
         (ImageRow.width, ImageRow.height),
-        lambda width, height: meaning.shape_of(width, height) in wanted,
+        lambda width, height: meaning.shape_of(width, height) in shapes,
     )
 
 

@@ -36,11 +36,11 @@ class SearchCatalog(Store):
     def save(self, name: str, question: str) -> int:
         """Save a search in place of the one that has the name, if there is one; return its id."""
         with self._writer.begin() as connection:
-            found = connection.scalar(select(SearchRow.id).where(SearchRow.name == name))
-            if found is not None:
-                changed = update(SearchRow).where(SearchRow.id == found)
+            known = connection.scalar(select(SearchRow.id).where(SearchRow.name == name))
+            if known is not None:
+                changed = update(SearchRow).where(SearchRow.id == known)
                 connection.execute(changed.values(question=question))
-                return int(found)
+                return int(known)
             added = connection.execute(insert(SearchRow).values(name=name, question=question))
             (id_,) = added.inserted_primary_key or (0,)
             return int(id_)

@@ -34,10 +34,10 @@ def skipped(catalog: Catalog, roots: Iterable[str] | None = None) -> dict[str, i
         catalog: The library's.
         roots: Only in these indexed folders; all if None.
     """
-    wanted = {one.path for one in catalog.roots()} if roots is None else set(roots)
+    paths = {one.path for one in catalog.roots()} if roots is None else set(roots)
     total: Counter[str] = Counter()
     for root, counts in _read(catalog).items():
-        if root in wanted:
+        if root in paths:
             total.update(counts)
     return dict(total.most_common())
 

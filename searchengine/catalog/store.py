@@ -184,10 +184,8 @@ class Catalog(IndexedStore):
 
     def damaged(self, under: str | None = None) -> list[Failure]:
         """Return the present files of which only a part can be seen, by path."""
-        found = self._reports(
-            ImageRow.damage.is_not(None), under
-        )  # they have an index of their own
-        return [Failure(row.path, row.damage or "") for row in found if row.state == "ok"]
+        rows = self._reports(ImageRow.damage.is_not(None), under)  # they have an index of their own
+        return [Failure(row.path, row.damage or "") for row in rows if row.state == "ok"]
 
     def _reports(self, condition: ColumnElement[bool], under: str | None) -> Sequence[AnyRow]:
         query = select(ImageRow.path, ImageRow.state, ImageRow.error, ImageRow.damage)

@@ -204,17 +204,17 @@ class Calibration:
             notes = dict(entries["notes"])
             path = backgrounds
             arrays = np.load(path, mmap_mode="r", allow_pickle=False)
-            found = {
+            spread = {
                 name: Background(array[0], array[1], array[2:])
                 for name, array in zip(entries["backgrounds"], arrays, strict=True)
             }
-            if missing := {"pictures", *map(background_of, KINDS)}.difference(found):
+            if missing := {"pictures", *map(background_of, KINDS)}.difference(spread):
                 raise ValueError(f"no background of {sorted(missing)}")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise ModelError(
                 f"{path}: not a calibration ({error!r}); run: lexpix train match"
             ) from error
-        return cls(found, curves, bands, notes)
+        return cls(spread, curves, bands, notes)
 
 
 def matcher_of(encoder: Encoder) -> Matcher | None:

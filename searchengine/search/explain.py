@@ -61,12 +61,12 @@ class Explainer:
             regions = encoder.encode_regions([pixels])[0]
         except ImageError as error:
             raise UnknownPicture(f"{error}; an explanation needs the picture itself") from error
-        found = self._resolver.resolve(query, uploads)
-        query_vector(found.terms)  # raises what a search would raise
-        labels, parts = parts_of(encoder, found.terms)
+        resolved = self._resolver.resolve(query, uploads)
+        query_vector(resolved.terms)  # raises what a search would raise
+        labels, parts = parts_of(encoder, resolved.terms)
         explanation = split(*merge(labels, parts), regions, encoder.grid)
         return replace(
-            explanation, unknown_words=found.unknown, translated=self._resolver.translated(query)
+            explanation, unknown_words=resolved.unknown, translated=self._resolver.translated(query)
         )
 
     def shares(self, terms: TermVectors, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:

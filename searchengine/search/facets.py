@@ -78,15 +78,15 @@ class Facets:
     counted: dict[Hashable, dict[Facet, FacetCounts]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def remember(self, key: Hashable, found: Any) -> None:
+    def remember(self, key: Hashable, result: Any) -> None:
         """Keep what took long to find, as long as this is how the library is."""
-        self._keep(self.remembered, key, found)
+        self._keep(self.remembered, key, result)
 
-    def _keep(self, kept: dict[Hashable, Any], key: Hashable, found: Any) -> None:
+    def _keep(self, kept: dict[Hashable, Any], key: Hashable, result: Any) -> None:
         with self.lock:
             while len(kept) >= REMEMBERED:
                 del kept[next(iter(kept))]
-            kept[key] = found
+            kept[key] = result
 
     @property
     def ids(self) -> Ids:
@@ -127,11 +127,11 @@ class Facets:
         if base is not None or tag_prefix:
             return self._counts(base, chosen, tag_prefix)
         key = tuple((facet, tuple(values)) for facet, values in chosen.items())
-        found = self.counted.get(key)
-        if found is None:
-            found = self._counts(None, chosen, "")
-            self._keep(self.counted, key, found)
-        return dict(found)
+        counts = self.counted.get(key)
+        if counts is None:
+            counts = self._counts(None, chosen, "")
+            self._keep(self.counted, key, counts)
+        return dict(counts)
 
     def _counts(
         self, base: Mask | None, chosen: Chosen, tag_prefix: str
@@ -140,7 +140,7 @@ class Facets:
         failures = np.zeros(len(self.ids), dtype=np.uint8)
         for mask in masks.values():
             failures += ~mask
-        found: dict[Facet, FacetCounts] = {}
+        counts: dict[Facet, FacetCounts] = {}
         for facet in FACETS:
             own = masks.get(facet)
             # Tags that are chosen must all be there, so a further one narrows down what they leave.
@@ -148,16 +148,16 @@ class Facets:
             if base is not None:
                 passing = passing & base
             values = self._counted(facet, passing)
-            wanted = self._same(facet, chosen.get(facet, ()))
+            selected = self._same(facet, chosen.get(facet, ()))
             if facet == "tag" and tag_prefix:
                 begun = tag_prefix.casefold()
                 values = {
                     name: count
                     for name, count in values.items()
-                    if name in wanted or _begins(name, begun)
+                    if name in selected or _begins(name, begun)
                 }
-            found[facet] = self._listed(facet, values, wanted)
-        return found
+            counts[facet] = self._listed(facet, values, selected)
+        return counts
 
     def _mask(self, facet: Facet, values: Sequence[Value]) -> Mask:
         if facet == "tag":
@@ -167,11 +167,11 @@ class Facets:
             return mask
         known = self.columns.numbering[facet].values
         if facet == "folder":
-            wanted = [_is_at_or_under(str(each), values) for each in known]
+            passing = [_is_at_or_under(str(each), values) for each in known]
         else:
             chosen = set(values)
-            wanted = [each in chosen for each in known]
-        passes = np.array(wanted, dtype=np.bool_)
+            passing = [each in chosen for each in known]
+        passes = np.array(passing, dtype=np.bool_)
         return passes[self.columns.codes[facet]] if len(passes) else np.zeros(0, dtype=np.bool_)
 
     def _tagged(self, name: Value) -> Mask:
@@ -195,8 +195,8 @@ class Facets:
         codes = self.columns.codes[facet][passing]
         values = self.columns.numbering[facet].values
         counts = np.bincount(codes, minlength=len(values))
-        found = dict(zip(values, counts.tolist(), strict=False))
-        return self._with_parents(found) if facet == "folder" else found
+        by_value = dict(zip(values, counts.tolist(), strict=False))
+        return self._with_parents(by_value) if facet == "folder" else by_value
 
     def _with_parents(self, counts: Mapping[Value, int]) -> dict[Value, int]:
         """Give every folder below the roots the pictures of the folders inside."""

@@ -182,10 +182,10 @@ class Tags:
             if one.kind != "tag" or one.excluded or len(self.select([one])):
                 continue
             longer = replace(one, name=f"{one.name} {words[0].split()[0]}") if words else one
-            said = f"no picture is tagged {one.name!r}"
+            hint = f"no picture is tagged {one.name!r}"
             if words and len(self.select([longer])):
-                said += f"; a name with spaces stands in quotes: {format(Query((), (longer,)))}"
-            yield said
+                hint += f"; a name with spaces stands in quotes: {format(Query((), (longer,)))}"
+            yield hint
 
     def table(self, names: Iterable[str] | None = None) -> TagTable:
         """Read which pictures have which tag, only of these tags unless None."""

@@ -117,15 +117,15 @@ class Texts(TextIndexes):
                 vector = known.viewed
             elif not isinstance(picture, int | KnownPicture):
                 vector = self._resolver.viewed(known)
-        asked: Kind | None = kind
+        kind_of_hits: Kind | None = kind
         is_dish = unlikely or self._may_be_dish(vector)
         if not is_dish and kind is None and self.store.counts()["text"]:
-            asked = "text"
+            kind_of_hits = "text"
         hits: tuple[TextHit, ...] = ()
-        if is_dish or asked == "text":
+        if is_dish or kind_of_hits == "text":
             projected = model.project(vector[None])[0]
-            hits = self._hits(model, projected, limit, asked, having, lacking)
-        nothing = not is_dish and asked != "text"
+            hits = self._hits(model, projected, limit, kind_of_hits, having, lacking)
+        nothing = not is_dish and kind_of_hits != "text"
         return TextAnswer(
             known.path, hits, (), _milliseconds_since(started), nothing_like_that=nothing
         )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from tests.support.browser import CHROMIUM, launched
+from tests.support.browser import CHROMIUM
 from tests.support.served import serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):

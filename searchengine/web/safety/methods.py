@@ -40,9 +40,9 @@ class AnswerHead:
 
 def allowed(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     """Return the methods that the path of a request takes."""
-    found = [
+    methods = [
         method
         for method in METHODS
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
     ]
-    return [*found[:1], "HEAD", *found[1:]] if "GET" in found else found
+    return [*methods[:1], "HEAD", *methods[1:]] if "GET" in methods else methods

@@ -21,8 +21,8 @@ async def refuse_unknown(request: Request) -> None:
     operation = operations.get(request.method.lower())
     if operation is None:
         return
-    told = operation.get("parameters", ())
-    known = sorted(one["name"] for one in told if one["in"] == "query")
+    declared = operation.get("parameters", ())
+    known = sorted(one["name"] for one in declared if one["in"] == "query")
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         raise RequestValidationError(
