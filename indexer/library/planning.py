@@ -9,7 +9,8 @@ from itertools import islice
 from indexer.library.reading import Job, is_described
 from indexer.library.tally import Tally
 from indexer.library.volumes import Volumes
-from searchengine.catalog.store import Catalog, KnownFile
+from searchengine.catalog.pictures import KnownFile
+from searchengine.catalog.store import Catalog
 from searchengine.types import FileStat, Picture
 
 CHUNK = 1000

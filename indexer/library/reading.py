@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, TypeAlias
 
-from searchengine.catalog.store import Catalog, KnownFile
+from searchengine.catalog.pictures import KnownFile
+from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.formats import sidecars_of
 from searchengine.images import Photo, open_file, read_photo

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
+from searchengine.catalog.pictures import (
+    COPIES,
+    DESCRIPTION,
+    KNOWN_FILE,
+    PICTURE,
+    VECTOR_OF_CONTENT,
+    Description,
+    KnownFile,
+    Root,
+    picture_of,
+    under,
+)
 from searchengine.catalog.places import PlaceCatalog
 from searchengine.catalog.records import (
     PictureRecord,
@@ -45,50 +52,13 @@ from searchengine.catalog.statements import (
 )
 from searchengine.catalog.tables import (
     EmbeddingRow,
-    EncoderRow,
     ImageRow,
     RootRow,
     TombstoneRow,
 )
 from searchengine.catalog.tags import TagCatalog
 from searchengine.catalog.texts import TextCatalog
-from searchengine.types import Exif, Failure, FileStat, Ids, Picture, State, Vector
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """An indexed folder: `device` is its st_dev at the last scan, which began at `scanned_at`."""
-
-    path: str
-    device: int | None
-    scanned_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What a scan has to know of a file; the attributes are those of `Picture`."""
-
-    id: int
-    path: str
-    state: State
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    sidecar_ns: int | None
-    metadata_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a present picture can be narrowed down by."""
-
-    id: int
-    path: str
-    taken_at: dt.datetime | None
-    camera: str | None
-    width: int | None
-    height: int | None
-    format: str | None = None
+from searchengine.types import Failure, FileStat, Ids, Picture, State, Vector
 
 
 class Catalog(IndexedStore):
@@ -143,13 +113,13 @@ class Catalog(IndexedStore):
         """Return the pictures with these ids; unknown ids are absent."""
         with self._reader.begin() as connection:
             rows = select_in(connection, PICTURE, ImageRow.id, storable(ids))
-            return {row.id: _picture(row) for row in rows}
+            return {row.id: picture_of(row) for row in rows}
 
     def by_paths(self, paths: Iterable[str]) -> dict[str, Picture]:
         """Return the pictures at these paths; unknown paths are absent."""
         with self._reader.begin() as connection:
             rows = select_in(connection, PICTURE, ImageRow.path, paths)
-            return {row.path: _picture(row) for row in rows}
+            return {row.path: picture_of(row) for row in rows}
 
     def known_files(self, paths: Iterable[str]) -> dict[str, KnownFile]:
         """Return what a scan has to know of these paths, faster than `by_paths`."""
@@ -160,11 +130,11 @@ class Catalog(IndexedStore):
     def by_sha256(self, digest: str) -> list[Picture]:
         """Return the pictures of any state with these bytes, by rising id."""
         with self._reader.begin() as connection:
-            return [_picture(row) for row in connection.execute(COPIES, {"digest": digest})]
+            return [picture_of(row) for row in connection.execute(COPIES, {"digest": digest})]
 
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
-        query = select(ImageRow.id).where(_under(ImageRow.path, folder), ImageRow.state == "ok")
+        query = select(ImageRow.id).where(under(ImageRow.path, folder), ImageRow.state == "ok")
         return self._sorted_ids(query)
 
     def present(self) -> Ids:
@@ -173,25 +143,25 @@ class Catalog(IndexedStore):
 
     def knows(self, folder: str) -> bool:
         """Return whether any row, of whatever state, is at or under an absolute path."""
-        query = select(ImageRow.id).where(_under(ImageRow.path, folder)).limit(1)
+        query = select(ImageRow.id).where(under(ImageRow.path, folder)).limit(1)
         with self._reader.begin() as connection:
             return connection.scalar(query) is not None
 
-    def failures(self, under: str | None = None) -> list[Failure]:
-        """Return the files that could not be read, by path; only those at or under `under`."""
+    def failures(self, folder: str | None = None) -> list[Failure]:
+        """Return the files that could not be read, by path; only those at or under `folder`."""
         bad = ImageRow.state == "bad"
-        return [Failure(row.path, row.error or "") for row in self._reports(bad, under)]
+        return [Failure(row.path, row.error or "") for row in self._reports(bad, folder)]
 
-    def damaged(self, under: str | None = None) -> list[Failure]:
+    def damaged(self, folder: str | None = None) -> list[Failure]:
         """Return the present files of which only a part can be seen, by path."""
-        rows = self._reports(ImageRow.damage.is_not(None), under)  # they have an index of their own
+        rows = self._reports(ImageRow.damage.is_not(None), folder)  # by an index of them
         return [Failure(row.path, row.damage or "") for row in rows if row.state == "ok"]
 
-    def _reports(self, condition: ColumnElement[bool], under: str | None) -> Sequence[AnyRow]:
+    def _reports(self, condition: ColumnElement[bool], folder: str | None) -> Sequence[AnyRow]:
         query = select(ImageRow.path, ImageRow.state, ImageRow.error, ImageRow.damage)
         query = query.where(condition).order_by(ImageRow.path)
-        if under is not None:
-            query = query.where(_under(ImageRow.path, under))
+        if folder is not None:
+            query = query.where(under(ImageRow.path, folder))
         with self._reader.begin() as connection:
             return connection.execute(query).all()
 
@@ -352,10 +322,10 @@ class Catalog(IndexedStore):
         """
         with self._writer.begin() as connection:
             for path in keep:
-                unseen = _under(ImageRow.path, path) & (ImageRow.scan < scan)
+                unseen = under(ImageRow.path, path) & (ImageRow.scan < scan)
                 connection.execute(update(ImageRow).where(unseen).values(scan=scan))
             seq = counter(connection, "seq") + 1
-            gone = _under(ImageRow.path, folder) & (ImageRow.scan < scan)
+            gone = under(ImageRow.path, folder) & (ImageRow.scan < scan)
             swept = connection.execute(
                 update(ImageRow)
                 .where(gone, ImageRow.state != "missing")
@@ -369,49 +339,8 @@ class Catalog(IndexedStore):
         """Remove what is known at or under a path, roots too; return the number of pictures."""
         with self._writer.begin() as connection:
             seq = counter(connection, "seq") + 1
-            forgotten = bury(connection, ImageRow, _under(ImageRow.path, path), seq)
-            connection.execute(delete(RootRow).where(_under(RootRow.path, path)))
+            forgotten = bury(connection, ImageRow, under(ImageRow.path, path), seq)
+            connection.execute(delete(RootRow).where(under(RootRow.path, path)))
             if forgotten:
                 set_meta(connection, "seq", str(seq))
         return forgotten
-
-
-DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
-KNOWN_FILE: AnySelect = select(*columns_of(ImageRow, KnownFile))
-EXIF = columns_of(ImageRow, Exif)
-PICTURE: AnySelect = select(*columns_of(ImageRow, Picture), *EXIF)
-_BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif")
-
-# Asked once for every file of a scan: building the statement anew would cost more than running it.
-COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
-VECTOR_OF_CONTENT = (
-    select(EmbeddingRow.vector)
-    .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
-    .join(EncoderRow, EncoderRow.id == EmbeddingRow.encoder_id)
-    .where(
-        ImageRow.sha256 == sa.bindparam("digest"),
-        EncoderRow.fingerprint == sa.bindparam("fingerprint"),
-    )
-    .limit(1)
-)
-
-
-def _picture(row: AnyRow) -> Picture:
-    fields: list[Any] = [*row[:_BEFORE_EXIF], _exif(row), *row[_BEFORE_EXIF : -len(EXIF)]]
-    return Picture(*fields)
-
-
-def _exif(row: AnyRow) -> Exif:
-    fields: list[Any] = list(row[-len(EXIF) :])
-    fields[-1] = fields[-1] or ()
-    return Exif(*fields)
-
-
-def _under(path: InstrumentedAttribute[str], folder: str) -> ColumnElement[bool]:
-    """Match a path and all below it; no sibling whose name only begins like it."""
-    separator = os.fsencode(os.sep)
-    bare = os.fsencode(folder).rstrip(separator)
-    behind = bare + bytes([separator[0] + 1])
-    # One range for the index; siblings like "folder-2" sort into it and are taken out again.
-    here_or_inside = sa.or_(path == bare, path >= bare + separator)
-    return sa.and_(path >= bare, path < behind, here_or_inside)

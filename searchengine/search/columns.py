@@ -15,8 +15,9 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.catalog.pictures import Description
 from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
-from searchengine.catalog.store import Catalog, Description
+from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import TagCatalog
 from searchengine.formats import format_of
 from searchengine.language.filters import shape_of
