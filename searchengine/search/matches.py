@@ -15,7 +15,7 @@ from searchengine.types import Ids, Query, Vector
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EncodedQuery:
     """A query with terms, what they stand for, and its unit vector."""
 
     query: Query
@@ -23,7 +23,7 @@ class Asked:
     vector: Vector
 
     @classmethod
-    def of(cls, request: PageRequest, resolver: Resolver) -> Asked | None:
+    def of(cls, request: PageRequest, resolver: Resolver) -> EncodedQuery | None:
         """Read the terms of a request; None if it has none."""
         if request.query is None or not request.query.terms:
             return None

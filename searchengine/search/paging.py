@@ -23,7 +23,7 @@ from searchengine.models.loading import names_head
 from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
 from searchengine.search.facets import Facet, FacetCounts, Facets
-from searchengine.search.matches import Asked, Matches, in_order_of, merged, page_of
+from searchengine.search.matches import EncodedQuery, Matches, in_order_of, merged, page_of
 from searchengine.search.pages import Page, PageRequest
 from searchengine.search.ranking import (
     Cursor,
@@ -107,39 +107,32 @@ class Pager:
             facets = self.facets()
         passing = self._passing(request, facets)
         selected = passing if facets is None else facets.selected(passing, request.chosen)
-        asked = Asked.of(request, self._resolver)
-        ranking = self._ranking(request, asked, facets, passing, selected)
-        copies = () if asked is None else asked.resolved.copies
+        encoded = EncodedQuery.of(request, self._resolver)
+        ranking = self._ranking(request, encoded, facets, passing, selected)
+        copies = () if encoded is None else encoded.resolved.copies
         pictures = self._catalog.get([*(row.id for row in ranking.rows), *copies])
         hits = tuple(
-            Hit(
-                row.id,
-                pictures[row.id].path,
-                row.score,
-                row.match,
-                row.band,
-                pictures[row.id].at,
-            )
+            Hit(row.id, picture.path, row.score, row.match, row.band, picture.at)
             for row in ranking.rows
-            if row.id in pictures
+            if (picture := pictures.get(row.id)) is not None
         )
         if not hits and query is not None and passing is not None and not query.filters:
             self._require_vectors(passing.ids, request.within)
         shares = counts = None
-        if request.explain and asked is not None:
-            shares = self._explainer.shares(asked.resolved.terms, [hit.id for hit in hits])
+        if request.explain and encoded is not None:
+            shares = self._explainer.shares(encoded.resolved.terms, [hit.id for hit in hits])
         if request.count and facets is not None:
-            counts = self._counts(request, asked, facets, passing, selected)
+            counts = self._counts(request, encoded, facets, passing, selected)
         answer = Answer(
             "" if query is None else grammar.format(query),
             hits,
-            () if asked is None else asked.resolved.unknown,
+            () if encoded is None else encoded.resolved.unknown,
             (time.perf_counter() - started) * 1000,
             ranking.nothing_like_that,
             calibrated=query is None or not query.terms or matcher_of(self._encoder) is not None,
             translated=() if query is None else self._resolver.translated(query),
             hints=() if query is None else (*query.hints, *self._tags.hints(query, passing)),
-            names_pictures=asked is not None and asked.names_pictures,
+            names_pictures=encoded is not None and encoded.names_pictures,
             copies=tuple(Hit(i, pictures[i].path, None) for i in copies if i in pictures),
         )
         return Page(answer, pictures, ranking.next, ranking.total, counts, shares)
@@ -161,8 +154,8 @@ class Pager:
             self._require_answerable(request.query)
         passing = self._passing(request, facets)
         selected = facets.selected(passing, request.chosen)
-        asked = Asked.of(request, self._resolver)
-        return self._counts(request, asked, facets, passing, selected, tag_prefix=tag_prefix)
+        encoded = EncodedQuery.of(request, self._resolver)
+        return self._counts(request, encoded, facets, passing, selected, tag_prefix=tag_prefix)
 
     def facets(self) -> Facets:
         """Read what pictures can be narrowed down by, as the library is now."""
@@ -185,7 +178,7 @@ class Pager:
     def _counts(
         self,
         request: PageRequest,
-        asked: Asked | None,
+        encoded: EncodedQuery | None,
         facets: Facets,
         passing: Selection | None,
         selected: Selection | None,
@@ -194,11 +187,11 @@ class Pager:
     ) -> Mapping[Facet, FacetCounts]:
         """Count among the pictures that the pages of a request show if nothing is chosen."""
         shown = among = None if passing is None else passing.ids
-        if asked is not None:
+        if encoded is not None:
             if self._shows_matches_only(request):
                 only = None if selected is None else selected.ids
-                shown = self._shown(asked, facets, among, only).ids
-            elif named := asked.resolved.named:
+                shown = self._shown(encoded, facets, among, only).ids
+            elif named := encoded.resolved.named:
                 shown = np.setdiff1d(facets.ids if among is None else among, sorted(named))
         base = None if shown is None else np.isin(facets.ids, shown)
         return facets.counts(base, request.chosen, tag_prefix=tag_prefix)
@@ -234,18 +227,18 @@ class Pager:
     def _ranking(
         self,
         request: PageRequest,
-        asked: Asked | None,
+        encoded: EncodedQuery | None,
         facets: Facets | None,
         passing: Selection | None,
         selected: Selection | None,
     ) -> Ranking:
         only = None if selected is None else selected.ids
         among = None if passing is None else passing.ids
-        if asked is not None:
+        if encoded is not None:
             if facets is None or request.sort == "match":
-                return self._page_by_match(asked, request, facets, among, only)
+                return self._page_by_match(encoded, request, facets, among, only)
             by_date = self._all_by_date if request.unlikely else self._matches_by_date
-            return by_date(asked, request, facets, among, only)
+            return by_date(encoded, request, facets, among, only)
         if request.query is not None and selected is not None and not request.is_by_date:
             return by_confidence(
                 selected, self._limit(request), request.after, matcher_of(self._encoder)
@@ -264,22 +257,22 @@ class Pager:
 
     def _page_by_match(
         self,
-        asked: Asked,
+        encoded: EncodedQuery,
         request: PageRequest,
         facets: Facets | None,
         among: Ids | None,
         only: Ids | None,
     ) -> Ranking:
         limit, after = self._limit(request), request.after
-        if self._shows_matches_only(request) and (asked.names_pictures or request.count):
-            found = self._shown(asked, facets, among, only)
-            if asked.names_pictures:
+        if self._shows_matches_only(request) and (encoded.names_pictures or request.count):
+            found = self._shown(encoded, facets, among, only)
+            if encoded.names_pictures:
                 return page_of(found.within(only), limit, after)
             page = found.page(only, limit, after)  # what is counted is ranked already
             if page is not None:
                 return page
         return self._by_match(
-            asked,
+            encoded,
             only,
             limit,
             after=after,
@@ -289,7 +282,7 @@ class Pager:
 
     def _by_match(
         self,
-        asked: Asked,
+        encoded: EncodedQuery,
         only: Ids | None,
         limit: int,
         *,
@@ -300,16 +293,16 @@ class Pager:
         """Return the pictures nearest to the terms of a query.
 
         Args:
-            asked: The query.
+            encoded: The query.
             only: Sorted ids of the pictures that may be hits, None for all.
             limit: Most rows.
             after: Where the page before ended.
             unlikely: Keep the unlikely matches at the end.
             searched: How many pictures the rows are the best of.
         """
-        named = asked.resolved.named
-        rows = nearest(self._index, asked.vector, limit, only=only, without=named, after=after)
-        ranked = self._judged(rows, asked, searched)
+        named = encoded.resolved.named
+        rows = nearest(self._index, encoded.vector, limit, only=only, without=named, after=after)
+        ranked = self._judged(rows, encoded, searched)
         likely = without_unlikely_end(ranked)
         shown = ranked if unlikely else likely
         cursor = None
@@ -317,17 +310,19 @@ class Pager:
             last = shown[-1].id
             seen = (after.seen if after else 0) + len(shown)
             cursor = Cursor(-dict(rows)[last], last, seen)
-        nothing = bool(ranked) and not likely and after is None and not asked.names_pictures
+        nothing = bool(ranked) and not likely and after is None and not encoded.names_pictures
         return Ranking(tuple(shown), cursor, nothing_like_that=nothing)
 
-    def _judged(self, rows: list[tuple[int, float]], asked: Asked, searched: int) -> list[Ranked]:
+    def _judged(
+        self, rows: list[tuple[int, float]], encoded: EncodedQuery, searched: int
+    ) -> list[Ranked]:
         """Give rows their match and band, none if the model is not calibrated."""
         matcher = matcher_of(self._encoder)
         if matcher is None:
             return [Ranked(id_, score) for id_, score in rows]
         stored = self._catalog.vectors([id_ for id_, _ in rows], self._encoder.fingerprint)
-        kind = kind_of(self._resolver.in_english(asked.query))
-        return with_matches(rows, stored, asked.vector, kind, matcher, searched)
+        kind = kind_of(self._resolver.in_english(encoded.query))
+        return with_matches(rows, stored, encoded.vector, kind, matcher, searched)
 
     def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
         columns = Columns.of(self._catalog) if facets is None else facets.columns
@@ -336,7 +331,7 @@ class Pager:
 
     def _all_by_date(
         self,
-        asked: Asked,
+        encoded: EncodedQuery,
         request: PageRequest,
         facets: Facets,
         among: Ids | None,
@@ -349,43 +344,43 @@ class Pager:
         page = self._by_date(request, facets, only)
         ids = np.sort(np.array([row.id for row in page.rows], dtype=np.int64))
         scored = self._by_match(
-            asked, ids, max(len(ids), 1), unlikely=True, searched=self._number(among)
+            encoded, ids, max(len(ids), 1), unlikely=True, searched=self._number(among)
         )
         return in_order_of(page, replace(scored, nothing_like_that=False, total=None))
 
     def _matches_by_date(
         self,
-        asked: Asked,
+        encoded: EncodedQuery,
         request: PageRequest,
         facets: Facets,
         among: Ids | None,
         only: Ids | None,
     ) -> Ranking:
-        matches = self._shown(asked, facets, among, only)
+        matches = self._shown(encoded, facets, among, only)
         ids = matches.ids if only is None else np.intersect1d(matches.ids, only)
         page = self._by_date(request, facets, ids)
         return in_order_of(page, replace(matches.ranking, total=page.total))
 
     def _shown(
-        self, asked: Asked, facets: Facets | None, among: Ids | None, only: Ids | None
+        self, encoded: EncodedQuery, facets: Facets | None, among: Ids | None, only: Ids | None
     ) -> Matches:
         """Return what a query finds among the pictures that pass the filters, or remember it.
 
         What is chosen of facets only takes away from it, except that of a query with a picture it
         never takes all: then the nearest of what is chosen belong to it too.
         """
-        key = (asked.query.terms, None if among is None else among.tobytes())
+        key = (encoded.query.terms, None if among is None else among.tobytes())
         matches: Matches | None = None if facets is None else facets.remembered.get(key)
         if matches is None:
-            matches = self._matches(asked, among)
+            matches = self._matches(encoded, among)
             if facets is not None:
                 facets.remember(key, matches)
-        if not asked.names_pictures or only is None or matches.within(only).rows:
+        if not encoded.names_pictures or only is None or matches.within(only).rows:
             return matches
-        more = self._by_match(asked, only, NEAREST, unlikely=True, searched=self._number(among))
+        more = self._by_match(encoded, only, NEAREST, unlikely=True, searched=self._number(among))
         return Matches(replace(matches.ranking, rows=merged(matches.ranking.rows, more.rows)))
 
-    def _matches(self, asked: Asked, among: Ids | None) -> Matches:
+    def _matches(self, encoded: EncodedQuery, among: Ids | None) -> Matches:
         """Return all but the unlikely matches, best first; to a picture the nearest whatever else.
 
         A match may come after unlikely ones, so as many again are looked at behind the last one. Of
@@ -393,13 +388,13 @@ class Pager:
         """
         limit, searched = LOOK_AHEAD, self._number(among)
         while True:
-            ranking = self._by_match(asked, among, limit, unlikely=True, searched=searched)
+            ranking = self._by_match(encoded, among, limit, unlikely=True, searched=searched)
             matching = len(without_unlikely_end(ranking.rows))
             is_all = limit >= len(self._index)
             if is_all or matching < limit // 2 or matcher_of(self._encoder) is None:
                 break
             limit *= 4
-        least = NEAREST if asked.names_pictures else 0
+        least = NEAREST if encoded.names_pictures else 0
         rows = (r for n, r in enumerate(ranking.rows) if n < least or r.band != "unlikely")
         found = replace(ranking, rows=tuple(rows), next=None)
         return Matches(found, ranking.rows, is_all)
