@@ -129,8 +129,8 @@ def _begin(connection: Connection) -> None:
 
 def _explain(context: ExceptionContext) -> None:
     reason = context.original_exception
-    # The subclasses of DatabaseError other than these two are mistakes of the program. SQLite quotes
-    # a damaged schema in its messages, which Python then cannot decode.
+    # The subclasses of DatabaseError other than these two are mistakes of the program. SQLite
+    # quotes a damaged schema in its messages, which Python then cannot decode.
     if type(reason) not in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError):
         return
     path = context.engine.url.database if context.engine else FILE_NAME

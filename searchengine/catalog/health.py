@@ -61,10 +61,10 @@ class Finding:
     remedy: str = ""
 
 
-def examine(path: Path) -> list[Finding]:
-    """Examine a catalog; what cannot be examined is damage, too."""
+def examine(path: Path, opened: Callable[[str], sqlite3.Connection] = open_file) -> list[Finding]:
+    """Examine a catalog, opened in some way; what cannot be examined is damage, too."""
     try:
-        connection = open_file(os.fspath(path))
+        connection = opened(os.fspath(path))
     except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
         return [Finding("file", "damage", f"{path}: cannot be opened ({error})", RESTORE)]
     with closing(connection):

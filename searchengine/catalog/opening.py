@@ -29,10 +29,10 @@ def open_file(path: str) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if path == IN_MEMORY or "locked" in str(error) or not os.path.isfile(path):
             raise
-        connection = _read_only(path)
-        if connection is None:
-            raise
-        return connection
+        try:
+            return open_to_read(path)
+        except sqlite3.Error:
+            raise error from None
 
 
 def _opened(path: str) -> sqlite3.Connection:
@@ -67,11 +67,14 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _read_only(path: str) -> sqlite3.Connection | None:
-    """Open a file that cannot be written, or not be shared; None if it cannot be read either.
+def open_to_read(path: str) -> sqlite3.Connection:
+    """Open a file that is not to be written, or cannot be.
 
     Sharing needs a file of SQLite's beside the catalog. Where it cannot be made, on a full disk or
     one that is mounted read only, nobody else can write either, and the file is read as it stands.
+
+    Raises:
+        sqlite3.Error: It cannot be read.
     """
     address = Path(os.path.abspath(path)).as_uri()
     for mode in ("mode=ro", "mode=ro&immutable=1"):
@@ -80,8 +83,9 @@ def _read_only(path: str) -> sqlite3.Connection | None:
             connection.isolation_level = None
             connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except (sqlite3.Error, UnicodeDecodeError):
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             connection.close()
+            reason = str(error) if isinstance(error, sqlite3.Error) else "its schema is damaged"
             continue
         if "immutable" in mode and _size(path + "-wal"):
             log.warning(
@@ -90,7 +94,7 @@ def _read_only(path: str) -> sqlite3.Connection | None:
                 path,
             )
         return connection
-    return None
+    raise sqlite3.DatabaseError(reason)
 
 
 def _size(path: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from searchengine.cli.care import backup, doctor, restore
 from searchengine.cli.library import forget, status
 from searchengine.cli.search import explain, search, similar
 from searchengine.errors import (
@@ -37,6 +38,9 @@ ORDER = (
     "status",
     "failures",
     "forget",
+    "doctor",
+    "backup",
+    "restore",
     "texts",
     "recipes",
     "reembed",
@@ -183,7 +187,7 @@ def main(ctx: click.Context) -> None:
     ctx.ensure_object(dict)
 
 
-for command in (search, similar, explain, status, forget):
+for command in (search, similar, explain, status, forget, doctor, backup, restore):
     main.add_command(command)
 
 if __name__ == "__main__":

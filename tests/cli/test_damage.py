@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
@@ -191,6 +192,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+def fill(file: io.RawIOBase) -> None:
+    while True:
+        file.write(bytes(PAGE))
+
+
 def searched(library: Path) -> str:
     return lexpix("search", "red", "--all", "--paths", library=library).stdout
 
@@ -205,9 +211,9 @@ def test_a_library_on_a_disk_mounted_read_only_is_searched(sound: Path, small_di
 
 def test_a_library_without_a_free_byte_is_searched(sound: Path, small_disk: Path) -> None:
     library = copy(sound, small_disk / "library")
-    with (small_disk / "ballast").open("wb", buffering=0) as file, pytest.raises(OSError):
-        while True:
-            file.write(bytes(PAGE))
+    ballast = (small_disk / "ballast").open("wb", buffering=0)
+    with ballast, pytest.raises(OSError, match="No space left"):
+        fill(ballast)
     assert sorted(searched(library).split()) == sorted(searched(sound).split())
 
 
