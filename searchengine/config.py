@@ -39,6 +39,7 @@ class Settings:
         executor: Name of an executor plugin.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
+        backups: Copies of the catalog that are kept, one made a week; none is made with 0.
         lang: Language in which words are read first, as BCP 47 names it ("de"); English if empty.
         yielding: Names of settings that no flag and no variable gave; what the library itself has
             chosen comes before these. Settings made by hand do not yield.
@@ -50,12 +51,14 @@ class Settings:
     executor: str = "threads"
     workers: int = field(default_factory=_cpu_count)
     limit: int = 20
+    backups: int = 3
     lang: str = ""
     yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 KEYS = tuple(setting.name for setting in fields(Settings) if setting.name != "yielding")
-_NUMBERS = frozenset({"workers", "limit"})
+_LEAST = {"workers": 1, "limit": 1, "backups": 0}
+"""The settings that are numbers, and the least that each may be."""
 
 
 def load_settings(
@@ -128,7 +131,7 @@ def _check_names(where: str, names: Iterable[str], allowed: Collection[str]) -> 
 
 def _typed(key: str, text: str) -> object:
     """Turn the text of a variable into a number where the setting is one and the text fits."""
-    if key not in _NUMBERS:
+    if key not in _LEAST:
         return text
     try:
         return int(text)
@@ -138,11 +141,11 @@ def _typed(key: str, text: str) -> object:
 
 def _usable(key: str, value: object, where: str, folder: Path) -> object:
     """Return a value as `Settings` holds it, or say what it should have been."""
-    if key in _NUMBERS:
+    if key in _LEAST:
         # A bool is an int to Python, but "workers = true" is a mistake.
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[key]:
             return value
-        raise ConfigError(f"{where}: {value!r} is not a whole number of at least 1")
+        raise ConfigError(f"{where}: {value!r} is not a whole number of at least {_LEAST[key]}")
     if key == "library" and isinstance(value, Path):
         value = str(value)
     if not isinstance(value, str) or not value:

@@ -109,7 +109,7 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     flags, environ = {"limit": 5, "library": library}, {"LEXPIX_WORKERS": "4"}
     settings = load_settings(flags, environ)
     assert settings.model == "mine"
-    assert settings.yielding == {"model", "index", "executor", "lang"}
+    assert settings.yielding == {"model", "index", "executor", "backups", "lang"}
     assert load_settings({**flags, "model": "x"}, environ).yielding == {"index", "executor", "lang"}
     assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
         "index",
@@ -140,6 +140,7 @@ def test_paths_start_from_where_they_were_written(
         ("limit = '4'", "limit: '4' is not a whole number of at least 1"),
         ("limit = 4.0", "limit: 4.0 is not a whole number of at least 1"),
         ("limit = 0", "limit: 0 is not a whole number of at least 1"),
+        ("backups = -1", "backups: -1 is not a whole number of at least 0"),
         ("workers = true", "workers: True is not a whole number of at least 1"),
         ("index = 1", "index: 1 is not a text"),
         ("model = ''", "model: '' is not a text"),

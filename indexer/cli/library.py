@@ -68,6 +68,7 @@ def index(
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
         roots = roots or _known(engine)
+        _copy_weekly(engine)
         report = _index(engine, roots, refused.append, allow_empty, exclude)
         passed_over = skipped(engine.catalog, roots)
     if len(refused) < len(roots):
@@ -180,6 +181,18 @@ def _index(
         except RootError as error:
             on_refusal(error)
     return dict(total)
+
+
+def _copy_weekly(engine: Engine) -> None:
+    """Keep a copy of the catalog; a scan goes on without one."""
+    from searchengine.catalog.backups import rotate
+
+    if not engine.catalog.roots():  # new, with nothing in it to lose
+        return
+    try:
+        rotate(engine.settings.library, engine.settings.backups)
+    except LexpixError as error:
+        click.echo(f"lexpix: no copy of the catalog was made: {printable(str(error))}", err=True)
 
 
 def _require(roots: Iterable[str]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, t
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
+from searchengine.catalog.opening import IN_MEMORY, open_file
 from searchengine.errors import LibraryError, NothingIndexed
 
 if TYPE_CHECKING:
@@ -27,11 +27,8 @@ HEAD = "0007"
 """The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 FILE_NAME = "catalog.sqlite"
-IN_MEMORY = ":memory:"
-"""What SQLite calls a database without a file."""
-
-BUSY_MS = 30_000
-"""How long a connection waits for another process that is writing."""
+INDEX_FOLDER = "index"
+"""Where the index files of a library are, beside the catalog."""
 
 
 def connect(url_or_path: str | os.PathLike[str]) -> Engine:
@@ -46,7 +43,7 @@ def connect(url_or_path: str | os.PathLike[str]) -> Engine:
     # Each connection to a database in memory would get one of its own.
     engine = create_engine(url, poolclass=StaticPool if target == IN_MEMORY else None)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
+        event.listen(engine, "do_connect", _open)
         event.listen(engine, "begin", _begin)
         event.listen(engine, "handle_error", _explain)
     return engine
@@ -70,6 +67,7 @@ def open_database(library: Path, *, create: bool) -> Engine:
         _make_folder(library)
     elif not path.exists():
         raise _nothing_indexed(library)
+    _refuse_emptied(path)
     engine = connect(path)
     try:
         revision = _revision(engine, path)
@@ -96,6 +94,18 @@ def _nothing_indexed(library: Path) -> NothingIndexed:
     return NothingIndexed(f"{library}: nothing is indexed here yet; run: lexpix index FOLDER")
 
 
+def _refuse_emptied(path: Path) -> None:
+    """Refuse an empty file beside an index: a new library would be taken for the one it was."""
+    if not (path.is_file() and (path.parent / INDEX_FOLDER).is_dir()):
+        return
+    if not path.stat().st_size and not _size(path.with_name(path.name + "-wal")):
+        raise unusable(path, "the file is empty, though there is an index of it")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _make_folder(library: Path) -> None:
     try:
         library.mkdir(parents=True, exist_ok=True)
@@ -106,28 +116,10 @@ def _make_folder(library: Path) -> None:
         ) from error
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    # Python's sqlite3 would begin transactions by itself, too late and never IMMEDIATE.
-    connection.isolation_level = None
-    # The time-out first: switching an empty file to WAL needs a lock that others may hold.
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    # Two processes that switch a new file at once would wait for each other for ever: SQLite
-    # refuses one of them at once instead, whatever the time-out is. It may try again.
-    deadline = time.monotonic() + BUSY_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+def _open(
+    _dialect: object, _record: object, arguments: list[str], _options: object
+) -> sqlite3.Connection:
+    return open_file(arguments[0])
 
 
 def _begin(connection: Connection) -> None:
@@ -137,15 +129,29 @@ def _begin(connection: Connection) -> None:
 
 def _explain(context: ExceptionContext) -> None:
     reason = context.original_exception
-    # The subclasses of DatabaseError other than these two are mistakes of the program.
-    if type(reason) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
+    # The subclasses of DatabaseError other than these two are mistakes of the program. SQLite
+    # quotes a damaged schema in its messages, which Python then cannot decode.
+    if type(reason) not in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError):
         return
     path = context.engine.url.database if context.engine else FILE_NAME
-    if "locked" in str(reason):
-        advice = "another lexpix is writing to it; try again when it is done"
-    else:
-        advice = "check the disk and the folder's permissions, or restore the file from a copy"
-    raise LibraryError(f"{path}: cannot be used as a library ({reason}); {advice}") from reason
+    raise unusable(path or FILE_NAME, reason) from reason
+
+
+def unusable(path: str | os.PathLike[str], reason: object) -> LibraryError:
+    """Return the error for a catalog that SQLite cannot use: why, and what to do about it."""
+    said = "it is damaged" if isinstance(reason, UnicodeDecodeError) else str(reason)
+    advice = next((advice for part, advice in ADVICE if part in said), MEND)
+    return LibraryError(f"{os.fspath(path)}: cannot be used as a library ({said}); {advice}")
+
+
+MEND = "see what is wrong: lexpix doctor; take back a copy: lexpix restore FILE"
+ADVICE = (
+    ("locked", "another lexpix is writing to it; try again when it is done"),
+    ("readonly", "it can only be read here; check its owner, its permissions and the disk"),
+    ("unable to open", "check its owner, its permissions and the disk; see: lexpix doctor"),
+    ("full", "free some space on its disk"),
+)
+"""What SQLite says, and what a user can do."""
 
 
 def _revision(engine: Engine, path: Path) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from searchengine.cli.care import backup, doctor, restore
 from searchengine.cli.library import forget, status
 from searchengine.cli.search import explain, search, similar
 from searchengine.errors import (
@@ -37,6 +38,9 @@ ORDER = (
     "status",
     "failures",
     "forget",
+    "doctor",
+    "backup",
+    "restore",
     "texts",
     "recipes",
     "reembed",
@@ -105,6 +109,33 @@ class Commands(click.Group):
         except OSError as error:  # such as a full disk that standard output goes to
             click.echo(f"lexpix: {printable_lines(str(error))}", err=True)
             ctx.exit(1)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            message = _damage_behind(ctx, error)
+            if message is None:
+                raise
+            click.echo(f"lexpix: {printable_lines(message)}", err=True)
+            ctx.exit(1)
+
+
+def _damage_behind(ctx: click.Context, error: Exception) -> str | None:
+    """Return what to say of an error that nobody foresaw, if the catalog is damaged.
+
+    A byte that has flipped can make anything of a value: a date that is none, a vector too short.
+    """
+    from searchengine.catalog.database import FILE_NAME
+    from searchengine.catalog.health import damage_in
+    from searchengine.config import load_settings
+
+    path = load_settings(ctx.obj or {}).library / FILE_NAME
+    damage = damage_in(path)
+    if damage is None:
+        return None
+    return (
+        f"{path}: damaged ({damage.message}), which led to {type(error).__name__}; "
+        f"see: lexpix doctor; then: {damage.remedy}"
+    )
 
 
 def _unavailable(name: str, error: MissingPlugin) -> click.Command:
@@ -156,7 +187,7 @@ def main(ctx: click.Context) -> None:
     ctx.ensure_object(dict)
 
 
-for command in (search, similar, explain, status, forget):
+for command in (search, similar, explain, status, forget, doctor, backup, restore):
     main.add_command(command)
 
 if __name__ == "__main__":

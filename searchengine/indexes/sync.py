@@ -29,9 +29,16 @@ def open_index(
         folder: Where index files live; made when there is something to write.
         backend: Makes an index from a file stem.
     """
-    index = backend(folder / _stem(catalog, fingerprint))
+    index = index_at(catalog, fingerprint, folder, backend)
     synchronise(index, catalog, fingerprint, dim)
     return index
+
+
+def index_at(
+    catalog: IndexedStore, fingerprint: str, folder: Path, backend: Callable[[Path], VectorIndex]
+) -> VectorIndex:
+    """Return the index of one model over one library as it stands, for whoever examines it."""
+    return backend(folder / _stem(catalog, fingerprint))
 
 
 def remove_index(catalog: IndexedStore, fingerprint: str, folder: Path) -> None:

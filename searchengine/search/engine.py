@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from searchengine import plugins
-from searchengine.catalog.database import empty_database, open_database
+from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.errors import QueryError, UnknownPicture
@@ -45,8 +45,6 @@ from searchengine.types import (
 )
 
 __all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "open"]
-
-INDEX_FOLDER = "index"
 
 
 def open(library: PathLike | None = None, *, create: bool = False) -> Engine:
