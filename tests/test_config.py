@@ -110,11 +110,17 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     settings = load_settings(flags, environ)
     assert settings.model == "mine"
     assert settings.yielding == {"model", "index", "executor", "backups", "lang"}
-    assert load_settings({**flags, "model": "x"}, environ).yielding == {"index", "executor", "lang"}
+    assert load_settings({**flags, "model": "x"}, environ).yielding == {
+        "index",
+        "executor",
+        "backups",
+        "lang",
+    }
     assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
         "index",
         "executor",
         "workers",
+        "backups",
         "lang",
     }
     assert Settings(library=library).yielding == set()
