@@ -68,9 +68,11 @@ def index(
     refused: list[RootError] = []
     with Engine.open(settings, create=bool(roots)) as engine:
         roots = roots or _known(engine)
-        _copy_weekly(engine)
+        uncopied = _copy_weekly(engine)
         report = _index(engine, roots, refused.append, allow_empty, exclude)
         passed_over = skipped(engine.catalog, roots)
+    if uncopied:
+        click.echo(f"lexpix: no copy of the catalog was made: {printable(uncopied)}", err=True)
     if len(refused) < len(roots):
         _show_report(report, passed_over, time.monotonic() - started, as_json)
     if refused:
@@ -183,16 +185,17 @@ def _index(
     return dict(total)
 
 
-def _copy_weekly(engine: Engine) -> None:
-    """Keep a copy of the catalog; a scan goes on without one."""
+def _copy_weekly(engine: Engine) -> str | None:
+    """Keep a copy of the catalog; return why there is none, without which a scan goes on."""
     from searchengine.catalog.backups import rotate
 
     if not engine.catalog.roots():  # new, with nothing in it to lose
-        return
+        return None
     try:
         rotate(engine.settings.library, engine.settings.backups)
     except LexpixError as error:
-        click.echo(f"lexpix: no copy of the catalog was made: {printable(str(error))}", err=True)
+        return str(error)
+    return None
 
 
 def _require(roots: Iterable[str]) -> None:
