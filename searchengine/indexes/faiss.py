@@ -163,11 +163,13 @@ class _Rows:
     @property
     def ids(self) -> Ids:
         """The id of each row, in the order of rows."""
-        if self._known is None:
-            self._known = np.empty(0, dtype=np.int64)
-            if len(self):
-                self._known = faiss.vector_to_array(self.index.id_map)
-        return self._known
+        known = self._known
+        if known is None:
+            # Set once it is whole: other threads search at the same time.
+            none = np.empty(0, dtype=np.int64)
+            known = faiss.vector_to_array(self.index.id_map) if len(self) else none
+            self._known = known
+        return known
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Append rows."""

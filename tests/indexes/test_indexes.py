@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -219,6 +221,26 @@ def test_backends_agree_on_a_larger_library() -> None:
         if allowed is not None:
             naive[:, np.setdiff1d(np.arange(5000), allowed - 1)] = -2
         assert (ids == np.argsort(-naive, axis=1, kind="stable")[:, :20] + 1).all()
+
+
+def test_threads_that_search_first_at_the_same_time_get_the_same_answer(backend: Backend) -> None:
+    switches = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for round_ in range(30):
+            index = filled(backend, {id_: id_ % 12 for id_ in range(1, 200)})
+            start = threading.Barrier(8)
+
+            def ask(index: VectorIndex = index, start: threading.Barrier = start) -> list[int]:
+                start.wait()
+                found: list[int] = index.search(rows_of([3]), 9)[0][0].tolist()
+                return found
+
+            with ThreadPoolExecutor(8) as pool:
+                answers = [one.result() for one in [pool.submit(ask) for _ in range(8)]]
+            assert answers == [list(range(3, 3 + 9 * 12, 12))] * 8, round_
+    finally:
+        sys.setswitchinterval(switches)
 
 
 def test_cosine_of_a_row_with_itself_is_one(backend: Backend) -> None:
