@@ -21,13 +21,11 @@ from pathlib import Path
 
 import numpy as np
 from machine import describe, publish
-from simulated import BATCH, guess_tags, make_library, path_of
+from simulated import BATCH, guess_tags, make_library, write_pictures
 
-from searchengine.catalog.records import PictureRecord
 from searchengine.config import Settings
 from searchengine.errors import NothingIndexed
 from searchengine.search.engine import Engine
-from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 
 ROOT, OTHER = "/photos", "/elsewhere"
@@ -98,27 +96,14 @@ def search_in_vain(engine: Engine) -> None:
 
 
 def add(engine: Engine, first: int, count: int, root: str, fingerprint: str) -> None:
-    """Write new pictures into a catalog, as an indexer does."""
+    """Write new pictures into a catalog, with random vectors."""
     rng = np.random.default_rng(first)
-    dim = engine.encoder.dim
     scan = engine.catalog.begin_scan(root, None)
     for start in range(first, first + count, BATCH):
-        numbers = range(start, min(start + BATCH, first + count))
-        records = [
-            PictureRecord(
-                FileStat(path_of(root, number), 1, number, number),
-                root,
-                f"{number:064x}",
-                width=4000,
-                height=3000,
-                vector=vector,
-            )
-            for number, vector in zip(
-                numbers, unit_rows(rng.standard_normal((len(numbers), dim))), strict=True
-            )
-        ]
-        engine.catalog.write(
-            records, fingerprint=fingerprint, model_name="simulated", dim=dim, scan=scan
+        shape = min(BATCH, first + count - start), engine.encoder.dim
+        vectors = unit_rows(rng.standard_normal(shape))
+        write_pictures(
+            engine.catalog, scan, root, start, vectors, fingerprint=fingerprint, name="simulated"
         )
 
 

@@ -14,7 +14,7 @@ from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.engine import Engine, load_model
-from searchengine.types import FileStat
+from searchengine.types import FileStat, Vectors
 from searchengine.vectors import unit_rows
 
 BATCH = 5_000
@@ -57,28 +57,40 @@ def make_library(folder: Path, pictures: int, root: str = "/photos", tags: int =
     for start in range(0, pictures, BATCH):
         count = min(BATCH, pictures - start)
         vectors = unit_rows(centre + 2 * rng.normal(size=(count, encoder.dim)))
-        records = [
-            PictureRecord(
-                FileStat(path_of(root, number), 1, number, number),
-                root,
-                f"{number:064x}",
-                width=4000,
-                height=3000,
-                vector=vectors[number - start],
-            )
-            for number in range(start, start + count)
-        ]
-        catalog.write(
-            records,
-            fingerprint=encoder.fingerprint,
-            model_name=encoder.name,
-            dim=encoder.dim,
-            scan=scan,
+        write_pictures(
+            catalog, scan, root, start, vectors, fingerprint=encoder.fingerprint, name=encoder.name
         )
     if tags:
         guess_tags(catalog, encoder.fingerprint, tags)
     catalog.close()
     Engine.open(Settings(library=folder)).close()
+
+
+def write_pictures(
+    catalog: Catalog,
+    scan: int,
+    root: str,
+    first: int,
+    vectors: Vectors,
+    *,
+    fingerprint: str,
+    name: str,
+) -> None:
+    """Write pictures with these vectors, numbered from `first`, as an indexer does."""
+    records = [
+        PictureRecord(
+            FileStat(path_of(root, number), 1, number, number),
+            root,
+            f"{number:064x}",
+            width=4000,
+            height=3000,
+            vector=vector,
+        )
+        for number, vector in enumerate(vectors, start=first)
+    ]
+    catalog.write(
+        records, fingerprint=fingerprint, model_name=name, dim=vectors.shape[1], scan=scan
+    )
 
 
 def guess_tags(catalog: Catalog, fingerprint: str, count: int) -> None:
