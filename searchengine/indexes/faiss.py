@@ -110,8 +110,10 @@ class FaissIndex(FileIndex):
         ):
             return
         super()._write(files, stamp, dim)
-        if len(self) >= self.fewest and (written := files.load(self._read)):
-            self._take(*written)  # so that the next changes are few
+        written = files.load(self._read) if len(self) >= self.fewest else None
+        # Mapped, so that the next changes are few; unless another process has flushed meanwhile.
+        if written and written[0].stamp == stamp:
+            self._take(*written)
 
     def _read(
         self, generation: Generation, path: str, changes: str | None

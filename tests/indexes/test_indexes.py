@@ -606,6 +606,23 @@ def test_changes_never_refer_to_rows_that_another_process_replaced(stem: Path) -
     check_answer(reopened, {1: 1, 2: 2, 3: 3}, seed=2, k=4)
 
 
+def test_a_flush_never_takes_the_rows_that_another_process_flushed_right_after_it(
+    stem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = filled(ChangesBeside, {1: 1, 2: 2}, stem)
+    load = Generations.load
+
+    def late(self: Generations, read: Callable[..., Any]) -> Any:
+        monkeypatch.undo()
+        filled(ChangesBeside, {1: 1}, stem).flush(Stamp("f", 3))  # of an older catalog
+        return load(self, read)
+
+    monkeypatch.setattr(Generations, "load", late)
+    index.flush(Stamp("f", 6))
+    assert index.stamp() == Stamp("f", 6)
+    check_answer(index, {1: 1, 2: 2}, seed=2, k=3)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_changed_byte_is_trusted(backend: Backend, tmp_path: Path, data: st.DataObject) -> None:
