@@ -55,16 +55,44 @@ class Rules:
         """Tell whether a file or folder is passed over."""
         for folder, spec in self._specs:
             inside = os.path.relpath(path, folder).replace(os.sep, "/")
-            decided = spec.check_file(f"{inside}/" if is_folder else inside).include
+            decided = _decided(spec, f"{inside}/" if is_folder else inside)
             if decided is not None:
                 return decided
         return False
 
 
+def _decided(spec: GitIgnoreSpec, path: str) -> bool | None:
+    """Return what the last pattern that fits a path says; a folder's path ends with a slash.
+
+    A pattern that fits a folder above the path says nothing here, as in git: that folder was
+    decided about before it was entered. `GitIgnoreSpec.check_file` lets it count.
+    """
+    for pattern in reversed(list(spec.patterns)):
+        if pattern.regex is not None and pattern.regex.fullmatch(path):
+            return pattern.include
+    return None
+
+
 def _spec(patterns: Iterable[str], source: str) -> GitIgnoreSpec:
-    # The same to git; but to pathspec the first of them fits the folder itself too.
-    lines = [f"{line[:-3]}/*" if line.endswith("/**") else line for line in patterns]
     try:
-        return GitIgnoreSpec.from_lines(lines)
+        return GitIgnoreSpec.from_lines(_whole(line) for line in patterns)
     except ValueError as error:
         raise RootError(f"{source}: not a pattern of gitignore ({error})") from error
+
+
+def _whole(line: str) -> str:
+    """Return a pattern of the same meaning whose expression covers the whole of a path.
+
+    To pathspec, `x/**` fits the folder x itself too, and what fits all names is looked for in any
+    part of a path.
+    """
+    if line.endswith("/**"):
+        return f"{line}/*"
+    bare = line.removeprefix("!")
+    if bare in _EVERY:
+        return line.removesuffix(bare) + ("?*/" if bare.endswith("/") else "?*")
+    return line
+
+
+_EVERY = frozenset({"*", "**", "**/*", "*/", "**/", "**/*/"})
+"""Patterns of every name, and of every folder's."""

@@ -41,7 +41,23 @@ def test_a_folder_without_media_is_passed_over_but_not_the_root(tmp_path: Path) 
 
 
 NAMES = ("a.jpg", "b.png", "x/a.jpg", "x/c.gif", "x/y/b.png", "y/a.jpg")
-PATTERNS = ("*.jpg", "!a.jpg", "/a.jpg", "x/", "x/*", "!x/y", "y", "**/b.png", "x/**", "# no", "")
+PATTERNS = (
+    *("*.jpg", "!a.jpg", "/a.jpg", "x/", "x/*", "!x/y", "y", "**/b.png", "x/**", "# no", ""),
+    *(
+        "*",
+        "!*/",
+        "**",
+        "**/",
+        "!x/**",
+        "x/**/b.png",
+        "/*",
+        "!/x/",
+        "**/y/**",
+        "!b.*",
+        "**/*",
+        "!**/*/",
+    ),
+)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is what this is compared with")
