@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -482,16 +482,32 @@ def test_a_flush_removes_what_crashes_left_but_not_what_others_write(
     index = filled(backend, {1: 1}, stem)
     index.flush(STAMP)
     rows = files_of(stem)[1]
-    others, remains = rows.with_suffix(".others"), rows.with_suffix(".remains")
-    for path in (others, remains):
-        path.write_bytes(b"")
-    os.utime(remains, (0, 0))
-    index.clear(DIM)
-    index.put(array([2]), rows_of([2]))
-    index.flush(Stamp("f", 8))
-    assert others.exists()
-    assert not remains.exists()
-    assert not rows.exists()
+    remains = rows.with_suffix(".remains")
+
+    def save(file: BinaryIO) -> None:
+        """What another process does at the very moment when this one flushes and one opens."""
+        remains.write_bytes(b"")
+        index.clear(DIM)
+        index.put(array([2]), rows_of([2]))
+        index.flush(Stamp("f", 8))
+        assert not remains.exists()
+        assert not rows.exists()
+        assert backend(stem).stamp() == Stamp("f", 8)
+        assert Path(file.name).exists()
+
+    Generations(stem, index.kind).write(Stamp("f", 9), DIM, 0, save)  # type: ignore[attr-defined]
+    assert [path.name for path in files_of(stem)[1:]] == [
+        json.loads(files_of(stem)[0].read_text())["rows"]["file"]
+    ]
+
+
+def test_what_a_crash_left_goes_when_the_index_is_opened_next(backend: Backend, stem: Path) -> None:
+    filled(backend, {1: 1}, stem).flush(STAMP)
+    sound = files_of(stem)
+    sound[1].with_suffix(".remains").write_bytes(b"half")
+    sound[0].with_name(f"{sound[0].name}.remains").write_bytes(b"{")
+    assert backend(stem).stamp() == STAMP
+    assert files_of(stem) == sound
 
 
 def test_a_generation_replaced_while_it_is_opened_is_read_anew(stem: Path) -> None:
@@ -633,6 +649,29 @@ def test_no_changed_byte_is_trusted(backend: Backend, tmp_path: Path, data: st.D
     content = bytearray(rows.read_bytes())
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
+    rows.write_bytes(content)
+    assert backend(stem).stamp() is None
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("kind", ["flip", "zeros"])
+def test_damage_between_the_ends_of_a_file_is_noticed(
+    backend: Backend, stem: Path, place: float, kind: str
+) -> None:
+    """Where the vectors of a larger library are, far from headers and ids."""
+    count = 20_000
+    ids = np.arange(1, count + 1)
+    index = backend(stem)
+    index.put(ids, unit_rows(np.random.default_rng(1).standard_normal((count, DIM))))
+    index.flush(STAMP)
+    assert backend(stem).stamp() == STAMP
+    rows = files_of(stem)[1]
+    content = bytearray(rows.read_bytes())
+    start = int(place * 2 * DIM * count)
+    if kind == "flip":
+        content[start] ^= 0x40
+    else:
+        content[start : start + 4096] = bytes(4096)
     rows.write_bytes(content)
     assert backend(stem).stamp() is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -364,3 +365,6 @@ def test_a_crash_at_any_step_heals_at_the_next_open(
             assert backend(stamp.with_name(stamp.name.rsplit(".", 2)[0])).stamp() == Stamp(
                 MODEL, catalog.seq()
             )
+            fields = json.loads(stamp.read_text())
+            named = {one["file"] for one in (fields["rows"], fields["changes"]) if one}
+            assert {path.name for path in (copy / "the-index").iterdir()} == {stamp.name, *named}
