@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from searchengine.images import read_photo
 from searchengine.pixels import shrunk
+from searchengine.types import PathLike, Prepare
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from searchengine.types import Prepare
 
 BITS = 64
 """Length of a perceptual hash."""
@@ -59,6 +59,18 @@ def bits_apart(one: int, other: int) -> int:
     Up to 10 are typical of the same picture that was saved anew, resized or a little retouched.
     """
     return ((one ^ other) & _MASK).bit_count()
+
+
+def read_look(source: PathLike | BinaryIO) -> Look:
+    """Measure a picture file, or one that is opened, as the indexer does.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    looking = Looking(None, _WORK)
+    read_photo(source, size=_WORK, prepare=looking)
+    assert looking.look is not None, "it was decoded"
+    return looking.look
 
 
 class Looking:
