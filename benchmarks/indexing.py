@@ -10,6 +10,7 @@ so that they compress like a camera's), in pictures per second, medians over int
     rate      the whole pipeline into a new library: hashing, decoding, model, database
     limit     1 / (1 / decode + 1 / cnn): what no pipeline on the same cores can exceed
     share     rate / limit
+    look_us   perceptual hash and sharpness of a decoded picture, in microseconds of one core
     peak_mb   largest resident memory of a fresh process that indexes the folder
 
 `rescan` is the time a fresh process takes for a folder of tiny files of which none has changed.
@@ -43,7 +44,9 @@ from indexer.library.pipeline import index_images
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
 from searchengine.images import open_image
+from searchengine.look import look_of
 from searchengine.models.joint import JointEncoder
+from searchengine.pixels import as_rgb
 from searchengine.search.engine import load_model
 from searchengine.types import Encoder, IndexReport
 
@@ -128,6 +131,11 @@ def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str
     load = partial(open_image, size=encoder.decode_size, prepare=encoder.prepare)
     decoded = list(Threads().imap(load, paths))
     encoder.encode_images(decoded[:BATCH])  # makes the session
+    unscaled = [open_image(path, size=encoder.decode_size, prepare=as_rgb) for path in paths[:16]]
+    look_of(unscaled[0])  # imports what it needs
+
+    def look() -> None:
+        deque(map(look_of, unscaled), maxlen=0)
 
     def decode() -> None:
         deque(Threads().imap(load, paths), maxlen=0)
@@ -137,7 +145,11 @@ def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str
             encoder.encode_images(decoded[start : start + BATCH])
 
     times: dict[str, list[float]] = {"decode": [], "cnn": [], "rate": []}
+    looks: list[float] = []
     for number in range(rounds):
+        started = time.thread_time()
+        look()
+        looks.append((time.thread_time() - started) / len(unscaled))
         times["decode"].append(seconds(decode))
         times["cnn"].append(seconds(cnn))
         times["rate"].append(seconds(partial(index, root, folder / f"library{number}", encoder)))
@@ -150,6 +162,7 @@ def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str
         "cnn": round(rates["cnn"], 1),
         "limit": round(limit, 1),
         "share": round(rates["rate"] / limit, 3),
+        "look_us": round(statistics.median(looks) * 1e6),
         "peak_mb": round(peak),
     }
 

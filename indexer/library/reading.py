@@ -14,6 +14,7 @@ from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.formats import sidecars_of
 from searchengine.images import Photo, open_file, read_photo
+from searchengine.look import Look, Looking
 from searchengine.metadata import MOST_XMP
 from searchengine.types import METADATA_VERSION, Encoder, FileStat, Picture, Prepare, Vector
 
@@ -54,13 +55,14 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture; with pixels if `vector`, that of its bytes, is not known yet."""
+    """A picture; with pixels, and its look, if `vector`, that of its bytes, is not known yet."""
 
     stat: FileStat
     row: Picture | None
     sha256: str
     photo: Photo
     vector: Vector | None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,9 @@ def decode(
                 return _same(job, row, file, sidecar)
             assert digest is not None, "only a known file can be unchanged"
             vector = catalog.vector_of_content(digest, fingerprint)
+            looking = Looking(prepare, size)
             photo = read_photo(
-                file, size=size, prepare=prepare, decode=vector is None, sidecar=sidecar
+                file, size=size, prepare=looking, decode=vector is None, sidecar=sidecar
             )
     except FileNotFoundError:
         return None
@@ -123,7 +126,7 @@ def decode(
         return Unreadable(stat, row, None, f"cannot be read ({error.strerror or error})")
     except ImageError as error:
         return Unreadable(stat, row, digest, str(error).removeprefix(f"{stat.path}: "))
-    return Decoded(stat, row, digest, photo, vector)
+    return Decoded(stat, row, digest, photo, vector, looking.look)
 
 
 def _same(job: Job, row: Picture, file: BinaryIO, sidecar: bytes | None) -> Result:

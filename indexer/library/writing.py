@@ -90,8 +90,10 @@ class Writer:
                 self._scan.tally.notify(Failure(one.stat.path, f"indexed, but {one.photo.damage}"))
 
     def _record(self, one: Decoded | Described, row: Picture | None) -> PictureRecord:
-        content, vector = (
-            (one.sha256, one.vector) if isinstance(one, Decoded) else (one.row.sha256, None)
+        content, vector, look = (
+            (one.sha256, one.vector, one.look)
+            if isinstance(one, Decoded)
+            else (one.row.sha256, None, None)
         )
         return PictureRecord(
             one.stat,
@@ -105,6 +107,7 @@ class Writer:
             format=one.photo.format,
             damage=one.photo.damage,
             at=one.photo.at,
+            look=look,
         )
 
     def _bad_record(self, one: Unreadable) -> PictureRecord:

@@ -19,6 +19,7 @@ from searchengine.catalog.tables import (
     ImageRow,
     TagRow,
 )
+from searchengine.look import Look
 from searchengine.types import METADATA_VERSION, Exif, FileStat, Vector
 
 
@@ -34,6 +35,7 @@ class PictureRecord:
         damage: What is wrong with a file of which a part can be seen.
         at: Of a film, the time in seconds of the frame that stands for it.
         error: Why the file is no readable picture; it is then stored as `bad`, else as `ok`.
+        look: What it looks like; None to keep what is stored for the same bytes.
         id: The row to update, which may so move to another path; None for the row of this path,
             new if there is none.
     """
@@ -50,6 +52,7 @@ class PictureRecord:
     format: str | None = None
     damage: str | None = None
     at: float | None = None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,9 @@ def write_rows(
         connection.execute(delete(GuessedRow).where(GuessedRow.image_id.in_(chunk)))
         connection.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
 
-    stored = {row.id: _columns(record, max(scan, row.scan), seq) for row, record in updates}
-    new = [_columns(record, scan, seq) for record in inserts]
+    looks = _known_looks(connection, records)
+    stored = {row.id: _columns(record, looks, max(scan, row.scan), seq) for row, record in updates}
+    new = [_columns(record, looks, scan, seq) for record in inserts]
     ids = {record.stat.path: row.id for row, record in updates}
     ids |= save_rows(connection, ImageRow, stored, new, ImageRow.path)
     return [ids[path] for path in paths]
@@ -126,8 +130,22 @@ def describe_rows(
     )
 
 
-def _columns(record: PictureRecord, scan: int, seq: int) -> dict[str, Any]:
+def _known_looks(connection: Connection, records: Sequence[PictureRecord]) -> dict[str, Look]:
+    """Return by content what pictures look like that nobody has looked at now."""
+    contents = {one.sha256 for one in records if one.look is None and one.error is None}
+    query = select(ImageRow.sha256, ImageRow.phash, ImageRow.sharpness)
+    query = query.where(ImageRow.phash.is_not(None), ImageRow.sharpness.is_not(None))
+    rows = select_in(connection, query, ImageRow.sha256, contents - {None})
+    return {row.sha256: Look(row.phash, row.sharpness) for row in rows}
+
+
+def _columns(
+    record: PictureRecord, looks: Mapping[str, Look], scan: int, seq: int
+) -> dict[str, Any]:
+    look = record.look or looks.get(record.sha256 or "")
     return {
+        "phash": None if look is None else look.phash,
+        "sharpness": None if look is None else look.sharpness,
         **_description(record),
         "path": record.stat.path,
         "root": record.root,

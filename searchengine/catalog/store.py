@@ -13,6 +13,7 @@ from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
+from searchengine.catalog.looks import LookCatalog
 from searchengine.catalog.pictures import (
     COPIES,
     DESCRIPTION,
@@ -72,6 +73,7 @@ class Catalog(IndexedStore):
         embeddings: The vectors by model, and the choice of one.
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
+        looks: What pictures look like, by which duplicates are told.
         filters: Pictures by what their files say.
         places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
@@ -85,6 +87,7 @@ class Catalog(IndexedStore):
         self.embeddings = Embeddings(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
+        self.looks = LookCatalog(self._reader, self._writer)
         self.filters = FilterCatalog(self._reader, self._writer)
         self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)

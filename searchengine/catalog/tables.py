@@ -97,7 +97,8 @@ class ImageRow(Schema):
     """One file; `seq` is that of its last change which matters to an index.
 
     `sidecar_ns` is the time of the XMP file beside it, None if there is none; `metadata_version`
-    that of what read the file last.
+    that of what read the file last. `phash` and `sharpness` are a `Look`, of pictures that were
+    decoded since these are kept.
     """
 
     __tablename__ = "images"
@@ -132,6 +133,8 @@ class ImageRow(Schema):
     format: Mapped[str | None] = mapped_column(sa.String(16))
     damage: Mapped[str | None] = mapped_column(EscapedText)
     at: Mapped[float | None] = mapped_column(sa.Double)
+    phash: Mapped[int | None] = mapped_column(sa.BigInteger)
+    sharpness: Mapped[float | None] = mapped_column(sa.Double)
     sidecar_ns: Mapped[int | None] = mapped_column(sa.BigInteger)
     metadata_version: Mapped[int] = mapped_column(server_default="0")
     lat: Mapped[float | None] = mapped_column(sa.Double)

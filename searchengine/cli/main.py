@@ -37,6 +37,7 @@ ORDER = (
     "serve",
     "status",
     "failures",
+    "dupes",
     "forget",
     "doctor",
     "backup",

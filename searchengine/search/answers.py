@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from searchengine.types import Answer, Hit, Translated
+
+if TYPE_CHECKING:
+    from searchengine.catalog.looks import Appearance
+    from searchengine.search.duplicates import Group
 
 
 def entries_of(answer: Answer) -> dict[str, Any]:
@@ -25,6 +29,31 @@ def entries_of(answer: Answer) -> dict[str, Any]:
 def translated_entries(words: Sequence[Translated]) -> list[dict[str, str]]:
     """Return the JSON form of words that were read in another language than English."""
     return [{"word": one.word, "english": one.english, "language": one.language} for one in words]
+
+
+def group_entry(group: Group) -> dict[str, Any]:
+    """Return the JSON form of a group of duplicates."""
+    return {
+        "kind": group.kind,
+        "reasons": list(group.reasons),
+        "bytes": group.bytes,
+        "keep": _member_entry(group.keeper, group),
+        "others": [_member_entry(one, group) for one in group.others],
+    }
+
+
+def _member_entry(one: Appearance, group: Group) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "path": one.path,
+        "width": one.width,
+        "height": one.height,
+        "size": one.size,
+        "format": one.format,
+        "sharpness": None if one.sharpness is None else round(one.sharpness, 1),
+        "taken_at": None if one.taken_at is None else one.taken_at.isoformat(),
+        "tags": list(group.tags.get(one.id, ())),
+    }
 
 
 def hit_entry(hit: Hit) -> dict[str, Any]:

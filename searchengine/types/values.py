@@ -315,6 +315,8 @@ class Picture:
         place: The nearest town to where it was taken; "" if none is near.
         sidecar_ns: The mtime of the XMP file that was read with it.
         metadata_version: The `METADATA_VERSION` that read it.
+        phash: The perceptual hash of what it looks like, as `look.Look` says; None if not known.
+        sharpness: Likewise.
     """
 
     id: int
@@ -335,6 +337,8 @@ class Picture:
     place: str | None = None
     sidecar_ns: int | None = None
     metadata_version: int = METADATA_VERSION
+    phash: int | None = None
+    sharpness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

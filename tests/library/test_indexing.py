@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import indexer
 from searchengine.errors import RootError
+from searchengine.look import look_of
 from searchengine.search.engine import Engine
 from searchengine.types import Failure, IndexReport
 from tests.support.colour_library import open_engine, paint
@@ -91,3 +94,26 @@ def test_public_names_are_there_and_others_are_not() -> None:
     assert all(callable(getattr(indexer, name)) for name in indexer.__all__)
     with pytest.raises(AttributeError, match="no attribute 'reindex'"):
         indexer.reindex  # noqa: B018
+
+
+def test_what_pictures_look_like_is_stored_and_follows_their_bytes(
+    engine: Engine, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    first = paint(photos / "first.png", "red", "green")
+    paint(photos / "other.png", "blue", "yellow")
+    indexer.index(engine, photos)
+    rows = engine.catalog.by_paths([str(first), str(photos / "other.png")])
+    phash, sharpness = rows[str(first)].phash, rows[str(first)].sharpness
+    with Image.open(first) as picture:
+        assert (phash, sharpness) == (look_of(picture).phash, look_of(picture).sharpness)
+    # Nothing of a copy, or of a picture that took the bytes of another one, is decoded again.
+    shutil.copy(first, photos / "copy.png")
+    shutil.copy(first, photos / "other.png")
+    assert indexer.index(engine, photos) == IndexReport(added=1, updated=1, unchanged=1)
+    os.utime(first, (1, 1))
+    os.rename(first, photos / "moved.png")
+    assert indexer.index(engine, photos) == IndexReport(moved=1, unchanged=2)
+    names = ("copy.png", "other.png", "moved.png")
+    for row in engine.catalog.by_paths(str(photos / name) for name in names).values():
+        assert (row.phash, row.sharpness) == (phash, sharpness)

@@ -55,7 +55,10 @@ def image(id: PictureId, live: LiveDep) -> Response:
         exif = picture.exif
         vector = _vector(engine, id)
         same = [one.id for one in copies(engine.catalog, picture)]
-        near = [] if vector is None else near_duplicates(engine.index, vector, [id, *same])
+        near: list[tuple[int, float]] = []
+        if vector is not None:
+            fingerprint = engine.encoder.fingerprint
+            near = near_duplicates(engine.catalog, fingerprint, engine.index, id, vector)
         there = engine.catalog.get(id_ for id_, _ in near)
         entry = {
             "id": picture.id,
