@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import indexer
 from indexer.cli.output import describe, entries_of, json_option, print_json, warn
+from searchengine.cli.options import is_interactive
 from searchengine.errors import LexpixError, NothingIndexed, RootError
 from searchengine.formats import told
 from searchengine.terminal import printable
@@ -18,6 +20,10 @@ from searchengine.terminal import printable
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
     from searchengine.types import IndexReport
+
+
+UNREADABLE = 4
+"""Exit code of an index run that did its work, but could not read some files."""
 
 
 @click.command()
@@ -29,13 +35,19 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="Pass over what fits, in the syntax of gitignore. May be given several times.",
 )
+@click.option(
+    "--yes", is_flag=True, help="Mark pictures as missing without a question, however many."
+)
+@click.option("--no-wait", is_flag=True, help="Do nothing if another run is at work.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@click.pass_obj
+@click.pass_context
 def index(
-    flags: dict[str, str],
+    context: click.Context,
     folders: tuple[str, ...],
     allow_empty: bool,
     exclude: tuple[str, ...],
+    yes: bool,
+    no_wait: bool,
     as_json: bool,
 ) -> None:
     """Make pictures searchable; only what changed is read.
@@ -46,6 +58,13 @@ def index(
     Folders with a file .nomedia are passed over, and what a file .lexpixignore says, which has
     lines as a .gitignore. --exclude holds for this run only: what it leaves out now is missing, and
     the next run without it adds it again.
+
+    If more than a fifth of a folder's pictures, and more than ten, are gone, the command asks
+    before it marks them as missing. Without a terminal it leaves them as they are and does all
+    else, unless --yes is given. Another run at work on the library is waited for.
+
+    Ends with 4 if all was done but some files could not be read, with 1 if a folder was refused or
+    so many pictures are gone that none was marked.
     """
     import time
 
@@ -55,7 +74,7 @@ def index(
     from searchengine.models.loading import names_head
     from searchengine.search.engine import Engine
 
-    settings = load_settings(flags)
+    settings = load_settings(context.obj)
     if "model" not in settings.yielding and names_head(settings.model):
         raise ModelError(
             f"{settings.model}: a model of recipes, which has no pictures of its own; leave it "
@@ -66,10 +85,22 @@ def index(
         _require(roots)
     started = time.monotonic()
     refused: list[RootError] = []
-    with Engine.open(settings, create=bool(roots)) as engine:
+    with (
+        Engine.open(settings, create=bool(roots)) as engine,
+        indexer.running(engine, wait=not no_wait) as run,
+    ):
         roots = roots or _known(engine)
         uncopied = _copy_weekly(engine)
-        report = _index(engine, roots, refused.append, allow_empty, exclude)
+        confirm = _confirmed if yes else _ask if is_interactive() else None
+        report = _index(
+            engine,
+            roots,
+            refused.append,
+            confirm,
+            allow_empty=allow_empty,
+            exclude=exclude,
+            run=run,
+        )
         passed_over = skipped(engine.catalog, roots)
     if uncopied:
         click.echo(f"lexpix: no copy of the catalog was made: {printable(uncopied)}", err=True)
@@ -77,6 +108,10 @@ def index(
         _show_report(report, passed_over, time.monotonic() - started, as_json)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
+    if report["unconfirmed"]:
+        context.exit(1)
+    if report["failed"]:
+        context.exit(UNREADABLE)
 
 
 @click.command()
@@ -160,8 +195,8 @@ def _index(
     engine: Engine,
     roots: Iterable[str],
     on_refusal: Callable[[RootError], None] = _raise,
-    allow_empty: bool = False,
-    exclude: Sequence[str] = (),
+    confirm: Callable[[indexer.Gone], bool] | None = None,
+    **options: Any,
 ) -> dict[str, int]:
     """Index folders one after the other; return the sum of their reports."""
     from indexer.progress import meter
@@ -170,19 +205,33 @@ def _index(
     total = Counter(entries_of(IndexReport()))
     for root in roots:
         try:
-            with meter("files") as progress:
+            with ExitStack() as shown:
+                progress = shown.enter_context(meter("files"))
+
+                def answer(gone: indexer.Gone, shown: ExitStack = shown) -> bool:
+                    shown.close()  # a bar would write over the question; all files are done by now
+                    return confirm is not None and confirm(gone)
+
                 report = indexer.index(
                     engine,
                     root,
-                    allow_empty=allow_empty,
-                    exclude=exclude,
-                    progress=lambda at: progress("indexing", at.done, at.total),
+                    confirm=answer,
+                    progress=lambda at: progress("indexing", at.done, at.total),  # noqa: B023
                     on_failure=warn,
+                    **options,
                 )
             total.update(entries_of(report))
         except RootError as error:
             on_refusal(error)
     return dict(total)
+
+
+def _confirmed(_gone: indexer.Gone) -> bool:
+    return True
+
+
+def _ask(gone: indexer.Gone) -> bool:
+    return click.confirm(f"{printable(str(gone))}: mark them as missing?", err=True)
 
 
 def _copy_weekly(engine: Engine) -> str | None:
@@ -220,8 +269,11 @@ def _show_report(
 ) -> None:
     if as_json:
         print_json(report | {"skipped_files": passed_over})
-        return
-    parts = [f"{count:,} {name}" for name, count in report.items() if count and name != "skipped"]
-    click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
-    if passed_over:
-        click.echo(f"skipped {told(passed_over)}")
+    else:
+        parts = [f"{n:,} {name}" for name, n in report.items() if n and name != "skipped"]
+        click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+        if passed_over:
+            click.echo(f"skipped {told(passed_over)}")
+    if failed := report["failed"]:
+        what = "1 file or folder" if failed == 1 else f"{failed:,} files or folders"
+        click.echo(f"lexpix: {what} could not be read, see above and: lexpix failures", err=True)

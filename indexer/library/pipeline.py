@@ -19,6 +19,7 @@ from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, decoder, sidecar_time
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
+from indexer.library.sweeping import Confirm, Sweep
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
@@ -46,6 +47,7 @@ def index_images(
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
     retry_failed: bool = False,
+    confirm: Confirm | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
@@ -59,27 +61,24 @@ def index_images(
     volumes = Volumes(catalog, root)
     tally = Tally(progress, on_failure, total=count(root, exclude) if progress else 0)
     this = Scan(tally, volumes.begin(), root, volumes)
+    sweep = Sweep(catalog, {root, *(one.path for one in catalog.roots())}, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
     jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
     _work(jobs, catalog, encoder, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
-    tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
+    catalog.spare([*unlisted, *absent], this.number)
+    sweep.mark(root, agreed=allow_empty and not tally.done)
     for gone in volumes.gone_roots():
-        _leave(gone, catalog, this)
+        # Of a root that is no more, nothing is kept once all its pictures are elsewhere.
+        if sweep.mark(gone) and not catalog.knows(gone):
+            catalog.forget(gone)
     volumes.record()
     record_skipped(catalog, root, tally.skipped)
     name_places(catalog)
     for path in absent:
         tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()
-
-
-def _leave(root: str, catalog: Catalog, this: Scan) -> None:
-    """Mark what is left of a root that is no more; forget it if all its pictures are elsewhere."""
-    this.tally.counts["missing"] += catalog.sweep(root, this.number)
-    if not catalog.knows(root):
-        catalog.forget(root)
 
 
 def retry_failures(

