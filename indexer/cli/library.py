@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +20,7 @@ from searchengine.formats import told
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.search.engine import Engine
+    from searchengine.catalog.store import Catalog
     from searchengine.types import IndexReport
 
 
@@ -38,6 +40,9 @@ UNREADABLE = 4
 @click.option(
     "--yes", is_flag=True, help="Mark pictures as missing without a question, however many."
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what would be done; nothing is written or decoded."
+)
 @click.option("--no-wait", is_flag=True, help="Do nothing if another run is at work.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.pass_context
@@ -47,6 +52,7 @@ def index(
     allow_empty: bool,
     exclude: tuple[str, ...],
     yes: bool,
+    dry_run: bool,
     no_wait: bool,
     as_json: bool,
 ) -> None:
@@ -63,11 +69,16 @@ def index(
     before it marks them as missing. Without a terminal it leaves them as they are and does all
     else, unless --yes is given. Another run at work on the library is waited for.
 
+    --dry-run tells what would be added, updated, moved and missing. Files that may have been moved
+    are read for that, of others the head alone, so a picture that only decoding shows to be
+    unreadable or damaged counts like the others. The exit code is that of the run.
+
     Ends with 4 if all was done but some files could not be read, with 1 if a folder was refused or
     so many pictures are gone that none was marked.
     """
     import time
 
+    from indexer.library.foresight import Foresight
     from searchengine.catalog.skipped import skipped
     from searchengine.config import load_settings
     from searchengine.errors import ModelError
@@ -85,27 +96,25 @@ def index(
         _require(roots)
     started = time.monotonic()
     refused: list[RootError] = []
-    with (
-        Engine.open(settings, create=bool(roots)) as engine,
-        indexer.running(engine, wait=not no_wait) as run,
-    ):
-        roots = roots or _known(engine)
-        uncopied = _copy_weekly(engine)
-        confirm = _confirmed if yes else _ask if is_interactive() else None
-        report = _index(
-            engine,
-            roots,
-            refused.append,
-            confirm,
-            allow_empty=allow_empty,
-            exclude=exclude,
-            run=run,
-        )
-        passed_over = skipped(engine.catalog, roots)
-    if uncopied:
-        click.echo(f"lexpix: no copy of the catalog was made: {printable(uncopied)}", err=True)
+    options: dict[str, Any] = {"allow_empty": allow_empty, "exclude": exclude}
+    confirm = _confirmed if yes else _ask if is_interactive() and not dry_run else None
+    if dry_run:
+        with closing(Foresight(settings)) as foresight:
+            roots = roots or _known(foresight.catalog)
+            report = _sum_up(foresight.index, roots, refused.append, confirm, options)
+            passed_over = skipped(foresight.catalog, roots)
+    else:
+        with (
+            Engine.open(settings, create=bool(roots)) as engine,
+            indexer.running(engine, wait=not no_wait) as run,
+        ):
+            roots = roots or _known(engine.catalog)
+            act = partial(indexer.index, engine, run=run)
+            report = _sum_up(act, roots, refused.append, confirm, options)
+            passed_over = skipped(engine.catalog, roots)
     if len(refused) < len(roots):
-        _show_report(report, passed_over, time.monotonic() - started, as_json)
+        said = "would be: " if dry_run else ""
+        _show_report(report, passed_over, time.monotonic() - started, as_json, said)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
     if report["unconfirmed"]:
@@ -170,7 +179,7 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
         settings = load_settings({"library": temporary} | flags)
         with Engine.open(settings, create=True) as engine:
-            report = _index(engine, folders)
+            report = _sum_up(partial(indexer.index, engine), folders)
             answers = [engine.search(question, limit=3) for question in questions(folders)]
     if as_json:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
@@ -191,14 +200,14 @@ def _raise(error: RootError) -> None:
     raise error
 
 
-def _index(
-    engine: Engine,
+def _sum_up(
+    act: Callable[..., IndexReport],
     roots: Iterable[str],
     on_refusal: Callable[[RootError], None] = _raise,
     confirm: Callable[[indexer.Gone], bool] | None = None,
-    **options: Any,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, int]:
-    """Index folders one after the other; return the sum of their reports."""
+    """Index folders one after the other, or look ahead; return the sum of the reports."""
     from indexer.progress import meter
     from searchengine.types import IndexReport
 
@@ -212,8 +221,7 @@ def _index(
                     shown.close()  # a bar would write over the question; all files are done by now
                     return confirm is not None and confirm(gone)
 
-                report = indexer.index(
-                    engine,
+                report = act(
                     root,
                     confirm=answer,
                     progress=lambda at: progress("indexing", at.done, at.total),  # noqa: B023
@@ -234,19 +242,6 @@ def _ask(gone: indexer.Gone) -> bool:
     return click.confirm(f"{printable(str(gone))}: mark them as missing?", err=True)
 
 
-def _copy_weekly(engine: Engine) -> str | None:
-    """Keep a copy of the catalog; return why there is none, without which a scan goes on."""
-    from searchengine.catalog.backups import rotate
-
-    if not engine.catalog.roots():  # new, with nothing in it to lose
-        return None
-    try:
-        rotate(engine.settings.library, engine.settings.backups)
-    except LexpixError as error:
-        return str(error)
-    return None
-
-
 def _require(roots: Iterable[str]) -> None:
     """Refuse a folder that is not there before a library is made for it."""
     for root in roots:
@@ -257,21 +252,25 @@ def _require(roots: Iterable[str]) -> None:
             )
 
 
-def _known(engine: Engine) -> list[str]:
-    roots = [root.path for root in engine.catalog.roots()]
+def _known(catalog: Catalog) -> list[str]:
+    roots = [root.path for root in catalog.roots()]
     if not roots:
         raise NothingIndexed("no folder was indexed yet; run: lexpix index FOLDER")
     return roots
 
 
 def _show_report(
-    report: dict[str, int], passed_over: dict[str, int], seconds: float, as_json: bool
+    report: dict[str, int],
+    passed_over: dict[str, int],
+    seconds: float,
+    as_json: bool,
+    said: str,
 ) -> None:
     if as_json:
         print_json(report | {"skipped_files": passed_over})
     else:
         parts = [f"{n:,} {name}" for name, n in report.items() if n and name != "skipped"]
-        click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+        click.echo(f"{said}{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
         if passed_over:
             click.echo(f"skipped {told(passed_over)}")
     if failed := report["failed"]:

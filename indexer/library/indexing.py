@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from indexer.executors import Executor, executor_of
@@ -13,9 +14,14 @@ from indexer.library.running import Run
 from indexer.library.running import running as running_in
 from indexer.library.sweeping import Confirm
 from indexer.library.tally import Progress
+from searchengine.catalog.backups import rotate
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
+from searchengine.errors import LexpixError
+from searchengine.terminal import printable
 from searchengine.types import Encoder, Failure, IndexReport, PathLike
+
+log = logging.getLogger(__name__)
 
 
 class Library(Protocol):
@@ -80,7 +86,7 @@ def index(
     with _within(run, library):
         try:
             return index_images(
-                _path(folder),
+                absolute(folder),
                 library.catalog,
                 library.encoder,
                 executor=executor or executor_of(library.settings),
@@ -113,7 +119,7 @@ def retry(
                 library.catalog,
                 library.encoder,
                 executor=executor or executor_of(library.settings),
-                under=None if under is None else _path(under),
+                under=None if under is None else absolute(under),
                 progress=progress,
                 on_failure=on_failure,
             )
@@ -121,18 +127,28 @@ def retry(
             library.refresh()
 
 
-def running(library: Library, *, wait: bool = True) -> AbstractContextManager[Run]:
+@contextmanager
+def running(library: Library, *, wait: bool = True) -> Iterator[Run]:
     """Hold off other processes that index into a library, for several folders in one run.
+
+    Once a week a copy of the catalog is kept first.
 
     Raises:
         BusyLibrary: Another one is at work, and `wait` is false.
     """
-    return running_in(library.settings.library, wait=wait)
+    with running_in(library.settings.library, wait=wait) as run:
+        if library.catalog.roots():  # else it is new, with nothing in it to lose
+            try:
+                rotate(library.settings.library, library.settings.backups)
+            except LexpixError as error:
+                log.warning("no copy of the catalog was made: %s", printable(str(error)))
+        yield run
 
 
 def _within(run: Run | None, library: Library) -> AbstractContextManager[Run]:
     return running(library) if run is None else nullcontext(run)
 
 
-def _path(path: PathLike) -> str:
+def absolute(path: PathLike) -> str:
+    """Return a path from the root of the disk; "~" is a home."""
     return os.path.abspath(os.path.expanduser(os.fspath(path)))

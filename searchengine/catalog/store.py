@@ -148,6 +148,12 @@ class Catalog(IndexedStore):
             select(sa.func.count()).select_from(ImageRow).where(_unseen(folder, scan))
         )
 
+    def sizes(self) -> set[int]:
+        """Return the sizes of all files whose bytes are known by their hash."""
+        query = select(ImageRow.size).where(ImageRow.sha256.is_not(None)).distinct()
+        with self._reader.begin() as connection:
+            return set(connection.scalars(query))
+
     def present(self) -> Ids:
         """Return the sorted ids of all present pictures."""
         return self._sorted_ids(select(ImageRow.id).where(ImageRow.state == "ok"))

@@ -91,3 +91,29 @@ def test_a_run_that_could_not_read_a_file_ends_with_4_and_says_how_many(folder: 
         "lexpix: 1 file or folder could not be read, see above and: lexpix failures"
     )
     assert report(folder) == {"unchanged": 26}  # known by now, and listed by `failures`
+
+
+def test_a_dry_run_says_what_the_run_then_does(folder: Path) -> None:
+    photos = folder / "photos"
+    (photos / "00.png").rename(photos / "moved.png")
+    (photos / "01.png").unlink()
+    draw(photos / "02.png", 77)
+    draw(photos / "new.png", 78)
+    (photos / "bad.png").write_bytes(b"no picture")
+    (photos / "notes.txt").write_text("no picture either")
+    shown = lexpix("index", "--dry-run", library=folder / "own", code=4).stdout
+    assert shown.startswith(
+        "would be: 1 added, 1 updated, 1 moved, 1 missing, 21 unchanged, 1 failed in "
+    )
+    foreseen = report(folder, "--dry-run", code=4)
+    assert foreseen == report(folder, code=4)
+    assert foreseen["skipped"] == 1
+    assert report(folder, "--dry-run") == {"unchanged": 25, "skipped": 1}
+
+
+def test_a_dry_run_without_a_library_makes_none(folder: Path, tmp_path: Path) -> None:
+    photos = str(folder / "photos")
+    ran = lexpix("index", "--dry-run", photos, library=tmp_path / "library")
+    assert ran.stdout.startswith("would be: 24 added in ")
+    assert not (tmp_path / "library").exists()
+    lexpix("index", "--dry-run", library=tmp_path / "library", code=3)

@@ -362,7 +362,7 @@ def test_index_reports_what_changed_and_search_follows(tmp_path: Path) -> None:
     (folder / "moon.png").unlink()
     shutil.copy(PHOTOS["rocket.jpg"], folder / "food" / "coffee.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
-    second = lexpix("index", folder, "--json", library=library)
+    second = lexpix("index", folder, "--json", library=library, code=4)
     expected = {"updated": 1, "moved": 1, "missing": 1, "failed": 1, "unchanged": len(PHOTOS) - 3}
     assert json.loads(second.stdout) == nothing | expected
     assert "broken.jpg: not a readable image" in second.stderr
@@ -377,7 +377,7 @@ def test_failures_are_listed_and_tried_again(tmp_path: Path) -> None:
     folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
     broken = folder / "broken.jpg"
     broken.write_bytes(PHOTOS["plants/flower.jpg"].read_bytes()[:5000])
-    lexpix("index", folder, library=library)
+    lexpix("index", folder, library=library, code=4)
     (failure,) = answer("failures", library=library)["failures"]
     assert failure["path"] == str(broken)
     assert "truncated" in failure["reason"].lower()

@@ -47,11 +47,16 @@ def test_a_fifth_of_a_folder_is_marked_and_one_more_asks(engine: Engine, photos:
     remove(photos, 10)
     assert indexer.index(engine, photos) == IndexReport(missing=10, unchanged=40)
     asked: list[indexer.Gone] = []
+
+    def answer(gone: indexer.Gone, said: str) -> bool:
+        asked.append(gone)
+        return said == "yes"
+
     remove(photos, 10)  # of the 40 that were left, a quarter, but no more than ten
-    report = indexer.index(engine, photos, confirm=asked.append)  # type: ignore[arg-type]
+    report = indexer.index(engine, photos, confirm=lambda gone: answer(gone, "no"))
     assert (report, asked) == (IndexReport(missing=10, unchanged=30), [])
     remove(photos, 11)
-    report = indexer.index(engine, photos, confirm=lambda gone: bool(asked.append(gone)))
+    report = indexer.index(engine, photos, confirm=lambda gone: answer(gone, "no"))
     assert report == IndexReport(unconfirmed=11, unchanged=19)
     assert asked == [indexer.Gone(str(photos), 11, 30)]
     assert missing(engine) == 20
@@ -82,7 +87,12 @@ def test_a_root_that_was_renamed_and_lost_much_is_asked_about(engine: Engine, ph
     renamed = photos.rename(photos.with_name("renamed"))
     assert indexer.index(engine, renamed) == IndexReport(moved=38, unconfirmed=12)
     asked: list[indexer.Gone] = []
-    report = indexer.index(engine, renamed, confirm=lambda gone: not asked.append(gone))
+
+    def agree(gone: indexer.Gone) -> bool:
+        asked.append(gone)
+        return True
+
+    report = indexer.index(engine, renamed, confirm=agree)
     assert report == IndexReport(unchanged=38, missing=12)
     assert asked == [indexer.Gone(str(photos), 12, 12)]
 
