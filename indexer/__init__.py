@@ -11,12 +11,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from indexer.library.indexing import index, retry
+    from indexer.library.indexing import index, retry, running
+    from indexer.library.sweeping import Gone
     from indexer.library.tally import Progress
 
-_HOMES = {"Progress": "tally", "index": "indexing", "retry": "indexing"}
+_HOMES = {
+    "Gone": "sweeping",
+    "Progress": "tally",
+    "index": "indexing",
+    "retry": "indexing",
+    "running": "indexing",
+}
 
-__all__ = ["Progress", "index", "retry"]
+__all__ = ["Gone", "Progress", "index", "retry", "running"]
 
 
 def __getattr__(name: str) -> Any:

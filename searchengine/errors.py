@@ -105,6 +105,10 @@ class LibraryError(LexpixError):
     """Say why a library cannot be opened, read or upgraded."""
 
 
+class BusyLibrary(LexpixError):
+    """Say that another process is at work on a library, and nobody wants to wait for it."""
+
+
 class IndexFileError(LexpixError):
     """Say that an index file is unreadable; whoever opened it rebuilds it from the catalog."""
 

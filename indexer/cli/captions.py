@@ -229,11 +229,13 @@ def _caption_all(
 ) -> None:
     from indexer.executors import executor_of
     from indexer.library.captions import caption_library
+    from indexer.library.running import running
     from indexer.progress import meter
     from searchengine.config import load_settings
 
-    with _library(flags) as catalog:
-        executor = executor_of(load_settings(flags))
+    settings = load_settings(flags)
+    with _library(flags) as catalog, running(settings.library, "caption"):
+        executor = executor_of(settings)
         with meter("pictures") as progress:
             report = caption_library(
                 catalog.captions,

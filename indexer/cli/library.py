@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import indexer
 from indexer.cli.output import describe, entries_of, json_option, print_json, warn
+from searchengine.cli.options import is_interactive
 from searchengine.errors import LexpixError, NothingIndexed, RootError
 from searchengine.formats import told
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.search.engine import Engine
+    from searchengine.catalog.store import Catalog
     from searchengine.types import IndexReport
+
+
+UNREADABLE = 4
+"""Exit code of an index run that did its work, but could not read some files."""
 
 
 @click.command()
@@ -29,13 +37,23 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="Pass over what fits, in the syntax of gitignore. May be given several times.",
 )
+@click.option(
+    "--yes", is_flag=True, help="Mark pictures as missing without a question, however many."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Only say what would be done; nothing is written or decoded."
+)
+@click.option("--no-wait", is_flag=True, help="Do nothing if another run is at work.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@click.pass_obj
+@click.pass_context
 def index(
-    flags: dict[str, str],
+    context: click.Context,
     folders: tuple[str, ...],
     allow_empty: bool,
     exclude: tuple[str, ...],
+    yes: bool,
+    dry_run: bool,
+    no_wait: bool,
     as_json: bool,
 ) -> None:
     """Make pictures searchable; only what changed is read.
@@ -46,16 +64,28 @@ def index(
     Folders with a file .nomedia are passed over, and what a file .lexpixignore says, which has
     lines as a .gitignore. --exclude holds for this run only: what it leaves out now is missing, and
     the next run without it adds it again.
+
+    If more than a fifth of a folder's pictures, and more than ten, are gone, the command asks
+    before it marks them as missing. Without a terminal it leaves them as they are and does all
+    else, unless --yes is given. Another run at work on the library is waited for.
+
+    --dry-run tells what would be added, updated, moved and missing. Files that may have been moved
+    are read for that, of others the head alone, so a picture that only decoding shows to be
+    unreadable or damaged counts like the others. The exit code is that of the run.
+
+    Ends with 4 if all was done but some files could not be read, with 1 if a folder was refused or
+    so many pictures are gone that none was marked.
     """
     import time
 
+    from indexer.library.foresight import Foresight
     from searchengine.catalog.skipped import skipped
     from searchengine.config import load_settings
     from searchengine.errors import ModelError
     from searchengine.models.loading import names_head
     from searchengine.search.engine import Engine
 
-    settings = load_settings(flags)
+    settings = load_settings(context.obj)
     if "model" not in settings.yielding and names_head(settings.model):
         raise ModelError(
             f"{settings.model}: a model of recipes, which has no pictures of its own; leave it "
@@ -66,17 +96,31 @@ def index(
         _require(roots)
     started = time.monotonic()
     refused: list[RootError] = []
-    with Engine.open(settings, create=bool(roots)) as engine:
-        roots = roots or _known(engine)
-        uncopied = _copy_weekly(engine)
-        report = _index(engine, roots, refused.append, allow_empty, exclude)
-        passed_over = skipped(engine.catalog, roots)
-    if uncopied:
-        click.echo(f"lexpix: no copy of the catalog was made: {printable(uncopied)}", err=True)
+    options: dict[str, Any] = {"allow_empty": allow_empty, "exclude": exclude}
+    confirm = _confirmed if yes else _ask if is_interactive() and not dry_run else None
+    if dry_run:
+        with closing(Foresight(settings)) as foresight:
+            roots = roots or _known(foresight.catalog)
+            report = _sum_up(foresight.index, roots, refused.append, confirm, options)
+            passed_over = skipped(foresight.catalog, roots)
+    else:
+        with (
+            Engine.open(settings, create=bool(roots)) as engine,
+            indexer.running(engine, wait=not no_wait) as run,
+        ):
+            roots = roots or _known(engine.catalog)
+            act = partial(indexer.index, engine, run=run)
+            report = _sum_up(act, roots, refused.append, confirm, options)
+            passed_over = skipped(engine.catalog, roots)
     if len(refused) < len(roots):
-        _show_report(report, passed_over, time.monotonic() - started, as_json)
+        said = "would be: " if dry_run else ""
+        _show_report(report, passed_over, time.monotonic() - started, as_json, said)
     if refused:
         raise LexpixError("\n".join(map(str, refused)))
+    if report["unconfirmed"]:
+        context.exit(1)
+    if report["failed"]:
+        context.exit(UNREADABLE)
 
 
 @click.command()
@@ -135,7 +179,7 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
         settings = load_settings({"library": temporary} | flags)
         with Engine.open(settings, create=True) as engine:
-            report = _index(engine, folders)
+            report = _sum_up(partial(indexer.index, engine), folders)
             answers = [engine.search(question, limit=3) for question in questions(folders)]
     if as_json:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
@@ -156,28 +200,33 @@ def _raise(error: RootError) -> None:
     raise error
 
 
-def _index(
-    engine: Engine,
+def _sum_up(
+    act: Callable[..., IndexReport],
     roots: Iterable[str],
     on_refusal: Callable[[RootError], None] = _raise,
-    allow_empty: bool = False,
-    exclude: Sequence[str] = (),
+    confirm: Callable[[indexer.Gone], bool] | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, int]:
-    """Index folders one after the other; return the sum of their reports."""
+    """Index folders one after the other, or look ahead; return the sum of the reports."""
     from indexer.progress import meter
     from searchengine.types import IndexReport
 
     total = Counter(entries_of(IndexReport()))
     for root in roots:
         try:
-            with meter("files") as progress:
-                report = indexer.index(
-                    engine,
+            with ExitStack() as shown:
+                progress = shown.enter_context(meter("files"))
+
+                def answer(gone: indexer.Gone, shown: ExitStack = shown) -> bool:
+                    shown.close()  # a bar would write over the question; all files are done by now
+                    return confirm is not None and confirm(gone)
+
+                report = act(
                     root,
-                    allow_empty=allow_empty,
-                    exclude=exclude,
-                    progress=lambda at: progress("indexing", at.done, at.total),
+                    confirm=answer,
+                    progress=lambda at: progress("indexing", at.done, at.total),  # noqa: B023
                     on_failure=warn,
+                    **options,
                 )
             total.update(entries_of(report))
         except RootError as error:
@@ -185,17 +234,12 @@ def _index(
     return dict(total)
 
 
-def _copy_weekly(engine: Engine) -> str | None:
-    """Keep a copy of the catalog; return why there is none, without which a scan goes on."""
-    from searchengine.catalog.backups import rotate
+def _confirmed(_gone: indexer.Gone) -> bool:
+    return True
 
-    if not engine.catalog.roots():  # new, with nothing in it to lose
-        return None
-    try:
-        rotate(engine.settings.library, engine.settings.backups)
-    except LexpixError as error:
-        return str(error)
-    return None
+
+def _ask(gone: indexer.Gone) -> bool:
+    return click.confirm(f"{printable(str(gone))}: mark them as missing?", err=True)
 
 
 def _require(roots: Iterable[str]) -> None:
@@ -208,20 +252,27 @@ def _require(roots: Iterable[str]) -> None:
             )
 
 
-def _known(engine: Engine) -> list[str]:
-    roots = [root.path for root in engine.catalog.roots()]
+def _known(catalog: Catalog) -> list[str]:
+    roots = [root.path for root in catalog.roots()]
     if not roots:
         raise NothingIndexed("no folder was indexed yet; run: lexpix index FOLDER")
     return roots
 
 
 def _show_report(
-    report: dict[str, int], passed_over: dict[str, int], seconds: float, as_json: bool
+    report: dict[str, int],
+    passed_over: dict[str, int],
+    seconds: float,
+    as_json: bool,
+    said: str,
 ) -> None:
     if as_json:
         print_json(report | {"skipped_files": passed_over})
-        return
-    parts = [f"{count:,} {name}" for name, count in report.items() if count and name != "skipped"]
-    click.echo(f"{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
-    if passed_over:
-        click.echo(f"skipped {told(passed_over)}")
+    else:
+        parts = [f"{n:,} {name}" for name, n in report.items() if n and name != "skipped"]
+        click.echo(f"{said}{', '.join(parts) or 'nothing to do'} in {seconds:.1f} s")
+        if passed_over:
+            click.echo(f"skipped {told(passed_over)}")
+    if failed := report["failed"]:
+        what = "1 file or folder" if failed == 1 else f"{failed:,} files or folders"
+        click.echo(f"lexpix: {what} could not be read, see above and: lexpix failures", err=True)

@@ -60,6 +60,7 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
 
     from indexer.executors import executor_of
     from indexer.library.reembed import reembed
+    from indexer.library.running import running
     from indexer.progress import meter
     from searchengine.catalog.database import open_database
     from searchengine.catalog.store import Catalog
@@ -67,7 +68,10 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
     from searchengine.search.engine import Engine, load_model
 
     encoder = load_model(settings.model)
-    with closing(Catalog(open_database(settings.library, create=False))) as catalog:
+    with (
+        closing(Catalog(open_database(settings.library, create=False))) as catalog,
+        running(settings.library, "reembed"),
+    ):
         with meter("pictures") as progress:
             report = reembed(
                 catalog,

@@ -189,9 +189,10 @@ def _open(flags: dict[str, str]) -> Any:
 
 
 def _tag_all(engine: Engine, as_json: bool) -> None:
+    from indexer.library.running import running
     from indexer.progress import meter
 
-    with meter("pictures") as progress:
+    with running(engine.settings.library, "tag"), meter("pictures") as progress:
         looked_at, kept = engine.tags.tag_all(lambda done, total: progress("tagging", done, total))
     if as_json:
         print_json({"pictures": looked_at, "tags": kept})

@@ -81,6 +81,7 @@ def add(
     """
     import time
 
+    from indexer.library.running import running
     from indexer.library.texts import TextReport, add_texts, files_of
     from indexer.progress import meter
 
@@ -95,7 +96,10 @@ def add(
             refused.append(f"{name}: no such file, and no folder with files of texts")
     if not paths:  # before a library is made in vain
         raise LexpixError("\n".join(refused))
-    with opened(library, model, create=True) as engine:
+    with (
+        opened(library, model, create=True) as engine,
+        running(engine.settings.library, "texts"),
+    ):
         try:
             for path in paths:
                 with meter("texts") as progress:

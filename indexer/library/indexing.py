@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from indexer.executors import Executor, executor_of
 from indexer.library.pipeline import index_images, retry_failures
+from indexer.library.running import Run
+from indexer.library.running import running as running_in
+from indexer.library.sweeping import Confirm
 from indexer.library.tally import Progress
+from searchengine.catalog.backups import rotate
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
+from searchengine.errors import LexpixError
+from searchengine.terminal import printable
 from searchengine.types import Encoder, Failure, IndexReport, PathLike
+
+log = logging.getLogger(__name__)
 
 
 class Library(Protocol):
@@ -43,6 +53,8 @@ def index(
     *,
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
+    confirm: Confirm | None = None,
+    run: Run | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
@@ -50,7 +62,7 @@ def index(
     """Make a library agree with a folder and everything below it; only what changed is read.
 
     What was written before an error or an interruption can be found, and the next run does the
-    rest.
+    rest. While another process indexes into the library, this one waits.
 
     Args:
         library: As `searchengine.open(create=True)` returns it.
@@ -58,6 +70,10 @@ def index(
         allow_empty: Accept that the folder is gone, or has no picture, and mark all as missing.
         exclude: Patterns in the syntax of gitignore, relative to the folder, of what is passed
             over, as in a file `.lexpixignore`; what was indexed of it is missing then.
+        confirm: Called with a `Gone` before more than a fifth of a folder's pictures, and more
+            than ten, are marked as missing. Without a yes, or if it is None, they stay as they are
+            and count as `unconfirmed`; all else is done.
+        run: What `running` gave, for several folders in one run; one of its own if None.
         executor: Runs hashing and decoding; the one of the settings if None.
         progress: Called now and then.
         on_failure: Called with each file or folder that could not be read, and with each volume
@@ -67,25 +83,28 @@ def index(
         RootError: The folder is gone or empty and that is not allowed, is no folder, or cannot be
             listed, or a pattern is none; nothing was changed.
     """
-    try:
-        return index_images(
-            _path(folder),
-            library.catalog,
-            library.encoder,
-            executor=executor or executor_of(library.settings),
-            allow_empty=allow_empty,
-            exclude=exclude,
-            progress=progress,
-            on_failure=on_failure,
-        )
-    finally:
-        library.refresh()
+    with _within(run, library):
+        try:
+            return index_images(
+                absolute(folder),
+                library.catalog,
+                library.encoder,
+                executor=executor or executor_of(library.settings),
+                allow_empty=allow_empty,
+                exclude=exclude,
+                confirm=confirm,
+                progress=progress,
+                on_failure=on_failure,
+            )
+        finally:
+            library.refresh()
 
 
 def retry(
     library: Library,
     under: PathLike | None = None,
     *,
+    run: Run | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
@@ -94,18 +113,42 @@ def retry(
 
     Arguments are those of `index`; `under` restricts it to files at or under a path.
     """
-    try:
-        return retry_failures(
-            library.catalog,
-            library.encoder,
-            executor=executor or executor_of(library.settings),
-            under=None if under is None else _path(under),
-            progress=progress,
-            on_failure=on_failure,
-        )
-    finally:
-        library.refresh()
+    with _within(run, library):
+        try:
+            return retry_failures(
+                library.catalog,
+                library.encoder,
+                executor=executor or executor_of(library.settings),
+                under=None if under is None else absolute(under),
+                progress=progress,
+                on_failure=on_failure,
+            )
+        finally:
+            library.refresh()
 
 
-def _path(path: PathLike) -> str:
+@contextmanager
+def running(library: Library, *, wait: bool = True) -> Iterator[Run]:
+    """Hold off other processes that index into a library, for several folders in one run.
+
+    Once a week a copy of the catalog is kept first.
+
+    Raises:
+        BusyLibrary: Another one is at work, and `wait` is false.
+    """
+    with running_in(library.settings.library, wait=wait) as run:
+        if library.catalog.roots():  # else it is new, with nothing in it to lose
+            try:
+                rotate(library.settings.library, library.settings.backups)
+            except LexpixError as error:
+                log.warning("no copy of the catalog was made: %s", printable(str(error)))
+        yield run
+
+
+def _within(run: Run | None, library: Library) -> AbstractContextManager[Run]:
+    return running(library) if run is None else nullcontext(run)
+
+
+def absolute(path: PathLike) -> str:
+    """Return a path from the root of the disk; "~" is a home."""
     return os.path.abspath(os.path.expanduser(os.fspath(path)))

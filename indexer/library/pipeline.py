@@ -17,8 +17,9 @@ from indexer.executors import Executor
 from indexer.library.embedding import BATCH
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
-from indexer.library.reading import Job, decoder, sidecar_time
+from indexer.library.reading import Job, Result, decoder, sidecar_time
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
+from indexer.library.sweeping import Confirm, Sweep
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
@@ -46,6 +47,7 @@ def index_images(
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
     retry_failed: bool = False,
+    confirm: Confirm | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
@@ -54,32 +56,63 @@ def index_images(
     Pictures without a vector of the encoder's fingerprint are embedded, `batch` at a time;
     `retry_failed` has unchanged files tried again that were no readable pictures.
     """
+    look = decoder(catalog, encoder)
+    report = agree(
+        root,
+        catalog,
+        encoder,
+        look,
+        executor=executor,
+        batch=batch,
+        allow_empty=allow_empty,
+        exclude=exclude,
+        retry_failed=retry_failed,
+        confirm=confirm,
+        progress=progress,
+        on_failure=on_failure,
+    )
+    name_places(catalog)
+    return report
+
+
+def agree(
+    root: str,
+    catalog: Catalog,
+    encoder: Encoder,
+    look: Callable[[Job], Result | None],
+    *,
+    executor: Executor,
+    batch: int = BATCH,
+    allow_empty: bool = False,
+    exclude: Sequence[str] = (),
+    retry_failed: bool = False,
+    confirm: Confirm | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> IndexReport:
+    """Do what `index_images` does, by any way to look into files, and name no places."""
     root = os.path.abspath(root)
     entries = _checked(root, allow_empty, exclude)
     volumes = Volumes(catalog, root)
     tally = Tally(progress, on_failure, total=count(root, exclude) if progress else 0)
     this = Scan(tally, volumes.begin(), root, volumes)
+    sweep = Sweep(catalog, {root, *(one.path for one in catalog.roots())}, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
     jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
-    _work(jobs, catalog, encoder, executor, Writer(catalog, encoder, this, batch=batch))
+    _work(jobs, look, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
-    tally.counts["missing"] = catalog.sweep(root, this.number, [*unlisted, *absent])
+    catalog.spare([*unlisted, *absent], this.number)
+    sweep.mark(root, agreed=allow_empty and not tally.done)
     for gone in volumes.gone_roots():
-        _leave(gone, catalog, this)
+        # Of a root that is no more, nothing is kept once all its pictures are elsewhere.
+        if sweep.mark(gone) and not catalog.knows(gone):
+            catalog.forget(gone)
     volumes.record()
     record_skipped(catalog, root, tally.skipped)
-    name_places(catalog)
     for path in absent:
         tally.notify(Failure(path, _NOT_MOUNTED))
     return tally.report()
-
-
-def _leave(root: str, catalog: Catalog, this: Scan) -> None:
-    """Mark what is left of a root that is no more; forget it if all its pictures are elsewhere."""
-    this.tally.counts["missing"] += catalog.sweep(root, this.number)
-    if not catalog.knows(root):
-        catalog.forget(root)
 
 
 def retry_failures(
@@ -99,15 +132,18 @@ def retry_failures(
     stats = ((_file_stat(row.path), row) for row in rows.values())
     jobs = (Job(stat, row) for stat, row in stats if stat is not None)
     writer = Writer(catalog, encoder, Scan(tally), batch=batch)
-    _work(jobs, catalog, encoder, executor, writer)
+    _work(jobs, decoder(catalog, encoder), executor, writer)
     return tally.report()
 
 
 def _work(
-    jobs: Iterable[Job], catalog: Catalog, encoder: Encoder, executor: Executor, writer: Writer
+    jobs: Iterable[Job],
+    look: Callable[[Job], Result | None],
+    executor: Executor,
+    writer: Writer,
 ) -> None:
-    """Decode files and hand over what they hold."""
-    with closing(executor.imap(decoder(catalog, encoder), jobs)) as results:
+    """Look into files and hand over what they hold."""
+    with closing(executor.imap(look, jobs)) as results:
         for result in results:
             writer.take(result)
     writer.write()

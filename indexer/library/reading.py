@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, TypeAlias
+from io import BufferedReader
+from typing import Protocol, TypeAlias
 
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
@@ -90,8 +91,27 @@ def decoder(catalog: Catalog, encoder: Encoder) -> Callable[[Job], Result | None
     )
 
 
+def sha256_of(_job: Job, file: BufferedReader) -> str:
+    """Return the hex digest of the bytes of an open file."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Vectors(Protocol):
+    """What knows the vectors of contents: a catalog."""
+
+    def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
+        """Return the vector that a model gave to these bytes, None if it is not known."""
+        ...
+
+
 def decode(
-    job: Job, *, catalog: Catalog, fingerprint: str, size: int, prepare: Prepare | None = None
+    job: Job,
+    *,
+    catalog: Vectors,
+    fingerprint: str,
+    size: int,
+    prepare: Prepare | None = None,
+    digest_of: Callable[[Job, BufferedReader], str] = sha256_of,
 ) -> Result | None:
     """Hash a file, and decode it unless the vector of its bytes is known.
 
@@ -101,6 +121,7 @@ def decode(
         fingerprint: The model whose vector counts.
         size: Length in pixels of the shorter side that the model needs.
         prepare: What the model does to a decoded picture, done here so that it runs in threads.
+        digest_of: Hashes the bytes.
 
     Returns:
         What the file holds, or None if it was deleted meanwhile.
@@ -110,7 +131,7 @@ def decode(
         sidecar = None if stat.sidecar_ns is None else _sidecar(stat.path)
         with open_file(stat.path) as file:
             if not job.unchanged:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = digest_of(job, file)
                 file.seek(0)
             if row is not None and (job.unchanged or (job.embedded and row.sha256 == digest)):
                 return _same(job, row, file, sidecar)
@@ -129,7 +150,7 @@ def decode(
     return Decoded(stat, row, digest, photo, vector, looking.look)
 
 
-def _same(job: Job, row: Picture, file: BinaryIO, sidecar: bytes | None) -> Result:
+def _same(job: Job, row: Picture, file: BufferedReader, sidecar: bytes | None) -> Result:
     """Read what is said of a picture with the bytes that its row says, if that is not known."""
     if is_described(row, job.stat):
         return Unchanged(job.stat, row)

@@ -27,6 +27,7 @@ class Tally:
         total: Files that there are, as far as is known.
         counts: Files by the names that `IndexReport` has for them.
         skipped: Files that were passed over, by the endings of their names.
+        done: Files that were dealt with so far.
     """
 
     progress: Callable[[Progress], None] | None = None
@@ -34,13 +35,13 @@ class Tally:
     total: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    _done: int = 0
+    done: int = 0
 
     def advance(self, files: int) -> None:
         """Note that so many more files have been dealt with."""
-        self._done += files
+        self.done += files
         if self.progress is not None:
-            self.progress(Progress(self._done, max(self.total, self._done)))
+            self.progress(Progress(self.done, max(self.total, self.done)))
 
     def skip(self, counts: Mapping[str, int]) -> None:
         """Count files that are no pictures, by the endings of their names."""

@@ -16,7 +16,8 @@ from searchengine.types import Encoder, Failure, FileStat, Picture
 WRITE = 256
 """Files that are written at the latest, if fewer than a batch of them need the model."""
 
-_NO_SIZE = -1  # never that of a file, so a file that has it in the catalog counts as changed
+NO_SIZE = -1
+"""Never that of a file, so a file that has it in the catalog counts as changed."""
 
 
 class Writer:
@@ -114,7 +115,7 @@ class Writer:
         stat, digest = one.stat, one.sha256
         if digest is None:
             # Another day it can be read: it is tried again, and its vector is kept until then.
-            stat = replace(stat, size=_NO_SIZE)
+            stat = replace(stat, size=NO_SIZE)
             digest = None if one.row is None else one.row.sha256
         id_ = None if one.row is None else one.row.id
         root = self._scan.root_of(one.row)

@@ -140,6 +140,23 @@ class Catalog(IndexedStore):
         query = select(ImageRow.id).where(under(ImageRow.path, folder), ImageRow.state == "ok")
         return self._sorted_ids(query)
 
+    def listed_under(self, folder: str) -> int:
+        """Return how many rows at or under an absolute path are not missing."""
+        known = under(ImageRow.path, folder) & (ImageRow.state != "missing")
+        return self._count(select(sa.func.count()).select_from(ImageRow).where(known))
+
+    def unseen(self, folder: str, scan: int) -> int:
+        """Return how many rows at or under a folder `sweep` would mark as missing."""
+        return self._count(
+            select(sa.func.count()).select_from(ImageRow).where(_unseen(folder, scan))
+        )
+
+    def sizes(self) -> set[int]:
+        """Return the sizes of all files whose bytes are known by their hash."""
+        query = select(ImageRow.size).where(ImageRow.sha256.is_not(None)).distinct()
+        with self._reader.begin() as connection:
+            return set(connection.scalars(query))
+
     def present(self) -> Ids:
         """Return the sorted ids of all present pictures."""
         return self._sorted_ids(select(ImageRow.id).where(ImageRow.state == "ok"))
@@ -318,20 +335,20 @@ class Catalog(IndexedStore):
                 ],
             )
 
-    def sweep(self, folder: str, scan: int, keep: Sequence[str] = ()) -> int:
-        """Mark rows at or under a folder as missing that the scan did not see; count them.
-
-        Rows at or under the paths of `keep`, which the scan could not look at, stay as they are.
-        """
+    def spare(self, paths: Iterable[str], scan: int) -> None:
+        """Have `sweep` leave rows at or under paths alone, which the scan could not look at."""
         with self._writer.begin() as connection:
-            for path in keep:
+            for path in paths:
                 unseen = under(ImageRow.path, path) & (ImageRow.scan < scan)
                 connection.execute(update(ImageRow).where(unseen).values(scan=scan))
+
+    def sweep(self, folder: str, scan: int) -> int:
+        """Mark rows at or under a folder as missing that the scan did not see; count them."""
+        with self._writer.begin() as connection:
             seq = counter(connection, "seq") + 1
-            gone = under(ImageRow.path, folder) & (ImageRow.scan < scan)
             swept = connection.execute(
                 update(ImageRow)
-                .where(gone, ImageRow.state != "missing")
+                .where(_unseen(folder, scan))
                 .values(state="missing", error=None, seq=seq)
             ).rowcount
             if swept:
@@ -347,3 +364,8 @@ class Catalog(IndexedStore):
             if forgotten:
                 set_meta(connection, "seq", str(seq))
         return forgotten
+
+
+def _unseen(folder: str, scan: int) -> ColumnElement[bool]:
+    """Match the rows at or under a folder that a scan did not see and that are not missing yet."""
+    return under(ImageRow.path, folder) & (ImageRow.scan < scan) & (ImageRow.state != "missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
@@ -49,6 +50,11 @@ def files_option(*names: str, help: str) -> Decorator:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 limit_option = count_option("-k", "limit", help="Most hits to show.")
+
+
+def is_interactive() -> bool:
+    """Tell whether somebody sits at a terminal who can answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 class QueryCommand(click.Command):

@@ -355,7 +355,8 @@ class IndexReport:
 
     `damaged` of them can be seen in part, and count as added or updated too; `skipped` are no
     pictures, or of formats that nothing installed reads. `ignored` files and folders are passed
-    over because a `.nomedia`, a `.lexpixignore` or `exclude` says so.
+    over because a `.nomedia`, a `.lexpixignore` or `exclude` says so. `unconfirmed` pictures are
+    gone, but so many of their folder that none is marked as missing before somebody says yes.
     """
 
     added: int = 0
@@ -368,6 +369,7 @@ class IndexReport:
     damaged: int = 0
     skipped: int = 0
     ignored: int = 0
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -435,14 +435,16 @@ def test_sweep_marks_what_the_scan_did_not_see(catalog: Catalog) -> None:
     catalog.mark_seen(ids[:1], scan)
     catalog.refresh({ids[1]: FileStat(paths[1], 11, 21, 31)}, scan)
     write(catalog, record(paths[2]), scan=scan)
-    assert catalog.sweep("/photos", scan, keep=["/photos/kept"]) == 3
+    catalog.spare(["/photos/kept"], scan)
+    assert catalog.sweep("/photos", scan) == 3
     pictures = catalog.get([*ids, outside])
     missing = {one.path for one in pictures.values() if one.state == "missing"}
     assert missing == {"/photos/gone", "/photos/bad", "/photos/kept-not"}
     assert catalog.failures() == []
     refreshed = pictures[ids[1]]
     assert (refreshed.size, refreshed.mtime_ns, refreshed.ctime_ns) == (11, 21, 31)
-    assert catalog.sweep("/photos", scan, keep=["/photos/kept"]) == 0
+    catalog.spare(["/photos/kept"], scan)
+    assert catalog.sweep("/photos", scan) == 0
 
 
 def test_an_earlier_scan_that_runs_longer_does_not_undo_a_later_one(catalog: Catalog) -> None:

