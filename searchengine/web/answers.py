@@ -12,9 +12,11 @@ from fastapi import Depends, Request
 from starlette.responses import JSONResponse
 
 from searchengine.errors import QueryError
+from searchengine.search.keeping import Kind
 from searchengine.search.pages import Sort
 from searchengine.search.ranking import Cursor
 from searchengine.types import Picture, Term, UnknownWord
+from searchengine.web.groups import Groups
 from searchengine.web.live import Live
 from searchengine.web.media.thumbs import Thumbs
 from searchengine.web.media.uploads import PREFIX, Uploads
@@ -58,7 +60,14 @@ def thumbs_of(request: Request) -> Thumbs:
     return thumbs
 
 
+def groups_of(request: Request) -> Groups:
+    """Return the groups of duplicates."""
+    groups: Groups = request.app.state.groups
+    return groups
+
+
 LiveDep = Annotated[Live, Depends(live_of)]
+GroupsDep = Annotated[Groups, Depends(groups_of)]
 UploadsDep = Annotated[Uploads, Depends(uploads_of)]
 ThumbsDep = Annotated[Thumbs, Depends(thumbs_of)]
 
@@ -102,7 +111,7 @@ def unknown_entries(words: Sequence[UnknownWord]) -> list[dict[str, Any]]:
     return [{"word": one.word, "suggestion": one.suggestion} for one in words]
 
 
-def encoded_cursor(cursor: Cursor | None, sort: Sort) -> str | None:
+def encoded_cursor(cursor: Cursor | None, sort: Sort | Kind) -> str | None:
     """Write a cursor as text that a client hands back."""
     if cursor is None:
         return None
@@ -110,7 +119,7 @@ def encoded_cursor(cursor: Cursor | None, sort: Sort) -> str | None:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decoded_cursor(text: str | None, sort: Sort) -> Cursor | None:
+def decoded_cursor(text: str | None, sort: Sort | Kind) -> Cursor | None:
     """Read what `encoded_cursor` wrote.
 
     Raises:

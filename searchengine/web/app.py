@@ -12,6 +12,7 @@ from searchengine import plugins
 from searchengine.config import Settings
 from searchengine.search.engine import Engine
 from searchengine.web.answers import API
+from searchengine.web.groups import Groups
 from searchengine.web.live import Live
 from searchengine.web.media.decoding import Decoding
 from searchengine.web.media.thumbs import Thumbs
@@ -19,7 +20,7 @@ from searchengine.web.media.uploads import Uploads
 from searchengine.web.metrics import install_metrics
 from searchengine.web.page.pages import install_pages
 from searchengine.web.page.preferring import prefer_languages
-from searchengine.web.routes import albums, library, pictures, search, texts, words
+from searchengine.web.routes import albums, duplicates, library, pictures, search, texts, words
 from searchengine.web.safety.access import Safety, install_safety
 from searchengine.web.safety.methods import AnswerHead
 from searchengine.web.safety.parameters import refuse_unknown
@@ -43,6 +44,7 @@ TAGS = {
     "texts": "Texts and recipes, by words or by a picture",
     "words": "What is near to a word, and how a query may go on",
     "library": "The library as a whole",
+    "duplicates": "Pictures that are there more than once, and which to keep",
     "albums": "Searches that are kept under a name",
     "jobs": "Index a folder, and follow it",
 }
@@ -53,6 +55,7 @@ ROOMS = {
     "texts": texts,
     "words": words,
     "library": library,
+    "duplicates": duplicates,
     "albums": albums,
 }
 """The modules whose routes are in these groups; those of `jobs` are an extension's."""
@@ -101,6 +104,7 @@ def create_app(
     metrics.watch("lexpix_pictures", "Pictures that can be found", live.count)
     decoding = Decoding()
     app.state.live = live
+    app.state.groups = Groups(live)
     app.state.uploads = Uploads(decoding)
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
     languages = [Depends(prefer_languages)]

@@ -53,7 +53,16 @@ def address(path: str) -> str:
 
 def test_head_is_everywhere_where_get_is(client: httpx.Client) -> None:
     known = {path: methods for path, methods in paths(client).items() if "GET" in methods}
-    pages = ["/", "/map", "/recipes", "/favicon.ico", "/healthz", "/metrics", "/api/openapi.json"]
+    pages = [
+        "/",
+        "/map",
+        "/recipes",
+        "/duplicates",
+        "/favicon.ico",
+        "/healthz",
+        "/metrics",
+        "/api/openapi.json",
+    ]
     for path in [*map(address, known), *pages]:
         got, head = client.get(path), client.head(path)
         assert head.status_code == got.status_code, path

@@ -6,17 +6,16 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright import sync_api
 
+from tests.support.accessibility import complaints
 from tests.support.browser import CHROMIUM
 from tests.support.served import serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
-axe = pytest.importorskip("axe_playwright_python")
 pytest.importorskip("fastapi")
 expect = sync_api.expect
 
@@ -24,7 +23,6 @@ WAIT = 30_000
 MOST_BYTES = 200_000
 """What a page may weigh before its pictures."""
 STATIC = Path(__file__).parents[2] / "searchengine" / "web" / "page" / "static"
-AXE = Path(axe.__file__).parent / "axe.min.js"
 VIEWS = {
     "all": ("/", ".cell"),
     "answer": ("/?q=cat+-+rokcet+-+tag:x&unlikely=1", ".chip"),
@@ -33,19 +31,6 @@ VIEWS = {
     "map": ("/map", ".landmark"),
     "recipes": ("/recipes?text=1", ".recipe h2"),
 }
-
-
-def complaints(tab: sync_api.Page) -> list[str]:
-    """Return what axe-core finds that is serious or critical, and where."""
-    tab.evaluate(AXE.read_text(encoding="utf-8"))
-    found: dict[str, Any] = tab.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    assert len(found["passes"]) > 10, "axe has looked at something"
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

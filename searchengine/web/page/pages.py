@@ -1,9 +1,8 @@
 """The page: one shell for all its views, and the scripts, styles and icons it loads.
 
-The shell is the same for `/`, `/map` and `/recipes`, but for the answer that it preloads; what is
-shown follows from the address, in `static/state.js`. Everything else stands below a folder whose
-name is a hash of its contents, so that browsers keep it for good and a new version is never mixed
-with an old one.
+The shell is the same for all of `VIEWS`, but for the answer that it preloads; what is shown follows
+from the address, in `static/state.js`. Everything else stands below a folder whose name is a hash
+of its contents, so that browsers keep it for good and a new version is never mixed with an old one.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from searchengine.web.safety.problems import http_problem
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 """What the browser loads."""
-VIEWS = {"/": "Pictures", "/map": "Map", "/recipes": "Recipes"}
+VIEWS = {"/": "Pictures", "/map": "Map", "/recipes": "Recipes", "/duplicates": "Duplicates"}
 """The addresses of the shell, and what each view is called."""
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
-    *("map.js", "recipes.js"),
+    *("duplicates.js", "map.js", "recipes.js"),
     *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
     *("albums.js", "failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
     "reference.js",
@@ -42,7 +41,7 @@ _LAZY = {  # loaded before all others, when needed, or after the first answer
 
 
 def install_pages(app: FastAPI) -> None:
-    """Serve the page at `/`, `/map` and `/recipes`, and its files below `/static`."""
+    """Serve the page at the addresses of its views, and its files below `/static`."""
     version = fingerprint(STATIC)
     base = f"/static/{version}"
     modules = sorted(p.name for p in STATIC.glob("*.js") if p.name not in _LAZY)

@@ -100,6 +100,7 @@ export const api = {
   jobEvents: (id) => new EventSource(`${ROOT}/jobs/${encodeURIComponent(id)}/events`),
   startRetry: () => send("POST", "/jobs", { kind: "retry" }),
   failures: (limit, cursor) => get("/failures", { limit, cursor }),
+  duplicates: (params, signal) => get("/duplicates", params, signal),
   albums: () => get("/albums"),
   saveAlbum: (album) => send("PUT", "/albums", album),
   removeAlbum: async (id) => (await request("DELETE", `/albums/${id}`)).json(),

@@ -13,8 +13,8 @@ import { found, run } from "./search.js";
 import { clearSelection, selectedCount, startSelection } from "./selection.js";
 import { bus, go, href, questionOf, state } from "./state.js";
 
-const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes" };
-const TITLES = { "/": t("Pictures"), "/map": t("Map"), "/recipes": t("Recipes") };
+const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes", "/duplicates": "duplicates" };
+const TITLES = { "/": t("Pictures"), "/map": t("Map"), "/recipes": t("Recipes"), "/duplicates": t("Duplicates") };
 let rest = null;
 /** What no answer waits for; loaded once, after the first answer or when it is needed. */
 const later = () => (rest ||= loadRest().catch((error) => {
@@ -44,6 +44,7 @@ async function showView() {
   }
   if (view === "map") (await import("./map.js")).showMap();
   if (view === "recipes") (await import("./recipes.js")).showRecipes();
+  if (view === "duplicates") (await import("./duplicates.js")).showDuplicates();
 }
 
 function showStatus() {

@@ -5,7 +5,7 @@ export const FACETS = ["folder", "year", "month", "camera", "tag", "shape", "for
 
 /**
  * @typedef {object} State
- * @property {string} page "/", "/map" or "/recipes"
+ * @property {string} page "/", "/map", "/recipes" or "/duplicates"
  * @property {string} q the query, in the grammar of the command line
  * @property {string} sort "", "match", "newest" or "oldest"; "" is what the server thinks best
  * @property {boolean} unlikely show unlikely matches as well
@@ -14,6 +14,7 @@ export const FACETS = ["folder", "year", "month", "camera", "tag", "shape", "for
  * @property {number} text the text shown on the page of recipes, 0 for none
  * @property {string} words what a recipe is looked for by @property {string} with @property {string} without
  * @property {number} dish the picture whose recipes that page shows, 0 for none
+ * @property {string} kind of the duplicates shown: "exact", "burst", or "" for near ones
  */
 
 /** @returns {State} */
@@ -36,6 +37,7 @@ function read() {
     with: params.get("with") || "",
     without: params.get("without") || "",
     dish: Number(params.get("dish")) || 0,
+    kind: params.get("kind") || "",
   };
 }
 
@@ -60,6 +62,7 @@ export function href(patch = {}) {
   if (s.text && s.page === "/recipes") params.set("text", String(s.text));
   if (s.dish && s.page === "/recipes") params.set("dish", String(s.dish));
   if (s.page === "/recipes") for (const name of ["words", "with", "without"]) if (s[name]) params.set(name, s[name]);
+  if (s.kind && s.page === "/duplicates") params.set("kind", s.kind);
   const text = params.toString();
   return s.page + (text ? `?${text}` : "");
 }
