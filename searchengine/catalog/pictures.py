@@ -51,6 +51,9 @@ class Description:
     width: int | None
     height: int | None
     format: str | None = None
+    place: str | None = None
+    lat: float | None = None
+    lon: float | None = None
 
 
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
@@ -24,7 +24,7 @@ from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.types import Ids
 
-Column = Literal["folder", "year", "month", "camera", "shape", "format"]
+Column = Literal["folder", "year", "month", "place", "camera", "shape", "format"]
 COLUMNS: tuple[Column, ...] = get_args(Column)
 
 Value: TypeAlias = str | int | None
@@ -69,15 +69,19 @@ class Columns:
         seq: What the columns reflect.
         ids: Shape (n,), rising.
         taken: Seconds since 1970 by the camera's clock, shape (n,); NaN where nobody knows.
+        where: Degrees north and east, shape (n, 2); NaN where nobody knows.
         codes: Numbers of values by facet, shape (n,) each.
         numbering: The values by facet; those of folders are the folders of the files.
+        named: How often places had been named, which takes no seq.
     """
 
     seq: int
     ids: Ids
     taken: npt.NDArray[np.float64]
+    where: npt.NDArray[np.float64]
     codes: Mapping[Column, Codes]
     numbering: Mapping[Column, Numbering]
+    named: int = 0
 
     @classmethod
     def empty(cls) -> Columns:
@@ -87,6 +91,7 @@ class Columns:
             0,
             np.empty(0, dtype=np.int64),
             np.empty(0, dtype=np.float64),
+            np.empty((0, 2), dtype=np.float64),
             dict.fromkeys(COLUMNS, none),
             {facet: Numbering() for facet in COLUMNS},
         )
@@ -94,11 +99,16 @@ class Columns:
     @classmethod
     def of(cls, catalog: Catalog) -> Columns:
         """Read the columns of a library."""
-        return cls.empty().refreshed(catalog)
+        seq = catalog.seq()
+        named = catalog.places.changes()
+        described, gone = catalog.descriptions(0)
+        return replace(cls.empty().with_changes(seq, described, gone), named=named)
 
     def refreshed(self, catalog: Catalog) -> Columns:
         """Return the columns as the catalog is now; at the cost of what has changed."""
         seq = catalog.seq()
+        if catalog.places.changes() != self.named:  # of pictures whose seq need not have risen
+            return Columns.of(catalog)
         if seq == self.seq:
             return self
         if seq < self.seq:  # the catalog was restored from a copy
@@ -142,6 +152,7 @@ class Columns:
         ids = np.concatenate([self.ids[kept], new])
         order = np.argsort(ids, kind="stable")
         taken = [_seconds(one) for one in described]
+        where = np.array([(one.lat, one.lon) for one in described], dtype=np.float64)
         added: dict[Column, list[int]] = {facet: [] for facet in COLUMNS}
         for one in described:
             for facet, value in _values(one):
@@ -150,6 +161,7 @@ class Columns:
             seq,
             ids[order],
             np.concatenate([self.taken[kept], np.array(taken, dtype=np.float64)])[order],
+            np.concatenate([self.where[kept], where.reshape(-1, 2)])[order],
             {
                 facet: np.concatenate(
                     [self.codes[facet][kept], np.array(added[facet], dtype=np.int32)]
@@ -157,6 +169,7 @@ class Columns:
                 for facet in COLUMNS
             },
             self.numbering,
+            self.named,
         )
 
 
@@ -269,6 +282,7 @@ def _values(one: Description) -> Iterator[tuple[Column, Value]]:
     yield "folder", os.path.dirname(one.path)
     yield "year", None if one.taken_at is None else one.taken_at.year
     yield "month", None if one.taken_at is None else one.taken_at.strftime("%Y-%m")
+    yield "place", one.place or None
     yield "camera", one.camera
     yield "shape", shape_of(one.width, one.height)
     yield "format", one.format or format_of(one.path)

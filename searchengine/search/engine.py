@@ -69,6 +69,7 @@ class Engine:
         languages: Puts words of other languages into English.
         page: Answers a `PageRequest`, as `Pager.page`.
         counts: Counts the values of facets without making a page, as `Pager.counts`.
+        found: Returns the pictures of all pages, as `Pager.found`.
         facets: Reads what pictures can be narrowed down by, for many pages, as `Pager.facets`.
         explain, draw: Split the score of a picture, and draw what comes out, as `Explainer`.
         picture, original: A picture of the library by its number, as `Resolver.row`, and its file,
@@ -87,6 +88,7 @@ class Engine:
         explainer = Explainer(catalog, reading, self._resolver)
         pager = Pager(settings, catalog, encoder, index, self.tags, self._resolver, explainer)
         self.page, self.counts, self.facets = pager.page, pager.counts, pager.facets
+        self.found = pager.found
         self.explain, self.draw = explainer.explain, explainer.draw
         self.picture, self.original = self._resolver.row, self._resolver.original
         self._captioners = Captioners(encoder)

@@ -1,4 +1,4 @@
-"""What pictures can be narrowed down by, with counts: folder, date, camera, tags, shape, format.
+"""What pictures can be narrowed down by, with counts: folder, date, place, camera, tags and more.
 
 A facet gives each picture a value, or none, and tags any number. Values that are chosen of one
 facet are alternatives, tags must all be there, and facets must all hold. Beside a value stands how
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
@@ -21,9 +21,10 @@ import numpy.typing as npt
 from searchengine.catalog.selection import SAID, Selection
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns, Mask, TagTable, Value
+from searchengine.search.whereabouts import from_outside, is_at_or_in, places_around
 from searchengine.types import Ids
 
-Facet = Literal["folder", "year", "month", "camera", "tag", "shape", "format"]
+Facet = Literal["folder", "year", "month", "place", "camera", "tag", "shape", "format"]
 FACETS: tuple[Facet, ...] = get_args(Facet)
 Chosen: TypeAlias = Mapping[Facet, Sequence[Value]]
 """The values that were chosen of each facet."""
@@ -168,6 +169,8 @@ class Facets:
         known = self.columns.numbering[facet].values
         if facet == "folder":
             passing = [_is_at_or_under(str(each), values) for each in known]
+        elif facet == "place":
+            passing = [is_at_or_in(each, values) for each in known]
         else:
             chosen = set(values)
             passing = [each in chosen for each in known]
@@ -196,16 +199,9 @@ class Facets:
         values = self.columns.numbering[facet].values
         counts = np.bincount(codes, minlength=len(values))
         by_value = dict(zip(values, counts.tolist(), strict=False))
-        return self._with_parents(by_value) if facet == "folder" else by_value
-
-    def _with_parents(self, counts: Mapping[Value, int]) -> dict[Value, int]:
-        """Give every folder below the roots the pictures of the folders inside."""
-        total: dict[Value, int] = {}
-        for folder, count in counts.items():
-            if count:
-                for parent in self._parents(str(folder)):
-                    total[parent] = total.get(parent, 0) + count
-        return total
+        if facet == "folder":
+            return _with_parents(by_value, lambda folder: self._parents(str(folder)))
+        return _with_parents(by_value, places_around) if facet == "place" else by_value
 
     def _parents(self, folder: str) -> tuple[str, ...]:
         """Return a folder and those that it is in, up to the outermost root."""
@@ -242,6 +238,8 @@ class Facets:
             )
         elif facet == "folder":
             ordered = sorted(values, key=str)
+        elif facet == "place":
+            ordered = sorted(values, key=from_outside)
         else:
             ordered = sorted(
                 values,
@@ -307,6 +305,7 @@ _NONE: dict[Facet, str] = {
     "folder": "no folder",
     "year": "no date",
     "month": "no date",
+    "place": "no place",
     "camera": "no camera",
     "tag": "no tag",
     "shape": "unknown shape",
@@ -318,6 +317,18 @@ def _begins(name: Value, begun: str) -> bool:
     """Tell whether a word of a tag begins so, or the tag itself does, which may have many."""
     plain = str(name).casefold()
     return name is not None and (plain.startswith(begun) or f" {begun}" in plain)
+
+
+def _with_parents(
+    counts: Mapping[Value, int], parents: Callable[[Value], Iterable[Value]]
+) -> dict[Value, int]:
+    """Give every folder, or place, the pictures of those inside."""
+    total: dict[Value, int] = {}
+    for value, count in counts.items():
+        if count:
+            for parent in parents(value):
+                total[parent] = total.get(parent, 0) + count
+    return total
 
 
 def _is_at_or_under(path: str, folders: Iterable[Any]) -> bool:

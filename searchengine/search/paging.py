@@ -150,12 +150,23 @@ class Pager:
         Raises:
             QueryError, NothingIndexed, ModelError: As `page` does.
         """
-        if request.query is not None:
-            self._require_answerable(request.query)
-        passing = self._passing(request, facets)
-        selected = facets.selected(passing, request.chosen)
-        encoded = EncodedQuery.of(request, self._resolver)
+        encoded, passing, selected = self._asked(request, facets)
         return self._counts(request, encoded, facets, passing, selected, tag_prefix=tag_prefix)
+
+    def found(self, request: PageRequest, facets: Facets) -> Ids:
+        """Return the sorted ids of the pictures on all pages of a request, without making one.
+
+        Args:
+            request: What is asked for; its limit and cursor say nothing here.
+            facets: The library as the caller sees it.
+
+        Raises:
+            QueryError, NothingIndexed, ModelError: As `page` does.
+        """
+        encoded, passing, selected = self._asked(request, facets)
+        shown = self._base(request, encoded, facets, passing, selected)
+        chosen = facets.ids if selected is None else selected.ids
+        return chosen if shown is None else np.intersect1d(shown, chosen)
 
     def facets(self) -> Facets:
         """Read what pictures can be narrowed down by, as the library is now."""
@@ -164,6 +175,16 @@ class Pager:
         return Facets(columns, tags.table(), roots, tags.vocabulary)
 
     # What may be on the page
+
+    def _asked(
+        self, request: PageRequest, facets: Facets
+    ) -> tuple[EncodedQuery | None, Selection | None, Selection | None]:
+        """Return a request's query, who passes its filters, and who of them what is chosen."""
+        if request.query is not None:
+            self._require_answerable(request.query)
+        passing = self._passing(request, facets)
+        selected = facets.selected(passing, request.chosen)
+        return EncodedQuery.of(request, self._resolver), passing, selected
 
     def _passing(self, request: PageRequest, facets: Facets | None) -> Selection | None:
         """Return the pictures below a folder that pass the filters; None for all."""
@@ -186,6 +207,19 @@ class Pager:
         tag_prefix: str = "",
     ) -> Mapping[Facet, FacetCounts]:
         """Count among the pictures that the pages of a request show if nothing is chosen."""
+        shown = self._base(request, encoded, facets, passing, selected)
+        base = None if shown is None else np.isin(facets.ids, shown)
+        return facets.counts(base, request.chosen, tag_prefix=tag_prefix)
+
+    def _base(
+        self,
+        request: PageRequest,
+        encoded: EncodedQuery | None,
+        facets: Facets,
+        passing: Selection | None,
+        selected: Selection | None,
+    ) -> Ids | None:
+        """Return the pictures of all pages if nothing is chosen of facets; None for all."""
         shown = among = None if passing is None else passing.ids
         if encoded is not None:
             if self._shows_matches_only(request):
@@ -193,8 +227,7 @@ class Pager:
                 shown = self._shown(encoded, facets, among, only).ids
             elif named := encoded.resolved.named:
                 shown = np.setdiff1d(facets.ids if among is None else among, sorted(named))
-        base = None if shown is None else np.isin(facets.ids, shown)
-        return facets.counts(base, request.chosen, tag_prefix=tag_prefix)
+        return shown
 
     def _shows_matches_only(self, request: PageRequest) -> bool:
         """Whether pages leave unlikely matches out: a ranking without calibration knows of none."""

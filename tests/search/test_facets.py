@@ -24,22 +24,33 @@ from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import COLUMNS, Columns, TagTable, Value
 from searchengine.search.facets import FACETS, MOST, Facet, Facets
+from searchengine.search.whereabouts import months_of, spots_of
 from searchengine.types import Exif, FileStat
 
 VOCABULARY = TagVocabulary.load()
 FOLDERS = ("/photos", "/photos/a", "/photos/a/deep", "/photos/ab", "/other")
 ROOTS = ("/photos", "/other")
 DATES = (None, dt.datetime(2023, 5, 1), dt.datetime(2023, 6, 2, 3), dt.datetime(2024, 5, 9))
+SPOTS = (
+    (None, None, None),
+    ("", -40.0, 100.0),  # far from every town
+    ("Kloten, Zurich, Switzerland", 47.45, 8.58),
+    ("Zurich, Switzerland", 47.37, 8.54),
+    ("Bern, Switzerland", 46.95, 7.44),
+    ("New Zurich, Illinois, United States", 42.2, -88.1),
+)
 TAGS = ("my hat", "zebra crossing of ours", "dog")
 NAMES = ("x.jpg", "x.JPEG", "x.png", "x.unknown")
 
 descriptions = st.builds(
-    lambda folder, name, taken, camera, width, height: (
+    lambda folder, name, taken, camera, width, height, place: (
         f"{folder}/{name}",
         taken,
         camera,
         width,
         height,
+        None,
+        *place,
     ),
     st.sampled_from(FOLDERS),
     st.sampled_from(NAMES),
@@ -47,6 +58,7 @@ descriptions = st.builds(
     st.sampled_from((None, "A", "B")),
     st.sampled_from((None, 100, 104, 150, 300)),
     st.sampled_from((None, 100, 150, 300)),
+    st.sampled_from(SPOTS),
 )
 choices: st.SearchStrategy[dict[Facet, list[Value]]] = st.fixed_dictionaries(
     {},
@@ -54,6 +66,10 @@ choices: st.SearchStrategy[dict[Facet, list[Value]]] = st.fixed_dictionaries(
         "folder": st.lists(st.sampled_from((*FOLDERS, "/nowhere")), max_size=2),
         "year": st.lists(st.sampled_from((None, 2023, 2024, 1999)), max_size=2),
         "month": st.lists(st.sampled_from((None, "2023-05", "2023-06")), max_size=2),
+        "place": st.lists(
+            st.sampled_from((None, "Zurich, Switzerland", "Switzerland", "Bern, Switzerland", "x")),
+            max_size=2,
+        ),
         "camera": st.lists(st.sampled_from((None, "A", "B", "C")), max_size=2),
         "tag": st.lists(st.sampled_from((None, *TAGS, "nobody has it")), max_size=2),
         "shape": st.lists(st.sampled_from((None, "square", "panorama")), max_size=2),
@@ -73,6 +89,9 @@ def values_of(facet: Facet, one: Description, tags: set[str]) -> set[Value]:
         return {one.taken_at.year if one.taken_at else None}
     if facet == "month":
         return {f"{one.taken_at.year}-{one.taken_at.month:02}" if one.taken_at else None}
+    if facet == "place":
+        parts = one.place.split(", ") if one.place else []
+        return {", ".join(parts[at:]) for at in range(len(parts))} or {None}
     if facet == "camera":
         return {one.camera}
     return {shape_of(one.width, one.height) if facet == "shape" else format_of(one.path)}
@@ -134,6 +153,17 @@ def test_counts_and_masks_are_those_of_a_naive_loop(
         listed = {one.value: one.count for one in counts[facet].values}
         assert listed == {**dict.fromkeys(wanted, 0), **naive}
         assert counts[facet].in_all == len(listed)
+
+    left = [one for one in pictures if in_base[one.id]]
+    ids = np.array([one.id for one in left], dtype=np.int64)
+    months = [f"{d.year}-{d.month:02}" if (d := one.taken_at) else None for one in left]
+    assert months_of(columns, ids) == Counter(months)
+    assert list(months_of(columns, ids)) == sorted(set(months), key=lambda m: m or "", reverse=True)
+    spots = spots_of(columns, ids)
+    told = zip(spots.ids.tolist(), spots.where.tolist(), spots.names.tolist(), strict=True)
+    assert [(id_, *where, spots.called[name]) for id_, where, name in told] == [
+        (one.id, one.lat, one.lon, one.place or None) for one in left if one.lat is not None
+    ]
 
 
 def facets_of(tags: dict[str, dict[int, float]], pictures: int) -> Facets:
@@ -230,6 +260,18 @@ def test_old_columns_stay_as_they_are_when_new_ones_are_made(catalog: Catalog) -
     write(catalog, record("/photos/1.jpg", year=1999), record("/photos/b/2.jpg", camera="New"))
     assert content(old.refreshed(catalog)) != before
     assert content(old) == before
+
+
+def test_names_of_places_are_seen_though_they_take_no_seq(catalog: Catalog) -> None:
+    id_, other = write(catalog, record("/photos/1.jpg"), record("/photos/2.jpg"))
+    columns = Columns.of(catalog)
+    catalog.places.name({id_: "Bern, Switzerland"})
+    after = columns.refreshed(catalog)
+    assert after.seq == columns.seq
+    place = COLUMNS.index("place")
+    named = {id_: values[place] for id_, values in content(after).items()}
+    assert named == {id_: "Bern, Switzerland", other: None}
+    assert after.refreshed(catalog) is after
 
 
 def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:

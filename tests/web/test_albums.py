@@ -90,7 +90,8 @@ def test_a_search_without_an_answer_says_why(server: Served) -> None:
     assert save(server, name="one", query="#99999").json() == {
         **{"name": "one", "query": "#99999", "sort": "match", "unlikely": False, "id": 1},
         "filters": {
-            facet: [] for facet in ("folder", "year", "month", "camera", "tag", "shape", "format")
+            facet: []
+            for facet in ("folder", "year", "month", "place", "camera", "tag", "shape", "format")
         },
         "count": None,
         "problem": albums(server)[0]["problem"],

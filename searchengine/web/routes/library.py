@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from searchengine.errors import ChangedFile, ImageError, UnknownPicture
+from searchengine.formats import remedy
 from searchengine.search.engine import Engine
 from searchengine.types import Picture
 from searchengine.web import schemas
@@ -56,9 +57,12 @@ def status(live: LiveDep, request: Request) -> Response:
         failures = view.engine.catalog.counts()["bad"]
     entries = dataclasses.asdict(found)
     del entries["models"]
+    remedies = {end: hint for end in found.skipped if (hint := remedy(end)) is not None}
     roots = [{"path": path, "scanned_at": at.isoformat()} for path, at in found.roots]
     return AsciiJSON(
-        entries | {"roots": roots, "failures": failures, "local": is_local(request.scope)}
+        entries
+        | {"roots": roots, "failures": failures, "remedies": remedies}
+        | {"local": is_local(request.scope)}
     )
 
 

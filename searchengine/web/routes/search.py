@@ -1,4 +1,4 @@
-"""Searching for pictures: `/search`, `/facets`, `/parse`, `/suggest` and `/uploads`."""
+"""Searching for pictures: `/search`, its `/facets`, `/timeline` and `/places`, and `/uploads`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response, UploadFile
 
 from searchengine.errors import QueryError
@@ -14,6 +15,7 @@ from searchengine.language.filters import FilterError, read_filter
 from searchengine.search.answers import hit_entry, translated_entries
 from searchengine.search.facets import Count, Facet, FacetCounts
 from searchengine.search.pages import Page, PageRequest
+from searchengine.search.whereabouts import months_of, spots_of
 from searchengine.types import Filter, Term
 from searchengine.types import Query as ParsedQuery
 from searchengine.web import answers, schemas
@@ -21,6 +23,9 @@ from searchengine.web.answers import AsciiJSON, LiveDep, UploadsDep, sent_type
 from searchengine.web.media.uploads import MAX_BYTES, PREFIX, Uploads, too_large
 
 router = APIRouter(default_response_class=AsciiJSON)
+
+DECIMALS = 4
+"""Of degrees: 11 metres."""
 
 
 def query_in(text: str) -> ParsedQuery | None:
@@ -104,6 +109,32 @@ def facets_by_address(
     """Count as `POST /facets` does; without a query among all pictures."""
     request = schemas.FacetsRequest.model_validate(address.question())
     return facets(request, live, uploads)
+
+
+@router.post("/timeline", response_model=schemas.TimelineAnswer)
+def timeline(request: schemas.Question, live: LiveDep, uploads: UploadsDep) -> Response:
+    """Count the pictures that `/search` finds by the month they were taken in."""
+    asked = _page_request(request, uploads)
+    with live.reading() as view:
+        months = months_of(view.facets.columns, view.engine.found(asked, view.facets))
+    undated = months.pop(None, 0)
+    entries = [{"month": month, "count": count} for month, count in months.items()]
+    return AsciiJSON({"months": entries, "undated": undated})
+
+
+@router.post("/places", response_model=schemas.PlacesAnswer)
+def places(request: schemas.Question, live: LiveDep, uploads: UploadsDep) -> Response:
+    """Say where the pictures that `/search` finds were taken."""
+    asked = _page_request(request, uploads)
+    with live.reading() as view:
+        ids = view.engine.found(asked, view.facets)
+        spots = spots_of(view.facets.columns, ids)
+    where = np.round(spots.where, DECIMALS)
+    columns = (spots.ids.tolist(), *where.T.tolist(), spots.names.tolist())
+    points = list(zip(*columns, strict=True))
+    return AsciiJSON(
+        {"points": points, "names": list(spots.called), "elsewhere": len(ids) - len(points)}
+    )
 
 
 @router.get("/parse", response_model=schemas.ParseAnswer, response_model_exclude_unset=True)

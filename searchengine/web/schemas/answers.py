@@ -102,6 +102,7 @@ class InAll(BaseModel):
     folder: int
     year: int
     month: int
+    place: int
     camera: int
     tag: int
     shape: int
@@ -114,11 +115,38 @@ class FacetsOut(BaseModel):
     folder: list[CountOut]
     year: list[CountOut]
     month: list[CountOut]
+    place: list[CountOut]
     camera: list[CountOut]
     tag: list[CountOut]
     shape: list[CountOut]
     format: list[CountOut]
     in_all: InAll = Field(description="a list above has the 200 with most pictures, own tags first")
+
+
+class MonthOut(BaseModel):
+    """How many pictures were taken in a month."""
+
+    month: str = Field(description="such as 2024-06")
+    count: int
+
+
+class TimelineAnswer(BaseModel):
+    """When the pictures of a question were taken."""
+
+    months: list[MonthOut] = Field(description="those with a picture, the newest first")
+    undated: int = Field(description="pictures without a date")
+
+
+class PlacesAnswer(BaseModel):
+    """Where the pictures of a question were taken."""
+
+    points: list[tuple[int, float, float, int]] = Field(
+        description="id, degrees north, degrees east, and the number of its name in names"
+    )
+    names: list[str | None] = Field(
+        description="from the town to the country; null where no name is known"
+    )
+    elsewhere: int = Field(description="pictures that do not say where they were taken")
 
 
 class TranslatedOut(BaseModel):
@@ -353,6 +381,9 @@ class StatusAnswer(BaseModel):
     damaged: int = Field(description="pictures of which only a part can be seen")
     skipped: dict[str, int] = Field(
         description="files that the last scans passed over, by the endings of their names"
+    )
+    remedies: dict[str, str] = Field(
+        description="what would have files of an ending read: a command"
     )
     local: bool
 

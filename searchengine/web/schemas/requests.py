@@ -101,6 +101,7 @@ class Filters(Strict):
     folder: Annotated[list[FileName], Field(max_length=MAX_VALUES)] = []
     year: Annotated[list[int | None], Field(max_length=MAX_VALUES)] = []
     month: Annotated[list[Month | None], Field(max_length=MAX_VALUES)] = []
+    place: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
     camera: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
     tag: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
     shape: Annotated[
@@ -115,6 +116,7 @@ class Filters(Strict):
             "folder": self.folder,
             "year": self.year,
             "month": self.month,
+            "place": self.place,
             "camera": self.camera,
             "tag": self.tag,
             "shape": self.shape,
