@@ -93,6 +93,10 @@ class ImageError(LexpixError):
     """Reject a file that is no readable picture; the message starts with its path."""
 
 
+class NoMemory(ImageError):
+    """Say that the machine had no memory to decode a picture, which another day it may have."""
+
+
 class ChangedFile(LexpixError):
     """Refuse a file that is not the picture that was indexed; the message starts with its path."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, TypeAlias
 
+from searchengine.bounds import sha256_of
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
-from searchengine.errors import ImageError
+from searchengine.errors import ImageError, NoMemory
 from searchengine.formats import sidecars_of
-from searchengine.images import Photo, open_file, read_photo
+from searchengine.images import Photo, open_file, read_photo, refuse_excess
 from searchengine.metadata import MOST_XMP
 from searchengine.types import METADATA_VERSION, Encoder, FileStat, Picture, Prepare, Vector
 
@@ -65,7 +65,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that is no picture, or (`sha256` is None) that could not even be read."""
+    """A file that is no picture, or (`sha256` is None) that could not be read today."""
 
     stat: FileStat
     row: Picture | None
@@ -107,8 +107,9 @@ def decode(
     try:
         sidecar = None if stat.sidecar_ns is None else _sidecar(stat.path)
         with open_file(stat.path) as file:
+            refuse_excess(file)
             if not job.unchanged:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = sha256_of(file)
                 file.seek(0)
             if row is not None and (job.unchanged or (job.embedded and row.sha256 == digest)):
                 return _same(job, row, file, sidecar)
@@ -122,7 +123,10 @@ def decode(
     except OSError as error:
         return Unreadable(stat, row, None, f"cannot be read ({error.strerror or error})")
     except ImageError as error:
-        return Unreadable(stat, row, digest, str(error).removeprefix(f"{stat.path}: "))
+        known = None if isinstance(error, NoMemory) else digest
+        return Unreadable(stat, row, known, str(error).removeprefix(f"{stat.path}: "))
+    except MemoryError:
+        return Unreadable(stat, row, None, "cannot be read (not enough memory)")
     return Decoded(stat, row, digest, photo, vector)
 
 
