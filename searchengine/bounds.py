@@ -186,6 +186,8 @@ def sha256_of(file: BinaryIO) -> str:
     A file that grows meanwhile would otherwise never end.
     """
     digest, left = hashlib.sha256(), os.fstat(file.fileno()).st_size
+    if not left:
+        file.read(1)  # of what has no size, or says so, it may fail
     buffer = bytearray(1 << 18)
     view = memoryview(buffer)
     while left:
@@ -204,6 +206,15 @@ def is_want_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
     said = ("out of memory", "allocate memory", "memory allocation", "bad allocation", "bad_alloc")
     return "security limit" not in text and any(one in text for one in said)
+
+
+_DISK = frozenset({errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ETIMEDOUT})
+"""Errors of a disk, or of the way to it; `errno.ESTALE` is that of a network."""
+
+
+def is_want_of_disk(error: BaseException) -> bool:
+    """Tell whether an error says that the disk failed, not that the file is bad."""
+    return isinstance(error, OSError) and error.errno in _DISK
 
 
 def give_back() -> None:

@@ -93,8 +93,8 @@ class ImageError(LexpixError):
     """Reject a file that is no readable picture; the message starts with its path."""
 
 
-class NoMemory(ImageError):
-    """Say that the machine had no memory to decode a picture, which another day it may have."""
+class NotNow(ImageError):
+    """Say that memory or disk failed while a picture was read, which says nothing of the file."""
 
 
 class ChangedFile(LexpixError):

@@ -23,10 +23,11 @@ from searchengine.bounds import (
     TooLarge,
     TooSlow,
     budget,
+    is_want_of_disk,
     is_want_of_memory,
     require_size,
 )
-from searchengine.errors import ImageError, NoMemory
+from searchengine.errors import ImageError, NotNow
 from searchengine.formats import HEAD, is_installed, sniffed, titled
 from searchengine.metadata import merged, read_exposure, read_metadata, read_xmp
 from searchengine.pixels import (
@@ -281,7 +282,9 @@ class _Reader:
             raise
         except Exception as error:  # a broken file can make a decoder raise nearly anything
             if is_want_of_memory(error):
-                raise NoMemory(_message(path, "not enough memory to decode it")) from error
+                raise NotNow(_message(path, "not enough memory to decode it")) from error
+            if is_want_of_disk(error):
+                raise NotNow(_message(path, _reason(error))) from error
             raise ImageError(_message(path, _reason(error))) from error
 
     def _picture(self, file: BinaryIO, path: str, kind: str | None, check: Check) -> Photo:

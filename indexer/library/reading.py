@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 from searchengine.bounds import sha256_of
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
-from searchengine.errors import ImageError, NoMemory
+from searchengine.errors import ImageError, NotNow
 from searchengine.formats import sidecars_of
 from searchengine.images import Photo, open_file, read_photo, refuse_excess
 from searchengine.metadata import MOST_XMP
@@ -123,7 +123,7 @@ def decode(
     except OSError as error:
         return Unreadable(stat, row, None, f"cannot be read ({error.strerror or error})")
     except ImageError as error:
-        known = None if isinstance(error, NoMemory) else digest
+        known = None if isinstance(error, NotNow) else digest
         return Unreadable(stat, row, known, str(error).removeprefix(f"{stat.path}: "))
     except MemoryError:
         return Unreadable(stat, row, None, "cannot be read (not enough memory)")
