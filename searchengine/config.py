@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from searchengine import bounds
 from searchengine.errors import ConfigError
 from searchengine.language.aliases import EMOJI, ENGLISH, SMALL, Aliases
 
@@ -39,6 +40,11 @@ class Settings:
         executor: Name of an executor plugin.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
+        memory: Megabytes of pictures that are decoded at a time, at least 50; one that needs more
+            is decoded alone, up to twice as many.
+        file_size: Megabytes that the file of a picture may have, at least 1; of a film as many as
+            it has.
+        file_seconds: Seconds of processor time that reading one file may take, at least 1.
         backups: Copies of the catalog that are kept, one made a week; none is made with 0.
         lang: Language in which words are read first, as BCP 47 names it ("de"); English if empty.
         yielding: Names of settings that no flag and no variable gave; what the library itself has
@@ -51,13 +57,23 @@ class Settings:
     executor: str = "threads"
     workers: int = field(default_factory=_cpu_count)
     limit: int = 20
+    memory: int = bounds.MEMORY
+    file_size: int = bounds.FILE_SIZE
+    file_seconds: int = bounds.FILE_SECONDS
     backups: int = 3
     lang: str = ""
     yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 KEYS = tuple(setting.name for setting in fields(Settings) if setting.name != "yielding")
-_LEAST = {"workers": 1, "limit": 1, "backups": 0}
+_LEAST = {
+    "workers": 1,
+    "limit": 1,
+    "memory": 50,
+    "file_size": 1,
+    "file_seconds": 1,
+    "backups": 0,
+}
 """The settings that are numbers, and the least that each may be."""
 
 

@@ -93,6 +93,10 @@ class ImageError(LexpixError):
     """Reject a file that is no readable picture; the message starts with its path."""
 
 
+class NotNow(ImageError):
+    """Say that memory or disk failed while a picture was read, which says nothing of the file."""
+
+
 class ChangedFile(LexpixError):
     """Refuse a file that is not the picture that was indexed; the message starts with its path."""
 

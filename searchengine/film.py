@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from searchengine.bounds import budget
 from searchengine.metadata import camera_of, time_of
 from searchengine.types import Exif
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SAMPLES = 8
 """Frames, spread over a film, of which one is chosen."""
 
+_FRAME = 24  # bytes of a pixel, with the frames that a decoder keeps and the copies in RGB
 _SIDE = 16  # of the small copies that frames are compared by
 _CUT = 24.0  # mean difference in grey levels between frames of two scenes
 _FLAT = 6.0  # deviation of grey levels below which a frame shows nothing
@@ -76,12 +78,13 @@ def read_film(file: BinaryIO, head: bytes, *, max_pixels: int, decode: bool) -> 
             raise ValueError(f"a film of {stream.width} x {stream.height} pixels is too large")
         stream.codec_context.skip_frame = "NONKEY"
         exif = _exif(container)
-        moment = _chosen(list(_samples(container, stream)))
-        frame = next(_frames(container, stream, [moment]))
-        image = None
-        if decode:
-            image = frame.to_image()  # type: ignore[no-untyped-call]
-            image = image.rotate(frame.rotation, expand=True) if frame.rotation else image
+        with budget.taken(_FRAME * stream.width * stream.height):
+            moment = _chosen(list(_samples(container, stream)))
+            frame = next(_frames(container, stream, [moment]))
+            image = None
+            if decode:
+                image = frame.to_image()  # type: ignore[no-untyped-call]
+                image = image.rotate(frame.rotation, expand=True) if frame.rotation else image
         sides = frame.width, frame.height
         width, height = sides[::-1] if frame.rotation % 180 else sides
     return Film(width, height, exif, image, round(moment, 3))

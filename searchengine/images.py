@@ -14,15 +14,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from io import BufferedReader
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias, cast
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from searchengine.errors import ImageError
+from searchengine.bounds import (
+    BoundedFile,
+    TooLarge,
+    TooSlow,
+    budget,
+    is_want_of_disk,
+    is_want_of_memory,
+    require_size,
+)
+from searchengine.errors import ImageError, NotNow
 from searchengine.formats import HEAD, is_installed, sniffed, titled
 from searchengine.metadata import merged, read_exposure, read_metadata, read_xmp
-from searchengine.pixels import END_OF_JPEG, as_rgb, draft, shrunk, upper_part
+from searchengine.pixels import (
+    END_OF_JPEG,
+    bytes_needed,
+    draft,
+    reduced_rgb,
+    shrunk,
+    upper_part,
+)
 from searchengine.types import Exif, PathLike, Prepare, Preparing
+
+Check: TypeAlias = Callable[[], None]
+"""Raises if reading a file takes too long."""
 
 MAX_PIXELS = 200_000_000
 """Pictures with more pixels are refused before a pixel is decoded."""
@@ -174,6 +193,24 @@ def read_photo(
         raise ImageError(_message(path, _reason(error))) from error
 
 
+def refuse_excess(file: BufferedReader) -> None:
+    """Refuse an open file that has more bytes than any picture may; films may have them.
+
+    The file is at its beginning before and after.
+
+    Raises:
+        ImageError: It has.
+    """
+    try:
+        require_size(file)
+    except TooLarge as error:
+        path = str(file.name)
+        kind = sniffed(file.read(HEAD), path)
+        file.seek(0)
+        if kind != "video":
+            raise ImageError(_message(path, str(error))) from error
+
+
 def format_in(file: BinaryIO) -> str | None:
     """Return the format of an open picture by its content, in lower case; None if it is of none.
 
@@ -231,16 +268,26 @@ class _Reader:
                 known = titled(kind)
                 remedy = f"{known.title}, which needs: pip install 'lexpix[{known.extra}]'"
                 raise ImageError(_message(path, remedy))
+            if kind != "video":  # of which only some frames are read
+                require_size(file)
             file.seek(0)
+            bounded = BoundedFile(file)
+            file = cast(BinaryIO, bounded)
             if kind == "raw":
-                return self._raw(file, path)
-            return self._film(file, head) if kind == "video" else self._picture(file, path, kind)
+                return self._raw(file, path, bounded.check)
+            if kind == "video":
+                return self._film(file, head)
+            return self._picture(file, path, kind, bounded.check)
         except ImageError:
             raise
         except Exception as error:  # a broken file can make a decoder raise nearly anything
+            if is_want_of_memory(error):
+                raise NotNow(_message(path, "not enough memory to decode it")) from error
+            if is_want_of_disk(error):
+                raise NotNow(_message(path, _reason(error))) from error
             raise ImageError(_message(path, _reason(error))) from error
 
-    def _picture(self, file: BinaryIO, path: str, kind: str | None) -> Photo:
+    def _picture(self, file: BinaryIO, path: str, kind: str | None, check: Check) -> Photo:
         with Image.open(file, formats=_formats(kind)) as image:
             _leave_small_copies(image)
             width, height = image.size
@@ -250,20 +297,29 @@ class _Reader:
             exif = read_metadata(image, self.sidecar)
             pixels, damage = None, None
             if self.decode:
-                try:
-                    pixels = self._pixels(image, turn)
-                except OSError as error:
-                    if name != "jpeg" or "truncated" not in str(error):
-                        raise
-                    upper, damage = self._upper_part(file, image, path)
-                    pixels = self._upright(upper, turn)
+                pixels, damage = self._decoded(image, file, path, turn, check)
             elif name == "jpeg" and not _has_end(file):
                 damage = self._damage(file, image, path)
         if turn in _TURNED_ON_ITS_SIDE:
             width, height = height, width
         return Photo(width, height, exif, pixels, name, damage)
 
-    def _raw(self, file: BinaryIO, path: str) -> Photo:
+    def _decoded(
+        self, image: Image.Image, file: BinaryIO, path: str, turn: int, check: Check
+    ) -> tuple[Image.Image, str | None]:
+        """Return the pixels of an open picture, and what is wrong with its file."""
+        name = _name_of(image)
+        draft(image, self.size)
+        with budget.taken(bytes_needed(image, self.size)):
+            try:
+                return self._pixels(image, turn, check), None
+            except OSError as error:
+                if name != "jpeg" or "truncated" not in str(error):
+                    raise
+                upper, damage = self._upper_part(file, image, path)
+                return self._upright(upper, turn), damage
+
+    def _raw(self, file: BinaryIO, path: str, check: Check) -> Photo:
         from searchengine.raw import read_raw
 
         raw = read_raw(
@@ -274,7 +330,11 @@ class _Reader:
             decode=self.decode,
         )
         self._require_size(raw.width, raw.height, path)
-        pixels = None if raw.image is None else self._pixels(raw.image, raw.turn)
+        pixels = None
+        if raw.image is not None:
+            draft(raw.image, self.size)
+            with budget.taken(bytes_needed(raw.image, self.size)):
+                pixels = self._pixels(raw.image, raw.turn, check)
         return Photo(raw.width, raw.height, raw.exif, pixels, "raw")
 
     def _film(self, file: BinaryIO, head: bytes) -> Photo:
@@ -291,9 +351,8 @@ class _Reader:
             limit = f"{self.max_pixels / 1e6:.0f}"
             raise ImageError(_message(path, f"{megapixels}, the limit is {limit}"))
 
-    def _pixels(self, image: Image.Image, turn: int) -> Image.Image:
-        draft(image, self.size)
-        return self._upright(as_rgb(image), turn)
+    def _pixels(self, image: Image.Image, turn: int, check: Check) -> Image.Image:
+        return self._upright(reduced_rgb(image, self.size, check), turn)
 
     def _upright(self, pixels: Image.Image, turn: int) -> Image.Image:
         if self.size is not None and self.prepare is None:
@@ -318,7 +377,8 @@ class _Reader:
         """Return what is wrong with a JPEG of which no pixels were asked for."""
         draft(image, 1)
         try:
-            image.load()
+            with budget.taken(bytes_needed(image, 1)):
+                image.load()
         except OSError as error:
             return self._upper_part(file, image, path)[1] if "truncated" in str(error) else None
         return None
@@ -376,8 +436,8 @@ def _message(path: str, reason: str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "its content is of no known format"
-    if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
+    if isinstance(error, TooLarge | TooSlow):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image
 
+from searchengine.bounds import budget
 from searchengine.metadata import merged, of_exif, read_metadata, read_xmp
 from searchengine.types import Exif
 
@@ -20,6 +21,8 @@ _TURNS = {3: 3, 5: 8, 6: 6}
 _ON_ITS_SIDE = frozenset({5, 6})
 
 _XMP_IN_TIFF = 700
+
+_HALF, _WHOLE = 6, 18  # bytes that LibRaw and the picture take for a pixel of the sensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ def read_raw(
                 image, turn = preview, _turn_of(preview, sizes.flip)
             else:
                 half = size is not None and 2 * size <= min(width, height)
-                image = Image.fromarray(raw.postprocess(use_camera_wb=True, half_size=half))
+                with budget.taken((_HALF if half else _WHOLE) * width * height):
+                    image = Image.fromarray(raw.postprocess(use_camera_wb=True, half_size=half))
     if sizes.flip in _ON_ITS_SIDE:
         width, height = height, width
     return Raw(width, height, exif, turn, image)

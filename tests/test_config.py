@@ -109,10 +109,22 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     flags, environ = {"limit": 5, "library": library}, {"LEXPIX_WORKERS": "4"}
     settings = load_settings(flags, environ)
     assert settings.model == "mine"
-    assert settings.yielding == {"model", "index", "executor", "backups", "lang"}
+    assert settings.yielding == {
+        "model",
+        "index",
+        "executor",
+        "memory",
+        "file_size",
+        "file_seconds",
+        "backups",
+        "lang",
+    }
     assert load_settings({**flags, "model": "x"}, environ).yielding == {
         "index",
         "executor",
+        "memory",
+        "file_size",
+        "file_seconds",
         "backups",
         "lang",
     }
@@ -120,6 +132,9 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
         "index",
         "executor",
         "workers",
+        "memory",
+        "file_size",
+        "file_seconds",
         "backups",
         "lang",
     }

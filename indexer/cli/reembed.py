@@ -138,6 +138,11 @@ def _drop(settings: Settings, name: str, as_json: bool) -> None:
         dropped = engine.catalog.embeddings.drop(model.fingerprint)
         remove_index(engine.catalog, model.fingerprint, settings.library / INDEX_FOLDER)
         engine.texts.drop(model.fingerprint)
+    click.echo(
+        f"lexpix: a server that was started with --model {model.name}, or with LEXPIX_MODEL, "
+        "answers no more; one that was started without has moved over, or does so now",
+        err=True,
+    )
     if as_json:
         print_json({"dropped": dropped, "fingerprint": model.fingerprint})
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from PIL.Image import Image
 
 from indexer.library.reading import Decoded, Unreadable
+from searchengine.bounds import is_want_of_memory
 from searchengine.catalog.store import Catalog
 from searchengine.errors import MissingPlugin, ModelError
 from searchengine.types import Encoder, Vector
@@ -20,6 +21,9 @@ BATCH = 16
 
 RECENT = 1024
 """Contents of which the vector is kept at hand for copies; more than any executor looks ahead."""
+
+NO_MEMORY = "not enough memory to encode it"
+"""Why a picture has no vector that will be tried again."""
 
 
 class Embedder:
@@ -87,7 +91,8 @@ def embed(
         raise
     except Exception as error:  # whatever a model does, the other pictures must not pay for it
         if len(pictures) == 1:
-            return {}, dict.fromkeys(pictures, f"the model cannot encode it ({error})")
+            said = f"the model cannot encode it ({error})"
+            return {}, dict.fromkeys(pictures, NO_MEMORY if is_want_of_memory(error) else said)
     vectors: dict[str, Vector] = {}
     reasons: dict[str, str] = {}
     for key, picture in pictures.items():
@@ -107,5 +112,6 @@ def _with_vector(
     one: Decoded, known: Mapping[str, Vector], reasons: Mapping[str, str]
 ) -> Decoded | Unreadable:
     if one.sha256 in reasons:
-        return Unreadable(one.stat, one.row, one.sha256, reasons[one.sha256])
+        reason = reasons[one.sha256]
+        return Unreadable(one.stat, one.row, None if reason == NO_MEMORY else one.sha256, reason)
     return replace(one, vector=known[one.sha256])

@@ -20,7 +20,7 @@ import numpy as np
 from indexer.executors import Threads
 from indexer.library.indexing import absolute
 from indexer.library.pipeline import agree
-from indexer.library.reading import Job, decode, sha256_of
+from indexer.library.reading import Job, decode, digest_of
 from indexer.library.sweeping import Confirm
 from indexer.library.tally import Progress
 from indexer.library.writing import NO_SIZE
@@ -78,7 +78,7 @@ class Foresight:
             catalog=model,
             fingerprint=model.fingerprint,
             size=model.decode_size,
-            digest_of=partial(_digest_if_it_matters, sizes=self.catalog.sizes()),
+            hashing=partial(_digest_if_it_matters, sizes=self.catalog.sizes()),
         )
         return agree(
             absolute(folder),
@@ -116,5 +116,5 @@ def _digest_if_it_matters(job: Job, file: BufferedReader, *, sizes: Collection[i
     """Hash a file, or name what no row can have: bytes of another size are other bytes."""
     known = sizes if job.row is None else {job.row.size}
     if job.stat.size in known or NO_SIZE in known:
-        return sha256_of(job, file)
+        return digest_of(job, file)
     return f"not read: {os.fsencode(job.stat.path).hex()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from functools import partial
 from io import BufferedReader
 from typing import Protocol, TypeAlias
 
+from searchengine.bounds import sha256_of
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
-from searchengine.errors import ImageError
+from searchengine.errors import ImageError, NotNow
 from searchengine.formats import sidecars_of
-from searchengine.images import Photo, open_file, read_photo
+from searchengine.images import Photo, open_file, read_photo, refuse_excess
 from searchengine.look import Look, Looking
 from searchengine.metadata import MOST_XMP
 from searchengine.types import METADATA_VERSION, Encoder, FileStat, Picture, Prepare, Vector
@@ -68,7 +68,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that is no picture, or (`sha256` is None) that could not even be read."""
+    """A file that is no picture, or (`sha256` is None) that could not be read today."""
 
     stat: FileStat
     row: Picture | None
@@ -91,9 +91,9 @@ def decoder(catalog: Catalog, encoder: Encoder) -> Callable[[Job], Result | None
     )
 
 
-def sha256_of(_job: Job, file: BufferedReader) -> str:
+def digest_of(_job: Job, file: BufferedReader) -> str:
     """Return the hex digest of the bytes of an open file."""
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(file)
 
 
 class Vectors(Protocol):
@@ -111,7 +111,7 @@ def decode(
     fingerprint: str,
     size: int,
     prepare: Prepare | None = None,
-    digest_of: Callable[[Job, BufferedReader], str] = sha256_of,
+    hashing: Callable[[Job, BufferedReader], str] = digest_of,
 ) -> Result | None:
     """Hash a file, and decode it unless the vector of its bytes is known.
 
@@ -121,7 +121,7 @@ def decode(
         fingerprint: The model whose vector counts.
         size: Length in pixels of the shorter side that the model needs.
         prepare: What the model does to a decoded picture, done here so that it runs in threads.
-        digest_of: Hashes the bytes.
+        hashing: Returns the digest of the bytes.
 
     Returns:
         What the file holds, or None if it was deleted meanwhile.
@@ -130,8 +130,9 @@ def decode(
     try:
         sidecar = None if stat.sidecar_ns is None else _sidecar(stat.path)
         with open_file(stat.path) as file:
+            refuse_excess(file)
             if not job.unchanged:
-                digest = digest_of(job, file)
+                digest = hashing(job, file)
                 file.seek(0)
             if row is not None and (job.unchanged or (job.embedded and row.sha256 == digest)):
                 return _same(job, row, file, sidecar)
@@ -146,7 +147,10 @@ def decode(
     except OSError as error:
         return Unreadable(stat, row, None, f"cannot be read ({error.strerror or error})")
     except ImageError as error:
-        return Unreadable(stat, row, digest, str(error).removeprefix(f"{stat.path}: "))
+        known = None if isinstance(error, NotNow) else digest
+        return Unreadable(stat, row, known, str(error).removeprefix(f"{stat.path}: "))
+    except MemoryError:
+        return Unreadable(stat, row, None, "cannot be read (not enough memory)")
     return Decoded(stat, row, digest, photo, vector, looking.look)
 
 

@@ -76,6 +76,10 @@ class Maps:
         self._live, self._limit, self._clock = live, limit, clock
         self._last: Drawn | None = None
         self._lock = asyncio.Lock()
+        live.on_move.append(self._forget)
+
+    def _forget(self) -> None:
+        self._last = None
 
     async def current(self) -> Drawn:
         """Return a map that is up to date, or nearly so.

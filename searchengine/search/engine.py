@@ -8,7 +8,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
-from searchengine import plugins
+from searchengine import bounds, plugins
 from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings, load_settings
@@ -78,6 +78,7 @@ class Engine:
 
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self.settings = settings
+        bounds.use(settings.memory, settings.file_size, settings.file_seconds)
         self.catalog, self.encoder, self.index = catalog, encoder, index
         self._taught = TaughtWords(catalog, encoder)
         self._translating = with_languages(encoder, settings.lang or None)

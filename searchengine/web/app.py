@@ -106,6 +106,7 @@ def create_app(
     app.state.live = live
     app.state.groups = Groups(live)
     app.state.uploads = Uploads(decoding)
+    live.on_move.append(app.state.uploads.forget_all)
     app.state.thumbs = Thumbs(settings.library / THUMBS, decoding)
     languages = [Depends(prefer_languages)]
     for tag, room in ROOMS.items():

@@ -5,6 +5,9 @@ a lock that they share, and what others wrote to the catalog is applied by a wri
 once in `EVERY` seconds, by the request that finds it due. Tags are read by a thread of their own if
 that takes longer than a request should wait. Nothing is written to the index files: whoever indexes
 does that.
+
+When the library moves to another model (`lexpix reembed`), a thread loads that one; the old one
+answers until it is there. Where a flag or a variable has named the model, it stays.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 
 from searchengine.catalog.changes import Change
 from searchengine.config import Settings
-from searchengine.errors import UnknownWords
+from searchengine.errors import LexpixError, LibraryError, UnknownWords
 from searchengine.indexes.sync import apply, changes_since
 from searchengine.search.columns import Columns, TagTable
 from searchengine.search.engine import Engine
@@ -30,6 +33,9 @@ log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two looks at what other processes have written."""
+
+RETRY = 60.0
+"""Seconds until a model that could not be loaded is tried again."""
 
 FEW = 1000
 """Up to so many pictures have their tags read one by one when a file of theirs was read anew."""
@@ -98,7 +104,8 @@ class Live:
         clock: Tells the seconds.
 
     Attributes:
-        id: Names this server, and no other start of it.
+        id: Names this server with its model, and no other start of it.
+        on_move: Called when another model answers, by those who keep what the last one has made.
     """
 
     def __init__(
@@ -118,6 +125,11 @@ class Live:
         self._tags_reader: threading.Thread | None = None
         self._tagged: list[int] = []
         self._due = 0.0
+        self._model = engine.catalog.embeddings.choice()
+        self._mover: threading.Thread | None = None
+        self._move_due = 0.0
+        self._dropped: str | None = None
+        self.on_move: list[Callable[[], object]] = []
         self._facets = Facets(Columns.empty(), TagTable.empty(), (), engine.tags.vocabulary)
         self.refresh()
 
@@ -130,6 +142,8 @@ class Live:
             finally:
                 self._refreshing.release()
         with self._lock.reading():
+            if self._dropped is not None:
+                raise LibraryError(self._dropped)
             yield View(self.engine, self._facets)
 
     @contextmanager
@@ -172,6 +186,8 @@ class Live:
 
     def close(self) -> None:
         """Wait for the readers and close the engine."""
+        if self._mover is not None:
+            self._mover.join()
         self._wait_for_tags()
         with self._refreshing, self._lock.writing():
             self.engine.close()
@@ -179,10 +195,17 @@ class Live:
     def _refresh(self, *, at_once: bool = False) -> None:
         engine, catalog = self.engine, self.engine.catalog
         self._due = self._clock() + EVERY
+        self._follow_model()
         columns = self._facets.columns.refreshed(catalog)
         tags = self._tags_now(columns.seq, at_once)
         moved = columns is not self._facets.columns
         changes: list[Change] = []
+        if columns.seq != self._seq or self._dropped is not None:
+            self._dropped = self._what_was_dropped()
+            if self._dropped is not None:
+                self._seq = 0
+                with self._lock.writing():
+                    engine.index.clear(engine.encoder.dim)
         if columns.seq != self._seq:
             self._seq, changes = changes_since(catalog, engine.encoder.fingerprint, self._seq)
         roots = tuple(root.path for root in catalog.roots()) if moved else self._facets.roots
@@ -194,6 +217,61 @@ class Live:
             if tags is not self._facets.tags:
                 engine.follow_taught()
             self._facets = facets
+
+    def _follow_model(self) -> None:
+        """Begin to move to the model that the library has chosen meanwhile."""
+        if "model" not in self.settings.yielding or self._clock() < self._move_due:
+            return
+        chosen = self.engine.catalog.embeddings.choice()
+        if chosen is not None and chosen != self._model and self._mover is None:
+            self._mover = threading.Thread(target=self._move, args=(chosen,), name="model")
+            self._mover.start()
+
+    def _move(self, chosen: str) -> None:
+        try:
+            engine = Engine.open(self.settings)
+        except LexpixError as error:
+            log.warning("the library uses %s now, which cannot be loaded (%s)", chosen, error)
+            with self._refreshing:
+                self._move_due, self._mover = self._clock() + RETRY, None
+            return
+        while True:
+            self._wait_for_tags()
+            with self._refreshing:
+                if self._tags_reader is None:
+                    self._take(engine, chosen)
+                    self._mover = None
+                    return
+
+    def _take(self, engine: Engine, chosen: str) -> None:
+        """Answer by another engine from now on; no tags are being read."""
+        store, vocabulary = engine.catalog.tags, engine.tags.vocabulary
+        tags = TagTable.of(store, vocabulary, engine.encoder.fingerprint)
+        stamp = engine.index.stamp()
+        with self._texts, self._lock.writing():
+            old, self.engine = self.engine, engine
+            self._store, self._model = store, chosen
+            self._facets = Facets(self._facets.columns, tags, self._facets.roots, vocabulary)
+            self._seq = stamp.seq if stamp is not None else 0
+            self._tags_version, self._dropped = (-1, -1), None
+            self.id = secrets.token_hex(8)
+        for forget in self.on_move:
+            forget()
+        old.close()
+        log.warning("the library uses %s now, and so does this server", chosen)
+
+    def _what_was_dropped(self) -> str | None:
+        """Say that the vectors of the model are gone, if they are; pictures have no other here."""
+        fingerprint, catalog = self.engine.encoder.fingerprint, self.engine.catalog
+        if catalog.searchable(fingerprint) or not len(catalog.present()):
+            return None
+        if any(one.fingerprint == fingerprint for one, _ in catalog.embeddings.counts()):
+            return None
+        return (
+            f"the vectors of {self.engine.encoder.name}, by which this server answers, were "
+            "deleted (lexpix reembed --drop); start it again with a model that the library has: "
+            "lexpix status"
+        )
 
     def _tags_now(self, seq: int, at_once: bool) -> TagTable:
         """Return the tags as they are, or as they were until a thread has read them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from searchengine.catalog.records import PictureRecord
+from searchengine.catalog.embeddings import Content
+from searchengine.catalog.records import PictureRecord, StoredEncoder
 from searchengine.config import Settings
+from searchengine.errors import LibraryError
 from searchengine.search.columns import TagTable
 from searchengine.search.engine import Engine
 from searchengine.types import FileStat
@@ -126,4 +129,62 @@ def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
     monkeypatch.setattr(TagTable, "of", never)
     write(live.engine, {0: 70, 9: 90})  # the file of picture 1, and a new one
     assert tagged(live) == {"cat": {2}, "mine": {1}}
+    live.close()
+
+
+# Another model
+
+
+def beside(engine: Engine, model: Path) -> None:
+    """Give a library's pictures vectors of another model and choose it, as `reembed` does."""
+    with Engine.open(replace(engine.settings, model=str(model), yielding=frozenset())) as other:
+        ids = other.catalog.present().tolist()
+        contents = {
+            id_: Content(row.sha256 or "", unit_rows(np.ones((1, other.encoder.dim)))[0])
+            for id_, row in other.catalog.get(ids).items()
+        }
+        encoder = StoredEncoder(other.encoder.fingerprint, other.encoder.name, other.encoder.dim)
+        other.catalog.embeddings.add(encoder, contents)
+        other.catalog.embeddings.choose(str(model))
+
+
+def test_a_server_follows_its_library_to_another_model(live: Live, colour_model: Path) -> None:
+    settings = replace(live.settings, yielding=frozenset({"model"}))
+    following = Live(Engine.open(settings), settings)
+    first, id_ = following.engine.encoder.fingerprint, following.id
+    forgotten: list[str] = []
+    following.on_move.append(lambda: forgotten.append(following.engine.encoder.fingerprint))
+    beside(live.engine, colour_model)
+    following.refresh()
+    if following._mover is not None:
+        following._mover.join()
+    with following.reading() as view:
+        now = view.engine.encoder.fingerprint
+        assert now != first
+        assert len(view.engine.index) == 4
+        assert [hit.id for hit in view.engine.search("red", unlikely=True).hits] == [1, 2, 3, 4]
+    assert forgotten == [now]
+    assert following.id != id_
+    live.engine.catalog.embeddings.drop(first)
+    following.refresh()
+    with following.reading() as view:
+        assert len(view.engine.search("red", unlikely=True).hits) == 4
+    following.close()
+    live.close()
+
+
+def test_a_server_whose_model_was_named_says_that_its_vectors_were_dropped(
+    live: Live, colour_model: Path
+) -> None:
+    encoder = live.engine.encoder
+    beside(live.engine, colour_model)
+    live.refresh()
+    with live.reading() as view:
+        assert view.engine.encoder is encoder
+    live.engine.catalog.embeddings.drop(encoder.fingerprint)
+    with pytest.raises(LibraryError, match="were deleted"), live.reading():
+        raise AssertionError("it was answered")
+    write(live.engine, {number: number for number in range(2)})
+    with live.reading() as view:
+        assert len(view.engine.index) == 2
     live.close()

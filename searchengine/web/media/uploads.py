@@ -90,6 +90,11 @@ class Uploads:
                 self._kept.popitem(last=False)
         return upload
 
+    def forget_all(self) -> None:
+        """Forget every upload: a vector of one model says nothing to another."""
+        with self._lock:
+            self._kept.clear()
+
     def get(self, token: str) -> Upload:
         """Return an upload.
 

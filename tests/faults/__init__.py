@@ -1,0 +1,1 @@
+"""What goes wrong around lexpix: bad files, bad disks, kills, hostile clients."""
