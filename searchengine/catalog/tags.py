@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, delete, insert, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.pictures import under
 from searchengine.catalog.selection import GUESSED, Selection
 from searchengine.catalog.statements import (
     AnySelect,
@@ -55,6 +56,23 @@ class TagCount:
     name: str
     user: int
     guess: int
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a person has said of pictures, which no run of a model can bring back.
+
+    Attributes:
+        tags: Tags that were given to a picture, accepted guesses too.
+        refused: Names that a picture must not have.
+        pictures: Pictures of which there is either.
+        words: Taught words that were made of some of these pictures and of no other copy of them.
+    """
+
+    tags: int = 0
+    refused: int = 0
+    pictures: int = 0
+    words: tuple[str, ...] = ()
 
 
 class TagCatalog(Store):
@@ -132,6 +150,30 @@ class TagCatalog(Store):
         with self._reader.begin() as connection:
             rows = connection.execute(query.group_by(each.c.name).order_by(each.c.name))
             return [TagCount(*row) for row in rows if row[1] or row[2]]
+
+    def typed_under(self, folder: str) -> Typed:
+        """Return what a person has said of the pictures at or under an absolute path."""
+        here = under(ImageRow.path, folder)
+        said = TagRow.source.in_(("user", "no"))
+        by_source = select(TagRow.source, sa.func.count()).join(
+            ImageRow, ImageRow.id == TagRow.image_id
+        )
+        pictures = select(sa.func.count(TagRow.image_id.distinct())).join(
+            ImageRow, ImageRow.id == TagRow.image_id
+        )
+        copy = select(ImageRow.id).where(ImageRow.sha256 == TaughtPictureRow.sha256)
+        words = select(TaughtPictureRow.name).where(
+            copy.where(here).exists(), ~copy.where(~here).exists()
+        )
+        with self._reader.begin() as connection:
+            rows = connection.execute(by_source.where(here, said).group_by(TagRow.source))
+            counts: dict[str, int] = {row[0]: row[1] for row in rows}
+            return Typed(
+                counts.get("user", 0),
+                counts.get("no", 0),
+                connection.scalar(pictures.where(here, said)) or 0,
+                tuple(sorted(set(connection.scalars(words)))),
+            )
 
     def set_tag(self, ids: Iterable[int], name: str, source: str) -> None:
         """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""

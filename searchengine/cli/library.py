@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
-from searchengine.cli.options import json_option, open_engine
+from searchengine.cli.options import is_interactive, json_option, open_engine
 from searchengine.cli.output import print_json, show_failures
+from searchengine.errors import LexpixError
 from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.catalog.tags import Typed
 
 
 @click.command()
@@ -57,18 +62,54 @@ def status(flags: dict[str, str], as_json: bool) -> None:
 
 @click.command()
 @click.argument("path")
+@click.option("--yes", is_flag=True, help="Do not ask, whatever goes with it.")
 @json_option
 @click.pass_obj
-def forget(flags: dict[str, str], path: str, as_json: bool) -> None:
-    """Drop a folder or a file from the library, never from the disk."""
+def forget(flags: dict[str, str], path: str, yes: bool, as_json: bool) -> None:
+    """Drop a folder or a file from the library, never from the disk.
+
+    Your own tags of the pictures, accepted guesses too, and the names that you took away from them
+    go with it, which no scan brings back. If there are any, the command says so and asks; without a
+    terminal it does nothing unless --yes is given. Taught words and texts stay.
+    """
     target = os.path.abspath(os.path.expanduser(path))
     with open_engine(flags) as engine:
+        typed = engine.catalog.tags.typed_under(target)
+        if typed.pictures and not yes:
+            _require_consent(target, typed)
         forgotten = engine.forget(target)
         roots = [root.path for root in engine.catalog.roots()]
     if as_json:
-        print_json({"path": target, "forgotten": forgotten})
+        lost = {"tags": typed.tags, "refused": typed.refused}
+        print_json({"path": target, "forgotten": forgotten} | lost)
     else:
         click.echo(f"forgot {forgotten} pictures; the files are where they were")
+    if typed.words:
+        click.echo(
+            f"note: {', '.join(map(repr, typed.words))}, taught from them, can be used on, but is "
+            "made anew for another model only while the files are there",
+            err=True,
+        )
     inside = next((r for r in roots if target.startswith(r.rstrip(os.sep) + os.sep)), None)
     if inside and os.path.exists(target):
         click.echo(f"note: the next scan of {printable(inside)} will find it again", err=True)
+
+
+def _require_consent(target: str, typed: Typed) -> None:
+    """Say what goes with pictures that are forgotten, and go on only after a yes."""
+    parts = [
+        _counted(typed.tags, "tag that you gave or accepted", "tags that you gave or accepted"),
+        _counted(typed.refused, "name that you took away", "names that you took away"),
+    ]
+    pictures = _counted(typed.pictures, "picture", "pictures")
+    lost = f"{' and '.join(filter(None, parts))}, of {pictures}"
+    if not is_interactive():
+        raise LexpixError(
+            f"{target}: not forgotten, because what nothing brings back would go with it ({lost}); "
+            "a copy of all: lexpix backup FILE; to go on, pass --yes"
+        )
+    click.confirm(f"With {printable(target)} go {lost}. Forget it?", abort=True, err=True)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}" if number else ""

@@ -135,7 +135,7 @@ def test_an_index_of_another_history_is_made_anew(library: Path, tmp_path: Path)
     lexpix("backup", tmp_path / "copy.sqlite", library=library)
     lexpix("forget", "--json", library.parent / "nowhere", library=library, code=2)
     (photos,) = json.loads(lexpix("status", "--json", library=library).stdout)["roots"]
-    lexpix("forget", Path(photos["path"]) / "0.jpg", library=library)
+    lexpix("forget", Path(photos["path"]) / "0.jpg", "--yes", library=library)
     assert tagged(library) == []
     lexpix("restore", tmp_path / "copy.sqlite", library=library)
     found = lexpix("search", "red", "--all", "--paths", library=library).stdout.split()
