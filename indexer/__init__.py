@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from indexer.library.indexing import index, retry, running
+    from indexer.library.indexing import index, retry, running, undo
     from indexer.library.sweeping import Gone
     from indexer.library.tally import Progress
 
@@ -21,9 +21,10 @@ _HOMES = {
     "index": "indexing",
     "retry": "indexing",
     "running": "indexing",
+    "undo": "indexing",
 }
 
-__all__ = ["Gone", "Progress", "index", "retry", "running"]
+__all__ = ["Gone", "Progress", "index", "retry", "running", "undo"]
 
 
 def __getattr__(name: str) -> Any:

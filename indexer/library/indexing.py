@@ -16,6 +16,7 @@ from indexer.library.sweeping import Confirm
 from indexer.library.tally import Progress
 from searchengine.catalog.backups import rotate
 from searchengine.catalog.store import Catalog
+from searchengine.catalog.undoing import Undone
 from searchengine.config import Settings
 from searchengine.errors import LexpixError
 from searchengine.terminal import printable
@@ -83,7 +84,7 @@ def index(
         RootError: The folder is gone or empty and that is not allowed, is no folder, or cannot be
             listed, or a pattern is none; nothing was changed.
     """
-    with _within(run, library):
+    with _within(run, library) as this:
         try:
             return index_images(
                 absolute(folder),
@@ -93,6 +94,7 @@ def index(
                 allow_empty=allow_empty,
                 exclude=exclude,
                 confirm=confirm,
+                run=this,
                 progress=progress,
                 on_failure=on_failure,
             )
@@ -123,6 +125,20 @@ def retry(
                 progress=progress,
                 on_failure=on_failure,
             )
+        finally:
+            library.refresh()
+
+
+def undo(library: Library) -> Undone:
+    """Put back what the last run with any marks or moves has marked as missing or moved.
+
+    Pictures marked as missing are present again, and those that were given another path have their
+    former one, with the state that they had. What has changed since stays. Pictures that were added
+    or read anew stay as well, as do vectors; the next run looks at the files again.
+    """
+    with running(library):
+        try:
+            return library.catalog.undo.take_back()
         finally:
             library.refresh()
 

@@ -18,6 +18,7 @@ from indexer.library.embedding import BATCH
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, Result, decoder, sidecar_time
+from indexer.library.running import Run
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
 from indexer.library.sweeping import Confirm, Sweep
 from indexer.library.tally import Progress, Tally
@@ -48,6 +49,7 @@ def index_images(
     exclude: Sequence[str] = (),
     retry_failed: bool = False,
     confirm: Confirm | None = None,
+    run: Run | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
@@ -68,6 +70,7 @@ def index_images(
         exclude=exclude,
         retry_failed=retry_failed,
         confirm=confirm,
+        run=run,
         progress=progress,
         on_failure=on_failure,
     )
@@ -87,6 +90,7 @@ def agree(
     exclude: Sequence[str] = (),
     retry_failed: bool = False,
     confirm: Confirm | None = None,
+    run: Run | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
@@ -95,8 +99,10 @@ def agree(
     entries = _checked(root, allow_empty, exclude)
     volumes = Volumes(catalog, root)
     tally = Tally(progress, on_failure, total=count(root, exclude) if progress else 0)
-    this = Scan(tally, volumes.begin(), root, volumes)
-    sweep = Sweep(catalog, {root, *(one.path for one in catalog.roots())}, this, confirm)
+    number = volumes.begin()
+    this = Scan(tally, number, root, volumes, 0 if run is None else run.begin(number))
+    roots = {one.path: one for one in catalog.roots()}
+    sweep = Sweep(catalog, roots, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
     jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
@@ -107,6 +113,8 @@ def agree(
     for gone in volumes.gone_roots():
         # Of a root that is no more, nothing is kept once all its pictures are elsewhere.
         if sweep.mark(gone) and not catalog.knows(gone):
+            if this.run:
+                catalog.undo.note_root(roots[gone], this.run)
             catalog.forget(gone)
     volumes.record()
     record_skipped(catalog, root, tally.skipped)

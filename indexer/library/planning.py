@@ -26,6 +26,7 @@ class Scan:
     Attributes:
         tally: What is counted.
         number: By which the catalog knows what this scan has seen.
+        run: That of the first scan of its run, by which it is taken back; 0 for none.
         root: The folder, absolute.
         volumes: The disks that the files lie on.
     """
@@ -34,6 +35,7 @@ class Scan:
     number: int = 0
     root: str | None = None
     volumes: Volumes | None = None
+    run: int = 0
 
     def unchanged(self, rows: Sequence[Picture | KnownFile]) -> None:
         """Note files that are as they were."""

@@ -49,6 +49,12 @@ class Run:
 
     number: int | None = None
 
+    def begin(self, scan: int) -> int:
+        """Take note of a scan; return the number of the run."""
+        if self.number is None:
+            self.number = scan
+        return self.number
+
 
 @contextlib.contextmanager
 def running(library: Path, work: Work = "index", *, wait: bool = True) -> Iterator[Run]:

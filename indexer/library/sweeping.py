@@ -71,5 +71,6 @@ class Sweep:
                 )
             )
             return False
-        self._scan.tally.counts["missing"] += self._catalog.sweep(root, self._scan.number)
+        swept = self._catalog.sweep(root, self._scan.number, self._scan.run)
+        self._scan.tally.counts["missing"] += swept
         return True

@@ -79,6 +79,7 @@ class Writer:
             model_name=self._encoder.name,
             dim=self._encoder.dim,
             scan=self._scan.number,
+            run=self._scan.run,
         )
         self._catalog.refresh(self._refreshed, self._scan.number)
         self._catalog.describe(self._described, self._scan.number)

@@ -19,6 +19,7 @@ from searchengine.catalog.tables import (
     ImageRow,
     TagRow,
 )
+from searchengine.catalog.undoing import note
 from searchengine.look import Look
 from searchengine.types import METADATA_VERSION, Exif, FileStat, Vector
 
@@ -65,9 +66,12 @@ class StoredEncoder:
 
 
 def write_rows(
-    connection: Connection, records: Sequence[PictureRecord], scan: int, seq: int
+    connection: Connection, records: Sequence[PictureRecord], scan: int, seq: int, run: int
 ) -> list[int]:
-    """Store records without their vectors; remove vectors of bytes that are no more."""
+    """Store records without their vectors; remove vectors of bytes that are no more.
+
+    What moves is noted of the run, if it is not 0.
+    """
     columns = select(ImageRow.id, ImageRow.path, ImageRow.sha256, ImageRow.scan)
     known = [record.id for record in records if record.id is not None]
     by_id = {row.id: row for row in select_in(connection, columns, ImageRow.id, known)}
@@ -96,6 +100,8 @@ def write_rows(
     # to names that no file can have.
     moved = [row.id for row, record in updates if row.path != record.stat.path]
     if moved:
+        for chunk in chunks(moved):
+            note(connection, ImageRow.id.in_(chunk), run, seq)
         aside = update(ImageRow).where(ImageRow.id == sa.bindparam("row"))
         connection.execute(aside, [{"row": one, "path": b"\0%d" % one} for one in moved])
     changed = [row.id for row, record in updates if row.sha256 != record.sha256]

@@ -59,6 +59,7 @@ from searchengine.catalog.tables import (
 )
 from searchengine.catalog.tags import TagCatalog
 from searchengine.catalog.texts import TextCatalog
+from searchengine.catalog.undoing import UndoCatalog, note
 from searchengine.types import Failure, FileStat, Ids, Picture, State, Vector
 
 
@@ -78,6 +79,7 @@ class Catalog(IndexedStore):
         places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
         searches: What was saved under a name.
+        undo: What the last run of the indexer has marked and moved.
     """
 
     _seq, _table = "seq", ImageRow
@@ -92,6 +94,7 @@ class Catalog(IndexedStore):
         self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
         self.searches = SearchCatalog(self._reader, self._writer)
+        self.undo = UndoCatalog(self._reader, self._writer)
 
     def close(self) -> None:
         """Close every connection."""
@@ -272,6 +275,7 @@ class Catalog(IndexedStore):
         model_name: str,
         dim: int,
         scan: int,
+        run: int = 0,
     ) -> list[int]:
         """Insert or update rows with their vectors; return their ids in the order of the records.
 
@@ -292,7 +296,8 @@ class Catalog(IndexedStore):
             seq = raise_counter(connection, "seq")
             # Scans may overlap. What is there now must not be missing to one that began after this
             # one, and was past its folder before it came.
-            ids = write_rows(connection, records, max(scan, counter(connection, "scan")), seq)
+            latest = max(scan, counter(connection, "scan"))
+            ids = write_rows(connection, records, latest, seq, run)
             if packed:
                 encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
                 owners = [ids[place] for place in with_vector]
@@ -342,10 +347,14 @@ class Catalog(IndexedStore):
                 unseen = under(ImageRow.path, path) & (ImageRow.scan < scan)
                 connection.execute(update(ImageRow).where(unseen).values(scan=scan))
 
-    def sweep(self, folder: str, scan: int) -> int:
-        """Mark rows at or under a folder as missing that the scan did not see; count them."""
+    def sweep(self, folder: str, scan: int, run: int = 0) -> int:
+        """Mark rows at or under a folder as missing that the scan did not see; count them.
+
+        Of a `run`, `undo` can take it back.
+        """
         with self._writer.begin() as connection:
             seq = counter(connection, "seq") + 1
+            note(connection, _unseen(folder, scan), run, seq)
             swept = connection.execute(
                 update(ImageRow)
                 .where(_unseen(folder, scan))

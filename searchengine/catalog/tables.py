@@ -303,6 +303,22 @@ class TextTombstoneRow(Schema):
     seq: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class UndoRow(Schema):
+    """Where a row stood before the run that changed it by the write `seq`."""
+
+    __tablename__ = "undo"
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    run: Mapped[int] = mapped_column(sa.BigInteger)
+    seq: Mapped[int] = mapped_column(sa.BigInteger)
+    path: Mapped[str] = mapped_column(FilePath)
+    root: Mapped[str] = mapped_column(FilePath)
+    state: Mapped[State] = mapped_column(sa.String(7))
+    error: Mapped[str | None] = mapped_column(EscapedText)
+
+
 class SearchRow(Schema):
     """A search that was saved under a name: its question, as JSON in ASCII."""
 

@@ -38,6 +38,7 @@ ORDER = (
     "status",
     "failures",
     "dupes",
+    "undo",
     "forget",
     "doctor",
     "backup",
