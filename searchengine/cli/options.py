@@ -98,6 +98,15 @@ answer_options = stacked(
     click.option("-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."),
 )
 
+collapse_option = click.option(
+    "--no-collapse",
+    "collapse",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Show every picture, also those that are the same as one before.",
+)
+
 
 def picture_of(text: str) -> str | int:
     """Return the library id that "#12" names, or else the path, which may have a leading "@"."""
