@@ -99,12 +99,9 @@ answer_options = stacked(
 )
 
 collapse_option = click.option(
-    "--no-collapse",
-    "collapse",
-    is_flag=True,
-    flag_value=False,
-    default=True,
-    help="Show every picture, also those that are the same as one before.",
+    "--collapse/--no-collapse",
+    default=None,
+    help="Whether one picture stands for those that are the same: yes, but for bare paths.",
 )
 
 

@@ -33,7 +33,7 @@ def search(
     within: str | None,
     unlikely: bool,
     form: str | None,
-    collapse: bool,
+    collapse: bool | None,
 ) -> None:
     """Find pictures by words, pictures and sums of both.
 
@@ -74,7 +74,11 @@ def search(
         return
     with open_engine(flags) as engine:
         answer = engine.search(
-            query, limit=limit, within=within, unlikely=unlikely, collapse=collapse
+            query,
+            limit=limit,
+            within=within,
+            unlikely=unlikely,
+            collapse=_is_collapsed(collapse, form),
         )
         show_answer(answer, form)
 
@@ -91,7 +95,7 @@ def similar(
     within: str | None,
     unlikely: bool,
     form: str | None,
-    collapse: bool,
+    collapse: bool | None,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12".
 
@@ -100,7 +104,11 @@ def similar(
     """
     with open_engine(flags) as engine:
         answer = engine.similar(
-            picture_of(picture), limit=limit, within=within, unlikely=unlikely, collapse=collapse
+            picture_of(picture),
+            limit=limit,
+            within=within,
+            unlikely=unlikely,
+            collapse=_is_collapsed(collapse, form),
         )
         show_answer(answer, form)
 
@@ -148,3 +156,8 @@ def explain(
     click.echo(f"{explanation.score:7.3f}  score")
     for part in sorted(explanation.parts, key=lambda part: -part.share):
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
+
+
+def _is_collapsed(asked: bool | None, form: str | None) -> bool:
+    """Whether pictures stand for others: where it can be said that they do, unless asked."""
+    return form in (None, "json") if asked is None else asked
