@@ -98,6 +98,12 @@ answer_options = stacked(
     click.option("-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."),
 )
 
+collapse_option = click.option(
+    "--collapse/--no-collapse",
+    default=None,
+    help="Whether one picture stands for those that are the same: yes, but for bare paths.",
+)
+
 
 def picture_of(text: str) -> str | int:
     """Return the library id that "#12" names, or else the path, which may have a leading "@"."""

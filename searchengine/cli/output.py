@@ -56,7 +56,8 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
                 match = "the same"
             number = f"#{hit.id}"
             at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
-            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}")
+            more = f"  +{len(hit.duplicates)} the same" if hit.duplicates else ""
+            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}{more}")
 
 
 def _band(answer: Answer, hit: Hit) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from searchengine.cli.options import QueryCommand, answer_options, open_engine, picture_of
+from searchengine.cli.options import (
+    QueryCommand,
+    answer_options,
+    collapse_option,
+    open_engine,
+    picture_of,
+)
 from searchengine.cli.output import print_json, show_answer, show_translated, warn_of_unknown
 from searchengine.terminal import printable
 
@@ -15,6 +21,7 @@ from searchengine.terminal import printable
 @click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
 @click.option("--explain-query", is_flag=True, help="Show how the query is read, and end.")
 @answer_options
+@collapse_option
 @click.pass_obj
 def search(
     flags: dict[str, str],
@@ -26,6 +33,7 @@ def search(
     within: str | None,
     unlikely: bool,
     form: str | None,
+    collapse: bool | None,
 ) -> None:
     """Find pictures by words, pictures and sums of both.
 
@@ -65,12 +73,20 @@ def search(
         show_answer(answer, form, judged=False)
         return
     with open_engine(flags) as engine:
-        show_answer(engine.search(query, limit=limit, within=within, unlikely=unlikely), form)
+        answer = engine.search(
+            query,
+            limit=limit,
+            within=within,
+            unlikely=unlikely,
+            collapse=_is_collapsed(collapse, form),
+        )
+        show_answer(answer, form)
 
 
 @click.command()
 @click.argument("picture")
 @answer_options
+@collapse_option
 @click.pass_obj
 def similar(
     flags: dict[str, str],
@@ -79,6 +95,7 @@ def similar(
     within: str | None,
     unlikely: bool,
     form: str | None,
+    collapse: bool | None,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12".
 
@@ -86,7 +103,13 @@ def similar(
     already, the copies there come first.
     """
     with open_engine(flags) as engine:
-        answer = engine.similar(picture_of(picture), limit=limit, within=within, unlikely=unlikely)
+        answer = engine.similar(
+            picture_of(picture),
+            limit=limit,
+            within=within,
+            unlikely=unlikely,
+            collapse=_is_collapsed(collapse, form),
+        )
         show_answer(answer, form)
 
 
@@ -133,3 +156,8 @@ def explain(
     click.echo(f"{explanation.score:7.3f}  score")
     for part in sorted(explanation.parts, key=lambda part: -part.share):
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
+
+
+def _is_collapsed(asked: bool | None, form: str | None) -> bool:
+    """Whether pictures stand for others: where it can be said that they do, unless asked."""
+    return form in (None, "json") if asked is None else asked

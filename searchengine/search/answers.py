@@ -65,4 +65,5 @@ def hit_entry(hit: Hit) -> dict[str, Any]:
         "match": None if hit.match is None else round(hit.match, 4),
         "band": hit.band,
         "at": hit.at,
+        "duplicates": [{"id": one.id, "path": one.path} for one in hit.duplicates],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from searchengine.models.captioner.loading import DEFAULT as CAPTIONER
 from searchengine.models.captioner.loading import Captioners
 from searchengine.models.loading import load_configured, load_model
 from searchengine.models.translating import with_languages
+from searchengine.search.collapsing import AHEAD, first_of
 from searchengine.search.explain import Explainer
 from searchengine.search.pages import PageRequest
 from searchengine.search.paging import Pager
@@ -145,6 +147,7 @@ class Engine:
         limit: int | None = None,
         within: PathLike | None = None,
         unlikely: bool = False,
+        collapse: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a query: the first page of `page`.
 
@@ -156,6 +159,7 @@ class Engine:
             limit: Most hits; the settings decide if None.
             within: Only pictures at or under this path.
             unlikely: Keep the unlikely matches.
+            collapse: Have one picture stand for those that are the same.
 
         Raises:
             QueryError: The query does not parse, names an unknown picture, has words of which none
@@ -164,7 +168,11 @@ class Engine:
             ModelError: The settings name a model that answers by texts only.
         """
         request = PageRequest(parsed(query), within=within, limit=limit, unlikely=unlikely)
-        return self.page(request).answer
+        if not collapse:
+            return self.page(request).answer
+        most = self.settings.limit if limit is None else limit
+        ahead = replace(request, limit=most + AHEAD, collapse=True)
+        return first_of(self.page(ahead).answer, most, unlikely=unlikely)
 
     def similar(
         self,
@@ -173,6 +181,7 @@ class Engine:
         limit: int | None = None,
         within: PathLike | None = None,
         unlikely: bool = False,
+        collapse: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a picture, given as a file or a library id.
 
@@ -186,7 +195,8 @@ class Engine:
             if isinstance(picture, int)
             else Term(1.0, "picture", os.fspath(picture))
         )
-        return self.search(Query((term,)), limit=limit, within=within, unlikely=unlikely)
+        query = Query((term,))
+        return self.search(query, limit=limit, within=within, unlikely=unlikely, collapse=collapse)
 
     def understood(self, query: Query) -> tuple[tuple[UnknownWord, ...], tuple[Translated, ...]]:
         """Return the words of a query that the model does not know, and those that it translates.

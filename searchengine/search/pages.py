@@ -34,6 +34,8 @@ class PageRequest:
         count: Count the values of facets among the pictures of all pages: of a ranking those that
             are no unlikely matches, or all if these are kept.
         explain: Split the scores.
+        collapse: Have one picture stand for those that are the same, where the order has them on
+            one page; `limit` counts what is left, and everything else counts all of them.
     """
 
     query: Query | None = None
@@ -46,6 +48,7 @@ class PageRequest:
     uploads: Mapping[str, KnownPicture] = field(default_factory=dict)
     count: bool = False
     explain: bool = False
+    collapse: bool = False
 
     @property
     def needs_facets(self) -> bool:

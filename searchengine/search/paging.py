@@ -20,6 +20,7 @@ from searchengine.errors import ModelError, NothingIndexed
 from searchengine.language import query as grammar
 from searchengine.models.calibration import kind_of, matcher_of
 from searchengine.models.loading import names_head
+from searchengine.search.collapsing import collapsed, hits_of
 from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
 from searchengine.search.facets import Facet, FacetCounts, Facets
@@ -47,6 +48,9 @@ from searchengine.types import (
     Query,
     VectorIndex,
 )
+
+ROUNDS = 5
+"""How often pictures are collapsed at most until a page is full of different ones."""
 
 LOOK_AHEAD = 200
 """Best matches that are looked at first where all of them are wanted."""
@@ -111,11 +115,17 @@ class Pager:
         ranking = self._ranking(request, encoded, facets, passing, selected)
         copies = () if encoded is None else encoded.resolved.copies
         pictures = self._catalog.get([*(row.id for row in ranking.rows), *copies])
-        hits = tuple(
-            Hit(row.id, picture.path, row.score, row.match, row.band, picture.at)
-            for row in ranking.rows
-            if (picture := pictures.get(row.id)) is not None
-        )
+        hits = hits_of(ranking.rows, pictures)
+        for _ in range(ROUNDS * request.collapse):
+            hits = collapsed(self._catalog, self._encoder.fingerprint, hits, pictures)
+            left = self._limit(request) - len(hits)
+            if left <= 0 or ranking.next is None:
+                break
+            further = replace(request, after=ranking.next, limit=left)
+            more = self._ranking(further, encoded, facets, passing, selected)
+            pictures |= self._catalog.get(row.id for row in more.rows)
+            hits += hits_of(more.rows, pictures)
+            ranking = replace(ranking, next=more.next)
         if not hits and query is not None and passing is not None and not query.filters:
             self._require_vectors(passing.ids, request.within)
         shares = counts = None

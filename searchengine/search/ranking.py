@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,12 +12,16 @@ from searchengine.catalog.selection import Selection
 from searchengine.search.columns import Columns
 from searchengine.types import (
     Band,
+    Hit,
     Ids,
     Matcher,
     QueryKind,
     Vector,
     VectorIndex,
 )
+
+Judged = TypeVar("Judged", "Ranked", Hit)
+"""What has a band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ def with_matches(
     ]
 
 
-def without_unlikely_end(rows: Sequence[Ranked]) -> Sequence[Ranked]:
+def without_unlikely_end(rows: Sequence[Judged]) -> Sequence[Judged]:
     """Take the unlikely matches at the end away."""
     likely = (place for place, row in enumerate(rows, 1) if row.band != "unlikely")
     return rows[: max(likely, default=0)]

@@ -113,6 +113,8 @@ class Hit:
             not calibrated.
         band: The same in a word.
         at: Of a film, the time in seconds of the frame that was compared.
+        duplicates: What this one stands for: pictures with its bytes, or that are the same picture,
+            which would come later. None unless it was asked for.
     """
 
     id: int
@@ -121,6 +123,7 @@ class Hit:
     match: float | None = None
     band: Band | None = None
     at: float | None = None
+    duplicates: tuple[Hit, ...] = ()
 
 
 MOST_SUGGESTIONS = 5

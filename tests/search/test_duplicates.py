@@ -6,17 +6,23 @@ import datetime as dt
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 from skimage import data
 
 import indexer
+from searchengine.language.query import parsed
 from searchengine.search.duplicates import Group, find_groups
 from searchengine.search.engine import Engine
 from searchengine.search.keeping import Kind
+from searchengine.search.pages import PageRequest, Sort
+from searchengine.types import Hit
 from tests.support.colour_library import open_engine
 
 PHOTOS = {name: Image.fromarray(getattr(data, name)()) for name in ("astronaut", "coffee")}
@@ -138,3 +144,63 @@ def test_only_the_pictures_asked_for_are_compared(engine: Engine, tmp_path: Path
     found = find_groups(engine.catalog, engine.encoder.fingerprint, ids=ids)
     assert [set(names(one)) for one in found["exact"]] == [{"a.jpg", "b.jpg"}]
     assert found["near"] == found["burst"] == []
+
+
+def test_a_search_shows_one_picture_for_those_that_are_the_same(
+    engine: Engine, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    for name, photo in PHOTOS.items():
+        for place, share in enumerate((1.0, 0.7, 0.5)):
+            shape = (round(share * photo.width), round(share * photo.height))
+            save(photos / f"{name}-{place}.jpg", photo.resize(shape))
+        shutil.copy(photos / f"{name}-0.jpg", photos / f"{name}-copy.jpg")
+    indexer.index(engine, photos)
+    every = engine.search("red", limit=100, unlikely=True).hits
+    assert len(every) == 8
+    for limit in (1, 2, 100):
+        answer = engine.search("red", limit=limit, unlikely=True, collapse=True)
+        assert len(answer.hits) == min(limit, 2)
+        for hit in answer.hits:
+            alike = [one for one in every if name_of(one) == name_of(hit)]
+            assert hit.id == alike[0].id
+            assert [one.id for one in hit.duplicates] == [one.id for one in alike[1:]]
+            assert [one.score for one in hit.duplicates] == [one.score for one in alike[1:]]
+
+
+def name_of(hit: Hit) -> str:
+    return os.path.basename(hit.path).partition("-")[0]
+
+
+@pytest.mark.parametrize("sort", ["match", "newest"])
+def test_pages_of_different_pictures_are_full_and_leave_none_out(
+    engine: Engine, tmp_path: Path, sort: Sort
+) -> None:
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        photo = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8))
+        first = save(tmp_path / f"photos/{number:02}a.png", photo.resize((240, 180)))
+        for letter in "bc"[: number % 3]:
+            shutil.copy(first, first.with_name(f"{number:02}{letter}.png"))
+    indexer.index(engine, tmp_path / "photos")
+    request = PageRequest(
+        parsed("red") if sort == "match" else None,
+        sort=sort,
+        unlikely=True,
+        collapse=True,
+        limit=3,
+    )
+    seen: list[int] = []
+    while True:
+        page = engine.page(request)
+        assert 1 <= len(page.answer.hits) <= 3
+        assert len(page.answer.hits) == 3 or page.next is None
+        ids = [one.id for hit in page.answer.hits for one in (hit, *hit.duplicates)]
+        assert set(ids) <= set(page.pictures)
+        seen += ids
+        if page.next is None:
+            break
+        request = replace(request, after=page.next)
+    assert sorted(seen) == engine.catalog.present().tolist()
+    numbers = [path[-7:-5] for path in (engine.picture(id_).path for id_ in seen)]
+    assert [one for one, _ in groupby(numbers)] == list(dict.fromkeys(numbers))

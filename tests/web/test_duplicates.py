@@ -128,6 +128,39 @@ def test_another_picture_can_be_chosen_and_the_list_follows(
         expect(tab.get_by_role("button", name="Copy the list")).to_be_disabled()
 
 
+def test_a_search_collapses_what_is_the_same_if_it_is_asked_to(url: str) -> None:
+    def asked(**question: Any) -> dict[str, Any]:
+        answer = httpx.post(f"{url}/api/v1/search", json={"with": ["facets"]} | question)
+        assert schemas.SearchAnswer.model_validate(answer.json())
+        return dict(answer.json())
+
+    plain, short = asked(sort="oldest"), asked(sort="oldest", collapse=True)
+    assert len(plain["hits"]) == 8
+    assert all(hit["duplicates"] == [] for hit in plain["hits"])
+    assert sorted(len(hit["duplicates"]) for hit in short["hits"]) == [1, 2, 2]
+    shown = [one for hit in short["hits"] for one in (hit, *hit["duplicates"])]
+    assert {one["id"] for one in shown} == {one["id"] for one in plain["hits"]}
+    assert (short["total"], short["facets"]) == (plain["total"], plain["facets"])
+    by_address = httpx.get(f"{url}/api/v1/search", params={"sort": "oldest", "collapse": "true"})
+    assert by_address.json()["hits"] == short["hits"]
+
+
+def test_a_picture_of_the_grid_stands_for_those_that_are_the_same(
+    browser: sync_api.Browser, url: str
+) -> None:
+    with tab_of(browser, url) as tab:
+        tab.goto(f"{url}/?sort=oldest")
+        expect(tab.locator(".cell")).to_have_count(3)
+        expect(tab.locator("#status")).to_contain_text("8 pictures")
+        tab.get_by_role("button", name="+2 the same").first.click()
+        expect(tab.locator(".cell")).to_have_count(5)
+        expect(tab.locator(".cell.behind")).to_have_count(2)
+        expect(tab.locator("#status")).to_contain_text("8 pictures")
+        expect(tab.locator(".same[aria-expanded=true]")).to_be_focused()
+        tab.keyboard.press("Enter")
+        expect(tab.locator(".cell")).to_have_count(3)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: sync_api.Browser, url: str, scheme: str) -> None:
     size = {"width": 390, "height": 844}

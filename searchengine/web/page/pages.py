@@ -116,7 +116,7 @@ def first_search(params: QueryParams) -> str:
     asked = [(n, value) for n in ("q", "sort") for value in params.getlist(n)[:1] if value]
     asked += [("unlikely", "1")] if "unlikely" in params else []
     asked += [(f, value) for f in FACETS for value in params.getlist(f"f.{f}")]
-    return f"{API}/search?{urlencode([*asked, ('with', 'facets')])}"
+    return f"{API}/search?{urlencode([*asked, ('with', 'facets'), ('collapse', 'true')])}"
 
 
 def fingerprint(folder: Path) -> str:

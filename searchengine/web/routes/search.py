@@ -16,7 +16,7 @@ from searchengine.search.answers import hit_entry, translated_entries
 from searchengine.search.facets import Count, Facet, FacetCounts
 from searchengine.search.pages import Page, PageRequest
 from searchengine.search.whereabouts import months_of, spots_of
-from searchengine.types import Filter, Term
+from searchengine.types import Filter, Hit, Term
 from searchengine.types import Query as ParsedQuery
 from searchengine.web import answers, schemas
 from searchengine.web.answers import AsciiJSON, LiveDep, UploadsDep, sent_type
@@ -67,6 +67,7 @@ def search(request: schemas.SearchRequest, live: LiveDep, uploads: UploadsDep) -
         limit=request.limit,
         after=answers.decoded_cursor(request.cursor, request.sort),
         count="facets" in request.with_,
+        collapse=request.collapse,
         explain="explain" in request.with_,
     )
     query = asked.query
@@ -194,6 +195,10 @@ def upload_thumb(token: str, uploads: UploadsDep, request: Request) -> Response:
 
 def page_entry(page: Page) -> dict[str, Any]:
     """Return the JSON form of a page, without its query."""
+
+    def brief(hit: Hit) -> dict[str, Any]:
+        return {"id": hit.id, "path": hit.path, **answers.brief(page.pictures[hit.id])}
+
     hits = []
     for hit in page.answer.hits:
         entry = hit_entry(hit) | answers.brief(page.pictures[hit.id])
@@ -202,11 +207,9 @@ def page_entry(page: Page) -> dict[str, Any]:
                 {"label": label, "share": round(share, 6)}
                 for label, share in page.shares.get(hit.id, [])
             ]
+        entry["duplicates"] = [brief(one) for one in hit.duplicates]
         hits.append(entry)
-    copies = [
-        {"id": one.id, "path": one.path, **answers.brief(page.pictures[one.id])}
-        for one in page.answer.copies
-    ]
+    copies = [brief(one) for one in page.answer.copies]
     entries: dict[str, Any] = {"copies": copies, "hits": hits}
     if page.counts is not None:
         entries["facets"] = facets_entry(page.counts)

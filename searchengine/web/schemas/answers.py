@@ -60,6 +60,9 @@ class HitOut(Brief):
     band: Literal["likely", "maybe", "unlikely"] | None
     at: float | None = Field(default=None, description="of a film, the time of its frame, seconds")
     explain: list[Dimension] | None = None
+    duplicates: list[Brief] = Field(
+        default=[], description="the same picture, for which this one stands, if asked to collapse"
+    )
 
 
 class TermOut(BaseModel):

@@ -144,6 +144,11 @@ class Paging(Strict):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 60
     cursor: Annotated[str, Field(max_length=200)] | None = None
     with_: list[Literal["explain", "facets"]] = Field(default=[], alias="with")
+    collapse: bool = Field(
+        default=False,
+        description="have one picture stand for those that are the same, where a page has both; "
+        "limit counts what is left, and total and facets count all",
+    )
 
 
 class SearchRequest(Question, Paging):

@@ -6,7 +6,7 @@ import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
 import { isFavourite, toggleFavourite } from "./favourites.js";
 import { LANGUAGE, t } from "./language.js";
 import { Layout } from "./layout.js";
-import { found, loadMore } from "./search.js";
+import { found, isUnfolded, loadMore, unfold } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 
@@ -89,8 +89,19 @@ function cell(hit, index, width, height, left) {
       iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
       iconButton("minus", t("Less like {name}", { name }), () => addTerm(term(), -HINT))),
   );
+  if (hit.behind) node.classList.add("behind");
+  if (hit.duplicates?.length) node.append(standing(hit, index));
   Object.assign(node.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
   return node;
+}
+
+/** What a picture stands for, one click away. */
+function standing(hit, index) {
+  const n = hit.duplicates.length, is = isUnfolded(hit);
+  return el("button", {
+    type: "button", class: "same", "aria-expanded": String(is), title: is ? t("Hide those that are the same") : t("Show the {n} that are the same", { n }),
+    on: { click: () => { unfold(hit); rebuild(); moveTo(index, false); grid.querySelector(`.cell[data-index="${index}"] .same`)?.focus({ preventScroll: true }); } },
+  }, t("+{n} the same", { n }));
 }
 
 function drawRow(number) {

@@ -9,7 +9,7 @@ import { foldFacets, startFacets } from "./facets.js";
 import { readFavourites } from "./favourites.js";
 import { startGrid } from "./grid.js";
 import { plural, t } from "./language.js";
-import { found, run } from "./search.js";
+import { found, reached, run } from "./search.js";
 import { clearSelection, selectedCount, startSelection } from "./selection.js";
 import { bus, go, href, questionOf, state } from "./state.js";
 
@@ -53,8 +53,8 @@ function showStatus() {
   byId("sort").value = sorted;
   byId("sort").querySelector("[value=match]").disabled = !state.q.trim();
   const total = typeof answer.total === "number" ? answer.total : null;
-  const shown = total !== null && !found.cursor && total < hits.length ? hits.length : total;
-  const number = shown !== null && sorted !== "match" ? plural(shown, "{n} picture", "{n} pictures") : found.cursor ? t("{n}+ pictures", { n: count(hits.length) }) : plural(hits.length, "{n} picture", "{n} pictures");
+  const all = reached(), shown = total !== null && !found.cursor && total < all ? all : total;
+  const number = shown !== null && sorted !== "match" ? plural(shown, "{n} picture", "{n} pictures") : found.cursor ? t("{n}+ pictures", { n: count(all) }) : plural(all, "{n} picture", "{n} pictures");
   byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
 }
 

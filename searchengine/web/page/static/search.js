@@ -7,7 +7,7 @@ const PAGE = 60;
 
 /**
  * @typedef {{id: number, path: string, score: number, match: ?number, band: ?string, thumb: string,
- *   width: number, height: number, taken_at: ?string}} Hit
+ *   width: number, height: number, taken_at: ?string, duplicates?: Hit[], behind?: number}} Hit
  */
 
 /** What is on the screen now. */
@@ -36,6 +36,7 @@ function question(limit) {
     filters: filtersOf(),
     ...(state.sort ? { sort: state.sort } : {}),
     unlikely: state.unlikely,
+    collapse: true,
     limit,
   };
 }
@@ -84,7 +85,7 @@ export function loadMore(limit = 120) {
     try {
       const next = await api.search({ ...question(limit), cursor: found.cursor }, running.signal);
       if (mine !== generation) return;
-      const known = new Set(found.hits.map((hit) => hit.id));
+      const known = new Set(found.hits.flatMap((hit) => [hit.id, ...idsBehind(hit)]));
       found.hits.push(...next.hits.filter((hit) => !known.has(hit.id)));
       found.cursor = next.next_cursor;
       tell("more");
@@ -98,6 +99,22 @@ export function loadMore(limit = 120) {
     }
   })();
   return loading;
+}
+
+/** @param {Hit} hit @returns {number[]} */
+const idsBehind = (hit) => (hit.duplicates || []).map((one) => one.id);
+
+/** How many pictures were found up to here, those that others stand for among them. */
+export const reached = () => found.hits.reduce((sum, hit) => sum + (hit.behind ? 0 : 1 + idsBehind(hit).length), 0);
+
+/** Whether the pictures that one stands for are shown behind it. @param {Hit} hit */
+export const isUnfolded = (hit) => idsBehind(hit).length > 0 && found.hits[found.hits.indexOf(hit) + 1]?.behind === hit.id;
+
+/** Show what a picture stands for behind it, or hide it again. @param {Hit} hit */
+export function unfold(hit) {
+  const at = found.hits.indexOf(hit) + 1;
+  if (isUnfolded(hit)) found.hits.splice(at, idsBehind(hit).length);
+  else found.hits.splice(at, 0, ...hit.duplicates.map((one) => ({ ...hit, ...one, taken_at: hit.taken_at, duplicates: [], behind: hit.id })));
 }
 
 /** Fetch all that is left. @param {number} [most] hits */

@@ -1,0 +1,62 @@
+"""Hits that stand for others: the first of those that are the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from searchengine.catalog.store import Catalog
+from searchengine.search.duplicates import same_as
+from searchengine.search.ranking import Ranked, without_unlikely_end
+from searchengine.types import Answer, Hit, Picture
+
+AHEAD = 20
+"""How many hits are ranked beyond those that are shown, to find what these stand for."""
+
+
+def hits_of(rows: Iterable[Ranked], pictures: Mapping[int, Picture]) -> tuple[Hit, ...]:
+    """Return ranked pictures as hits; what was forgotten since it was ranked is none."""
+    return tuple(
+        Hit(row.id, picture.path, row.score, row.match, row.band, picture.at)
+        for row in rows
+        if (picture := pictures.get(row.id)) is not None
+    )
+
+
+def collapsed(
+    catalog: Catalog, fingerprint: str, hits: Sequence[Hit], pictures: Mapping[int, Picture]
+) -> tuple[Hit, ...]:
+    """Have the first of the hits that are the same picture stand for the others.
+
+    Args:
+        catalog: Has the vectors.
+        fingerprint: The model whose vectors are compared.
+        hits: In order; some may stand for others already.
+        pictures: The pictures of the hits, by id.
+    """
+    same = same_as(catalog, fingerprint, [pictures[hit.id] for hit in hits])
+    by_id = {hit.id: hit for hit in hits}
+    behind = {id_ for ids in same.values() for id_ in ids}
+    return tuple(_standing_for(hit, same, by_id) for hit in hits if hit.id not in behind)
+
+
+def first_of(answer: Answer, limit: int, *, unlikely: bool) -> Answer:
+    """Return an answer with its first hits only, as if no more had been ranked.
+
+    Args:
+        answer: With more hits than are wanted, or not.
+        limit: Most hits.
+        unlikely: Keep unlikely matches at the end.
+    """
+    hits = answer.hits[:limit]
+    if not unlikely and not answer.names_pictures:
+        hits = tuple(without_unlikely_end(hits))
+    nothing = answer.nothing_like_that or (bool(answer.hits) and not hits)
+    return replace(answer, hits=hits, nothing_like_that=nothing)
+
+
+def _standing_for(hit: Hit, same: Mapping[int, Sequence[int]], hits: Mapping[int, Hit]) -> Hit:
+    """Return a hit with those behind it, and what already stood behind these."""
+    others = [hits[id_] for id_ in same.get(hit.id, ())]
+    more = [one for other in others for one in (replace(other, duplicates=()), *other.duplicates)]
+    return replace(hit, duplicates=(*hit.duplicates, *more)) if more else hit
