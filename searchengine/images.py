@@ -7,6 +7,7 @@ name and the reason in words.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -410,6 +411,7 @@ def _leave_small_copies(image: Image.Image) -> None:
     """Go to the first page of a TIFF that is no smaller copy of another one."""
     if image.format != "TIFF":
         return
+    _quieten_libtiff()
     for page in range(1, _MOST_PAGES):
         if not image.tag_v2.get(_SUBFILE_TYPE, 0) & _REDUCED:  # type: ignore[attr-defined]
             return
@@ -418,6 +420,21 @@ def _leave_small_copies(image: Image.Image) -> None:
         except EOFError:
             image.seek(0)
             return
+
+
+@cache
+def _quieten_libtiff() -> None:
+    """Keep libtiff from writing to standard error; what is wrong is raised all the same."""
+    import ctypes
+
+    from PIL import _imaging
+
+    with contextlib.suppress(OSError, AttributeError):  # built into Pillow, as on Windows
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            setter = getattr(library, name)
+            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
+            setter(None)
 
 
 def _orientation(image: Image.Image) -> int:

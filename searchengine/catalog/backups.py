@@ -12,7 +12,6 @@ import contextlib
 import datetime as dt
 import os
 import re
-import secrets
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -22,6 +21,7 @@ from searchengine.catalog.database import FILE_NAME, INDEX_FOLDER, unusable
 from searchengine.catalog.health import examine
 from searchengine.catalog.opening import open_file, open_to_read
 from searchengine.errors import LibraryError, NothingIndexed
+from searchengine.unfinished import held, left, written
 
 FOLDER = "backups"
 """Where a library keeps the copies that it makes by itself."""
@@ -153,31 +153,49 @@ def _copy(
     source: Path, target: Path, opened: Callable[[str], sqlite3.Connection] = open_file
 ) -> None:
     """Copy a catalog consistently; the target is replaced once the copy is whole on the disk."""
-    unfinished = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    _remove_leftovers(target)
     try:
-        with (
-            closing(opened(os.fspath(source))) as old,
-            closing(sqlite3.connect(unfinished)) as new,
-        ):
-            old.backup(new)
-            # One file, without a log beside it, is what a person can carry away.
-            new.execute("PRAGMA journal_mode=DELETE")
-            told = new.execute("PRAGMA quick_check(1)").fetchone()
-            if told != ("ok",):
-                raise unusable(source, " ".join(str(told[0]).split()))
-        with unfinished.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(unfinished, target)
+        with held(f"{os.fspath(target)}.", ".tmp") as file:
+            try:
+                _fill(file.name, source, opened)
+                written(file)
+                os.replace(file.name, target)
+            finally:
+                _remove_unfinished(file.name)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         if not os.access(target.parent, os.W_OK):
             raise LibraryError(f"{target}: cannot be written; check the folder") from error
         raise unusable(source, error) from error
     except OSError as error:
         raise LibraryError(f"{target}: cannot be written ({error.strerror})") from error
-    finally:
-        for ending in ("", "-journal"):
-            with contextlib.suppress(OSError):
-                unfinished.with_name(unfinished.name + ending).unlink()
+
+
+def _fill(copy: str, source: Path, opened: Callable[[str], sqlite3.Connection]) -> None:
+    with closing(opened(os.fspath(source))) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+        # One file, without a log beside it, is what a person can carry away.
+        new.execute("PRAGMA journal_mode=DELETE")
+        told = new.execute("PRAGMA quick_check(1)").fetchone()
+        if told != ("ok",):
+            raise unusable(source, " ".join(str(told[0]).split()))
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what copies to this place, or those of each week, left when they were killed."""
+    names = f"{re.escape(target.name)}|{_NAME.pattern}"
+    unfinished = re.compile(rf"(?:{names})\.[0-9a-f]{{16}}\.tmp")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(target.parent):
+            if unfinished.fullmatch(name):
+                with left(os.path.join(target.parent, name)) as is_left:
+                    if is_left:
+                        _remove_unfinished(os.path.join(target.parent, name))
+
+
+def _remove_unfinished(path: str) -> None:
+    for ending in ("", "-journal"):
+        with contextlib.suppress(OSError):
+            os.remove(path + ending)
 
 
 def _refuse_unsound(file: Path, catalog: Path) -> None:

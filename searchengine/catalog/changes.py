@@ -58,6 +58,8 @@ class Store:
 
     def __init__(self, reader: Engine, writer: Engine) -> None:
         self._reader, self._writer = reader, writer
+        # For what a person has said, which nothing can compute again.
+        self._keeper = writer.execution_options(durable=True)
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the library, None if it is not recorded."""

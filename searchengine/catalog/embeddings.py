@@ -35,7 +35,7 @@ class Embeddings(Store):
 
     def choose(self, model: str) -> None:
         """Make the library use a model, given by its name or the absolute path of its folder."""
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             set_meta(connection, CHOICE, model)
 
     def counts(self) -> list[tuple[StoredEncoder, int]]:

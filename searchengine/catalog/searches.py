@@ -35,7 +35,7 @@ class SearchCatalog(Store):
 
     def save(self, name: str, question: str) -> int:
         """Save a search in place of the one that has the name, if there is one; return its id."""
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             known = connection.scalar(select(SearchRow.id).where(SearchRow.name == name))
             if known is not None:
                 changed = update(SearchRow).where(SearchRow.id == known)
@@ -47,7 +47,7 @@ class SearchCatalog(Store):
 
     def remove(self, id_: int) -> bool:
         """Remove a search; tell whether there was one."""
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             return connection.execute(delete(SearchRow).where(SearchRow.id == id_)).rowcount > 0
 
 

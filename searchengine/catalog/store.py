@@ -366,7 +366,7 @@ class Catalog(IndexedStore):
 
     def forget(self, path: str) -> int:
         """Remove what is known at or under a path, roots too; return the number of pictures."""
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             seq = counter(connection, "seq") + 1
             forgotten = bury(connection, ImageRow, under(ImageRow.path, path), seq)
             connection.execute(delete(RootRow).where(under(RootRow.path, path)))

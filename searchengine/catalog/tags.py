@@ -178,7 +178,7 @@ class TagCatalog(Store):
     def set_tag(self, ids: Iterable[int], name: str, source: str) -> None:
         """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
         by_user = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             raise_counter(connection, CHANGES)
             for chunk in chunks(dict.fromkeys(ids)):
                 connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), by_user))
@@ -258,7 +258,7 @@ class TagCatalog(Store):
         self, name: str, fingerprint: str, vector: Vector, pictures: Mapping[str, str]
     ) -> None:
         """Store a word anew: its vector, and the paths of its pictures by their sha256."""
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             raise_counter(connection, CHANGES)
             _forget(connection, name)
             _store_vector(connection, name, fingerprint, vector)
@@ -275,7 +275,7 @@ class TagCatalog(Store):
 
     def forget_word(self, name: str) -> bool:
         """Remove a taught word and the guesses made with it; tell whether there was one."""
-        with self._writer.begin() as connection:
+        with self._keeper.begin() as connection:
             raise_counter(connection, CHANGES)
             guesses = (TagRow.name == name) & (TagRow.source == "guess")
             connection.execute(delete(TagRow).where(guesses))

@@ -23,8 +23,6 @@ import hashlib
 import json
 import logging
 import os
-import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,15 +32,11 @@ import numpy as np
 
 from searchengine.errors import IndexFileError
 from searchengine.types import Stamp
+from searchengine.unfinished import held, left, written
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 EDGE = 4096
 """Bytes at either end of a file, besides 8 per row, that a cryptographic hash covers."""
@@ -52,9 +46,6 @@ PAGE = 4096
 
 READ = 1 << 20
 """Bytes that are read at a time; they stay in the cache of the processor."""
-
-ORPHAN_AGE = 3600.0
-"""Seconds after which a file that no stamp names was left by a crash, where files have no locks."""
 
 ATTEMPTS = 3
 """Readings of a stamp whose file is replaced by another process at that very moment."""
@@ -214,11 +205,10 @@ class Generations:
     def _new_file(self, save: Callable[[BinaryIO], object], prefix: str = "") -> Iterator[str]:
         """Write a file durably and hold it while it is named; it goes again if that fails."""
         os.makedirs(self._folder, exist_ok=True)
-        with _held(os.path.join(self._folder, prefix or self._prefix)) as file:
+        with held(os.path.join(self._folder, prefix or self._prefix)) as file:
             try:
                 save(file)
-                file.flush()
-                os.fsync(file.fileno())
+                written(file)
                 yield file.name
             except OSError:
                 with contextlib.suppress(OSError):
@@ -285,7 +275,7 @@ class Generations:
         for name in names:
             path = os.path.join(self._folder, name)
             if name != stamp and not self._may_be_named(name):
-                with _left(path) as is_left:
+                with left(path) as is_left:
                     # Whoever held it a moment ago has named it by now.
                     if is_left and not self._may_be_named(name):
                         self._remove(path)
@@ -298,44 +288,6 @@ class Generations:
         # Windows refuses to remove a file that somebody has mapped; a later flush will.
         with contextlib.suppress(OSError):
             os.remove(path)
-
-
-@contextlib.contextmanager
-def _held(prefix: str) -> Iterator[BinaryIO]:
-    """Make a file of a new name, and hold it as long as it is open."""
-    while True:
-        with open(prefix + secrets.token_hex(8), "xb") as file:
-            if fcntl is not None:
-                with contextlib.suppress(OSError):  # a file system without locks
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                # Before it was held, it looked like what a crash leaves behind.
-                if not os.fstat(file.fileno()).st_nlink:
-                    continue
-            yield file
-            return
-
-
-@contextlib.contextmanager
-def _left(path: str) -> Iterator[bool]:
-    """Tell whether nobody is writing a file, and keep it so meanwhile."""
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(open(path, "rb"))
-            is_old = time.time() - os.fstat(file.fileno()).st_mtime > ORPHAN_AGE
-        except OSError:
-            is_old = False
-        else:
-            if fcntl is None:
-                stack.close()  # Windows removes no open file
-            else:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    is_old = True
-                except BlockingIOError:
-                    is_old = False
-                except OSError:  # a file system without locks
-                    pass
-        yield is_old
 
 
 def _sync_folder(folder: str) -> None:

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.raw",
         "searchengine.plugins",
         "searchengine.terminal",
+        "searchengine.unfinished",
     ),
     ("searchengine.language",),
     ("searchengine.config", "searchengine.recipes", "searchengine.catalog"),

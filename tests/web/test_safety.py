@@ -200,16 +200,28 @@ def test_link_on_another_site_opens_the_page_but_not_in_a_frame(plain: Served) -
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1", "http://[::1]", ""],
+    [
+        "https://evil.example",
+        "https://HOST",
+        "ftp://HOST",
+        "null",
+        "http://localhost:1",
+        "http://127.0.0.1",
+        "http://[::1]",
+        "",
+    ],
 )
 def test_request_of_another_origin_is_refused(plain: Served, origin: str) -> None:
+    origin = origin.replace("HOST", plain.url.removeprefix("http://"))
     answer = post(f"{plain.url}/api/v1/echo", json=1, headers={"Origin": origin})
     assert answer.status_code == 403
 
 
 def test_own_page_and_programs_may_ask(plain: Served) -> None:
     own = {"Origin": plain.url, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
-    for headers in (own, {}):
+    secure = own | {"Origin": plain.url.replace("http:", "https:")}  # behind a proxy with TLS
+    passed_on = {"Origin": secure["Origin"], "X-Forwarded-Proto": "https"}  # of an old browser
+    for headers in (own, secure, passed_on, {}):
         assert post(f"{plain.url}/api/v1/echo", json=[1], headers=headers).json() == [1]
 
 
@@ -312,7 +324,7 @@ def test_only_the_own_machine_is_served_without_a_token(host: str, is_public: bo
 def test_request_that_a_proxy_passed_on_is_not_local(plain: Served) -> None:
     url = f"{plain.url}/api/v1/thing"
     assert get(url).json() == {"local": True}
-    for name in ("X-Forwarded-For", "Forwarded", "Via"):
+    for name in ("X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "Via"):
         assert get(url, headers={name: "127.0.0.1"}).json() == {"local": False}
 
 
@@ -396,6 +408,21 @@ def test_body_that_drips_is_given_up(small: Served) -> None:
         )
         answer = _drip(connection, b" ")
     assert answer.startswith(b"HTTP/1.1 408")
+
+
+def test_body_that_comes_in_crumbs_is_given_up_long_before_its_time_is_over() -> None:
+    limits = Limits(body_seconds=1000, pause_seconds=1000, grace_seconds=0.3, least_rate=1000)
+    with served(_app(Safety(limits=limits))) as server:
+        with server.connect() as connection:
+            connection.sendall(
+                b"POST /api/v1/uploads HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 50000\r\n\r\n"
+            )
+            answer = _drip(connection, b"\r\n")
+        assert answer.startswith((b"HTTP/1.1 408", b"HTTP/1.1 400"))
+        large = b"[" + b"1," * 50_000 + b"1]"  # at once, as it should be
+        kind = {"Content-Type": "application/json"}
+        assert post(f"{server.url}/api/v1/echo", content=large, headers=kind).status_code == 200
 
 
 def _drip(connection: socket.socket, part: bytes) -> bytes:

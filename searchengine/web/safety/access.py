@@ -31,6 +31,8 @@ from searchengine.web.safety.problems import problem
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """What needs no token: whoever watches over servers has none, and these tell nothing."""
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "via")
+"""Headers by which a proxy says that it is one."""
 SHORTEST_TOKEN = 16
 """Characters; what is shorter can be guessed by trying."""
 COOKIE_SECONDS = 30 * 24 * 3600
@@ -114,7 +116,7 @@ def is_local(scope: Scope) -> bool:
     """Tell whether a request was made on this machine, and not passed on by a proxy on it."""
     client = scope.get("client")
     headers = Headers(scope=scope)
-    forwarded = any(name in headers for name in ("forwarded", "x-forwarded-for", "via"))
+    forwarded = any(name in headers for name in FORWARDED)
     return client is not None and is_loopback(client[0]) and not forwarded
 
 
@@ -260,7 +262,7 @@ def _other_site(scope: Scope, headers: Headers) -> Response | None:
     origin = headers.get("origin")
     is_foreign = site not in ("same-origin", "none") and not opens_page
     if origin is not None:
-        is_foreign |= urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+        is_foreign |= not _is_own(origin, scope, headers)
     if not is_foreign:
         return None
     return problem(
@@ -269,6 +271,22 @@ def _other_site(scope: Scope, headers: Headers) -> Response | None:
         "another site asks this; lexpix answers its own page and programs, and nobody else's page",
         kind="origin",
         title="Asked by another site",
+    )
+
+
+def _is_own(origin: str, scope: Scope, headers: Headers) -> bool:
+    """Tell whether an origin is this server, asked in clear or through a proxy with TLS.
+
+    Another scheme is another site. Only a proxy, which says so, or the browser itself knows that
+    what was asked for by https arrives here by http; no page can make either of them say so.
+    """
+    parts = urlsplit(origin)
+    if parts.netloc.lower() != headers.get("host", "").lower():
+        return False
+    return (
+        parts.scheme == scope.get("scheme", "http")
+        or headers.get("sec-fetch-site") == "same-origin"
+        or any(name in headers for name in FORWARDED)
     )
 
 

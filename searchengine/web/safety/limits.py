@@ -30,6 +30,8 @@ class Limits:
         upload_bytes: Most bytes of an upload.
         body_seconds: How long a body may take.
         pause_seconds: How long nothing may come of a body that is not complete.
+        grace_seconds: How long a body may come as slowly as it likes.
+        least_rate: Bytes a second that must have come of it after that.
         running: Requests of the API that are worked on at once.
         waiting: Requests that wait for that; more are sent away.
         queue_seconds: How long one waits before it is sent away.
@@ -39,6 +41,8 @@ class Limits:
     upload_bytes: int = 64_000_000
     body_seconds: float = 60.0
     pause_seconds: float = 10.0
+    grace_seconds: float = 10.0
+    least_rate: int = 20_000
     running: int = 8
     waiting: int = 256
     queue_seconds: float = 10.0
@@ -156,23 +160,26 @@ class _Body:
     def __init__(self, receive: Receive, most: int, limits: Limits) -> None:
         self._receive, self._most, self._limits = receive, most, limits
         self._read = 0
-        self._until: float | None = None
+        self._began: float | None = None
         self.is_complete = False
 
     async def receive(self) -> Message:
         if self.is_complete:  # what comes now is the end of the connection, whenever that is
             return await self._receive()
-        now = time.monotonic()
-        if self._until is None:
-            self._until = now + self._limits.body_seconds
+        now, limits = time.monotonic(), self._limits
+        if self._began is None:
+            self._began = now
+        allowed = max(limits.grace_seconds, self._read / limits.least_rate)
+        left = self._began + min(limits.body_seconds, allowed) - now
         try:
-            async with asyncio.timeout(min(self._limits.pause_seconds, self._until - now)):
+            async with asyncio.timeout(min(limits.pause_seconds, left)):
                 message = await self._receive()
         except TimeoutError:
             raise Refused(
                 408,
-                f"the body came too slowly; it may take {self._limits.body_seconds:.0f} s in all, "
-                f"with pauses of {self._limits.pause_seconds:.0f} s",
+                f"the body came too slowly; it may take {limits.body_seconds:.0f} s in all, with "
+                f"pauses of {limits.pause_seconds:.0f} s, and after {limits.grace_seconds:.0f} s "
+                f"{limits.least_rate:,} bytes a second",
                 {"Connection": "close"},
             ) from None
         self._read += len(message.get("body", b""))
