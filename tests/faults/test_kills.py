@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -93,14 +94,15 @@ def test_what_a_person_has_said_is_on_the_disk_when_it_is_confirmed(
 
         event.listen(database, "commit", note)
         full, normal = 2, 1
-        {
+        says: dict[str, Callable[[], object]] = {
             "tag": lambda: catalog.tags.set_tag([], "mine", "user"),
             "refused tag": lambda: catalog.tags.set_tag([], "mine", "no"),
             "word": lambda: catalog.tags.forget_word("mine"),
             "search": lambda: catalog.searches.save("mine", "{}"),
             "choice": lambda: catalog.embeddings.choose("mine"),
             "forgotten": lambda: catalog.forget("/p"),
-        }[what]()
+        }
+        says[what]()
         assert levels == [full]
         catalog.begin_scan("/p", None)  # what the next scan finds again
         assert levels == [full, normal]

@@ -231,9 +231,9 @@ def end_at(step: int, library: Path) -> None:
 
     sync = os.fsync
 
-    def fsync(descriptor: Any) -> None:
+    def fsync(fd: Any) -> None:
         count()
-        sync(descriptor)
+        sync(fd)
 
     os.fsync = fsync
     event.listen(Database, "before_cursor_execute", statement)
