@@ -194,7 +194,7 @@ def check(folder: Path, scenario: Callable[[Path], int], before: Any, after: Any
             ids, scores = engine.index.search(vector[None].astype(np.float32), 1)
             assert abs(scores[0, 0] - 1) < 1e-3, "a vector is not in the index"
             assert np.allclose(stored[int(ids[0, 0])], vector, atol=1e-3), id_
-    allowed = {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "copy.sqlite", "index"}
+    allowed = {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "copy.sqlite", "index", "locks"}
     assert {path.name for path in (folder / "library").iterdir()} <= allowed, "files are left"
     for stamp in (folder / "library" / "index").rglob("*.json"):
         fields = json.loads(stamp.read_text())
