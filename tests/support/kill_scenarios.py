@@ -235,7 +235,7 @@ def end_at(step: int, library: Path) -> None:
         count()
         sync(descriptor)
 
-    os.fsync = fsync
+    os.fsync = fsync  # type: ignore[assignment]
     event.listen(Database, "before_cursor_execute", statement)
     event.listen(Database, "commit", count)  # before it
     event.listen(Database, "begin", count)
