@@ -155,6 +155,14 @@ def test_a_description_that_lexpix_wrote_is_no_word_of_the_users() -> None:
     assert read_xmp(marked).description is None
 
 
+ENTITY = (
+    '<!DOCTYPE a [<!ENTITY secret "Canon"><!ENTITY file SYSTEM "file:///etc/hostname">]>'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+    'xmlns:tiff="http://ns.adobe.com/tiff/1.0/"><rdf:Description>'
+    "<tiff:Model>&secret;</tiff:Model></rdf:Description></rdf:RDF>"
+)
+
+
 @pytest.mark.parametrize(
     "packet",
     [
@@ -163,6 +171,8 @@ def test_a_description_that_lexpix_wrote_is_no_word_of_the_users() -> None:
         b"<not xml",
         b"\xff\xfe\0",
         b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+        ENTITY.encode(),
+        ENTITY.encode("utf-16"),
         xmp(xmp_Rating="many", exif_GPSLatitude="99,0N", exif_DateTimeOriginal="2024-13-01"),
         xmp(exif_GPSLatitude="47,0N", exif_FocalLength="1/0", exif_ISOSpeedRatings="-5"),
     ],

@@ -106,7 +106,8 @@ def _busy(path: Path, work: Work) -> str:
 def _sign(path: Path) -> None:
     """Note who holds a lock, for those who wait."""
     signature = _signature(path)
-    unfinished = signature.with_suffix(f".{os.getpid()}.tmp")
+    # One name, as only the holder writes it: what a kill leaves is written over by the next one.
+    unfinished = signature.with_suffix(".tmp")
     try:
         unfinished.write_text(json.dumps({"process": os.getpid(), "since": time.time()}), "ascii")
         os.replace(unfinished, signature)

@@ -1,4 +1,4 @@
-"""Work that is killed at any step loses nothing, and the next run ends as if nothing had happened."""
+"""Work that is killed at any step loses nothing; the next run ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from searchengine.catalog.database import open_database
 from searchengine.catalog.health import examine
@@ -56,7 +57,7 @@ def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path) -> 
         paint(photos / f"{number:03}.png", "red", "green")
         with (photos / f"{number:03}.png").open("ab") as file:
             file.write(bytes([number]))
-    lexpix("index", photos / "..", "--exclude", "/library", library=library, code=0)
+    lexpix("index", photos, library=library)
     landed = 0
     for turn in range(40):
         for number in rng.sample(range(120), 8):
@@ -71,8 +72,8 @@ def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path) -> 
         time.sleep(rng.uniform(0.3, 3.0))
         work.send_signal(signal.SIGKILL)
         landed += work.wait() == -signal.SIGKILL
-        damage = [one for one in examine(library / "catalog.sqlite", open_to_read)]
-        assert not [one for one in damage if one.severity == "damage"]
+        found = examine(library / "catalog.sqlite", open_to_read)
+        assert [one for one in found if one.severity == "damage"] == []
     print("killed in mid-work:", landed, "of 40")  # noqa: T201
     lexpix("index", photos, library=library)
     lexpix("doctor", library=library)
@@ -88,13 +89,13 @@ def test_what_a_person_has_said_is_on_the_disk_when_it_is_confirmed(
     database = open_database(tmp_path, create=True)
     with closing(Catalog(database)) as catalog:
 
-        def note(connection: object) -> None:
-            driver = connection.connection.driver_connection  # type: ignore[attr-defined]
+        def note(connection: Connection) -> None:
+            driver: Any = connection.connection.driver_connection
             levels.append(driver.execute("PRAGMA synchronous").fetchone()[0])
 
         event.listen(database, "commit", note)
         full, normal = 2, 1
-        says: dict[str, Callable[[], object]] = {
+        work: dict[str, Callable[[], object]] = {
             "tag": lambda: catalog.tags.set_tag([], "mine", "user"),
             "refused tag": lambda: catalog.tags.set_tag([], "mine", "no"),
             "word": lambda: catalog.tags.forget_word("mine"),
@@ -102,7 +103,7 @@ def test_what_a_person_has_said_is_on_the_disk_when_it_is_confirmed(
             "choice": lambda: catalog.embeddings.choose("mine"),
             "forgotten": lambda: catalog.forget("/p"),
         }
-        says[what]()
+        work[what]()
         assert levels == [full]
         catalog.begin_scan("/p", None)  # what the next scan finds again
         assert levels == [full, normal]

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from indexer.library.running import FOLDER as LOCKS
 from searchengine.catalog import backups
 from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.store import Catalog
@@ -194,8 +195,10 @@ def check(folder: Path, scenario: Callable[[Path], int], before: Any, after: Any
             ids, scores = engine.index.search(vector[None].astype(np.float32), 1)
             assert abs(scores[0, 0] - 1) < 1e-3, "a vector is not in the index"
             assert np.allclose(stored[int(ids[0, 0])], vector, atol=1e-3), id_
-    allowed = {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "copy.sqlite", "index", "locks"}
-    assert {path.name for path in (folder / "library").iterdir()} <= allowed, "files are left"
+    allowed = {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", "copy.sqlite", "index", LOCKS}
+    left = {path.name for path in (folder / "library").iterdir()} - {*allowed, backups.FOLDER}
+    left |= {path.name for path in (folder / "library").rglob("*.tmp*")}
+    assert not left, f"files are left: {left}"
     for stamp in (folder / "library" / "index").rglob("*.json"):
         fields = json.loads(stamp.read_text())
         named = {one["file"] for one in (fields["rows"], fields["changes"]) if one}
@@ -231,11 +234,11 @@ def end_at(step: int, library: Path) -> None:
 
     sync = os.fsync
 
-    def fsync(fd: Any) -> None:
+    def fsync(descriptor: Any) -> None:
         count()
-        sync(fd)
+        sync(descriptor)
 
-    os.fsync = fsync
+    os.fsync = fsync  # type: ignore[assignment]
     event.listen(Database, "before_cursor_execute", statement)
     event.listen(Database, "commit", count)  # before it
     event.listen(Database, "begin", count)

@@ -1,0 +1,47 @@
+"""Files that were changed at random are read, or refused in words, within bounds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.at_once import REPOSITORY
+from tests.support.mutate_pictures import FORMATS
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+
+MOST_MB, MOST_SECONDS = 1300, 11.0
+"""`ALONE` budgets, and `file_seconds`, with a little more for what lies between two looks."""
+
+
+def read(name: str, tries: int, seed: int) -> dict[str, float]:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.support.mutate_pictures"]
+    ran = subprocess.run(
+        [*command, name, str(tries), str(seed)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stderr == ""
+    seen: dict[str, float] = json.loads(ran.stdout)
+    assert seen["more_mb"] < MOST_MB
+    assert seen["worst_seconds"] < MOST_SECONDS
+    return seen
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_mutated_files_are_read_or_refused(name: str) -> None:
+    seen = read(name, 60, seed=1)
+    assert 0 < seen["read"] < 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORMATS)
+def test_many_mutated_files_are_read_or_refused(name: str) -> None:
+    seen = read(name, 12_500, seed=2)
+    print(name, seen)  # noqa: T201 - for docs/reliability.md
