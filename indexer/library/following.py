@@ -7,7 +7,7 @@ import os
 from indexer.library.moves import is_gone
 from indexer.library.planning import Scan
 from indexer.library.scan import is_under
-from searchengine.catalog.following import Seen
+from searchengine.catalog.naming import Seen
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.look import read_look
@@ -26,13 +26,13 @@ def follow(catalog: Catalog, scan: Scan, newest: int) -> None:
         newest: The highest id before it.
     """
     assert scan.root is not None, "it is a pass over a root"
-    for id_, path in catalog.not_found(scan.root, scan.number).items():
+    for id_, path in catalog.following.not_found(scan.root, scan.number).items():
         if os.path.islink(path):
             _hand_over(catalog, id_, path, scan.root)
         elif scan.tally.counts["added"] and is_gone(path) and scan.is_mounted(path):
             heir = _saved_anew(catalog, id_, path, newest)
             if heir is not None:
-                catalog.succeed(id_, heir, scan.run)
+                catalog.following.succeed(id_, heir, scan.run)
                 scan.tally.counts["added"] -= 1
                 scan.tally.counts["moved"] += 1
 
@@ -44,12 +44,12 @@ def _hand_over(catalog: Catalog, id_: int, link: str, root: str) -> None:
         target = os.path.normpath(os.path.join(root, os.path.relpath(target, real_root)))
     heir = catalog.by_paths([target]).get(target)
     if heir is not None and heir.id != id_:
-        catalog.inherit_tags(heir.id, id_)
+        catalog.following.inherit_tags(heir.id, id_)
 
 
 def _saved_anew(catalog: Catalog, id_: int, path: str, newest: int) -> int | None:
     """Return the id of the new picture that one which is gone was saved as."""
-    new = catalog.namesakes(path, newest)
+    new = catalog.following.namesakes(path, newest)
     if not new:
         return None
     gone = _seen(catalog.get([id_])[id_])

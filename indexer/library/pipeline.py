@@ -103,7 +103,7 @@ def agree(
     number = volumes.begin()
     this = Scan(tally, number, root, volumes, 0 if run is None else run.begin(number))
     roots = {one.path: one for one in catalog.roots()}
-    newest = catalog.newest_id()
+    newest = catalog.following.newest_id()
     sweep = Sweep(catalog, roots, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)

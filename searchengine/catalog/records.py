@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import bury
-from searchengine.catalog.following import Seen, follow_contents, follow_paths
+from searchengine.catalog.naming import Seen, follow_contents, follow_paths
 from searchengine.catalog.statements import AnyRow, AnySelect, chunks, save_rows, select_in
 from searchengine.catalog.tables import (
     CaptionRow,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
-from searchengine.catalog.following import inherit_tags, succeed
+from searchengine.catalog.following import FollowCatalog
 from searchengine.catalog.looks import LookCatalog
 from searchengine.catalog.pictures import (
     COPIES,
@@ -59,7 +58,6 @@ from searchengine.catalog.tables import (
     RootRow,
     TombstoneRow,
 )
-from searchengine.catalog.tags import CHANGES as TAGS_CHANGES
 from searchengine.catalog.tags import TagCatalog
 from searchengine.catalog.texts import TextCatalog
 from searchengine.catalog.undoing import UndoCatalog, note
@@ -82,6 +80,7 @@ class Catalog(IndexedStore):
         places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
         searches: What was saved under a name.
+        following: Pictures that are other files by now.
         undo: What the last run of the indexer has marked and moved.
     """
 
@@ -97,6 +96,7 @@ class Catalog(IndexedStore):
         self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
         self.searches = SearchCatalog(self._reader, self._writer)
+        self.following = FollowCatalog(self._reader, self._writer)
         self.undo = UndoCatalog(self._reader, self._writer)
 
     def close(self) -> None:
@@ -162,28 +162,6 @@ class Catalog(IndexedStore):
         query = select(ImageRow.size).where(ImageRow.sha256.is_not(None)).distinct()
         with self._reader.begin() as connection:
             return set(connection.scalars(query))
-
-    def newest_id(self) -> int:
-        """Return the highest id of a picture, 0 if there is none."""
-        return self._count(select(sa.func.max(ImageRow.id)))
-
-    def not_found(self, folder: str, scan: int) -> dict[int, str]:
-        """Return by id the paths below a folder that a scan has not seen, missing ones too."""
-        query = select(ImageRow.id, ImageRow.path)
-        query = query.where(under(ImageRow.path, folder), ImageRow.scan < scan)
-        with self._reader.begin() as connection:
-            return {row.id: row.path for row in connection.execute(query.order_by(ImageRow.id))}
-
-    def namesakes(self, path: str, after: int) -> list[Picture]:
-        """Return the present pictures above an id that differ from a path in the ending alone."""
-        stem = os.path.splitext(path)[0]
-        begin, end = os.fsencode(stem) + b".", os.fsencode(stem) + b"/"  # the sign behind "."
-        query = PICTURE.where(
-            ImageRow.path >= begin, ImageRow.path < end, ImageRow.id > after, ImageRow.state == "ok"
-        )
-        with self._reader.begin() as connection:
-            pictures = [picture_of(row) for row in connection.execute(query.order_by(ImageRow.id))]
-        return [one for one in pictures if os.path.splitext(one.path)[0] == stem]
 
     def present(self) -> Ids:
         """Return the sorted ids of all present pictures."""
@@ -364,21 +342,6 @@ class Catalog(IndexedStore):
                     for row, stat in stats.items()
                 ],
             )
-
-    def succeed(self, old: int, new: int, run: int = 0) -> None:
-        """Give a picture the file of a new one, which is the same in other bytes and goes."""
-        with self._writer.begin() as connection:
-            seq = raise_counter(connection, "seq")
-            note(connection, ImageRow.id == old, run, seq)
-            succeed(connection, old, new, seq)
-
-    def inherit_tags(self, heir: int, from_: int) -> int:
-        """Give a picture what the user said of another; return how many tags are new to it."""
-        with self._writer.begin() as connection:
-            inherited = inherit_tags(connection, heir, from_)
-            if inherited:
-                raise_counter(connection, TAGS_CHANGES)
-        return inherited
 
     def spare(self, paths: Iterable[str], scan: int) -> None:
         """Have `sweep` leave rows at or under paths alone, which the scan could not look at."""

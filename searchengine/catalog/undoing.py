@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import Store
-from searchengine.catalog.following import follow_paths
+from searchengine.catalog.naming import follow_paths
 from searchengine.catalog.pictures import Root
 from searchengine.catalog.statements import (
     AnyRow,
