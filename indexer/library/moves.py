@@ -30,7 +30,7 @@ class Moves:
             self._left[one.sha256] = [
                 row
                 for row in self._catalog.by_sha256(one.sha256)
-                if _is_gone(row.path) and self._may_move(row)
+                if is_gone(row.path) and self._may_move(row)
             ]
         left = self._left[one.sha256]
         name = os.path.basename(one.stat.path)
@@ -52,7 +52,7 @@ class Moves:
         return row.state == "missing" or self._scan.is_mounted(row.path)
 
 
-def _is_gone(path: str) -> bool:
+def is_gone(path: str) -> bool:
     """Tell whether nothing is at a path; a folder that may not be entered leaves that open."""
     try:
         os.lstat(path)

@@ -15,6 +15,7 @@ from itertools import chain
 
 from indexer.executors import Executor
 from indexer.library.embedding import BATCH
+from indexer.library.following import follow
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, Result, decoder, sidecar_time
@@ -102,6 +103,7 @@ def agree(
     number = volumes.begin()
     this = Scan(tally, number, root, volumes, 0 if run is None else run.begin(number))
     roots = {one.path: one for one in catalog.roots()}
+    newest = catalog.following.newest_id()
     sweep = Sweep(catalog, roots, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
@@ -109,6 +111,7 @@ def agree(
     _work(jobs, look, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
     catalog.spare([*unlisted, *absent], this.number)
+    follow(catalog, this, newest)
     sweep.mark(root, agreed=allow_empty and not tally.done)
     for gone in volumes.gone_roots():
         # Of a root that is no more, nothing is kept once all its pictures are elsewhere.

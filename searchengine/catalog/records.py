@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import bury
-from searchengine.catalog.statements import AnyRow, chunks, save_rows, select_in
+from searchengine.catalog.naming import Seen, follow_contents, follow_paths
+from searchengine.catalog.statements import AnyRow, AnySelect, chunks, save_rows, select_in
 from searchengine.catalog.tables import (
     CaptionRow,
     EmbeddingRow,
@@ -72,7 +73,15 @@ def write_rows(
 
     What moves is noted of the run, if it is not 0.
     """
-    columns = select(ImageRow.id, ImageRow.path, ImageRow.sha256, ImageRow.scan)
+    columns: AnySelect = select(
+        ImageRow.id,
+        ImageRow.path,
+        ImageRow.sha256,
+        ImageRow.scan,
+        ImageRow.taken_at,
+        ImageRow.phash,
+        ImageRow.sharpness,
+    )
     known = [record.id for record in records if record.id is not None]
     by_id = {row.id: row for row in select_in(connection, columns, ImageRow.id, known)}
     paths = [record.stat.path for record in records]
@@ -104,9 +113,19 @@ def write_rows(
             note(connection, ImageRow.id.in_(chunk), run, seq)
         aside = update(ImageRow).where(ImageRow.id == sa.bindparam("row"))
         connection.execute(aside, [{"row": one, "path": b"\0%d" % one} for one in moved])
-    changed = [row.id for row, record in updates if row.sha256 != record.sha256]
+        follow_paths(
+            connection,
+            {row.path: one.stat.path for row, one in updates if row.path != one.stat.path},
+        )
+    changed = {row.id: (row, one) for row, one in updates if row.sha256 != one.sha256}
     for chunk in chunks(changed):
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.image_id.in_(chunk)))
+    saved = {id_: pair for id_, pair in changed.items() if _is_saved_anew(*pair)}
+    follow_contents(
+        connection,
+        {row.sha256: one.sha256 for row, one in saved.values() if row.sha256 and one.sha256},
+    )
+    for chunk in chunks(changed.keys() - saved.keys()):
         # What the user said of a picture stays when it is edited; what a model guessed does not.
         of_chunk = TagRow.image_id.in_(chunk)
         connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
@@ -134,6 +153,14 @@ def describe_rows(
             for one in records
         ],
     )
+
+
+def _is_saved_anew(row: AnyRow, record: PictureRecord) -> bool:
+    """Tell whether other bytes in the place of a picture show the same picture."""
+    if record.look is None or record.error is not None:
+        return False
+    look = Seen(record.exif.taken_at, record.look.phash, record.look.sharpness)
+    return Seen(row.taken_at, row.phash, row.sharpness).is_saved_anew(look)
 
 
 def _known_looks(connection: Connection, records: Sequence[PictureRecord]) -> dict[str, Look]:

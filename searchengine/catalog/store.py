@@ -13,6 +13,7 @@ from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
+from searchengine.catalog.following import FollowCatalog
 from searchengine.catalog.looks import LookCatalog
 from searchengine.catalog.pictures import (
     COPIES,
@@ -79,6 +80,7 @@ class Catalog(IndexedStore):
         places: Names of where pictures were taken.
         texts: The texts, which have vectors and numbers of writes of their own.
         searches: What was saved under a name.
+        following: Pictures that are other files by now.
         undo: What the last run of the indexer has marked and moved.
     """
 
@@ -94,6 +96,7 @@ class Catalog(IndexedStore):
         self.places = PlaceCatalog(self._reader, self._writer)
         self.texts = TextCatalog(self._reader, self._writer)
         self.searches = SearchCatalog(self._reader, self._writer)
+        self.following = FollowCatalog(self._reader, self._writer)
         self.undo = UndoCatalog(self._reader, self._writer)
 
     def close(self) -> None:

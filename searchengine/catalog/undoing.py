@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.naming import follow_paths
 from searchengine.catalog.pictures import Root
 from searchengine.catalog.statements import (
     AnyRow,
@@ -130,6 +131,7 @@ def _put_back(connection: Connection, rows: Sequence[AnyRow], seq: int) -> None:
     here = update(ImageRow).where(ImageRow.id == sa.bindparam("row"))
     if moved:  # paths are unique at every moment: first all step aside
         connection.execute(here, [{"row": id_, "path": b"\0%d" % id_} for id_ in moved])
+    follow_paths(connection, {row.now: row.path for row in rows if row.path != row.now})
     connection.execute(
         here,
         [
