@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from searchengine.images import read_photo
-from searchengine.pixels import shrunk
 from searchengine.types import PathLike, Prepare
 
 if TYPE_CHECKING:
@@ -67,6 +65,8 @@ def read_look(source: PathLike | BinaryIO) -> Look:
     Raises:
         ImageError: It cannot be read.
     """
+    from searchengine.images import read_photo  # Pillow, which a search by words does without
+
     looking = Looking(None, _WORK)
     read_photo(source, size=_WORK, prepare=looking)
     assert looking.look is not None, "it was decoded"
@@ -91,6 +91,8 @@ class Looking:
 
     def __call__(self, image: Image) -> Image:
         """Take the place of the model's `prepare`, in one thread."""
+        from searchengine.pixels import shrunk
+
         self.look = look_of(image)
         return shrunk(image, self._size) if self._prepare is None else self._prepare(image)
 

@@ -123,7 +123,7 @@ def test_answer_has_the_promised_form_and_the_cosine_of_the_model(library: Path)
     ]
     assert entries["query"] == "cat"
     assert entries["unknown_words"] == []
-    fields = ["id", "path", "score", "match", "band", "at"]
+    fields = ["id", "path", "score", "match", "band", "at", "duplicates"]
     assert [list(hit) for hit in entries["hits"]] == [fields] * 3
     encoder = searchengine.load_model()
     for hit in entries["hits"]:
@@ -384,7 +384,8 @@ def test_failures_are_listed_and_tried_again(tmp_path: Path) -> None:
     assert str(broken) in lexpix("failures", library=library).stdout
     shutil.copy(PHOTOS["plants/flower.jpg"], broken)
     assert answer("failures", "--retry", library=library)["failures"] == []
-    assert set(found("flower", "-k", "2", library=library)) == {"flower.jpg", "broken.jpg"}
+    shown = found("flower", "-k", "2", "--no-collapse", library=library)
+    assert set(shown) == {"flower.jpg", "broken.jpg"}
 
 
 def test_status_tells_what_is_there(library: Path, photos: Path) -> None:
@@ -425,9 +426,9 @@ def test_odd_file_names_survive_table_json_and_pipe(tmp_path: Path) -> None:
         check=True,
     ).stdout
     assert {os.path.basename(path) for path in raw.split(b"\0")[:-1]} == set(names)
-    hits = answer("search", "cat", "--all", library=library)["hits"]
+    hits = answer("search", "cat", "--all", "--no-collapse", library=library)["hits"]
     assert {os.fsencode(os.path.basename(hit["path"])) for hit in hits} == set(names)
-    table = lexpix("search", "cat", "--all", library=library).stdout
+    table = lexpix("search", "cat", "--all", "--no-collapse", library=library).stdout
     assert "\x1b" not in table
     assert len(table.splitlines()) == 4
 
