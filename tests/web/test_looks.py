@@ -6,7 +6,6 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright import sync_api
@@ -16,36 +15,25 @@ from tests.support.served import serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
-axe = pytest.importorskip("axe_playwright_python")
+pytest.importorskip("axe_playwright_python")
 pytest.importorskip("fastapi")
+from tests.support.accessibility import complaints
+
 expect = sync_api.expect
 
 WAIT = 30_000
 MOST_BYTES = 200_000
 """What a page may weigh before its pictures."""
 STATIC = Path(__file__).parents[2] / "searchengine" / "web" / "page" / "static"
-AXE = Path(axe.__file__).parent / "axe.min.js"
 VIEWS = {
     "all": ("/", ".cell"),
     "answer": ("/?q=cat+-+rokcet+-+tag:x&unlikely=1", ".chip"),
     "nothing": ("/?q=kangaroo+parliament", "#empty"),
     "detail": ("/?q=cat&open=1", ".taglist"),
     "map": ("/map", ".landmark"),
+    "world": ("/world", ".near h2"),
     "recipes": ("/recipes?text=1", ".recipe h2"),
 }
-
-
-def complaints(tab: sync_api.Page) -> list[str]:
-    """Return what axe-core finds that is serious or critical, and where."""
-    tab.evaluate(AXE.read_text(encoding="utf-8"))
-    found: dict[str, Any] = tab.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    assert len(found["passes"]) > 10, "axe has looked at something"
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -130,7 +118,7 @@ def test_theme_switch_outlives_a_reload(browser: sync_api.Browser, url: str) -> 
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/?q=cat+-+rocket", "/map", "/recipes?text=1", "/?open=1"]
+    "address", ["/", "/?q=cat+-+rocket", "/map", "/world", "/recipes?text=1", "/?open=1"]
 )
 def test_nothing_is_wider_than_a_phone(browser: sync_api.Browser, url: str, address: str) -> None:
     with tab_of(browser, url, viewport={"width": 390, "height": 844}) as tab:

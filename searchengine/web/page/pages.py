@@ -1,9 +1,8 @@
 """The page: one shell for all its views, and the scripts, styles and icons it loads.
 
-The shell is the same for `/`, `/map` and `/recipes`, but for the answer that it preloads; what is
-shown follows from the address, in `static/state.js`. Everything else stands below a folder whose
-name is a hash of its contents, so that browsers keep it for good and a new version is never mixed
-with an old one.
+The shell is the same for all of them, but for the answer that it preloads; what is shown follows
+from the address, in `static/state.js`. Everything else stands below a folder whose name is a hash
+of its contents, so that browsers keep it for good and a new version is never mixed with an old one.
 """
 
 from __future__ import annotations
@@ -29,12 +28,14 @@ _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 """What the browser loads."""
 VIEWS = {"/": "Pictures", "/map": "Map", "/recipes": "Recipes"}
-"""The addresses of the shell, and what each view is called."""
+"""The addresses of the shell that the page leads to first, and what each view is called."""
+INNER = {"/world": "Map of the world"}
+"""Those that one of these leads to."""
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
-    *("map.js", "recipes.js"),
+    *("map.js", "world.js", "land.js", "steering.js", "recipes.js", "timeline.js"),
     *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
     *("albums.js", "failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
     "reference.js",
@@ -42,7 +43,7 @@ _LAZY = {  # loaded before all others, when needed, or after the first answer
 
 
 def install_pages(app: FastAPI) -> None:
-    """Serve the page at `/`, `/map` and `/recipes`, and its files below `/static`."""
+    """Serve the page at `/`, `/map`, `/world` and `/recipes`, and its files below `/static`."""
     version = fingerprint(STATIC)
     base = f"/static/{version}"
     modules = sorted(p.name for p in STATIC.glob("*.js") if p.name not in _LAZY)
@@ -62,13 +63,14 @@ def install_pages(app: FastAPI) -> None:
             "base": base,
             "modules": modules,
             "views": VIEWS,
-            "here": request.url.path,
+            "title": (VIEWS | INNER)[request.url.path],
+            "tab": "/map" if request.url.path in INNER else request.url.path,
             "local": is_local(request.scope),
             "first": first_search(request.query_params),
         }
         return templates.TemplateResponse(request, "page.html", context, headers=headers)
 
-    for path in VIEWS:
+    for path in VIEWS | INNER:
         app.add_api_route(path, shell, methods=["GET"], include_in_schema=False)
 
     async def nowhere(request: Request, error: Exception) -> Response:
