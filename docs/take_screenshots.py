@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import skimage.data
 from PIL import Image
 
 from tests.support.browser import launched
@@ -29,6 +31,11 @@ for (const node of document.querySelectorAll(".path, .source"))
   node.textContent = node.textContent.replace(/^.*[/\\\\](?=[^/\\\\]+$)/, "/home/me/Pictures/");
 """
 """Where the pictures lie on the machine that draws this says nothing to anybody."""
+CITIES = {
+    **{(47.4, 8.5): 14, (48.9, 2.3): 8, (41.9, 12.5): 5, (64.1, -21.9): 2, (40.7, -74.0): 9},
+    **{(-22.9, -43.2): 4, (35.7, 139.7): 11, (-33.9, 151.2): 3, (-1.3, 36.8): 2},
+}
+"""Degrees north and east, and how many pictures were taken there."""
 WIDE, PHONE = (1280, 800), (390, 844)
 
 
@@ -43,6 +50,14 @@ def main() -> None:
         run(library, "texts", "add", str(recipes), "--kind", "recipe")
         with serving(library) as url, launched() as browser:
             take(browser, url)
+        trips = Path(folder) / "trips"
+        run(trips, "index", str(travelled(Path(folder) / "photos")))
+        with (
+            serving(trips) as url,
+            launched() as browser,
+            opened(browser, f"{url}/world", ".dot", WIDE) as tab,
+        ):
+            save(tab, "world")
 
 
 def take(browser: Any, url: str) -> None:
@@ -66,6 +81,26 @@ def take(browser: Any, url: str) -> None:
         save(tab, "recipes")
     with opened(browser, f"{url}/?q=cat+-+dog&unlikely=1", ".cell img", PHONE, "dark") as tab:
         save(tab, "phone")
+
+
+def travelled(folder: Path) -> Path:
+    """Save photographs as if they were taken in several places, and return their folder."""
+    rng = np.random.default_rng(1)
+    shipped = Path(skimage.data.__file__).parent
+    names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
+    folder.mkdir()
+    for city, (spot, pictures) in enumerate(CITIES.items()):
+        for number in range(pictures):
+            north, east = np.array(spot) + rng.normal(0, 0.4, 2)
+            exif = Image.Exif()
+            where = {1: "NS"[north < 0], 2: (abs(north), 0, 0), 3: "EW"[east < 0]}
+            exif.get_ifd(0x8825).update(where | {4: (abs(east), 0, 0)})
+            with Image.open(shipped / names[number % len(names)]) as photo:
+                left = 2 * city + number  # no two are the same
+                photo.convert("RGB").crop((left, 0, *photo.size)).save(
+                    folder / f"{city}-{number}.jpg", exif=exif
+                )
+    return folder
 
 
 def nearest(url: str, words: str) -> int:

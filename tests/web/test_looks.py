@@ -16,7 +16,10 @@ from tests.support.served import serving, tab_of
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
+pytest.importorskip("axe_playwright_python")
 pytest.importorskip("fastapi")
+from tests.support.accessibility import complaints
+
 expect = sync_api.expect
 
 WAIT = 30_000
@@ -29,6 +32,7 @@ VIEWS = {
     "nothing": ("/?q=kangaroo+parliament", "#empty"),
     "detail": ("/?q=cat&open=1", ".taglist"),
     "map": ("/map", ".landmark"),
+    "world": ("/world", ".near h2"),
     "recipes": ("/recipes?text=1", ".recipe h2"),
 }
 
@@ -115,7 +119,7 @@ def test_theme_switch_outlives_a_reload(browser: sync_api.Browser, url: str) -> 
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/?q=cat+-+rocket", "/map", "/recipes?text=1", "/?open=1"]
+    "address", ["/", "/?q=cat+-+rocket", "/map", "/world", "/recipes?text=1", "/?open=1"]
 )
 def test_nothing_is_wider_than_a_phone(browser: sync_api.Browser, url: str, address: str) -> None:
     with tab_of(browser, url, viewport={"width": 390, "height": 844}) as tab:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from searchengine.web.page.locale import LOCALES, NAMES
-from searchengine.web.page.pages import STATIC, VIEWS
+from searchengine.web.page.pages import INNER, STATIC, VIEWS
 from tests.support.browser import CHROMIUM, launched
 from tests.support.served import make_library, serving
 
@@ -23,7 +23,7 @@ MARKED = re.compile("⟦[^⟦⟧]*⟧")
 
 def keys() -> set[str]:
     """Return the English texts that template and scripts ask for."""
-    found = set(VIEWS.values())
+    found = {*VIEWS.values(), *INNER.values()}
     for file in (*TEMPLATES, *STATIC.glob("*.js")):
         text = file.read_text(encoding="utf-8")
         found.update(CALL.findall(text))

@@ -118,9 +118,11 @@ def test_a_match_is_told_in_words(page: sync_api.Page, url: str) -> None:
     [hit] = [hit for hit in ask(url, query="cat")["hits"] if hit["id"] == id_]
     words = page.locator("#detail .match")
     if hit["match"] >= 0.9:
-        expect(words).to_have_text(f"{hit['band'].title()}: better than 9 in 10")
+        expect(words).to_have_text(f"{hit['band'].title()}: more than 9 in 10 like it are right")
     else:
-        expect(words).to_have_text(f"{hit['band'].title()}: about {round(10 * hit['match'])} in 10")
+        expect(words).to_have_text(
+            f"{hit['band'].title()}: {round(10 * hit['match'])} in 10 like it are right"
+        )
     # A lone word stands there once, with all of the share.
     expect(page.locator(".part")).to_have_text(["cat100%"])
 

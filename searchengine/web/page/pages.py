@@ -1,6 +1,6 @@
 """The page: one shell for all its views, and the scripts, styles and icons it loads.
 
-The shell is the same for all of `VIEWS`, but for the answer that it preloads; what is shown follows
+The shell is the same for all of them, but for the answer that it preloads; what is shown follows
 from the address, in `static/state.js`. Everything else stands below a folder whose name is a hash
 of its contents, so that browsers keep it for good and a new version is never mixed with an old one.
 """
@@ -28,12 +28,15 @@ _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 """What the browser loads."""
 VIEWS = {"/": "Pictures", "/map": "Map", "/recipes": "Recipes", "/duplicates": "Duplicates"}
-"""The addresses of the shell, and what each view is called."""
+"""The addresses of the shell that the page leads to first, and what each view is called."""
+INNER = {"/world": "Map of the world"}
+"""Those that one of these leads to."""
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 _LAZY = {  # loaded before all others, when needed, or after the first answer
     "theme.js",
-    *("duplicates.js", "map.js", "recipes.js"),
+    *("duplicates.js", "map.js", "world.js", "land.js", "steering.js", "recipes.js"),
+    "timeline.js",
     *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
     *("albums.js", "failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
     "reference.js",
@@ -61,13 +64,14 @@ def install_pages(app: FastAPI) -> None:
             "base": base,
             "modules": modules,
             "views": VIEWS,
-            "here": request.url.path,
+            "title": (VIEWS | INNER)[request.url.path],
+            "tab": "/map" if request.url.path in INNER else request.url.path,
             "local": is_local(request.scope),
             "first": first_search(request.query_params),
         }
         return templates.TemplateResponse(request, "page.html", context, headers=headers)
 
-    for path in VIEWS:
+    for path in VIEWS | INNER:
         app.add_api_route(path, shell, methods=["GET"], include_in_schema=False)
 
     async def nowhere(request: Request, error: Exception) -> Response:

@@ -67,6 +67,7 @@ def image(id: PictureId, live: LiveDep) -> Response:
             "name": os.path.basename(picture.path),
             "size": picture.size,
             **answers.brief(picture),
+            "taken_offset": exif.taken_offset,
             "camera": exif.camera,
             "lens": exif.lens,
             "lat": exif.lat,

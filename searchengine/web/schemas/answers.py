@@ -21,7 +21,8 @@ BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 """How the OpenAPI describes a body that is a file."""
 
 TakenAt = Annotated[
-    dt.datetime, Field(description="by the clock of the camera, whose offset nobody knows")
+    dt.datetime,
+    Field(description="by the clock of the camera, without an offset even where that is known"),
 ]
 
 
@@ -227,6 +228,9 @@ class ImageAnswer(BaseModel):
     width: int | None
     height: int | None
     taken_at: TakenAt | None
+    taken_offset: int | None = Field(
+        description="minutes that the clock of taken_at is ahead of UTC; null if the file says none"
+    )
     camera: str | None
     lens: str | None
     lat: float | None

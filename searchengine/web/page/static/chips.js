@@ -57,11 +57,11 @@ export function write(terms, filters) {
 }
 
 /** @param {Term[]} terms @param {Filter[]} filters @param {"push"|"replace"} [how] */
-function set(terms, filters, how = "push") {
+function set(terms, filters, how = "push", patch = {}) {
   const q = write(terms, filters);
   model = { q, terms, filters };
   draw();
-  go({ q, page: state.page === "/recipes" ? "/" : state.page, open: 0 }, how);
+  go({ q, page: state.page === "/recipes" ? "/" : state.page, open: 0, ...patch }, how);
 }
 
 /**
@@ -85,6 +85,23 @@ export function addTerm(term, weight) {
   if (old && old.weight * weight > 0) size = Math.min(MOST, Math.abs(old.weight) + HINT);
   const added = { ...old, ...term, weight: weight < 0 ? -size : size };
   set(old ? model.terms.map((one) => (one === old ? added : one)) : [...next, added], model.filters);
+}
+
+/** What filters of a kind ask for, without those that exclude. @param {string} kind */
+export const filtersOfKind = (kind) => model.filters.filter((one) => one.kind === kind && !one.excluded).map((one) => one.name);
+
+/**
+ * Put a filter in place of those of its kind, or take them out.
+ * @param {string} kind @param {string} name "" for none @param {object} [patch] of the state
+ */
+export function setFilter(kind, name, patch = {}) {
+  if (model.q !== state.q) { // not read yet: the text is continued
+    const typed = state.q.trim();
+    if (name) go({ q: `${typed} ${kind}:${name}`.trim(), open: 0, ...patch });
+    return;
+  }
+  const others = model.filters.filter((one) => one.kind !== kind || one.excluded);
+  set(model.terms, name ? [...others, { kind, name, excluded: false }] : others, "push", patch);
 }
 
 /** Make something draggable into the query. @param {HTMLElement} node @param {() => Omit<Term, "weight">} term */

@@ -161,7 +161,7 @@ async function show(id) {
   if (twins.length) panel.append(el("section", { class: "twins" }, el("h3", {}, t("Nearly the same")), strip(twins)));
   if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "{n} exact copy", "{n} exact copies")), strip(copies.map((one) => ({ id: one })))));
   panel.append(similar, texts);
-  const match = likelihood(found.hits.find((hit) => hit.id === id) || null);
+  const match = likelihood(found.hits.find((hit) => hit.id === id) || null, (found.answer?.terms || []).some((term) => term.text === undefined));
   if (match) why.append(el("p", { class: "match" }, match));
   if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas, signal));
   else why.remove();

@@ -1,13 +1,15 @@
 // Filters with counts beside the pictures; a drawer where the window is narrow.
 
-import { byId, count, el, icon, nameOf } from "./dom.js";
+import { filtersOfKind, setFilter } from "./chips.js";
+import { byId, count, debounce, el, icon, nameOf } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
 import { found } from "./search.js";
-import { bus, FACETS, go, state, toggleFilter } from "./state.js";
+import { bus, FACETS, go, href, state, toggleFilter } from "./state.js";
 
-const NAMES = { folder: t("Folder"), year: t("Year"), month: t("Month"), camera: t("Camera"), tag: t("Tag"), shape: t("Shape"), format: t("Format") };
-const NONE = { year: t("No date"), month: t("No date"), camera: t("No camera"), tag: t("No tag"), folder: t("No folder"), shape: t("Unknown"), format: t("Unknown") };
-const OPEN_AT_FIRST = new Set(["folder", "year", "tag", "shape"]);
+const NAMES = { folder: t("Folder"), year: t("Year"), month: t("Month"), place: t("Place"), camera: t("Camera"), tag: t("Tag"), shape: t("Shape"), format: t("Format") };
+const NONE = { year: t("No date"), month: t("No date"), place: t("No place"), camera: t("No camera"), tag: t("No tag"), folder: t("No folder"), shape: t("Unknown"), format: t("Unknown") };
+const OPEN_AT_FIRST = new Set(["folder", "year", "place", "tag", "shape"]);
+const TREES = new Set(["folder", "place"]);
 const FEW = 7;
 const COUNTED = 200; // values of a facet that the server counts out, at most
 
@@ -32,10 +34,10 @@ function line(facet, one) {
   const value = keyOf(one.value);
   const id = `f-${facet}-${value}`;
   const checked = (state.filters[facet] || []).includes(value);
-  const isFolder = facet === "folder" && one.value !== null;
-  return el("li", { class: isFolder ? `depth-${Math.min(one.depth || 0, 6)}` : "" }, el("label", { title: isFolder ? String(one.value) : "" },
+  const isInTree = TREES.has(facet) && one.value !== null;
+  return el("li", { class: isInTree ? `depth-${Math.min(one.depth || 0, 6)}` : "" }, el("label", { title: isInTree ? String(one.value) : "" },
     el("input", { type: "checkbox", checked, data: { facet, value }, id, on: { change: () => toggleFilter(facet, value) } }),
-    el("span", { class: "name" }, isFolder ? one.short : labelOf(facet, one)), el("span", { class: "count" }, count(one.count))));
+    el("span", { class: "name" }, isInTree ? one.short : labelOf(facet, one)), el("span", { class: "count" }, count(one.count))));
 }
 
 /** Folders in the order of a tree, each with its depth, and the name it has below the one above it. */
@@ -59,13 +61,68 @@ function tree(folders) {
   });
 }
 
+/** Places below those that they are in, each by its own name: the server has them in that order. */
+function places(values) {
+  const known = new Set(values.map((one) => one.value));
+  return values.map((one) => {
+    if (one.value === null) return one;
+    const parts = String(one.value).split(", ");
+    const depth = parts.filter((_, at) => at > 0 && known.has(parts.slice(at).join(", "))).length;
+    return { ...one, depth, short: depth ? parts.slice(0, 1).join(", ") : one.label };
+  });
+}
+
+/** The days between which pictures were taken, as filters of the query. */
+const day = (name) => el("input", { type: "date", id: `date-${name}`, max: "9999-12-31" });
+const [fromDay, toDay] = [day("from"), day("to")];
+const dates = el("details", {}, el("summary", { id: "facet-date" }, t("Dates"), el("span", { class: "badge", hidden: true })),
+  el("label", { class: "day" }, el("span", {}, t("From")), fromDay), el("label", { class: "day" }, el("span", {}, t("Until")), toDay));
+const DAY = 864e5;
+/** A day as fields have it, some days later; "" for what is no day. */
+const later = (text, days) => {
+  const time = Date.parse(`${text.length === 4 ? `${text}-01-01` : text.length === 7 ? `${text}-01` : text.slice(0, 10)}T00:00:00Z`);
+  return Number.isNaN(time) ? "" : new Date(time + days * DAY).toISOString().slice(0, 10);
+};
+
+/** Show what the query says: `before:` a day is until the day before. */
+function showDates() {
+  const [after] = filtersOfKind("after"), [before] = filtersOfKind("before");
+  const put = (field, value) => { if (document.activeElement !== field) field.value = value; };
+  put(fromDay, after ? later(after, 0) : "");
+  put(toDay, before ? later(before, before.includes("T") ? 0 : -1) : "");
+  const chosen = [after, before].filter(Boolean).length;
+  const badge = dates.querySelector(".badge");
+  badge.hidden = !chosen;
+  badge.textContent = String(chosen);
+  if (chosen) dates.open = true;
+  dates.hidden = !chosen && !(facets.year || []).some((one) => one.value !== null);
+}
+
+/** A year of which only the first digits are there is no year yet. */
+const isWhole = (text) => !text || text >= "1000";
+const askDates = debounce(() => {
+  if (!isWhole(fromDay.value) || !isWhole(toDay.value)) return;
+  const wanted = { after: fromDay.value, before: toDay.value && later(toDay.value, 1) };
+  const [after] = filtersOfKind("after"), [before] = filtersOfKind("before");
+  if (wanted.after !== (after ? later(after, 0) : "")) setFilter("after", wanted.after);
+  if (wanted.before !== (before ? later(before, 0) : "")) setFilter("before", wanted.before);
+}, 500);
+for (const field of [fromDay, toDay]) field.addEventListener("change", askDates);
+
+/** What of a long list is shown at first: countries before the towns in them. */
+function few(facet, values, chosen) {
+  const top = facet === "place" ? values.filter((one) => !one.depth).sort((a, b) => b.count - a.count) : values;
+  const shown = new Set(top.slice(0, FEW));
+  return values.filter((one) => shown.has(one) || chosen.includes(keyOf(one.value)));
+}
+
 function section(facet) {
   const chosen = state.filters[facet] || [];
   const counted = (facets[facet] || []).filter((one) => one.count > 0 || chosen.includes(keyOf(one.value)));
-  const values = facet === "folder" ? tree(counted) : counted;
+  const values = facet === "folder" ? tree(counted) : facet === "place" ? places(counted) : counted;
   if (values.length === 0 || (values.length === 1 && !chosen.length && values[0].value === null)) return null;
   const narrowed = facet === "tag" && wantedTag ? values.filter((one) => labelOf(facet, one).toLowerCase().includes(wantedTag.toLowerCase())) : values;
-  const shown = whole.has(facet) || narrowed !== values ? narrowed : values.filter((one, at) => at < FEW || chosen.includes(keyOf(one.value)));
+  const shown = whole.has(facet) || narrowed !== values ? narrowed : few(facet, values, chosen);
   const finder = facet === "tag" && values.length > FEW && el("input", {
     type: "search", id: "find-tag", value: wantedTag, placeholder: t("Find a tag"), "aria-label": t("Find a tag"),
     on: { input: (event) => { wantedTag = event.target.value.trim(); draw(); } },
@@ -80,6 +137,7 @@ function section(facet) {
       type: "button", class: "link", data: { more: facet },
       on: { click: () => { whole.add(facet); draw(); byId("facets").querySelectorAll(`[data-facet="${facet}"]`)[FEW]?.focus(); } },
     }, values.length >= COUNTED ? t("The {n} with most pictures", { n: count(values.length) }) : t("All {n}", { n: count(values.length) })),
+    facet === "place" && el("a", { href: href({ page: "/world", open: 0 }), class: "plain on-map", data: { view: "/world" } }, icon("world"), el("span", {}, t("On the map"))),
   );
   details.addEventListener("toggle", () => unfolded.set(facet, details.open));
   return details;
@@ -89,7 +147,9 @@ function draw() {
   const panel = byId("facets"), list = byId("facet-list");
   const held = document.activeElement?.id, inside = list.contains(document.activeElement);
   const place = panel.scrollTop;
-  list.replaceChildren(...FACETS.map(section).filter((node) => node !== null));
+  const sections = FACETS.map((facet) => [facet, section(facet)]);
+  showDates();
+  list.replaceChildren(...sections.flatMap(([facet, node]) => (facet === "year" ? [dates, node] : [node])).filter((node) => node !== null));
   panel.scrollTop = place;
   if (inside && held) byId(held)?.focus({ preventScroll: true });
   drawChosen();
@@ -170,7 +230,7 @@ export function startFacets() {
     draw();
   });
   bus.addEventListener("answer", () => {
-    const next = found.answer.facets || {}, text = JSON.stringify([next, state.filters]);
+    const next = found.answer.facets || {}, text = JSON.stringify([next, state.filters, found.answer.filters_in_query]);
     if (text === drawn) return; // another weight changes the order, not the counts
     drawn = text;
     facets = next;

@@ -26,11 +26,18 @@ function exposure(image) {
   ].filter(Boolean).join(" · ");
 }
 
+/** The zone of the camera's clock, where the file says it: " UTC+05:30". @param {?number} minutes */
+function zoneOf(minutes) {
+  if (typeof minutes !== "number") return "";
+  const two = (number) => String(number).padStart(2, "0"), size = Math.abs(minutes);
+  return ` UTC${minutes < 0 ? "−" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}
+
 /** @param {any} image */
 export function facts(image) {
   const rows = [];
   const row = (term, ...value) => rows.push(el("div", {}, el("dt", {}, term), el("dd", {}, ...value)));
-  if (image.taken_at) row(t("Taken"), dateOf(image.taken_at));
+  if (image.taken_at) row(t("Taken"), dateOf(image.taken_at), zoneOf(image.taken_offset));
   if (image.camera) row(t("Camera"), cameraOf(image.camera));
   if (image.lens) row(t("Lens"), image.lens);
   if (exposure(image)) row(t("Exposure"), exposure(image));

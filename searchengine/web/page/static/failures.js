@@ -1,8 +1,8 @@
-// What could not be read, why, and another try.
+// What could not be read, why, and another try; and what was passed over.
 
 import { api, Problem } from "./api.js";
 import { byId, count, el, openSheet } from "./dom.js";
-import { plural, t } from "./language.js";
+import { filled, plural, t } from "./language.js";
 import { bus } from "./state.js";
 
 const PAGE = 100;
@@ -12,9 +12,14 @@ const isLocal = document.body.dataset.local === "yes";
 async function look() {
   const link = byId("failures");
   try {
-    const { total } = await api.failures(1);
-    link.hidden = !total;
-    link.textContent = plural(total, "{n} file could not be read", "{n} files could not be read");
+    const { failures, skipped, remedies } = await api.status();
+    const passed = Object.values(skipped).reduce((all, number) => all + number, 0);
+    const curable = Object.keys(remedies).length > 0; // a library of nothing but pictures and notes needs no word
+    link.hidden = !failures && !curable;
+    link.textContent = [
+      failures && plural(failures, "{n} file could not be read", "{n} files could not be read"),
+      curable && plural(passed, "{n} file was passed over", "{n} files were passed over"),
+    ].filter(Boolean).join(" · ");
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     link.hidden = true;
@@ -28,7 +33,8 @@ function open(retry) {
   const problem = el("p", { class: "problem", role: "alert" });
   const status = el("p", { role: "status" });
   const again = isLocal && el("button", { type: "button", class: "main", on: { click: () => attempt(async () => { await retry(); sheet.close(); }) } }, t("Read them again"));
-  const sheet = openSheet(t("What could not be read"), status, again, problem, list, more);
+  const passed = el("section", { hidden: true });
+  const sheet = openSheet(t("What could not be read"), status, again, problem, list, more, passed);
   let cursor = null;
 
   async function attempt(run) {
@@ -45,9 +51,24 @@ function open(retry) {
     list.append(...page.failures.map((one) => el("li", {}, el("span", { class: "path" }, one.path), el("span", { class: "quiet-text" }, one.reason))));
     cursor = page.next_cursor;
     more.hidden = !cursor;
-    status.textContent = t("{done} of {total}", { done: count(list.children.length), total: count(page.total) });
+    for (const node of [again, list]) if (node) node.hidden = !page.total;
+    status.textContent = !page.total ? t("Every picture could be read.") : t("{done} of {total}", { done: count(list.children.length), total: count(page.total) });
   });
   fetchMore();
+  attempt(async () => passedOver(passed, await api.status()));
+}
+
+/** Say which files were passed over, and what would have them read. @param {HTMLElement} box */
+function passedOver(box, { skipped, remedies }) {
+  const entries = Object.entries(skipped);
+  box.hidden = !entries.length;
+  if (box.hidden) return;
+  const by = (hint) => entries.filter(([ending]) => (remedies[ending] || "") === hint)
+    .map(([ending, number]) => (ending ? `${count(number)} ${ending}` : plural(number, "{n} other", "{n} others"))).join(", ");
+  const hints = [...new Set(Object.values(remedies)), ""].filter(by);
+  box.replaceChildren(el("h3", {}, t("Passed over")), el("ul", { class: "failures" }, hints.map((hint) => el("li", {},
+    el("span", { class: "path" }, by(hint)),
+    el("span", { class: "quiet-text" }, ...(hint ? filled("They are read after {command}, when their folder is indexed again.", { command: el("code", {}, hint) }) : [t("No pictures, as far as their names say.")]))))));
 }
 
 /** Wire the link. @param {() => Promise<void>} retry */

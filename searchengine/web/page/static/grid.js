@@ -6,7 +6,7 @@ import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
 import { isFavourite, toggleFavourite } from "./favourites.js";
 import { LANGUAGE, t } from "./language.js";
 import { Layout } from "./layout.js";
-import { found, isUnfolded, loadMore, unfold } from "./search.js";
+import { found, isUnfolded, loadMore, sortedBy, unfold } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 
@@ -46,8 +46,6 @@ function grade(from) {
   const least = from ? found.hits[from - 1].grade : 0;
   for (const hit of found.hits.slice(from)) hit.grade = Math.max(hit.grade, least);
 }
-
-const sortedBy = () => state.sort || (state.q.trim() ? "match" : "newest");
 
 /** @param {any} hit */
 function groupOf(hit) {
@@ -183,6 +181,22 @@ function show(index) {
   if (top < header) scrollBy(0, top - header);
   else if (bottom > innerHeight - 12) scrollBy(0, bottom - innerHeight + 12);
   draw();
+}
+
+/** Scroll until a picture stands at the top, below the name of its group. @param {number} index */
+export function goTo(index) {
+  const at = layout.rowOf(index), row = layout.rows[at], above = layout.rows[at - 1];
+  if (!row) return;
+  const top = above?.label ? above.top : row.top;
+  active = index;
+  scrollTo(0, scrollY + grid.getBoundingClientRect().top + top - byId("top").offsetHeight - 4);
+  draw();
+}
+
+/** The first picture of the row at the top of the window. */
+export function topPicture() {
+  const at = layout.rowAt(Math.max(0, byId("top").offsetHeight + 24 - grid.getBoundingClientRect().top));
+  return layout.rows[at]?.from ?? 0;
 }
 
 /** Lay everything out anew: another answer, or another width. */

@@ -9,12 +9,17 @@ import { foldFacets, startFacets } from "./facets.js";
 import { readFavourites } from "./favourites.js";
 import { startGrid } from "./grid.js";
 import { plural, t } from "./language.js";
-import { found, reached, run } from "./search.js";
+import { found, reached, run, sortedBy } from "./search.js";
 import { clearSelection, selectedCount, startSelection } from "./selection.js";
 import { bus, go, href, questionOf, state } from "./state.js";
 
-const VIEWS = { "/": "search", "/map": "map", "/recipes": "recipes", "/duplicates": "duplicates" };
-const TITLES = { "/": t("Pictures"), "/map": t("Map"), "/recipes": t("Recipes"), "/duplicates": t("Duplicates") };
+const VIEWS = {
+  "/": "search", "/map": "map", "/world": "world", "/recipes": "recipes", "/duplicates": "duplicates",
+};
+const TITLES = {
+  "/": t("Pictures"), "/map": t("Map"), "/world": t("Map of the world"), "/recipes": t("Recipes"),
+  "/duplicates": t("Duplicates"),
+};
 let rest = null;
 /** What no answer waits for; loaded once, after the first answer or when it is needed. */
 const later = () => (rest ||= loadRest().catch((error) => {
@@ -38,10 +43,11 @@ async function showView() {
   document.title = `${state.q && view === "search" ? named(state.q) : TITLES[state.page] || "lexpix"} - lexpix`;
   for (const link of document.querySelectorAll("nav [data-view]")) {
     const path = link.dataset.view;
-    if (path === state.page) link.setAttribute("aria-current", "page");
+    if (path === state.page || (path === "/map" && state.page === "/world")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
     link.href = href({ page: path, open: 0, text: 0 });
   }
+  if (view === "world") (await import("./world.js")).showWorld();
   if (view === "map") (await import("./map.js")).showMap();
   if (view === "recipes") (await import("./recipes.js")).showRecipes();
   if (view === "duplicates") (await import("./duplicates.js")).showDuplicates();
@@ -49,7 +55,7 @@ async function showView() {
 
 function showStatus() {
   const { answer, hits } = found;
-  const sorted = state.sort || (state.q.trim() ? "match" : "newest");
+  const sorted = sortedBy();
   byId("sort").value = sorted;
   byId("sort").querySelector("[value=match]").disabled = !state.q.trim();
   const total = typeof answer.total === "number" ? answer.total : null;
@@ -66,11 +72,18 @@ function showCopies() {
     el("img", { src: copy.thumb, alt: "", width: 64, height: 64 }), el("span", {}, el("strong", {}, t("You have this")), el("span", { class: "path" }, copy.path)))));
 }
 
+/** Keep a place for the time line beside pictures of several months that stand by date. */
+function showTimeline() {
+  const several = (found.answer.facets?.month || []).filter((one) => one.value !== null && one.count).length > 1;
+  document.body.classList.toggle("timed", several && found.hits.length > 0 && sortedBy() !== "match");
+}
+
 function onAnswer() {
   document.body.classList.remove("asking");
   showStatus();
   showCopies();
   showEmpty();
+  showTimeline();
   bus.dispatchEvent(new CustomEvent("grid", { detail: { back: !fresh } }));
   if (!fresh) scrollTo(0, place);
   else if (scrollY > 0 && state.page === "/") scrollTo(0, 0);
@@ -185,11 +198,12 @@ bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ at
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, jobs, live, albums] = await Promise.all([import("./detail.js"), import("./jobs.js"), import("./live.js"), import("./albums.js")]);
+  const [detail, jobs, live, albums, timeline] = await Promise.all(["detail", "jobs", "live", "albums", "timeline"].map((name) => import(`./${name}.js`)));
   detail.startDetail();
   jobs.startJobs();
   live.startLive();
   albums.startAlbums();
+  timeline.startTimeline();
   readFavourites();
   for (const told of ["tagged", "indexed"]) bus.addEventListener(told, readFavourites);
   detail.syncDetail();

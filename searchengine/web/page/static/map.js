@@ -8,6 +8,7 @@ import { plural, t } from "./language.js";
 import { found, run } from "./search.js";
 import { pickIds } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
+import { steer, switcher } from "./steering.js";
 
 const MARGIN = 64, THUMB = 64, GAP = 4, MOST_WORDS = 60, MOST_THUMBS = 200, MOST_TRIES = 2500, FINEST = 400000, IN_VIEW = 48;
 const FEWEST_WORDS = 4, EDGE = 6, WAYS = ["→", "↘", "↓", "↙", "←", "↖", "↑", "↗"];
@@ -30,14 +31,18 @@ function build() {
   const tools = el("div", { class: "tools" },
     iconButton("plus", t("Zoom in"), () => zoom(1.5)), iconButton("minus", t("Zoom out"), () => zoom(1 / 1.5)),
     el("button", { type: "button", class: "quiet", on: { click: fit } }, t("All")));
-  const board = el("div", { class: "board" }, canvas, words, tools, name, note);
+  const board = el("div", { class: "board" }, canvas, words, switcher("/map"), tools, name, note);
   view.replaceChildren(el("h1", { class: "sr" }, t("Map")), board, near);
   parts = { canvas, words, name, note, near, board, pen: canvas.getContext("2d", { alpha: false }) };
   new ResizeObserver(resize).observe(board);
   bus.addEventListener("theme", () => { colours = null; ask(); });
   for (const told of ["answer", "problem"]) bus.addEventListener(told, () => { mark(); ask(); });
   bus.addEventListener("indexed", () => { if (state.page === "/map") load(); else data = null; });
-  steer(canvas);
+  const open = (id) => { if (id) go({ open: id }); };
+  steer(canvas, {
+    isReady: () => Boolean(data?.points.length), pan, zoom, fit,
+    isOver: (x, y) => pictureAt(x, y) > 0, click: (x, y) => open(pictureAt(x, y)), enter: () => open(nearest()),
+  });
 }
 
 async function load() {
@@ -292,52 +297,6 @@ function pictureAt(x, y) {
     if (far < least) { least = far; best = id; }
   });
   return best;
-}
-
-function steer(canvas) {
-  const held = new Map(); // pointer -> where it was
-  let moved = 0;
-  const local = (event) => { const box = canvas.getBoundingClientRect(); return { x: event.clientX - box.left, y: event.clientY - box.top }; };
-  canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); held.set(event.pointerId, local(event)); moved = 0; });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!data?.points.length) return;
-    const before = held.get(event.pointerId), now = local(event);
-    if (!before) { canvas.classList.toggle("over", pictureAt(now.x, now.y) > 0); return; }
-    const other = [...held].find(([id]) => id !== event.pointerId)?.[1];
-    moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
-    if (other) {
-      const was = Math.hypot(before.x - other.x, before.y - other.y), is = Math.hypot(now.x - other.x, now.y - other.y);
-      pan((now.x - before.x) / 2, (now.y - before.y) / 2);
-      if (was > 0 && is > 0) zoom(is / was, (now.x + other.x) / 2, (now.y + other.y) / 2);
-    } else pan(now.x - before.x, now.y - before.y);
-    held.set(event.pointerId, now);
-  });
-  for (const end of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(end, (event) => {
-      held.delete(event.pointerId);
-      if (end !== "pointerup" || moved > 5 || !data?.points.length) return;
-      const now = local(event), id = pictureAt(now.x, now.y);
-      if (id) go({ open: id });
-    });
-  }
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const lines = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? height : 1;
-    const now = local(event);
-    zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.002)), now.x, now.y);
-  }, { passive: false });
-  canvas.addEventListener("dblclick", (event) => { const now = local(event); zoom(2, now.x, now.y); });
-  const keys = {
-    ArrowLeft: () => pan(80, 0), ArrowRight: () => pan(-80, 0), ArrowUp: () => pan(0, 80), ArrowDown: () => pan(0, -80),
-    "+": () => zoom(1.3), "=": () => zoom(1.3), "-": () => zoom(1 / 1.3), 0: fit, Home: fit,
-    Enter: () => { const id = nearest(); if (id) go({ open: id }); },
-  };
-  canvas.addEventListener("keydown", (event) => {
-    const act = event.ctrlKey || event.metaKey || event.altKey ? null : keys[event.key];
-    if (!act || !data) return;
-    event.preventDefault();
-    act();
-  });
 }
 
 /** The picture nearest to the middle of the window. */

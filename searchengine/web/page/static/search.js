@@ -4,6 +4,8 @@ import { api, isAborted, Problem } from "./api.js";
 import { bus, filtersOf, questionOf, state } from "./state.js";
 
 const PAGE = 60;
+/** Filters that a model may have guessed: they sort by how sure it was. */
+const UNSURE = new Set(["tag", "caption"]);
 
 /**
  * @typedef {{id: number, path: string, score: number, match: ?number, band: ?string, thumb: string,
@@ -30,16 +32,26 @@ const NOTHING = { hits: [], terms: [], filters_in_query: [], unknown_words: [], 
 
 const tell = (name, detail = {}) => bus.dispatchEvent(new CustomEvent(name, { detail }));
 
-function question(limit) {
+/** In which order pictures stand: filters alone list them by date, as the server does. */
+export function sortedBy() {
+  if (state.sort && state.sort !== "match") return state.sort;
+  const { terms = [], filters_in_query: filters = [] } = found.answer || {};
+  const isRanked = found.answer ? terms.length || filters.some((one) => !one.excluded && UNSURE.has(one.kind)) : state.q.trim();
+  return isRanked ? "match" : "newest";
+}
+
+/** What is asked, as the server wants it. */
+export function question() {
   return {
     ...(state.q.trim() ? { query: state.q } : {}),
     filters: filtersOf(),
     ...(state.sort ? { sort: state.sort } : {}),
     unlikely: state.unlikely,
-    collapse: true,
-    limit,
   };
 }
+
+/** A page of hits, in which one picture stands for those that are the same. */
+const page = (limit, more = {}) => api.search({ ...question(), collapse: true, limit, ...more }, running.signal);
 
 /**
  * Ask what the state asks. Sends "answer", or "problem" with the error.
@@ -55,13 +67,13 @@ export async function run({ atLeast = PAGE, quiet = false } = {}) {
   if (!quiet) tell("asking");
   try {
     const limit = Math.min(500, Math.max(PAGE, atLeast));
-    const asking = early ? api.preloaded(early, running.signal) : api.search({ ...question(limit), with: ["facets"] }, running.signal);
+    const asking = early ? api.preloaded(early, running.signal) : page(limit, { with: ["facets"] });
     early = "";
     const answer = await asking;
     if (mine !== generation) return;
     Object.assign(found, { answer, hits: answer.hits, cursor: answer.next_cursor, question: asked, problem: null });
     while (found.hits.length < atLeast && found.cursor) {
-      const next = await api.search({ ...question(500), cursor: found.cursor }, running.signal);
+      const next = await page(500, { cursor: found.cursor });
       if (mine !== generation) return;
       found.hits = found.hits.concat(next.hits);
       found.cursor = next.next_cursor;
@@ -83,7 +95,7 @@ export function loadMore(limit = 120) {
   const mine = generation;
   loading = (async () => {
     try {
-      const next = await api.search({ ...question(limit), cursor: found.cursor }, running.signal);
+      const next = await page(limit, { cursor: found.cursor });
       if (mine !== generation) return;
       const known = new Set(found.hits.flatMap((hit) => [hit.id, ...idsBehind(hit)]));
       found.hits.push(...next.hits.filter((hit) => !known.has(hit.id)));

@@ -115,7 +115,7 @@ function draw() {
     action(t("Tag"), "tag", async () => askForTag()),
     action("JSON", "down", exportAs("json"), t("A list with tags, captions and match")),
     action("CSV", "down", exportAs("csv"), t("A list with tags, captions and match, for a spreadsheet")),
-    action("Zip", "down", exportAs("zip"), t("The files themselves")),
+    action("Zip", "down", exportAs("zip"), t("The files themselves, and both lists")),
     action(t("Clear"), "close", async () => clearSelection()),
   ].filter((node) => node instanceof Node));
 }

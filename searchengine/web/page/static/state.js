@@ -1,11 +1,11 @@
 // What is shown, which is what the address says. Everything that changes it goes through `go`.
 
 /** @type {readonly string[]} */
-export const FACETS = ["folder", "year", "month", "camera", "tag", "shape", "format"];
+export const FACETS = ["folder", "year", "month", "place", "camera", "tag", "shape", "format"];
 
 /**
  * @typedef {object} State
- * @property {string} page "/", "/map", "/recipes" or "/duplicates"
+ * @property {string} page "/", "/map", "/world", "/recipes" or "/duplicates"
  * @property {string} q the query, in the grammar of the command line
  * @property {string} sort "", "match", "newest" or "oldest"; "" is what the server thinks best
  * @property {boolean} unlikely show unlikely matches as well

@@ -13,11 +13,16 @@ const SMALL = new Set("a an and are at by for from in into is it of on or over s
 const BANDS = { likely: t("Likely"), maybe: t("Maybe"), unlikely: t("Unlikely") };
 const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
 
-/** A match in words: 0.93 is "Likely: better than 9 in 10". @param {?{match: ?number, band: ?string}} hit */
-export function likelihood(hit) {
+/**
+ * A match in words: 0.93 is "Likely: more than 9 in 10 like it are right".
+ * @param {?{match: ?number, band: ?string}} hit
+ * @param {boolean} ofPictures it was asked by a picture, of which a low match says less than of words
+ */
+export function likelihood(hit, ofPictures) {
   if (!hit || hit.match === null || hit.match === undefined || !hit.band) return "";
+  if (ofPictures && hit.band === "unlikely") return t("Weakly alike");
   const tenths = Math.round(10 * hit.match);
-  const odds = hit.match >= 0.9 ? t("better than 9 in 10") : tenths < 1 ? t("less than 1 in 10") : t("about {n} in 10", { n: tenths });
+  const odds = hit.match >= 0.9 ? t("more than 9 in 10 like it are right") : tenths < 1 ? t("fewer than 1 in 10 like it are right") : plural(tenths, "{n} in 10 like it is right", "{n} in 10 like it are right");
   return `${BANDS[hit.band]}: ${odds}`;
 }
 
