@@ -109,40 +109,12 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     flags, environ = {"limit": 5, "library": library}, {"LEXPIX_WORKERS": "4"}
     settings = load_settings(flags, environ)
     assert settings.model == "mine"
-<<<<<<< HEAD
-    assert settings.yielding == {
-        "model",
-        "index",
-        "executor",
-        "memory",
-        "file_size",
-        "file_seconds",
-        "backups",
-        "lang",
-    }
-=======
     budget = {"index_memory", "latency", "recall"}
-    assert settings.yielding == {"model", "index", "executor", "backups", "lang"} | budget
->>>>>>> 7f26c68 (Give large indexes a guide: inverted files and graphs over the mapped rows, chosen by a budget)
-    assert load_settings({**flags, "model": "x"}, environ).yielding == {
-        "index",
-        "executor",
-        "memory",
-        "file_size",
-        "file_seconds",
-        "backups",
-        "lang",
-    }
-    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
-        "index",
-        "executor",
-        "workers",
-        "memory",
-        "file_size",
-        "file_seconds",
-        "backups",
-        "lang",
-    }
+    always = {"index", "executor", "memory", "file_size", "file_seconds", "backups", "lang"} | budget
+    assert settings.yielding == {"model"} | always
+    assert load_settings({**flags, "model": "x"}, environ).yielding == always
+    others = {"workers"} | always
+    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == others
     assert Settings(library=library).yielding == set()
 
 

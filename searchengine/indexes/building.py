@@ -8,11 +8,12 @@ not find enough, or hardly saves time, is dropped, and every row is compared as 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.guides import KINDS, Guide, GuideKind, memory_of
@@ -40,21 +41,52 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Queries with the ids of the rows that are truly the best of them, (q, `MEASURED`)."""
+    """Queries with the ids of the rows that are truly the best of them, (q, `MEASURED`).
+
+    Attributes:
+        queries: Unit rows.
+        kinds: The kind of each, as a number.
+        best: What is to be found.
+        within: Only among these ids; None for all.
+    """
 
     queries: Vectors
+    kinds: npt.NDArray[np.int64]
     best: Ids
     within: Ids | None = None
 
+    @classmethod
+    def of(
+        cls,
+        index: FaissIndex,
+        queries: Vectors,
+        kinds: npt.NDArray[np.int64],
+        share: float = 1.0,
+    ) -> Asked:
+        """Find out by comparing every row, or every one of a share of them that is drawn."""
+        within = None if share == 1 else _drawn(index, share)
+        return cls(queries, kinds, index.search_exactly(queries, MEASURED, within)[0], within)
+
+    def among(self, index: FaissIndex, share: float) -> Asked:
+        """Ask the same among a share of the rows."""
+        return self if share == 1 else Asked.of(index, self.queries, self.kinds, share)
+
     def recall(self, index: FaissIndex, effort: int | None) -> float:
-        """Return the share of the best rows that an index finds with an effort."""
+        """Return the share of the best rows that an index finds, of the kind that fares worst.
+
+        Words lie farther from all pictures than pictures do, and need the greater effort.
+        """
         found, _ = index.search_by(effort, self.queries, MEASURED, self.within)
-        return recall(found, self.best)
+        return min(
+            recall(found[self.kinds == kind], self.best[self.kinds == kind])
+            for kind in np.unique(self.kinds)
+        )
 
     def milliseconds(self, index: FaissIndex, effort: int | None) -> float:
         """Return the median time of a query that is asked alone."""
         taken = []
-        for query in self.queries[:TIMED]:
+        step = max(1, len(self.queries) // TIMED)
+        for query in self.queries[::step]:
             began = time.perf_counter()
             index.search_by(effort, query[None], MEASURED, self.within)
             taken.append(1000 * (time.perf_counter() - began))
@@ -77,10 +109,11 @@ def suits(about: Mapping[str, Any] | None, index: FaissIndex, budget: Budget) ->
 def build(
     index: FaissIndex,
     budget: Budget,
-    queries: Vectors,
+    queries: Sequence[Vectors],
     *,
     threads: int,
     progress: Progress | None = None,
+    among: Collection[GuideKind] = KINDS,
 ) -> Mapping[str, Any]:
     """Make the guide that suits a budget, write it beside the rows, and follow it.
 
@@ -90,9 +123,10 @@ def build(
     Args:
         index: It has been flushed.
         budget: What the user asks for.
-        queries: Unit rows as they may be asked, in any order; every other one tunes.
+        queries: Unit rows as they may be asked, of each kind; every other one tunes.
         threads: How many compute.
         progress: Told how far it is.
+        among: Kinds that are tried.
 
     Returns:
         What was decided and measured, as it stands in the files.
@@ -101,10 +135,17 @@ def build(
         OSError: The folder cannot be written.
     """
     index.try_guide(None)
-    tuning, reported = (_asked(index, queries[start::2]) for start in (0, 1))
+    tuning, reported = (
+        Asked.of(
+            index,
+            np.concatenate([part[start::2] for part in queries]),
+            np.concatenate([np.full(len(p[start::2]), n) for n, p in enumerate(queries)]),
+        )
+        for start in (0, 1)
+    )
     scan = reported.milliseconds(index, None)
     known = {"rows": len(index.rows_of_file), "scan_ms": round(scan, 2), "budget": _entries(budget)}
-    kinds = _kinds(index, budget, scan)
+    kinds = [kind for kind in _kinds(index, budget, scan) if kind in among]
     refused = [] if kinds else [_flat_because(index, budget, scan)]
     for kind in kinds:
         began = time.perf_counter()
@@ -168,7 +209,7 @@ def _tuned(
     taken = 0.0
     for share in SHARES:
         least = budget.recall if share == 1 else max(budget.recall, FILTERED)
-        among = asked if share == 1 else _asked(index, asked.queries, share)
+        among = asked.among(index, share)
         goal = min(1.0, least + MARGIN)
         enough = next((one for one in guide.efforts if among.recall(index, one) >= goal), None)
         if share == 1:
@@ -199,11 +240,6 @@ def _scanned(
     return int(0.001 * count)
 
 
-def _asked(index: FaissIndex, queries: Vectors, share: float = 1.0) -> Asked:
-    within = None if share == 1 else _drawn(index, share)
-    return Asked(queries, index.search_exactly(queries, MEASURED, within)[0], within)
-
-
 def _drawn(index: FaissIndex, share: float) -> Ids:
     ids = index.rows_of_file.ids
     count = max(1, int(share * len(ids)))
@@ -218,7 +254,7 @@ def _report(index: FaissIndex, tuning: Tuning, asked: Asked) -> dict[str, Any]:
         "effort": effort,
         "recall": round(asked.recall(index, effort), 4),
         "recall_filtered": {
-            f"{share:.0%}": round(_asked(index, asked.queries, share).recall(index, effort), 4)
+            f"{share:.0%}": round(asked.among(index, share).recall(index, effort), 4)
             for share, effort in tuning.efforts[1:]
         },
         "query_ms": round(asked.milliseconds(index, effort), 2),

@@ -52,16 +52,16 @@ class Guide:
     """
 
     def __init__(self, kind: GuideKind, index: Any, storage: Any) -> None:
-        self.kind, self._index = kind, index
+        self.kind, self.index = kind, index
         self._storage = storage  # kept alive as long as a graph that points to it
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return int(self.index.ntotal)
 
     @property
     def most(self) -> int:
         """The greatest effort: all lists, or all rows."""
-        return len(self) if self.kind == "hnsw" else int(self._index.nlist)
+        return len(self) if self.kind == "hnsw" else int(self.index.nlist)
 
     @property
     def efforts(self) -> list[int]:
@@ -88,7 +88,7 @@ class Guide:
         else:
             parameters = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
         faiss.omp_set_num_threads(1)  # as the scan of one query: see there
-        _, positions = self._index.search(queries, width, params=parameters)
+        _, positions = self.index.search(queries, width, params=parameters)
         positions[positions >= len(self)] = -1  # a damaged file may say anything
         found: Positions = positions
         return found
@@ -96,7 +96,7 @@ class Guide:
     def save(self, file: BinaryIO) -> None:
         """Write it, without the rows of a graph."""
         flags = faiss.IO_FLAG_SKIP_STORAGE if self.kind == "hnsw" else 0
-        faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write), flags)
+        faiss.write_index(self.index, faiss.PyCallbackIOWriter(file.write), flags)
 
     @classmethod
     def map(cls, kind: GuideKind, path: str, storage: Any) -> Guide:

@@ -79,7 +79,7 @@ def improve(
     budget = budget_of(settings)
     if suits(guided.about, guided, budget):
         return None
-    queries = _mixed(*_questions(guided, encoder, TUNING).values())
+    queries = list(_questions(guided, encoder, TUNING).values())
     try:
         return build(guided, budget, queries, threads=settings.workers, progress=progress)
     except OSError as error:
@@ -154,10 +154,3 @@ def _encoded(encoder: Encoder, names: Iterable[str]) -> Vectors:
         with contextlib.suppress(UnknownWords):
             known.append(encoder.encode_texts([str(name)])[0])
     return unit_rows(np.array(known, dtype=np.float32).reshape(len(known), encoder.dim))
-
-
-def _mixed(*parts: Vectors) -> Vectors:
-    """Return the rows of parts in an order in which every second one is like the others."""
-    rows = np.concatenate(parts)
-    mixed: Vectors = rows[np.random.default_rng(4).permutation(len(rows))]
-    return mixed

@@ -286,7 +286,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
 
 def test_an_index_of_many_rows_gets_a_guide_that_finds_enough(many: Small) -> None:
     assert not suits(many.about, many, Budget())
-    decided = build(many, Budget(recall=0.9), clustered(80, 5), threads=1)
+    decided = build(many, Budget(recall=0.9), [clustered(80, 5)], threads=1)
     assert decided["kind"] == many.plan(10).kind == "ivf-sq8"
     assert decided["recall"] >= 0.85
     assert suits(many.about, many, Budget(recall=0.9))
@@ -298,7 +298,7 @@ def test_an_index_of_many_rows_gets_a_guide_that_finds_enough(many: Small) -> No
 
 def test_a_budget_of_memory_chooses_the_smaller_kind(many: Small) -> None:
     size = memory_of("ivf-pq", len(many), DIM)
-    decided = build(many, Budget(memory=size, recall=0.5), clustered(40, 5), threads=1)
+    decided = build(many, Budget(memory=size, recall=0.5), [clustered(40, 5)], threads=1)
     assert decided["kind"] in {"ivf-pq", "ivf-sq8"}
     assert decided["memory"] <= size
 
@@ -315,7 +315,7 @@ def test_a_budget_that_a_scan_meets_or_nothing_does_leaves_the_index_flat(
     budget: Budget, said: str, many: Small
 ) -> None:
     guided(many, "ivf-sq8", 3)
-    decided = build(many, budget, clustered(20, 5), threads=1)
+    decided = build(many, budget, [clustered(20, 5)], threads=1)
     assert decided["kind"] == "flat"
     assert said in decided["why"]
     assert many.guide is None
@@ -337,6 +337,6 @@ def test_a_build_that_is_interrupted_leaves_everything_as_it_was(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(many, Budget(recall=0.9), clustered(20, 5), threads=1, progress=stop)
+        build(many, Budget(recall=0.9), [clustered(20, 5)], threads=1, progress=stop)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert not suits(Small(tmp_path / "s").about, many, Budget())
