@@ -22,7 +22,6 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 from machine import describe, publish
 from simulated import BATCH, around_words, word_vectors
 
@@ -67,7 +66,7 @@ def filled(folder: Path, pictures: int) -> tuple[FaissIndex, Vectors]:
     """Return an index of so many simulated pictures, and the vectors of the model's words."""
     rng = np.random.default_rng(0)
     words = word_vectors(load_model())
-    centre: npt.NDArray[np.float64] = rng.normal(size=words.shape[1])
+    centre = np.asarray(rng.normal(size=words.shape[1]))
     index = FaissIndex(folder / "index")
     for start in range(0, pictures, BATCH):
         count = min(BATCH, pictures - start)
