@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from searchengine.catalog.database import open_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
+from searchengine.errors import UnknownWords
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.engine import Engine, load_model
-from searchengine.types import FileStat, Vectors
+from searchengine.types import Encoder, FileStat, Vectors
 from searchengine.vectors import unit_rows
 
 BATCH = 5_000
@@ -43,27 +46,69 @@ def save_photos(root: Path, pictures: int, distinct: int = 100) -> None:
             os.link(first[number % distinct], path)
 
 
-def make_library(folder: Path, pictures: int, root: str = "/photos", tags: int = 0) -> None:
+def make_library(
+    folder: Path,
+    pictures: int,
+    root: str = "/photos",
+    tags: int = 0,
+    *,
+    clustered: bool = False,
+    index: bool = True,
+) -> None:
     """Write a library of pictures below a folder, which need not exist, and its index.
 
-    The vectors are random around a common mean, as those of photographs are. Each picture gets so
-    many tags at most, of which some are as frequent as words of a language are.
+    The vectors are random around a common mean, as those of photographs are; if they are clustered,
+    around words of the model too. Each picture gets so many tags at most, of which some are as
+    frequent as words of a language are.
     """
     encoder = load_model()
     rng = np.random.default_rng(0)
     centre = rng.normal(size=encoder.dim)
+    words = word_vectors(encoder) if clustered else None
     catalog = Catalog(open_database(folder, create=True))
     scan = catalog.begin_scan(root, None)
     for start in range(0, pictures, BATCH):
         count = min(BATCH, pictures - start)
-        vectors = unit_rows(centre + 2 * rng.normal(size=(count, encoder.dim)))
+        if words is None:
+            vectors = unit_rows(centre + 2 * rng.normal(size=(count, encoder.dim)))
+        else:
+            vectors = around_words(words, centre, count, rng)
         write_pictures(
             catalog, scan, root, start, vectors, fingerprint=encoder.fingerprint, name=encoder.name
         )
     if tags:
         guess_tags(catalog, encoder.fingerprint, tags)
     catalog.close()
+    if not index:
+        return
     Engine.open(Settings(library=folder)).close()
+
+
+def word_vectors(encoder: Encoder) -> Vectors:
+    """Return the vectors of the words that a model tags by, unit rows."""
+    known = []
+    for entry in TagVocabulary.load().entries:
+        with contextlib.suppress(UnknownWords):
+            known.append(encoder.encode_texts([entry.name])[0])
+    return unit_rows(np.stack(known))
+
+
+def around_words(
+    words: Vectors, centre: npt.NDArray[np.float64], count: int, rng: np.random.Generator
+) -> Vectors:
+    """Return vectors that show a thing, and a bit of another, beside what all have in common.
+
+    What else is in them falls off over the dimensions as it does over those of 15,600 photographs:
+    32 of 512 hold about two thirds of it, 128 nearly all.
+    """
+    frequency = 1 / np.arange(10, len(words) + 10)
+    things = rng.choice(len(words), (2, count), p=frequency / frequency.sum())
+    width = words.shape[1]
+    spread = np.exp(-np.arange(width) / 60)
+    turn, _ = np.linalg.qr(np.random.default_rng(7).standard_normal((width, width)))
+    noise = rng.standard_normal((count, width)) * (spread / np.linalg.norm(spread)) @ turn
+    common = centre / np.linalg.norm(centre)
+    return unit_rows(0.3 * common + 0.35 * words[things[0]] + 0.2 * words[things[1]] + 0.9 * noise)
 
 
 def write_pictures(

@@ -47,6 +47,9 @@ class Settings:
             it has.
         file_seconds: Seconds of processor time that reading one file may take, at least 1.
         backups: Copies of the catalog that are kept, one made a week; none is made with 0.
+        index_memory: Bytes that searches may touch again and again; any number with 0.
+        latency: Milliseconds that the index may take for a query; what pays with 0.
+        recall: Least share of the ten best that an index must find, above 0, at most 1.
         lang: Language in which words are read first, as BCP 47 names it ("de"); English if empty.
         yielding: Names of settings that no flag and no variable gave; what the library itself has
             chosen comes before these. Settings made by hand do not yield.
@@ -62,6 +65,9 @@ class Settings:
     file_size: int = bounds.FILE_SIZE
     file_seconds: int = bounds.FILE_SECONDS
     backups: int = 3
+    index_memory: int = 0
+    latency: float = 0.0
+    recall: float = 0.97
     lang: str = ""
     yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
@@ -76,6 +82,13 @@ _LEAST = {
     "backups": 0,
 }
 """The settings that are numbers, and the least that each may be."""
+_MEASURE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_MEASURES: dict[str, tuple[dict[str, float], str]] = {
+    "index_memory": ({"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, "500MB or 2GB"),
+    "latency": ({"": 1, "ms": 1, "s": 1000}, "10ms or 0.5s"),
+    "recall": ({"": 1}, "a number above 0 and at most 1, such as 0.97"),
+}
+"""The settings with a unit: what each unit is worth, and how a value is written."""
 
 
 def load_settings(
@@ -104,10 +117,38 @@ def load_settings(
     return Settings(**(default | user | own | explicit), yielding=yielding)
 
 
+def store_settings(library: Path, values: Mapping[str, str]) -> None:
+    """Write settings into the `config.toml` of a library; its other lines stay as they are.
+
+    Args:
+        library: Its folder, which exists.
+        values: Texts by name of the setting, as `load_settings` takes them.
+
+    Raises:
+        ConfigError: The file cannot be read or written.
+    """
+    if not values:
+        return
+    file = library / FILE
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        for key, value in values.items():
+            kept = [line for line in lines if not re.match(rf"\s*{key}\s*=", line)]
+            lines = [*kept, f'{key} = "{value}"']
+        temporary = file.with_name(f"{FILE}.new")
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        os.replace(temporary, file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: cannot be changed ({error}); write it by hand") from error
+
+
 def _read_flags(flags: Mapping[str, object]) -> dict[str, Any]:
     options = {key: value for key, value in flags.items() if value is not None}
     _check_names("flags", options, KEYS)
-    return {key: _usable(key, value, f"--{key}", Path()) for key, value in options.items()}
+    return {
+        key: _usable(key, value, f"--{key.replace('_', '-')}", Path())
+        for key, value in options.items()
+    }
 
 
 def _read_variables(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -163,6 +204,8 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
         if isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST[key]:
             return value
         raise ConfigError(f"{where}: {value!r} is not a whole number of at least {_LEAST[key]}")
+    if key in _MEASURES:
+        return _measured(key, value, where)
     if key == "library" and isinstance(value, Path):
         value = str(value)
     if not isinstance(value, str) or not value:
@@ -171,6 +214,11 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
         return _absolute(value, folder)
     if key == "lang":
         return _language(value, where)
+    return _located(key, value, folder)
+
+
+def _located(key: str, value: str, folder: Path) -> str:
+    """Return a text with the path in it made absolute, if there may be one."""
     if key == "index":
         name, colon, address = value.partition(":")
         is_file = address.startswith((".", "~", "/"))
@@ -178,6 +226,19 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
     if key == "model" and (value.startswith("~") or {"/", os.sep} & set(value)):
         return str(_absolute(value, folder))
     return value
+
+
+def _measured(key: str, value: object, where: str) -> float | int:
+    """Return a number of bytes, milliseconds or a share, of a number or a text such as "2GB"."""
+    units, example = _MEASURES[key]
+    number, unit = None, ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+    elif isinstance(value, str) and (parts := _MEASURE.fullmatch(value)):
+        number, unit = float(parts[1]), parts[2].lower()
+    if number is None or unit not in units or (key == "recall" and not 0 < number <= 1):
+        raise ConfigError(f"{where}: {value!r} cannot be used; write it as {example}")
+    return int(number * units[unit]) if key == "index_memory" else number * units[unit]
 
 
 def _language(value: str, where: str) -> str:

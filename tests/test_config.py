@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from searchengine.config import KEYS, Settings, load_settings
+from searchengine.config import KEYS, Settings, load_settings, store_settings
 from searchengine.errors import ConfigError
 
 Write = Callable[[str], Path]
@@ -109,8 +109,8 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     flags, environ = {"limit": 5, "library": library}, {"LEXPIX_WORKERS": "4"}
     settings = load_settings(flags, environ)
     assert settings.model == "mine"
-    assert settings.yielding == {
-        "model",
+    budget = {"index_memory", "latency", "recall"}
+    always = {
         "index",
         "executor",
         "memory",
@@ -118,26 +118,11 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
         "file_seconds",
         "backups",
         "lang",
-    }
-    assert load_settings({**flags, "model": "x"}, environ).yielding == {
-        "index",
-        "executor",
-        "memory",
-        "file_size",
-        "file_seconds",
-        "backups",
-        "lang",
-    }
-    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
-        "index",
-        "executor",
-        "workers",
-        "memory",
-        "file_size",
-        "file_seconds",
-        "backups",
-        "lang",
-    }
+    } | budget
+    assert settings.yielding == {"model"} | always
+    assert load_settings({**flags, "model": "x"}, environ).yielding == always
+    others = {"workers"} | always
+    assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == others
     assert Settings(library=library).yielding == set()
 
 
@@ -249,3 +234,35 @@ def test_folder_in_place_of_the_file_is_refused(library: Path) -> None:
 def test_library_that_is_a_file_is_left_to_the_catalog(library: Path) -> None:
     library.touch()
     assert load_settings({"library": library}, {}).library == library
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("index_memory", "2GB", 2_000_000_000),
+        ("index_memory", "1.5 mb", 1_500_000),
+        ("latency", "10ms", 10.0),
+        ("latency", "0.5s", 500.0),
+        ("recall", "0.9", 0.9),
+    ],
+)
+def test_a_budget_is_read_with_its_unit_and_kept_beside_other_settings(
+    key: str, text: str, value: float, library: Path
+) -> None:
+    library.mkdir(exist_ok=True)
+    file = library / "config.toml"
+    file.write_text(f"# mine\nlimit = 7\n{key} = '1'\n")
+    store_settings(library, {key: text})
+    settings = load_settings({"library": library}, {})
+    assert getattr(settings, key) == value
+    assert settings.limit == 7
+    assert "# mine" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("index_memory", "2 elephants"), ("latency", "-1ms"), ("recall", "97%"), ("recall", "1.2")],
+)
+def test_a_budget_that_means_nothing_is_refused_with_an_example(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--{key.replace('_', '-')}: .*write it as|such as"):
+        load_settings({key: value}, {})

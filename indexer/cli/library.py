@@ -21,6 +21,7 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.catalog.store import Catalog
+    from searchengine.search.engine import Engine
     from searchengine.types import IndexReport
 
 
@@ -44,6 +45,9 @@ UNREADABLE = 4
     "--dry-run", is_flag=True, help="Only say what would be done; nothing is written or decoded."
 )
 @click.option("--no-wait", is_flag=True, help="Do nothing if another run is at work.")
+@click.option("--index-memory", metavar="SIZE", help="What searches may go through, as 2GB.")
+@click.option("--latency", metavar="TIME", help="What the index may take for a query, as 10ms.")
+@click.option("--recall", metavar="SHARE", help="Share of the ten best that it finds, as 0.97.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @click.pass_context
 def index(
@@ -54,6 +58,9 @@ def index(
     yes: bool,
     dry_run: bool,
     no_wait: bool,
+    index_memory: str | None,
+    latency: str | None,
+    recall: str | None,
     as_json: bool,
 ) -> None:
     """Make pictures searchable; only what changed is read.
@@ -75,17 +82,23 @@ def index(
 
     Ends with 4 if all was done but some files could not be read, with 1 if a folder was refused or
     so many pictures are gone that none was marked.
+
+    Up to about 50,000 pictures a search compares all of them. For more, or with --index-memory,
+    --latency or --recall, which the library keeps, an index is made that looks at few, if that pays
+    and finds enough; see "lexpix index-info". Searches go on while it is made.
     """
     import time
 
     from indexer.library.foresight import Foresight
     from searchengine.catalog.skipped import skipped
-    from searchengine.config import load_settings
+    from searchengine.config import load_settings, store_settings
     from searchengine.errors import ModelError
     from searchengine.models.loading import names_head
     from searchengine.search.engine import Engine
 
-    settings = load_settings(context.obj)
+    named = {"index_memory": index_memory, "latency": latency, "recall": recall}
+    budget = {name: value for name, value in named.items() if value is not None}
+    settings = load_settings(context.obj | budget)
     if "model" not in settings.yielding and names_head(settings.model):
         raise ModelError(
             f"{settings.model}: a model of recipes, which has no pictures of its own; leave it "
@@ -109,9 +122,11 @@ def index(
             indexer.running(engine, wait=not no_wait) as run,
         ):
             roots = roots or _known(engine.catalog)
+            store_settings(settings.library, budget)
             act = partial(indexer.index, engine, run=run)
             report = _sum_up(act, roots, refused.append, confirm, options)
             passed_over = skipped(engine.catalog, roots)
+            _improve(engine)
     if len(refused) < len(roots):
         said = "would be: " if dry_run else ""
         _show_report(report, passed_over, time.monotonic() - started, as_json, said)
@@ -121,6 +136,18 @@ def index(
         context.exit(1)
     if report["failed"]:
         context.exit(UNREADABLE)
+
+
+def _improve(engine: Engine) -> None:
+    """Give the index the kind that suits its size and budget, if it has another one."""
+    from indexer.progress import meter
+
+    with meter("pictures") as progress:
+        decided = engine.improve_index(
+            lambda kind, done, total: progress(f"making the index ({kind})", done, total)
+        )
+    if decided is not None and decided.get("why"):
+        click.echo(f"lexpix: index: {decided['kind']}: {decided['why']}", err=True)
 
 
 @click.command()

@@ -60,6 +60,36 @@ def status(flags: dict[str, str], as_json: bool) -> None:
         click.echo("          all of them: lexpix failures")
 
 
+@click.command("index-info")
+@json_option
+@click.pass_obj
+def index_info(flags: dict[str, str], as_json: bool) -> None:
+    """Show the kind of the index, what it costs, and how much of the best it finds.
+
+    Recall is the share of the ten best pictures that a search finds, of a sample of words and of
+    pictures, beside comparing every picture. The kind is chosen by "lexpix index".
+    """
+    import dataclasses
+
+    with open_engine(flags) as engine:
+        info = engine.index_info()
+    if as_json:
+        print_json(dataclasses.asdict(info))
+        return
+    click.echo(f"index     {info.index}, {info.pictures:,} pictures")
+    click.echo(f"kind      {info.kind}: {info.why}")
+    if info.memory is not None and info.disk is not None:
+        click.echo(f"memory    {info.memory / 1e6:,.0f} MB that searches go through")
+        click.echo(f"disk      {info.disk / 1e6:,.0f} MB")
+    if info.build_s is not None:
+        click.echo(f"built     in {info.build_s:,.0f} s")
+    if info.effort is not None:
+        name = "efSearch" if info.kind == "hnsw" else "nprobe"
+        click.echo(f"effort    {name} {info.effort}")
+    for asked, share in info.recall.items():
+        click.echo(f"recall@10 {share:.3f} of {asked}")
+
+
 @click.command()
 @click.argument("path")
 @click.option("--yes", is_flag=True, help="Do not ask, whatever goes with it.")

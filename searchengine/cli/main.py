@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from searchengine.cli.care import backup, doctor, restore
-from searchengine.cli.library import forget, status
+from searchengine.cli.library import forget, index_info, status
 from searchengine.cli.search import explain, search, similar
 from searchengine.errors import (
     ConfigError,
@@ -36,6 +36,7 @@ ORDER = (
     "map",
     "serve",
     "status",
+    "index-info",
     "failures",
     "dupes",
     "undo",
@@ -194,7 +195,7 @@ def main(ctx: click.Context) -> None:
     ctx.ensure_object(dict)
 
 
-for command in (search, similar, explain, status, forget, doctor, backup, restore):
+for command in (search, similar, explain, status, index_info, forget, doctor, backup, restore):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import click
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
-    from searchengine.types import Answer, Failure, Hit, Translated, UnknownWord
+    from searchengine.types import Answer, Failure, Hit, SearchPlan, Translated, UnknownWord
 
 
 def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> None:
@@ -58,6 +58,24 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
             at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
             more = f"  +{len(hit.duplicates)} the same" if hit.duplicates else ""
             click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}{more}")
+
+
+def show_plan(plan: SearchPlan, form: str | None) -> None:
+    """Print how an index would be asked, as text or as JSON."""
+    if form == "json":
+        import dataclasses
+
+        print_json(dataclasses.asdict(plan))
+        return
+    way = "every picture that passes is compared (exact)"
+    if plan.effort is not None:
+        way = f"the guide looks with effort {plan.effort} (approximate)"
+    elif plan.kind == "none":
+        way = "no vector is compared"
+    click.echo(f"index     {plan.kind}")
+    click.echo(f"pictures  {plan.passing:,} of {plan.rows:,} pass the filters")
+    click.echo(f"way       {way}")
+    click.echo(f"why       {plan.why}")
 
 
 def _band(answer: Answer, hit: Hit) -> str:

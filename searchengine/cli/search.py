@@ -11,7 +11,13 @@ from searchengine.cli.options import (
     open_engine,
     picture_of,
 )
-from searchengine.cli.output import print_json, show_answer, show_translated, warn_of_unknown
+from searchengine.cli.output import (
+    print_json,
+    show_answer,
+    show_plan,
+    show_translated,
+    warn_of_unknown,
+)
 from searchengine.terminal import printable
 
 
@@ -20,6 +26,7 @@ from searchengine.terminal import printable
 @click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
 @click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
 @click.option("--explain-query", is_flag=True, help="Show how the query is read, and end.")
+@click.option("--plan", is_flag=True, help="Show how the index would be asked, and end.")
 @answer_options
 @collapse_option
 @click.pass_obj
@@ -29,6 +36,7 @@ def search(
     text_file: str | None,
     like_text: int | None,
     explain_query: bool,
+    plan: bool,
     limit: int | None,
     within: str | None,
     unlikely: bool,
@@ -57,6 +65,8 @@ def search(
     """
     if bool(query) + (text_file is not None) + (like_text is not None) != 1:
         raise click.UsageError("give a query, or one of --text-file and --like-text")
+    if plan and not query:
+        raise click.UsageError("--plan needs a query")
     if explain_query:
         from searchengine.cli.readings import show_reading
         from searchengine.language.query import parse
@@ -73,6 +83,9 @@ def search(
         show_answer(answer, form, judged=False)
         return
     with open_engine(flags) as engine:
+        if plan:
+            show_plan(engine.plan(query, limit=limit, within=within, unlikely=unlikely), form)
+            return
         answer = engine.search(
             query,
             limit=limit,

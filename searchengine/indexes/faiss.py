@@ -8,13 +8,16 @@ and kills the process when a mapped index grows or a header is damaged: all of t
 Rows of a file stay mapped as they are. What changes is kept beside them: flags of the rows that are
 gone, and a second index, in memory, of the rows that are new. Both go into a small file of their
 own; only when they have become many are all rows written anew.
+
+A large file may have a guide (`guides`), which says where the best rows may be; what it proposes is
+scored from the mapped rows. It is asked where that pays (`plans`), and the scan is always there.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
-from itertools import repeat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -25,16 +28,19 @@ import numpy.typing as npt
 from searchengine.errors import IndexFileError
 from searchengine.indexes.base import FileIndex
 from searchengine.indexes.files import Generation, Generations
-from searchengine.indexes.rows import SLACK, Candidates, Positions, best
-from searchengine.types import Ids, Scores, Stamp, Vectors
+from searchengine.indexes.flat import FlatRows, count_of
+from searchengine.indexes.guides import Flags, Guide
+from searchengine.indexes.plans import Tuning, planned
+from searchengine.indexes.rows import Candidates, Positions, best, checked_queries, padding
+from searchengine.types import Ids, Scores, SearchPlan, Stamp, Vectors
+
+log = logging.getLogger(__name__)
 
 DESCRIPTORS = "/dev/fd"
 """Where a system shows the open files of a process; Windows does not."""
 
 BLOCK = 65_536
 """Rows that are copied at a time."""
-
-Flags = npt.NDArray[np.bool_]
 
 
 class FaissIndex(FileIndex):
@@ -48,9 +54,11 @@ class FaissIndex(FileIndex):
     """Changes to more than this share of the rows of a file are merged into a new one."""
 
     def __init__(self, path: Path | None) -> None:
-        self._mapped = _Rows(None)  # those of the file
+        self._mapped = FlatRows(None)  # those of the file
         self._gone: Flags = np.empty(0, dtype=np.bool_)  # which of them do not count any more
-        self._recent = _Rows(None)  # in memory
+        self._recent = FlatRows(None)  # in memory
+        self._guide: Guide | None = None  # to those of the file
+        self._tuning: Tuning | None = None  # of the guide
         super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
@@ -63,10 +71,47 @@ class FaissIndex(FileIndex):
         self._gone |= np.isin(self._mapped.ids, ids)
         self._recent.remove(ids)
 
+    def search_exactly(
+        self, queries: Vectors, k: int, within: Ids | None = None
+    ) -> tuple[Ids, Scores]:
+        """Answer as `search` does, but let nothing guide it: no row is missed."""
+        return self.search_by(None, queries, k, within)
+
+    def search_by(
+        self, effort: int | None, queries: Vectors, k: int, within: Ids | None = None
+    ) -> tuple[Ids, Scores]:
+        """Answer as `search` does, with so much effort of the guide; with None without it."""
+        queries = checked_queries(queries, k, self._dim)
+        if not len(self):
+            return padding(len(queries), k)
+        return self._answer(queries, k, within, self._mapped.chosen(within, self._gone), effort)
+
+    def plan(self, k: int, within: Ids | None = None) -> SearchPlan:
+        """Say how a search for the k best would go, and why."""
+        recent = count_of(self._recent, self._recent.chosen(within))
+        return self._planned(k, self._mapped.chosen(within, self._gone), recent)
+
+    def _planned(self, k: int, chosen: Flags | None, recent: int = 0) -> SearchPlan:
+        passing = count_of(self._mapped, chosen)
+        return planned(k, passing, len(self._mapped), recent, self._tuning)
+
     def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
-        gone = self._gone if self._gone.any() else None
-        recent = self._recent.candidates(queries, k, within, None)
-        mapped = self._mapped.candidates(queries, k, within, gone)
+        chosen = self._mapped.chosen(within, self._gone)
+        effort = self._planned(k, chosen).effort
+        return self._answer(queries, k, within, chosen, effort)
+
+    def _answer(
+        self,
+        queries: Vectors,
+        k: int,
+        within: Ids | None,
+        chosen: Flags | None,
+        effort: int | None,
+    ) -> tuple[Ids, Scores]:
+        recent = self._recent.candidates(queries, k, self._recent.chosen(within))
+        mapped = self._mapped.candidates(queries, k, chosen)
+        if effort is not None:
+            mapped = self._guided(queries, k, chosen, effort)
         first = len(self._recent)
         joined = (
             Candidates(
@@ -77,6 +122,28 @@ class FaissIndex(FileIndex):
             for one, other in zip(recent, mapped, strict=True)
         )
         return best(queries, k, joined, self._fetch)
+
+    def _guided(
+        self, queries: Vectors, k: int, chosen: Flags | None, effort: int
+    ) -> Iterator[Candidates]:
+        """Yield for each query the rows that the guide proposes; they are as many as are wanted.
+
+        Where it finds fewer, because few rows pass, it looks harder, and at last all are scanned.
+        """
+        assert self._guide is not None, "somebody planned with it"
+        passing = count_of(self._mapped, chosen)
+        while effort < self._guide.most:
+            near = self._guide.near(queries, k, effort, chosen)
+            if ((near >= 0).sum(axis=1) >= min(k, passing)).all():
+                break
+            effort *= 4
+        else:
+            yield from self._mapped.candidates(queries, k, chosen)
+            return
+        for query, positions in zip(queries, near, strict=True):
+            present = np.sort(positions[positions >= 0])  # read in the order of the file
+            scores = self._mapped.fetch(present) @ query
+            yield Candidates(self._mapped.ids[present], scores, present)
 
     def _fetch(self, positions: Positions) -> Vectors:
         rows = np.empty((len(positions), self._recent.index.d), dtype=np.float32)
@@ -90,8 +157,9 @@ class FaissIndex(FileIndex):
         return rows
 
     def _reset(self, dim: int) -> None:
-        self._mapped, self._gone = _Rows(None), np.empty(0, dtype=np.bool_)
-        self._recent = _Rows(_empty(dim))
+        self._mapped, self._gone = FlatRows(None), np.empty(0, dtype=np.bool_)
+        self._recent = FlatRows(_empty(dim))
+        self._guide = self._tuning = None
 
     @property
     def _dim(self) -> int | None:
@@ -133,7 +201,65 @@ class FaissIndex(FileIndex):
 
     def _take(self, generation: Generation, rows: tuple[Any, Flags, Any]) -> None:  # noqa: ARG002
         mapped, self._gone, recent = rows
-        self._mapped, self._recent = _Rows(mapped), _Rows(recent)
+        self._mapped, self._recent = FlatRows(mapped), FlatRows(recent)
+        self._guide = self._tuning = None
+        if self._files is not None and (found := self._files.guide()):
+            self._follow(*found)
+
+    # Guides
+
+    @property
+    def rows_of_file(self) -> FlatRows:
+        """The rows that a guide leads to; there are none until they are flushed."""
+        return self._mapped
+
+    @property
+    def guide(self) -> Guide | None:
+        """What spares a search to look at all rows of the file."""
+        return self._guide
+
+    @property
+    def about(self) -> Mapping[str, Any] | None:
+        """What was last measured and decided of a guide to these rows; None if nothing was."""
+        return None if self._files is None else self._files.about()
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Size of its files."""
+        return 0 if self._files is None else self._files.size()
+
+    def try_guide(self, guide: Guide | None) -> None:
+        """Let `search_by` ask a guide that is in memory; `search` does without."""
+        self._guide, self._tuning = guide, None
+
+    def keep_guide(self, guide: Guide | None, about: Mapping[str, Any]) -> bool:
+        """Write a guide to the rows of the file, or that none is worth while, and follow it.
+
+        The files that are there are in use until the new ones are whole.
+
+        Returns:
+            False if another process has written other rows meanwhile; then nothing is kept.
+
+        Raises:
+            OSError: The folder cannot be written; nothing has changed.
+        """
+        self._guide = self._tuning = None
+        if self._files is None:
+            return False
+        kept = self._files.write_guide(about, None if guide is None else guide.save)
+        if found := self._files.guide():
+            self._follow(*found)
+        return kept
+
+    def _follow(self, path: str, about: Mapping[str, Any]) -> None:
+        """Map a guide to the rows of the file; without it they are scanned."""
+        try:
+            tuning = Tuning.parse(about)
+            guide = Guide.map(tuning.kind, path, self._mapped.flat)
+        except (IndexFileError, ValueError, TypeError, KeyError) as error:
+            log.warning("%s: %s; searching without it; run: lexpix index", path, error)
+        else:
+            self._guide, self._tuning = guide, tuning
 
     def _save(self, file: BinaryIO) -> None:
         every = self._recent.index
@@ -152,104 +278,9 @@ class FaissIndex(FileIndex):
             np.save(file, array, allow_pickle=False)
 
 
-class _Rows:
-    """Rows with ids, in an index of FAISS; `index` is None where there are none."""
-
-    def __init__(self, index: Any) -> None:
-        self.index = index  # faiss.IndexIDMap over a flat index, which numbers rows by position
-        self._known: Ids | None = None
-
-    def __len__(self) -> int:
-        return int(self.index.ntotal) if self.index is not None else 0
-
-    @property
-    def ids(self) -> Ids:
-        """The id of each row, in the order of rows."""
-        known = self._known
-        if known is None:
-            # Set once it is whole: other threads search at the same time.
-            none = np.empty(0, dtype=np.int64)
-            known = faiss.vector_to_array(self.index.id_map) if len(self) else none
-            self._known = known
-        return known
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Append rows."""
-        self._known = None
-        self.index.add_with_ids(vectors, ids)
-
-    def remove(self, ids: Ids) -> None:
-        """Remove rows; unknown ids are ignored."""
-        self._known = None
-        self.index.remove_ids(ids)
-
-    def fetch(self, positions: Positions) -> Vectors:
-        """Return the rows at some positions."""
-        rows: Vectors = faiss.downcast_index(self.index.index).reconstruct_batch(positions)
-        return rows
-
-    def codes(self) -> npt.NDArray[np.uint8]:
-        """Return a view of the rows as they are stored, shape (rows, bytes of one)."""
-        codes = faiss.downcast_index(self.index.index).codes
-        stored: npt.NDArray[np.uint8] = faiss.rev_swig_ptr(codes.data(), codes.size())
-        return stored.reshape(len(self), self.index.sa_code_size())
-
-    def candidates(
-        self, queries: Vectors, k: int, within: Ids | None, gone: Flags | None
-    ) -> Iterator[Candidates]:
-        """Yield for each query the rows that may be among its k best, and some more.
-
-        Args:
-            queries: Unit rows.
-            k: Length of an answer.
-            within: Ids of the rows that count, None for all.
-            gone: Flags of the rows that do not, None for none.
-        """
-        if not len(self):
-            yield from repeat(_NOBODY, len(queries))
-            return
-        chosen = None if within is None else np.isin(self.ids, within)
-        if gone is not None:
-            chosen = ~gone if chosen is None else chosen & ~gone
-        parameters = None
-        if chosen is not None:
-            selector = faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))
-            parameters = faiss.SearchParameters(sel=selector)
-        flat = faiss.downcast_index(self.index.index)
-        scores, places = _scan(flat, queries, k, parameters)
-        for line, positions in zip(scores, places, strict=True):
-            present = positions[positions >= 0]  # FAISS pads at the end
-            yield Candidates(self.ids[present], line[: len(present)], present)
-
-
-_NOBODY = Candidates(
-    np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
-)
-
-
-_THREADS = faiss.omp_get_max_threads()
-
-
 def _empty(dim: int) -> Any:
     float16 = faiss.ScalarQuantizer.QT_fp16
     return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dim, float16, faiss.METRIC_INNER_PRODUCT))
-
-
-def _scan(flat: Any, queries: Vectors, k: int, parameters: Any) -> tuple[Scores, Positions]:
-    """Return scores and positions of all that may be among the k best, and of some more.
-
-    FAISS cuts ties anywhere, so the answer is widened until its end is clearly worse than place k.
-    """
-    width = min(flat.ntotal, 4 * k + 64)
-    # FAISS divides queries among threads. One alone gains nothing, and where the cores are busy
-    # with other requests the threads that it wakes wait for each other, for tens of milliseconds.
-    faiss.omp_set_num_threads(min(_THREADS, len(queries)))
-    while True:
-        scores, positions = flat.search(queries, width, params=parameters)
-        settled = scores[:, min(k, width) - 1] - scores[:, -1] > SLACK
-        if width == flat.ntotal or (settled | (positions[:, -1] < 0)).all():
-            return scores, positions
-        width = min(flat.ntotal, 8 * width)
 
 
 def _map(path: str) -> Any:

@@ -6,10 +6,11 @@ missing or not understood reads as "no stamp", and the index is rebuilt from the
 
 ::
 
-    STEM.KIND.json       {"fingerprint", "seq", "dim", "rows", "changes" (may be null)},
-                         both with "file", "count", "size", "checksum"
+    STEM.KIND.json       {"fingerprint", "seq", "dim", "rows", "changes", "guide" (may be null)},
+                         each with "file", "count", "size", "checksum"; "about": what the guide is
     STEM.KIND.1f6a...    the rows, in the format of the backend
     STEM.KIND.93c0...    the changes to them, in the format of the backend
+    STEM.KIND.07be...    a guide to the rows, which spares a search to look at all of them
 
 Every byte of a file is checked when it is opened, so each answer comes from what was written.
 Whoever writes a file holds a lock on it until the stamp names it: what nobody holds and nothing
@@ -102,6 +103,8 @@ class Generation:
     count: int
     rows: RowFile
     changes: RowFile | None = None
+    guide: RowFile | None = None
+    about: Mapping[str, Any] | None = None
 
     @property
     def stamp(self) -> Stamp:
@@ -111,7 +114,15 @@ class Generation:
     @property
     def files(self) -> set[str]:
         """Names of its files."""
-        return {one.file for one in (self.rows, self.changes) if one is not None}
+        return {one.file for one in (self.rows, self.changes, self.guide) if one is not None}
+
+    def has_rows_of(self, other: Generation) -> bool:
+        """Whether another generation has the same rows and changes, whatever guides to them."""
+        return (self.rows, self.changes) == (other.rows, other.changes)
+
+    def guided_as(self, other: Generation) -> Generation:
+        """Return this generation with the guide of another one, which has the same file of rows."""
+        return replace(self, guide=other.guide, about=other.about)
 
 
 class Generations:
@@ -195,11 +206,72 @@ class Generations:
             return False
         with self._new_file(save) as path:
             changes = RowFile.describe(path, changed)
-            self._replace(
-                Generation(stamp.fingerprint, stamp.seq, mine.dim, count, mine.rows, changes)
-            )
+            written = Generation(stamp.fingerprint, stamp.seq, mine.dim, count, mine.rows, changes)
+            self._replace(written.guided_as(current))
         # Another process may have merged them into new rows at that very moment.
         return os.path.exists(os.path.join(self._folder, mine.rows.file))
+
+    def write_guide(
+        self, about: Mapping[str, Any], save: Callable[[BinaryIO], None] | None
+    ) -> bool:
+        """Write a guide to the rows that were loaded or written here; other guides to them go.
+
+        Args:
+            about: What it is, as JSON holds it.
+            save: Writes it into an open file; None if the rows are better off without one.
+
+        Returns:
+            False if those rows are no longer the current ones on disk; nothing is left of it then.
+
+        Raises:
+            OSError: The folder cannot be written; what was there is still valid.
+        """
+        mine = self._mine
+        if mine is None:
+            return False
+        if save is None:
+            return self._name_guide(mine, None, about)
+        with self._new_file(save) as path:
+            if self._name_guide(mine, RowFile.describe(path, 0), about):
+                return True
+        with contextlib.suppress(OSError):
+            os.remove(path)
+        return False
+
+    def _name_guide(
+        self, mine: Generation, guide: RowFile | None, about: Mapping[str, Any]
+    ) -> bool:
+        current = self._named()  # writing took a while: changes may have come since
+        if current is None or current.rows != mine.rows:
+            return False
+        self._replace(replace(current, guide=guide, about=dict(about)))
+        self._mine = replace(mine, guide=guide, about=dict(about))
+        return True
+
+    def guide(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the path of the guide to the rows that were loaded or written here, and about it.
+
+        None if there is none, or it has other bytes than were written; a search does without it.
+        """
+        mine = self._mine
+        if mine is None or mine.guide is None or mine.about is None:
+            return None
+        try:
+            return mine.guide.path_in(self._folder), mine.about
+        except (OSError, IndexFileError) as error:
+            path = os.path.join(self._folder, mine.guide.file)
+            log.warning("%s: unreadable (%s); searching without it; run: lexpix index", path, error)
+            return None
+
+    def about(self) -> Mapping[str, Any] | None:
+        """Return what was last decided of a guide to these rows; None if nothing was."""
+        return None if self._mine is None else self._mine.about
+
+    def size(self) -> int:
+        """Return how many bytes the files have that were loaded or written here."""
+        mine = self._mine
+        every = () if mine is None else (mine.rows, mine.changes, mine.guide)
+        return sum(one.size for one in every if one is not None)
 
     @contextlib.contextmanager
     def _new_file(self, save: Callable[[BinaryIO], object], prefix: str = "") -> Iterator[str]:
@@ -233,9 +305,11 @@ class Generations:
         Raises:
             OSError: The folder cannot be written.
         """
-        if self._mine is None or self._named() != self._mine:
+        mine, current = self._mine, self._named()
+        if mine is None or current is None or not current.has_rows_of(mine):
             return False
-        self._name(replace(self._mine, fingerprint=stamp.fingerprint, seq=stamp.seq))
+        known = replace(mine, fingerprint=stamp.fingerprint, seq=stamp.seq)
+        self._name(known.guided_as(current))
         return True
 
     def _named(self) -> Generation | None:
@@ -251,6 +325,8 @@ class Generations:
                 count=int(fields["count"]),
                 rows=RowFile.parse(fields["rows"]),
                 changes=None if changes is None else RowFile.parse(changes),
+                guide=None if fields.get("guide") is None else RowFile.parse(fields["guide"]),
+                about=fields.get("about"),
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from searchengine import bounds, plugins
 from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
@@ -25,6 +26,7 @@ from searchengine.models.loading import load_configured, load_model
 from searchengine.models.translating import with_languages
 from searchengine.search.collapsing import AHEAD, first_of
 from searchengine.search.explain import Explainer
+from searchengine.search.index_kinds import IndexInfo, improve, index_info
 from searchengine.search.pages import PageRequest
 from searchengine.search.paging import Pager
 from searchengine.search.resolve import KnownPicture, Resolver, refuse_excess
@@ -38,6 +40,7 @@ from searchengine.types import (
     Encoder,
     PathLike,
     Query,
+    SearchPlan,
     Tag,
     TaughtWord,
     Term,
@@ -90,6 +93,7 @@ class Engine:
         self.tags = Tags(catalog, encoder, self._taught, self._translating)
         explainer = Explainer(catalog, reading, self._resolver)
         pager = Pager(settings, catalog, encoder, index, self.tags, self._resolver, explainer)
+        self._pager = pager
         self.page, self.counts, self.facets = pager.page, pager.counts, pager.facets
         self.found = pager.found
         self.explain, self.draw = explainer.explain, explainer.draw
@@ -367,6 +371,34 @@ class Engine:
     def refresh(self) -> None:
         """Bring the index up to what has been written to the catalog since it was opened."""
         synchronise(self.index, self.catalog, self.encoder.fingerprint, self.encoder.dim)
+
+    def improve_index(
+        self, progress: Callable[[str, int, int], None] | None = None
+    ) -> Mapping[str, Any] | None:
+        """Give the index the kind that suits the budget of the settings, if it has another one.
+
+        Searches go on meanwhile as before, and an interruption leaves everything as it was.
+
+        Args:
+            progress: Called with the kind that is made, the pictures that are done, and all.
+
+        Returns:
+            What was decided and measured; None if nothing was to be done.
+        """
+        return improve(self.index, self.encoder, self.settings, progress)
+
+    def index_info(self) -> IndexInfo:
+        """Describe the index, and measure what it finds of what comparing every vector finds."""
+        return index_info(self.index, self.encoder, self.settings)
+
+    def plan(self, query: str | Sequence[str] | Query, **options: Any) -> SearchPlan:
+        """Say how the index goes about a search, and why; the arguments are those of `search`.
+
+        Raises:
+            QueryError, NothingIndexed, ModelError: As `search` does.
+        """
+        unlikely = options.pop("unlikely", False)
+        return self._pager.plan(PageRequest(parsed(query), unlikely=unlikely, **options))
 
     def status(self) -> Status:
         """Describe the library."""

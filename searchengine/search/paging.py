@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
-from searchengine.errors import ModelError, NothingIndexed
+from searchengine.errors import ModelError
 from searchengine.language import query as grammar
 from searchengine.models.calibration import kind_of, matcher_of
 from searchengine.models.loading import names_head
@@ -24,44 +24,42 @@ from searchengine.search.collapsing import collapsed, hits_of
 from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
 from searchengine.search.facets import Facet, FacetCounts, Facets
-from searchengine.search.matches import EncodedQuery, Matches, in_order_of, merged, page_of
+from searchengine.search.matches import (
+    LOOK_AHEAD,
+    NEAREST,
+    EncodedQuery,
+    Matches,
+    in_order_of,
+    merged,
+    page_of,
+    plan_of,
+)
 from searchengine.search.pages import Page, PageRequest
 from searchengine.search.ranking import (
     Cursor,
-    Ranked,
     Ranking,
     by_confidence,
     by_date,
+    judged,
     nearest,
-    with_matches,
     without_unlikely_end,
 )
 from searchengine.search.resolve import Resolver, refuse_excess
-from searchengine.search.status import ids_within, require_pictures
+from searchengine.search.status import ids_within, require_pictures, require_vectors
 from searchengine.search.tags import Tags
 from searchengine.types import (
     Answer,
+    Approximate,
     Encoder,
     Hit,
     Ids,
-    PathLike,
     Query,
+    SearchPlan,
     VectorIndex,
 )
 
 ROUNDS = 5
 """How often pictures are collapsed at most until a page is full of different ones."""
-
-LOOK_AHEAD = 200
-"""Best matches that are looked at first where all of them are wanted."""
-
-NEAREST = 24
-"""Pictures that a query with a picture finds at least, whatever they are worth.
-
-Words may ask for what is not there, but something is always nearest to a picture. With the bundled
-model and 1,500 pictures with names, the first answer to a picture is of the same kind in 74 of 100
-cases if it is likely, in 51 if it is maybe, and in 38 if it is neither (docs/models.md).
-"""
 
 
 class Pager:
@@ -127,7 +125,7 @@ class Pager:
             hits += hits_of(more.rows, pictures)
             ranking = replace(ranking, next=more.next)
         if not hits and query is not None and passing is not None and not query.filters:
-            self._require_vectors(passing.ids, request.within)
+            require_vectors(self._catalog, self._encoder, passing.ids, request.within)
         shares = counts = None
         if request.explain and encoded is not None:
             shares = self._explainer.shares(encoded.resolved.terms, [hit.id for hit in hits])
@@ -183,6 +181,20 @@ class Pager:
         roots = tuple(root.path for root in self._catalog.roots())
         columns, tags = Columns.of(self._catalog), self._tags
         return Facets(columns, tags.table(), roots, tags.vocabulary)
+
+    def plan(self, request: PageRequest) -> SearchPlan:
+        """Say how the index would be asked for a page by match, and why.
+
+        Raises:
+            QueryError, NothingIndexed, ModelError: As `page` does.
+        """
+        if request.query is not None:
+            self._require_answerable(request.query)
+        passing, encoded = self._passing(request, None), EncodedQuery.of(request, self._resolver)
+        width = self._limit(request)
+        if encoded is not None and encoded.names_pictures and self._shows_matches_only(request):
+            width = LOOK_AHEAD
+        return plan_of(self._index, encoded, width, None if passing is None else passing.ids)
 
     # What may be on the page
 
@@ -257,13 +269,6 @@ class Pager:
     def _is_for_texts(self) -> bool:
         # What the library chose for itself is a model of pictures.
         return "model" not in self._settings.yielding and names_head(self._settings.model)
-
-    def _require_vectors(self, ids: Ids, within: PathLike | None) -> None:
-        """Raise NothingIndexed if none of these pictures has a vector."""
-        if not self._catalog.has_vector(ids, self._encoder.fingerprint):
-            raise NothingIndexed(
-                f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
-            )
 
     # In which order
 
@@ -344,9 +349,15 @@ class Pager:
             searched: How many pictures the rows are the best of.
         """
         named = encoded.resolved.named
-        rows = nearest(self._index, encoded.vector, limit, only=only, without=named, after=after)
-        ranked = self._judged(rows, encoded, searched)
-        likely = without_unlikely_end(ranked)
+        vector, kind = encoded.vector, kind_of(self._resolver.in_english(encoded.query))
+        look = partial(nearest, self._index, vector, limit, only=only, without=named)
+        for exactly in (False, True):
+            rows = look(after=after, exactly=exactly)
+            ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched)
+            likely = without_unlikely_end(ranked)
+            # That nothing looks like that is said only when every picture was looked at.
+            if likely or not isinstance(self._index, Approximate):
+                break
         shown = ranked if unlikely else likely
         cursor = None
         if shown and len(rows) == limit:
@@ -355,17 +366,6 @@ class Pager:
             cursor = Cursor(-dict(rows)[last], last, seen)
         nothing = bool(ranked) and not likely and after is None and not encoded.names_pictures
         return Ranking(tuple(shown), cursor, nothing_like_that=nothing)
-
-    def _judged(
-        self, rows: list[tuple[int, float]], encoded: EncodedQuery, searched: int
-    ) -> list[Ranked]:
-        """Give rows their match and band, none if the model is not calibrated."""
-        matcher = matcher_of(self._encoder)
-        if matcher is None:
-            return [Ranked(id_, score) for id_, score in rows]
-        stored = self._catalog.vectors([id_ for id_, _ in rows], self._encoder.fingerprint)
-        kind = kind_of(self._resolver.in_english(encoded.query))
-        return with_matches(rows, stored, encoded.vector, kind, matcher, searched)
 
     def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
         columns = Columns.of(self._catalog) if facets is None else facets.columns

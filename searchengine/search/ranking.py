@@ -9,9 +9,13 @@ from typing import TypeVar
 import numpy as np
 
 from searchengine.catalog.selection import Selection
+from searchengine.catalog.store import Catalog
+from searchengine.models.calibration import matcher_of
 from searchengine.search.columns import Columns
 from searchengine.types import (
+    Approximate,
     Band,
+    Encoder,
     Hit,
     Ids,
     Matcher,
@@ -74,6 +78,7 @@ def nearest(
     only: Ids | None = None,
     without: Collection[int] = (),
     after: Cursor | None = None,
+    exactly: bool = False,
 ) -> list[tuple[int, float]]:
     """Return ids and scores of the next rows by falling score, then by rising id.
 
@@ -84,11 +89,13 @@ def nearest(
         only: Sorted ids of the rows that may be returned, None for all.
         without: Ids that are left out.
         after: Where the page before ended.
+        exactly: Miss none, also if the index could be faster then.
     """
+    ask = index.search_exactly if exactly and isinstance(index, Approximate) else index.search
     width = count + len(without) + (after.seen if after else 0)
     while True:
         width = min(width, max(len(index), 1))
-        ids, scores = index.search(vector[None], width, only)
+        ids, scores = ask(vector[None], width, only)
         rows = [
             (int(id_), float(score))
             for id_, score in zip(ids[0], scores[0], strict=True)
@@ -99,6 +106,31 @@ def nearest(
         if len(rows) >= count or width >= len(index) or ids[0, -1] < 0:
             return rows[:count]
         width *= 2  # rows have come in before the cursor since the last page
+
+
+def judged(
+    rows: Sequence[tuple[int, float]],
+    catalog: Catalog,
+    encoder: Encoder,
+    vector: Vector,
+    kind: QueryKind,
+    searched: int,
+) -> list[Ranked]:
+    """Give rows their match and band, none if the model is not calibrated.
+
+    Args:
+        rows: Ids and scores, best first.
+        catalog: Has their vectors.
+        encoder: The model.
+        vector: The query's.
+        kind: The query's.
+        searched: How many pictures the rows are the best of.
+    """
+    matcher = matcher_of(encoder)
+    if matcher is None:
+        return [Ranked(id_, score) for id_, score in rows]
+    stored = catalog.vectors([id_ for id_, _ in rows], encoder.fingerprint)
+    return with_matches(rows, stored, vector, kind, matcher, searched)
 
 
 def with_matches(

@@ -93,6 +93,14 @@ def require_pictures(
     )
 
 
+def require_vectors(catalog: Catalog, encoder: Encoder, ids: Ids, within: PathLike | None) -> None:
+    """Raise NothingIndexed if a model has the vector of none of these pictures."""
+    if not catalog.has_vector(ids, encoder.fingerprint):
+        raise NothingIndexed(
+            f"{within}: no picture there is indexed by this model; run: lexpix index FOLDER"
+        )
+
+
 def ids_within(catalog: Catalog, folder: PathLike) -> Ids:
     """Return the sorted ids of the present pictures at or under a path.
 

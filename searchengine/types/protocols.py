@@ -16,6 +16,7 @@ from searchengine.types.values import (
     Prepare,
     QueryKind,
     Scores,
+    SearchPlan,
     Stamp,
     Translated,
     UnknownWord,
@@ -221,4 +222,19 @@ class SharedIndex(VectorIndex, Protocol):
 
     def remove(self) -> None:
         """Delete it from the server."""
+        ...
+
+
+@runtime_checkable
+class Approximate(Protocol):
+    """What an index may offer whose `search` can miss a row."""
+
+    def search_exactly(
+        self, queries: Vectors, k: int, within: Ids | None = None
+    ) -> tuple[Ids, Scores]:
+        """Answer as `search` does, without missing any."""
+        ...
+
+    def plan(self, k: int, within: Ids | None = None) -> SearchPlan:
+        """Say how a search for the k best would go, and why."""
         ...

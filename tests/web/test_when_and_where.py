@@ -77,7 +77,7 @@ def post(url: str, operation: str, **question: Any) -> dict[str, Any]:
     return dict(answer.json())
 
 
-QUESTIONS = (
+QUESTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"query": "after:2021"},
     {"query": "colourful blots"},

@@ -1,0 +1,188 @@
+"""Guides to many rows: approximate indexes of FAISS, which say where the best of them may be.
+
+A guide knows rows by their positions in a flat index, which stays the truth: whatever it proposes
+is scored again from the rows themselves. So a guide can miss a row, but never show a wrong one, a
+removed one or a wrong score. How hard it looks is a number, its effort: of an inverted file the
+number of lists that are looked through (`nprobe`), of a graph that of candidates (`efSearch`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, Literal, get_args
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from searchengine.errors import IndexFileError
+from searchengine.indexes.rows import Positions
+from searchengine.types import Vectors
+
+GuideKind = Literal["ivf-sq8", "ivf-pq", "hnsw"]
+KINDS: tuple[GuideKind, ...] = get_args(GuideKind)
+"""The one that is made quickest and finds the most first; then the smallest; then the slowest."""
+
+BLOCK = 20_000
+"""Rows that are added at a time."""
+SAMPLE = 64
+"""Rows for each list of an inverted file that its lists are found from."""
+LEAST_SAMPLE = 10_000
+"""Rows that a product quantiser learns its 256 codes from at least."""
+LINKS = 24
+"""Neighbours of a row in a graph; on its lowest floor it has twice as many."""
+CODE = 64
+"""Bytes of a row's code of a product quantiser."""
+WIDER: Mapping[GuideKind, int] = {"ivf-pq": 16, "ivf-sq8": 3, "hnsw": 1}
+"""How many times as many rows as are wanted a guide proposes: its own scores are rough."""
+NARROWEST = 32
+"""Rows that a guide proposes at least."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+class Guide:
+    """An approximate index over the positions of rows; safe to share between threads.
+
+    Args:
+        kind: What it is.
+        index: The index of FAISS.
+        storage: The flat index of the rows, on which a graph walks that was mapped.
+    """
+
+    def __init__(self, kind: GuideKind, index: Any, storage: Any) -> None:
+        self.kind, self.index = kind, index
+        self._storage = storage  # kept alive as long as a graph that points to it
+
+    def __len__(self) -> int:
+        return int(self.index.ntotal)
+
+    @property
+    def most(self) -> int:
+        """The greatest effort: all lists, or all rows."""
+        return len(self) if self.kind == "hnsw" else int(self.index.nlist)
+
+    @property
+    def efforts(self) -> list[int]:
+        """Efforts to choose from, rising, each about 1.4 times the one before."""
+        least = NARROWEST if self.kind == "hnsw" else 1
+        steps = np.unique((least * 2 ** (np.arange(0, 40) / 2)).astype(int))
+        return [int(one) for one in steps if one < self.most / 2]
+
+    def near(self, queries: Vectors, k: int, effort: int, chosen: Flags | None = None) -> Positions:
+        """Return positions that may be among each query's k best, (q, k or more), -1 for none.
+
+        Args:
+            queries: Unit rows.
+            k: How many are wanted.
+            effort: How hard to look.
+            chosen: Flags of the rows that count, None for all.
+        """
+        width = min(len(self), max(WIDER[self.kind] * k, NARROWEST))
+        selector = None
+        if chosen is not None:
+            selector = faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))
+        if self.kind == "hnsw":
+            parameters = faiss.SearchParametersHNSW(efSearch=max(effort, width), sel=selector)
+        else:
+            parameters = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+        faiss.omp_set_num_threads(1)  # as the scan of one query: see there
+        _, positions = self.index.search(queries, width, params=parameters)
+        positions[positions >= len(self)] = -1  # a damaged file may say anything
+        found: Positions = positions
+        return found
+
+    def save(self, file: BinaryIO) -> None:
+        """Write it, without the rows of a graph."""
+        flags = faiss.IO_FLAG_SKIP_STORAGE if self.kind == "hnsw" else 0
+        faiss.write_index(self.index, faiss.PyCallbackIOWriter(file.write), flags)
+
+    @classmethod
+    def map(cls, kind: GuideKind, path: str, storage: Any) -> Guide:
+        """Map a file that `save` has written; the lists of an inverted file are not read.
+
+        Raises:
+            IndexFileError: It is none of that kind, or of another number of rows.
+        """
+        flags = faiss.IO_FLAG_SKIP_STORAGE | faiss.IO_FLAG_MMAP_IFC
+        try:
+            path.encode("ascii" if os.name == "nt" else "utf-8")
+            index = faiss.read_index(path, flags if kind == "hnsw" else faiss.IO_FLAG_MMAP)
+        except (RuntimeError, UnicodeEncodeError) as error:
+            raise IndexFileError(f"no guide can be read from it: {error}") from error
+        expected = faiss.IndexHNSW if kind == "hnsw" else faiss.IndexIVF
+        if not isinstance(index, expected) or (index.ntotal, index.d) != (
+            storage.ntotal,
+            storage.d,
+        ):
+            raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
+        if kind == "hnsw":
+            index.own_fields, index.storage = False, storage
+        return cls(kind, index, storage)
+
+    @classmethod
+    def build(
+        cls,
+        kind: GuideKind,
+        storage: Any,
+        *,
+        threads: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Guide:
+        """Make a guide to all rows of a flat index, in memory.
+
+        Args:
+            kind: What it becomes.
+            storage: The flat index.
+            threads: How many compute.
+            progress: Called with the rows that are done, and how many there are.
+        """
+        faiss.omp_set_num_threads(threads)
+        count = int(storage.ntotal)
+        index = _untrained(kind, storage.d, count)
+        # Rows stand in the order in which they came, so the sample is drawn from everywhere.
+        sample = min(count, max(LEAST_SAMPLE, SAMPLE * lists_for(count)))
+        drawn = np.random.default_rng(1).choice(count, sample, replace=False)
+        index.train(storage.reconstruct_batch(np.sort(drawn)))
+        for start in range(0, count, BLOCK):
+            end = min(start + BLOCK, count)
+            index.add(storage.reconstruct_n(start, end - start))
+            if progress is not None:
+                progress(end, count)
+        return cls(kind, index, storage)
+
+
+def lists_for(count: int) -> int:
+    """Return the number of lists of an inverted file: a power of two near the root of its rows."""
+    return int(2 ** max(1, round(np.log2(max(count, 4)) / 2)))
+
+
+def memory_of(kind: GuideKind | Literal["flat"], count: int, dim: int) -> int:
+    """Return about how many bytes searches touch again and again, in memory or mapped.
+
+    A scan and a graph go through the rows, of two bytes a column; an inverted file through codes.
+    """
+    rows, lists = 2 * dim * count, 4 * dim * lists_for(count)
+    return {
+        "flat": rows,
+        "hnsw": rows + (8 * LINKS + 12) * count,
+        "ivf-sq8": (dim + 8) * count + lists,
+        "ivf-pq": (CODE + 8) * count + lists,
+    }[kind]
+
+
+def _untrained(kind: GuideKind, dim: int, count: int) -> Any:
+    inner = faiss.METRIC_INNER_PRODUCT
+    if kind == "hnsw":
+        return faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, LINKS, inner)
+    # "np": what FAISS does else for short cuts between codes takes minutes and is not used here.
+    code = "SQ8" if kind == "ivf-sq8" else f"PQ{_parts(dim)}np"
+    index = faiss.index_factory(dim, f"IVF{lists_for(count)},{code}", inner)
+    index.cp.max_points_per_centroid = SAMPLE
+    return index
+
+
+def _parts(dim: int) -> int:
+    """Return how many parts of equal width a row is cut into for a product quantiser."""
+    return next(parts for parts in range(min(CODE, dim), 0, -1) if dim % parts == 0)
