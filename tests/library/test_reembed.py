@@ -399,13 +399,14 @@ def test_a_killed_process_is_resumed_and_the_old_model_answers_until_the_end(
     done = count_vectors(library)
     assert 0 < done < 150
     assert models(library) == {"default": (150, True), "second": (done, False)}
-    hits = answer("search", "grass", "-k", "150", "--all", library=library)["hits"]
+    asked = ("search", "grass", "-k", "150", "--all", "--no-collapse")
+    hits = answer(*asked, library=library)["hits"]
     assert len(hits) == 150
     report = answer("reembed", "--model", other, library=library)
     assert (report["had"], report["added"]) == (done, 150 - done)
     assert (report["chosen"], report["model"]) == (True, str(other))
     assert models(library) == {"default": (150, False), "second": (150, True)}
-    after = answer("search", "grass", "-k", "150", "--all", library=library)["hits"]
+    after = answer(*asked, library=library)["hits"]
     # The other model, a copy under another name, has no calibration.
     assert [(hit["id"], hit["score"]) for hit in after] == [(h["id"], h["score"]) for h in hits]
 

@@ -136,7 +136,10 @@ def test_page_preloads_what_its_script_would_ask(api: httpx.Client) -> None:
         assert found is not None, html
         link = urlsplit(unescape(found.group(1)))
         assert link.path == "/api/v1/search"
-        assert parse_qs(link.query, keep_blank_values=True) == asked | {"with": ["facets"]}
+        assert parse_qs(link.query, keep_blank_values=True) == asked | {
+            "with": ["facets"],
+            "collapse": ["true"],
+        }
 
 
 def test_facets_of_an_address_are_those_of_a_body(api: httpx.Client) -> None:
@@ -594,11 +597,11 @@ def test_answers_are_those_of_the_command_line(photos: Path, tmp_path: Path) -> 
     lexpix("index", str(photos / "red"), str(photos / "pink"))
     with served(create_app(Settings(library=Path(library)))) as server:
         for text in ("a red sunset", "pink", "flower - #2", "tag:rose"):
-            printed = json.loads(lexpix("search", text, "--json", "-k", "6"))
+            printed = json.loads(lexpix("search", text, "--json", "-k", "6", "--no-collapse"))
             found = httpx.post(
                 f"{server.url}/api/v1/search", json={"query": text, "limit": 6}, timeout=60
             ).json()
-            same = ("id", "path", "score", "match", "band", "at")
+            same = ("id", "path", "score", "match", "band", "at", "duplicates")
             assert [{name: hit[name] for name in same} for hit in found["hits"]] == printed["hits"]
             assert found["query"] == printed["query"]
             assert found["nothing_like_that"] == printed["nothing_like_that"]
