@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import indexer
 from indexer.library.running import running
+from searchengine.catalog.backups import copies
 from searchengine.errors import BusyLibrary
 from tests.support.at_once import REPOSITORY, run_at_once
 from tests.support.colour_library import open_engine, paint
@@ -121,3 +126,18 @@ def test_a_folder_that_cannot_be_written_is_not_locked(tmp_path: Path) -> None:
     (tmp_path / "library").write_bytes(b"no folder")
     with running(tmp_path / "library", wait=False) as run:
         assert run.number is None
+
+
+def test_every_way_to_index_keeps_a_copy_of_the_catalog_once_a_week(tmp_path: Path) -> None:
+    paint(tmp_path / "photos/red.png", "red", "red")
+    with open_engine(tmp_path / "library") as engine:
+        indexer.index(engine, tmp_path / "photos")
+        assert copies(tmp_path / "library") == []  # there was nothing to lose
+        paint(tmp_path / "photos/blue.png", "blue", "blue")
+        indexer.index(engine, tmp_path / "photos")
+        (copy,) = copies(tmp_path / "library")
+        indexer.index(engine, tmp_path / "photos")
+        assert copies(tmp_path / "library") == [copy]
+    with closing(sqlite3.connect(copy)) as connection:
+        paths = [os.fsdecode(path) for (path,) in connection.execute("SELECT path FROM images")]
+    assert paths == [str(tmp_path / "photos/red.png")]
