@@ -209,6 +209,11 @@ class FaissIndex(FileIndex):
     # Guides
 
     @property
+    def is_exact(self) -> bool:
+        """Whether every search compares all rows that pass, so that none is missed."""
+        return self._tuning is None
+
+    @property
     def rows_of_file(self) -> FlatRows:
         """The rows that a guide leads to; there are none until they are flushed."""
         return self._mapped

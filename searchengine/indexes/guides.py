@@ -68,7 +68,7 @@ class Guide:
         """Efforts to choose from, rising, each about 1.4 times the one before."""
         least = NARROWEST if self.kind == "hnsw" else 1
         steps = np.unique((least * 2 ** (np.arange(0, 40) / 2)).astype(int))
-        return [int(one) for one in steps if one < self.most / 2]
+        return [int(one) for one in steps if one < self.most]
 
     def near(self, queries: Vectors, k: int, effort: int, chosen: Flags | None = None) -> Positions:
         """Return positions that may be among each query's k best, (q, k or more), -1 for none.

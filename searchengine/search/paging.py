@@ -356,7 +356,7 @@ class Pager:
             ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched)
             likely = without_unlikely_end(ranked)
             # That nothing looks like that is said only when every picture was looked at.
-            if likely or not isinstance(self._index, Approximate):
+            if likely or not isinstance(self._index, Approximate) or self._index.is_exact:
                 break
         shown = ranked if unlikely else likely
         cursor = None

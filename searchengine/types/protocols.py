@@ -229,6 +229,11 @@ class SharedIndex(VectorIndex, Protocol):
 class Approximate(Protocol):
     """What an index may offer whose `search` can miss a row."""
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether at the moment it misses none."""
+        ...
+
     def search_exactly(
         self, queries: Vectors, k: int, within: Ids | None = None
     ) -> tuple[Ids, Scores]:

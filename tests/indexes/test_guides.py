@@ -26,6 +26,7 @@ from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.guides import KINDS, Guide, GuideKind, memory_of
 from searchengine.indexes.plans import Tuning
+from searchengine.search.ranking import nearest
 from searchengine.types import Budget, Ids, Stamp, Vectors
 from searchengine.vectors import unit_rows
 
@@ -271,6 +272,19 @@ def test_many_wanted_rows_and_few_that_pass_are_compared_one_by_one() -> None:
     assert plans.planned(10, 5_000, 100_000, 0, tuning).effort is None
     assert plans.planned(plans.GUIDED + 1, 100_000, 100_000, 0, tuning).effort is None
     assert plans.planned(10, 100_000, 100_000, 0, None).effort is None
+
+
+def test_a_ranking_that_must_miss_none_asks_without_the_guide(tmp_path: Path) -> None:
+    index = flushed(tmp_path / "s", clustered(ROWS))
+    assert index.is_exact
+    guided(index, "ivf-sq8", 1)
+    assert not index.is_exact
+    missed = 0
+    for query in clustered(30, 8):
+        best = index.search_exactly(query[None], 10)[0][0].tolist()
+        assert [one for one, _ in nearest(index, query, 10, exactly=True)] == best
+        missed += [one for one, _ in nearest(index, query, 10)] != best
+    assert missed  # else the guide would prove nothing here
 
 
 # Choosing
