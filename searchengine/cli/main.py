@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from searchengine.cli.care import backup, doctor, restore
+from searchengine.cli.export import export
 from searchengine.cli.library import forget, index_info, status
 from searchengine.cli.search import explain, search, similar
 from searchengine.errors import (
@@ -30,6 +31,7 @@ ORDER = (
     "search",
     "similar",
     "explain",
+    "export",
     "tag",
     "caption",
     "teach",
@@ -195,7 +197,18 @@ def main(ctx: click.Context) -> None:
     ctx.ensure_object(dict)
 
 
-for command in (search, similar, explain, status, index_info, forget, doctor, backup, restore):
+for command in (
+    search,
+    similar,
+    explain,
+    export,
+    status,
+    index_info,
+    forget,
+    doctor,
+    backup,
+    restore,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from searchengine.errors import NothingIndexed
 
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
+    from searchengine.types import Query
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -77,6 +78,82 @@ class QueryCommand(click.Command):
             raise click.UsageError(f"{word} is no option; {advice}", ctx) from error
 
 
+class FilteredCommand(QueryCommand):
+    """A command for a query whose filters may be given as flags too.
+
+    The flags are made of the table of filters, when somebody runs the command or asks for its help:
+    NumPy stands behind that table.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, the filters among them."""
+        if not any(isinstance(param, _FilterOption) for param in self.params):
+            self.params.extend(_filter_options())
+        return super().get_params(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the filters behind the other options."""
+        records: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+        for param in self.get_params(ctx):
+            if (
+                isinstance(param, click.Option)
+                and (record := param.get_help_record(ctx)) is not None
+            ):
+                records[isinstance(param, _FilterOption)].append(record)
+        for is_filter, title in ((False, "Options"), (True, "Filters (all must hold)")):
+            with formatter.section(title):
+                formatter.write_dl(records[is_filter])
+
+
+class _FilterOption(click.Option):
+    pass
+
+
+_FILTERS = "lexpix.filters"
+
+
+def _filter_options() -> list[click.Parameter]:
+    from searchengine.language.filters import TAKES
+
+    def remember(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> None:
+        if values:
+            ctx.meta.setdefault(_FILTERS, {})[str(param.name)] = values
+
+    return [
+        _FilterOption(
+            [f"--{kind}"],
+            metavar=metavar,
+            multiple=True,
+            expose_value=False,
+            callback=remember,
+            help=text,
+        )
+        for kind, (metavar, text) in TAKES.items()
+    ]
+
+
+def asked_for(
+    query: tuple[str, ...], exists: Callable[[str], bool] = os.path.exists
+) -> tuple[Query | None, str | None]:
+    """Return the query with the filters that are flags, None if there is neither, and a folder.
+
+    `--in` is a folder of this disk if there is one, or if it is written as a path; else names of
+    folders, as behind `in:`.
+    """
+    from searchengine.language.query import parse, with_filters
+
+    filters: dict[str, tuple[str, ...]] = dict(click.get_current_context().meta.get(_FILTERS, {}))
+    within = None
+    for folder in filters.get("in", ()):
+        is_path = folder.startswith(("/", "~", "./", "../")) or os.path.isabs(folder)
+        if within is None and (is_path or exists(folder)):
+            within = folder
+    if within is not None:
+        filters["in"] = tuple(one for one in filters["in"] if one != within)
+    asked = parse(query) if query else None
+    return (with_filters(asked, filters) if any(filters.values()) else asked), within
+
+
 _TOUCHING = re.compile(r"-[^\W\d_][^\W_]+")
 
 
@@ -89,13 +166,20 @@ def _is_part_of_query(argument: str) -> bool:
     return key in KEYS or argument.startswith("- ")
 
 
-answer_options = stacked(
-    limit_option,
-    click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder."),
-    click.option("--all", "unlikely", is_flag=True, help="Show unlikely matches as well, up to N."),
+_all_option = click.option(
+    "--all", "unlikely", is_flag=True, help="Show unlikely matches as well, up to N."
+)
+form_options = stacked(
     click.option("--json", "form", flag_value="json", help="Print one JSON object."),
     click.option("--paths", "form", flag_value="paths", help="Print bare paths, one a line."),
     click.option("-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."),
+)
+search_options = stacked(limit_option, _all_option, form_options)
+answer_options = stacked(
+    limit_option,
+    click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder."),
+    _all_option,
+    form_options,
 )
 
 collapse_option = click.option(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from searchengine.cli.options import (
+    FilteredCommand,
     QueryCommand,
     answer_options,
+    asked_for,
     collapse_option,
     open_engine,
     picture_of,
+    search_options,
 )
 from searchengine.cli.output import (
     print_json,
@@ -21,13 +24,13 @@ from searchengine.cli.output import (
 from searchengine.terminal import printable
 
 
-@click.command(cls=QueryCommand)
+@click.command(cls=FilteredCommand)
 @click.argument("query", nargs=-1)
 @click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
 @click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
 @click.option("--explain-query", is_flag=True, help="Show how the query is read, and end.")
 @click.option("--plan", is_flag=True, help="Show how the index would be asked, and end.")
-@answer_options
+@search_options
 @collapse_option
 @click.pass_obj
 def search(
@@ -38,7 +41,6 @@ def search(
     explain_query: bool,
     plan: bool,
     limit: int | None,
-    within: str | None,
     unlikely: bool,
     form: str | None,
     collapse: bool | None,
@@ -58,22 +60,23 @@ def search(
     Filters leave pictures out, whatever they look like: in: name: type: shape: after: before: year:
     month: camera: lens: mm: iso: mp: rating: near: place: tag: keyword: caption:, with a minus for
     the opposite. | stands between alternatives; numbers are N, A-B, >N or <N. Filters alone list
-    pictures, the newest first.
+    pictures, the newest first. Each is also a flag: --after 2024-06 is after:2024-06.
 
     A match is how probable it is that a picture shows what was asked for, if the chance is even
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
-    if bool(query) + (text_file is not None) + (like_text is not None) != 1:
+    asked, within = asked_for(query)
+    by_text = (text_file is not None) + (like_text is not None)
+    if by_text > 1 or (by_text == 1) == (asked is not None):
         raise click.UsageError("give a query, or one of --text-file and --like-text")
-    if plan and not query:
+    if plan and asked is None:
         raise click.UsageError("--plan needs a query")
-    if explain_query:
+    if asked is not None and explain_query:
         from searchengine.cli.readings import show_reading
-        from searchengine.language.query import parse
 
-        show_reading(parse(query), form)
+        show_reading(asked, form)
         return
-    if not query:
+    if asked is None:
         from searchengine.search.texts import document_in
 
         text = document_in(text_file) if text_file is not None else like_text
@@ -84,10 +87,10 @@ def search(
         return
     with open_engine(flags) as engine:
         if plan:
-            show_plan(engine.plan(query, limit=limit, within=within, unlikely=unlikely), form)
+            show_plan(engine.plan(asked, limit=limit, within=within, unlikely=unlikely), form)
             return
         answer = engine.search(
-            query,
+            asked,
             limit=limit,
             within=within,
             unlikely=unlikely,

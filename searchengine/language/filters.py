@@ -86,6 +86,30 @@ class Circle:
     km: float
 
 
+TAKES: dict[FilterKind, tuple[str, str]] = {
+    "tag": ("TAG", "Tagged so, by you or by a guess."),
+    "caption": ("WORDS", "With these words in the caption."),
+    "keyword": ("WORD", "With this keyword in the file or beside it."),
+    "in": ("FOLDER", "At or below this folder, or in folders of these names: 2024/Summer."),
+    "name": ("NAME", "In files called so: IMG_12*."),
+    "type": ("FORMAT", "Of this format: jpeg, heic, raw ..."),
+    "shape": ("SHAPE", "Landscape, portrait, square or panorama."),
+    "after": ("DAY", "Taken from then on: 2024, 2024-06 or 2024-06-01."),
+    "before": ("DAY", "Taken before then."),
+    "year": ("YEAR", "Taken in that year, or in 2020-2024."),
+    "month": ("MONTH", "Taken in these months: 6-8."),
+    "camera": ("NAME", "By a camera with this in its name."),
+    "lens": ("NAME", "By a lens with this in its name."),
+    "mm": ("N", "Of this focal length: 35, 24-70, '>100'."),
+    "iso": ("N", "Of this sensitivity: '>1600'."),
+    "mp": ("N", "Of so many megapixels."),
+    "rating": ("N", "Of so many stars: '>3'."),
+    "near": ("LAT,LON,KM", "Taken near there: 47.37,8.54,5km."),
+    "place": ("NAME", "Taken near a town, region or country with this in its name."),
+}
+"""What stands for the value of each kind, and which pictures pass: flags are made of it."""
+
+
 def read_filter(key: str, value: str, excluded: bool) -> Filter:
     """Return the filter that a key and a value mean.
 

@@ -26,11 +26,11 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from searchengine.errors import QuerySyntaxError
+from searchengine.errors import QueryError, QuerySyntaxError
 from searchengine.language.filters import KEYS, SHAPES, FilterError, read_filter
 from searchengine.language.hints import hints_for
 from searchengine.types import Filter, Query, Term, TermKind
@@ -62,6 +62,7 @@ _ID_DIGITS = 18
 """Ids are 64-bit numbers; every number of so many digits is one."""
 
 Exists: TypeAlias = Callable[[str], bool]
+Filters: TypeAlias = Mapping[str, str | Sequence[str]] | Sequence[Filter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,44 @@ def parse(arguments: Sequence[str] | str, exists: Exists = _is_file) -> Query:
 def parsed(query: str | Sequence[str] | Query) -> Query:
     """Return a query as `parse` reads it; one that was read already as it is."""
     return query if isinstance(query, Query) else parse(query)
+
+
+def with_filters(query: Query | None, filters: Filters) -> Query:
+    """Return a query that asks for filters too, as if they stood in its text.
+
+    Args:
+        query: What is asked for otherwise; None for filters alone.
+        filters: As `parse` makes them, or values by key, several as a list; a minus before the key
+            asks for the opposite: ``{"after": "2024-06", "-tag": ["people", "car"]}``.
+
+    Raises:
+        QueryError: A key or a value is none.
+    """
+    if isinstance(filters, Mapping):
+        pairs = [
+            (key, value)
+            for key, values in filters.items()
+            for value in ([values] if isinstance(values, str) else values)
+        ]
+        more = tuple(_filter_of(key, value) for key, value in pairs)
+    else:
+        more = tuple(filters)
+    if query is None:
+        return Query((), more)
+    return replace(query, filters=(*query.filters, *more))
+
+
+def _filter_of(key: str, value: str) -> Filter:
+    bare = key.removeprefix("-")
+    if bare not in KEYS:
+        raise QueryError(f"{bare!r} is no filter; there are: {', '.join(KEYS)}")
+    plain = _SPACE.sub(" ", value).strip()
+    if not plain:
+        raise QueryError(f"{bare}: needs a value")
+    try:
+        return read_filter(bare, plain, excluded=key != bare)
+    except FilterError as error:
+        raise QueryError(f"{bare}:{plain}: {error}") from error
 
 
 def is_words(text: str) -> bool:

@@ -16,7 +16,7 @@ from searchengine.catalog.store import Catalog
 from searchengine.config import Settings, load_settings
 from searchengine.errors import QueryError, UnknownPicture
 from searchengine.indexes.sync import open_index, synchronise
-from searchengine.language.query import is_words, parsed
+from searchengine.language.query import Filters, is_words, parsed, with_filters
 from searchengine.language.tag_vocabulary import tag_name
 from searchengine.language.translator import Translator
 from searchengine.models.calibration import matcher_of
@@ -146,8 +146,9 @@ class Engine:
 
     def search(
         self,
-        query: str | Sequence[str] | Query,
+        query: str | Sequence[str] | Query = "",
         *,
+        filters: Filters = (),
         limit: int | None = None,
         within: PathLike | None = None,
         unlikely: bool = False,
@@ -159,7 +160,8 @@ class Engine:
         unlikely matches at its end, which may be all of it, if the model is calibrated.
 
         Args:
-            query: As text, as arguments of a command line, or parsed.
+            query: As text, as arguments of a command line, or parsed; empty for filters alone.
+            filters: As if they stood in the query, as `language.query.with_filters` takes them.
             limit: Most hits; the settings decide if None.
             within: Only pictures at or under this path.
             unlikely: Keep the unlikely matches.
@@ -171,7 +173,9 @@ class Engine:
             NothingIndexed: The library, or the part of it that was asked for, has no picture.
             ModelError: The settings name a model that answers by texts only.
         """
-        request = PageRequest(parsed(query), within=within, limit=limit, unlikely=unlikely)
+        asked = parsed(query) if query or not filters else None
+        asked = with_filters(asked, filters)
+        request = PageRequest(asked, within=within, limit=limit, unlikely=unlikely)
         if not collapse:
             return self.page(request).answer
         most = self.settings.limit if limit is None else limit

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from searchengine.errors import QuerySyntaxError
-from searchengine.language.query import format, parse
+from searchengine.errors import QueryError, QuerySyntaxError
+from searchengine.language.filters import KINDS, TAKES
+from searchengine.language.query import format, parse, with_filters
 from searchengine.types import Filter, Query, Term
 
 
@@ -270,3 +271,46 @@ def test_any_text_is_a_query_or_a_syntax_error(text: str | list[str]) -> None:
 def test_plain_queries_are_written_as_people_write_them() -> None:
     for text in ("./dog.jpg - dog + cat", "- 2*beach + 0.5*#12", "a black-and-white t-shirt"):
         assert format(parse(text, nothing_exists)) == text
+
+
+filter_values = st.sampled_from(
+    [
+        *(("tag", "hot dog"), ("in", "2024/Summer Days"), ("name", "IMG_*"), ("type", "png|jpeg")),
+        *(("after", "2024-06"), ("year", "2020|2024"), ("iso", ">1600"), ("near", "47.3,8.5,2km")),
+        *(("camera", 'x "3"'), ("rating", "-1-3"), ("before", "soon"), ("shape", "round")),
+        *(("portrait", "no"), ("landscape", "yes"), ("month", "6-8"), ("place", "Zürich")),
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.booleans(), filter_values), min_size=1), st.sampled_from(["", "dog"]))
+def test_filters_as_values_are_those_of_the_text(
+    chosen: list[tuple[bool, tuple[str, str]]], said: str
+) -> None:
+    values: dict[str, list[str]] = {}
+    for excluded, (key, value) in chosen:
+        values.setdefault(f"{'-' if excluded else ''}{key}", []).append(value)
+    quoted = [
+        '{}:"{}"'.format(key, value.replace('"', '\\"'))
+        for key, of_key in values.items()
+        for value in of_key
+    ]
+    query = parse(said) if said else None
+    try:
+        expected = parse(" ".join([said, *quoted]))
+    except QuerySyntaxError:
+        with pytest.raises(QueryError):
+            with_filters(query, values)
+        return
+    assert with_filters(query, values) == expected
+    assert with_filters(query, expected.filters) == expected
+
+
+@pytest.mark.parametrize("values", [{"date": "2024"}, {"--tag": "dog"}, {"tag": " "}, {"": "x"}])
+def test_filters_that_are_none_are_refused(values: dict[str, str]) -> None:
+    with pytest.raises(QueryError):
+        with_filters(None, values)
+
+
+def test_every_kind_of_filter_says_what_a_flag_of_it_takes() -> None:
+    assert set(TAKES) == set(KINDS)

@@ -96,7 +96,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "platformdirs": ("searchengine.config",),
     "prometheus_client": ("searchengine.web.metrics",),
     "pycountry": ("indexer.library.places",),
-    "pyarrow": ("indexer.train.*",),
+    "pyarrow": ("indexer.train.*", "searchengine.search.exports"),
     "pydantic": ("searchengine.web.*", "indexer.web.*"),
     "pycocoevalcap": ("indexer.evaluation.captions",),
     "pymilvus": ("searchengine.indexes.milvus",),

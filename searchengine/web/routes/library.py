@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import io
-import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +14,7 @@ from starlette.responses import StreamingResponse
 
 from searchengine.errors import ChangedFile, ImageError, UnknownPicture
 from searchengine.formats import remedy
-from searchengine.search.engine import Engine
+from searchengine.search.exports import COLUMNS, csv_of, entries_for, json_of, unique_names
 from searchengine.types import Picture
 from searchengine.web import schemas
 from searchengine.web.answers import AsciiJSON, LiveDep, sent_type
@@ -30,23 +28,6 @@ BLOCK = 2**20
 LISTS = ("pictures.csv", "pictures.json")
 UNREAD = "not-readable.txt"
 """What a zip has beside the pictures."""
-
-COLUMNS = (
-    "id",
-    "path",
-    "width",
-    "height",
-    "size",
-    "taken_at",
-    "camera",
-    "lens",
-    "lat",
-    "lon",
-    "sha256",
-    "tags",
-    "caption",
-    "match",
-)
 
 
 @router.get("/status", operation_id="get_status", response_model=schemas.StatusAnswer)
@@ -116,20 +97,20 @@ def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Res
     ids = list(dict.fromkeys(asked.ids))
     with live.reading() as view:
         rows = view.engine.catalog.get(ids)
-        said = _said(view.engine, asked)
+        pictures = [rows[id_] for id_ in ids if id_ in rows]
+        matches = dict(zip(asked.ids, asked.matches, strict=False))
+        entries = entries_for(view.engine, pictures, matches)
     missing = [id_ for id_ in ids if id_ not in rows]
     if missing:
         named = ", ".join(f"#{id_}" for id_ in missing[:10])
         raise UnknownPicture(f"{named}: no picture of the library has this number")
-    pictures = [rows[id_] for id_ in ids]
-    entries = [_entry(one) | said[one.id] for one in pictures]
     headers = {"Content-Disposition": f'attachment; filename="pictures.{asked.form}"'}
     if asked.form == "json":
         media_type = sent_type(request, "application/json")
-        return Response(_json(entries), media_type=media_type, headers=headers)
+        return Response(json_of(entries), media_type=media_type, headers=headers)
     if asked.form == "csv":
         return Response(
-            _csv(entries),
+            csv_of(entries),
             media_type=sent_type(request, "text/csv; charset=utf-8"),
             headers=headers,
         )
@@ -144,76 +125,6 @@ def export(asked: schemas.ExportRequest, live: LiveDep, request: Request) -> Res
     return StreamingResponse(
         packed, media_type=sent_type(request, "application/zip"), headers=headers
     )
-
-
-def unique_names(paths: Sequence[str]) -> list[str]:
-    """Return a name for each file of a zip, a number added where it is taken already."""
-    taken = {*LISTS, UNREAD}
-    names: list[str] = []
-    for path in paths:
-        name = os.path.basename(path).encode("utf-8", "replace").decode()
-        stem, ending = os.path.splitext(name)
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{stem} ({number}){ending}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
-
-
-def _entry(picture: Picture) -> dict[str, Any]:
-    exif = picture.exif
-    values = (
-        picture.id,
-        picture.path,
-        picture.width,
-        picture.height,
-        picture.size,
-        None if exif.taken_at is None else exif.taken_at.isoformat(),
-        exif.camera,
-        exif.lens,
-        exif.lat,
-        exif.lon,
-        picture.sha256,
-    )
-    return dict(zip(COLUMNS, values, strict=False))
-
-
-def _said(engine: Engine, asked: schemas.ExportRequest) -> dict[int, dict[str, Any]]:
-    """Return what people, models and a search say of pictures, by id."""
-    matches = asked.matches or [None] * len(asked.ids)
-    said: dict[int, dict[str, Any]] = {
-        id_: {"tags": [], "caption": None, "match": match}
-        for id_, match in zip(asked.ids, matches, strict=True)
-    }
-    for tag in engine.catalog.tags.get(said, engine.encoder.fingerprint):
-        if tag.source == "user":
-            said[tag.image_id]["tags"].append(tag.name)
-    for id_, caption in engine.catalog.captions.get(said).items():
-        said[id_]["caption"] = caption.text
-    return said
-
-
-def _json(entries: Sequence[dict[str, Any]]) -> bytes:
-    return json.dumps({"pictures": list(entries)}, indent=1).encode("ascii")
-
-
-def _csv(entries: Sequence[dict[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(entries[0]))
-    writer.writeheader()
-    for entry in entries:
-        row = entry | {"tags": "; ".join(entry["tags"])}
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking the text of a camera for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 class _Pipe(io.RawIOBase):
@@ -244,7 +155,8 @@ def _zip(
     pipe = _Pipe()
     unread: list[str] = []
     packed: dict[int, str] = {}
-    names = unique_names([one.path for one in pictures])
+    paths = [one.path.encode("utf-8", "replace").decode() for one in pictures]
+    names = unique_names(paths, {*LISTS, UNREAD})
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:
         for picture, name in zip(pictures, names, strict=True):
             try:
@@ -260,7 +172,8 @@ def _zip(
                     left -= len(block)
                     yield pipe.taken()
         listed = [{"file": packed.get(one["id"])} | one for one in entries]
-        for name, data in zip(LISTS, (_csv(listed), _json(listed)), strict=True):
+        lists = csv_of(listed, ("file", *COLUMNS)), json_of(listed)
+        for name, data in zip(LISTS, lists, strict=True):
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
         if unread:
             told = "\n".join(unread).encode("utf-8", "surrogateescape")

@@ -45,12 +45,11 @@ def query_of(request: schemas.Question) -> ParsedQuery | None:
     """
     if request.terms is not None and request.query is not None:
         raise QueryError("give a query or terms, not both")
-    if request.terms is None and request.filters_in_query:
-        raise QueryError("filters_in_query belong to terms; write them into the query")
-    if request.terms is None:
-        return query_in(request.query or "")
-    terms = tuple(_term(term) for term in request.terms)
     filters = tuple(_filter(one) for one in request.filters_in_query)
+    if request.terms is None:
+        query = query_in(request.query or "")
+        return grammar.with_filters(query, filters) if filters else query
+    terms = tuple(_term(term) for term in request.terms)
     return ParsedQuery(terms, filters) if terms or filters else None
 
 

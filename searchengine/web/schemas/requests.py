@@ -131,7 +131,7 @@ class Question(Strict):
     query: Annotated[str, Field(max_length=MAX_QUERY)] | None = None
     terms: Annotated[list[TermIn], Field(max_length=MAX_TERMS)] | None = None
     filters_in_query: Annotated[list[FilterIn], Field(max_length=MAX_TERMS)] = Field(
-        default=[], description="with terms: the filters of the query that they came from"
+        default=[], description="as if they stood in the query, or in the one that terms came from"
     )
     filters: Filters = Filters()
     sort: Sort = "match"
