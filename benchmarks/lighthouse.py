@@ -85,6 +85,8 @@ def look(command: list[str], address: str, device: str) -> dict[str, Any]:
             audit = report["audits"][part["id"]]
             if part["weight"] and audit["score"] is not None and audit["score"] < 1:
                 wrong.append(f"{part['id']}: {audit['title']}")
+                nodes = [one.get("node", {}) for one in audit.get("details", {}).get("items", [])]
+                wrong += [f"    {node.get('snippet', '')[:120]}" for node in nodes]
     scores = {name: round(100 * report["categories"][name]["score"]) for name in CATEGORIES}
     return {**scores, "wrong": wrong}
 
