@@ -1,6 +1,6 @@
 """Have Lighthouse look at the page: accessibility and best practices must be 100 everywhere.
 
-    python benchmarks/lighthouse.py [--json]
+    python benchmarks/lighthouse.py [--view NAME ...] [--json]
 
 The library is that of the tests of the page; `lexpix serve` runs in a process of its own.
 Lighthouse comes from npm, in the version named here, by `npx`, into the cache of npm; it drives
@@ -39,6 +39,7 @@ CATEGORIES = ("accessibility", "best-practices")
 def main() -> None:
     """Serve a library, look at each view, and write the scores."""
     parser = argparse.ArgumentParser(description="Have Lighthouse look at the page.")
+    parser.add_argument("--view", nargs="+", choices=VIEWS, default=[*VIEWS], help="only these")
     parser.add_argument("--lighthouse", nargs="+", help="a command instead of that of npx")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     default = Path(__file__).parent / "results" / "lighthouse.json"
@@ -47,9 +48,9 @@ def main() -> None:
     command = asked.lighthouse or ["npx", "--yes", f"lighthouse@{VERSION}"]
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, serving(make_library(Path(folder))) as url:
-        for name, address in VIEWS.items():
+        for name in asked.view:
             for device in ("desktop", "mobile"):
-                scores = look(command, url + address, device)
+                scores = look(command, url + VIEWS[name], device)
                 rows.append({"view": name, "device": device, **scores})
     lines = [f"{'view':10}{'device':10}{'accessibility':>15}{'best practices':>16}"]
     for row in rows:
@@ -85,6 +86,8 @@ def look(command: list[str], address: str, device: str) -> dict[str, Any]:
             audit = report["audits"][part["id"]]
             if part["weight"] and audit["score"] is not None and audit["score"] < 1:
                 wrong.append(f"{part['id']}: {audit['title']}")
+                nodes = [one.get("node", {}) for one in audit.get("details", {}).get("items", [])]
+                wrong += [f"    {node.get('snippet', '')[:120]}" for node in nodes]
     scores = {name: round(100 * report["categories"][name]["score"]) for name in CATEGORIES}
     return {**scores, "wrong": wrong}
 

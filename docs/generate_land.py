@@ -59,7 +59,8 @@ def rings_of(topology: dict[str, Any]) -> list[Points]:
 def unrolled(ring: Points) -> Points:
     """Return a ring without leaps from one edge of the map to the other: it goes on beyond it."""
     turns = np.cumsum(np.rint(np.diff(ring[:, 0], prepend=ring[0, 0]) / 360))
-    return ring - np.stack([360 * turns, np.zeros(len(ring))], axis=1)
+    flat: Points = ring - np.stack([360 * turns, np.zeros(len(ring))], axis=1)
+    return flat
 
 
 def simplified(line: Points) -> Points:

@@ -93,7 +93,7 @@ def travelled(folder: Path) -> Path:
         for number in range(pictures):
             north, east = np.array(spot) + rng.normal(0, 0.4, 2)
             exif = Image.Exif()
-            where = {1: "NS"[north < 0], 2: (abs(north), 0, 0), 3: "EW"[east < 0]}
+            where = {1: "NS"[int(north < 0)], 2: (abs(north), 0, 0), 3: "EW"[int(east < 0)]}
             exif.get_ifd(0x8825).update(where | {4: (abs(east), 0, 0)})
             with Image.open(shipped / names[number % len(names)]) as photo:
                 left = 2 * city + number  # no two are the same

@@ -39,7 +39,7 @@ function draw() {
   const held = box.contains(document.activeElement);
   box.hidden = !albums.length && !asks;
   box.replaceChildren(
-    el("h3", {}, t("Saved searches")),
+    el("h2", {}, t("Saved searches")),
     albums.length ? el("ul", {}, albums.map(line)) : "",
     asks ? el("button", { type: "button", class: "plain", id: "save-search", on: { click: ask } }, icon("keep"), el("span", {}, t("Save this search"))) : "",
   );

@@ -20,7 +20,7 @@ const TITLES = {
   "/": t("Pictures"), "/map": t("Map"), "/world": t("Map of the world"), "/recipes": t("Recipes"),
   "/duplicates": t("Duplicates"),
 };
-let rest = null;
+let rest = null, detail = null;
 /** What no answer waits for; loaded once, after the first answer or when it is needed. */
 const later = () => (rest ||= loadRest().catch((error) => {
   rest = null; // the next click tries again
@@ -109,7 +109,21 @@ function onState({ before, how }) {
       scrollTo(0, how === "pop" ? history.state?.scroll || 0 : 0);
     } else scrollTo(0, 0);
   }
-  later().then(({ syncDetail }) => syncDetail());
+  later();
+  showDetail();
+}
+
+/** Open, change or close the view of a picture; its scripts are loaded for the first one. */
+async function showDetail() {
+  if (!state.open && !detail) return;
+  detail ||= import("./detail.js").then((loaded) => { loaded.startDetail(); return loaded; });
+  try {
+    (await detail).syncDetail();
+  } catch (error) {
+    detail = null; // the next click tries again
+    missed();
+    throw error;
+  }
 }
 
 /** Links of the page change the state, not the document. */
@@ -198,16 +212,14 @@ bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ at
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [detail, jobs, live, albums, timeline] = await Promise.all(["detail", "jobs", "live", "albums", "timeline"].map((name) => import(`./${name}.js`)));
-  detail.startDetail();
+  const [jobs, live, albums, timeline] = await Promise.all(["jobs", "live", "albums", "timeline"].map((name) => import(`./${name}.js`)));
   jobs.startJobs();
   live.startLive();
   albums.startAlbums();
   timeline.startTimeline();
   readFavourites();
   for (const told of ["tagged", "indexed"]) bus.addEventListener(told, readFavourites);
-  detail.syncDetail();
-  return { ...detail, ...jobs };
+  return jobs;
 }
 
 async function showHelp() {
@@ -219,4 +231,6 @@ fresh = !place;
 const first = run({ atLeast: wanted });
 showView();
 // It would only hold up what everybody waits for; but an answer that is late is not waited for.
-Promise.race([first.catch(() => {}), new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(later);
+Promise.race([first.catch(() => {}), new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(later).then(showDetail);
+// Who points at a picture may open it: its scripts are there by then.
+for (const near of ["pointerover", "focusin"]) byId("grid").addEventListener(near, () => import("./detail.js"), { once: true });

@@ -89,7 +89,7 @@ export function captionOf(answer, canvas) {
   };
   const hide = () => { wipe(canvas); canvas.dataset.shows = ""; };
   const text = el("p", { class: answer.sure ? "caption" : "caption unsure" }, answer.words.flatMap((word, index) => {
-    const node = word.attention
+    const node = word.attention && !SMALL.has(word.word.toLowerCase()) // too small to be pointed at
       ? el("button", { type: "button", class: "seen", "aria-label": t("{word}: show where the model looked", { word: word.word }), on: { pointerenter: show(word), focus: show(word), pointerleave: hide, blur: hide } }, word.word)
       : el("span", {}, word.word);
     return index ? [" ", node] : [node];
