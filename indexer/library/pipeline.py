@@ -46,6 +46,7 @@ def index_images(
     batch: int = BATCH,
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
+    leave: Callable[[FileStat], bool] | None = None,
     retry_failed: bool = False,
     confirm: Confirm | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -66,6 +67,7 @@ def index_images(
         batch=batch,
         allow_empty=allow_empty,
         exclude=exclude,
+        leave=leave,
         retry_failed=retry_failed,
         confirm=confirm,
         progress=progress,
@@ -85,6 +87,7 @@ def agree(
     batch: int = BATCH,
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
+    leave: Callable[[FileStat], bool] | None = None,
     retry_failed: bool = False,
     confirm: Confirm | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -99,7 +102,7 @@ def agree(
     sweep = Sweep(catalog, {root, *(one.path for one in catalog.roots())}, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
-    jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
+    jobs = plan(files, catalog, encoder.fingerprint, this, leave=leave, retry_failed=retry_failed)
     _work(jobs, look, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
     catalog.spare([*unlisted, *absent], this.number)
