@@ -36,7 +36,8 @@ class Settings:
     Attributes:
         library: Folder of the catalog and the index files, absolute.
         model: Name of a model, or the absolute path of its folder; a value with a slash is a path.
-        index: Name of an index plugin.
+        index: Name of an index plugin, and behind a colon the address that it is made with; a file
+            in it is absolute.
         executor: Name of an executor plugin.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
@@ -170,6 +171,10 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
         return _absolute(value, folder)
     if key == "lang":
         return _language(value, where)
+    if key == "index":
+        name, colon, address = value.partition(":")
+        is_file = address.startswith((".", "~", "/"))
+        return f"{name}{colon}{_absolute(address, folder) if is_file else address}"
     if key == "model" and (value.startswith("~") or {"/", os.sep} & set(value)):
         return str(_absolute(value, folder))
     return value

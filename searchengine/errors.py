@@ -117,6 +117,10 @@ class IndexFileError(LexpixError):
     """Say that an index file is unreadable; whoever opened it rebuilds it from the catalog."""
 
 
+class IndexUnavailable(LexpixError):
+    """Say that the server of an index does not answer; the catalog has all that it knows."""
+
+
 class ModelError(LexpixError):
     """Refuse a model folder that is incomplete, changed or of another format."""
 

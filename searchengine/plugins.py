@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from searchengine.errors import MissingPlugin
@@ -44,6 +44,24 @@ def load(group: str, name: str) -> Any:
         return plugin.load()
     except Exception as error:  # a plugin's import runs any code
         raise MissingPlugin(f"{kind} {name!r} {_remedy(plugin, error)}") from error
+
+
+def load_at(group: str, value: str) -> Any:
+    """Import the plugin that a setting names; what follows a colon is its `address`.
+
+    So "milvus:http://host:19530" is the plugin milvus, to be made with that address.
+
+    Raises:
+        MissingPlugin: As of `load`, or the plugin takes no address.
+    """
+    name, colon, address = value.partition(":")
+    plugin = load(group, name)
+    if not colon:
+        return plugin
+    if not address or "address" not in inspect.signature(plugin).parameters:
+        told = "takes no address" if address else "has no address behind its colon"
+        raise MissingPlugin(f"{GROUPS[group]} {value!r} {told}; write {name!r}")
+    return partial(plugin, address=address)
 
 
 def require(group: str, name: str, made: object, protocol: type) -> None:

@@ -118,6 +118,7 @@ def _show(report: ReembedReport) -> None:
 
 def _drop(settings: Settings, name: str, as_json: bool) -> None:
     from searchengine.indexes.sync import remove_index
+    from searchengine.plugins import load_at
     from searchengine.search.engine import INDEX_FOLDER, Engine
 
     with Engine.open(settings) as engine:
@@ -136,7 +137,9 @@ def _drop(settings: Settings, name: str, as_json: bool) -> None:
                 "use another first: lexpix reembed --model MODEL"
             )
         dropped = engine.catalog.embeddings.drop(model.fingerprint)
-        remove_index(engine.catalog, model.fingerprint, settings.library / INDEX_FOLDER)
+        folder = settings.library / INDEX_FOLDER
+        backend = load_at("lexpix.indexes", settings.index)
+        remove_index(engine.catalog, model.fingerprint, folder, backend)
         engine.texts.drop(model.fingerprint)
     click.echo(
         f"lexpix: a server that was started with --model {model.name}, or with LEXPIX_MODEL, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -17,7 +18,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select
 
-from searchengine.catalog.statements import AnySelect, AnyTable, unpack
+from searchengine.catalog.statements import AnySelect, AnyTable, set_meta, unpack
 from searchengine.catalog.tables import (
     ImageRow,
     MetaRow,
@@ -101,6 +102,23 @@ class IndexedStore(Store, ABC):
     def seq(self) -> int:
         """Return the number of the last write that an index must learn of."""
         return int(self.meta(self._seq) or 0)
+
+    def index_token(self, name: str) -> str | None:
+        """Return what `remember_index` was last told of an index on a server."""
+        return self.meta(f"index {name}")
+
+    def remember_index(self, name: str, token: str | None) -> None:
+        """Remember by a random token what an index on a server holds."""
+        with self._writer.begin() as connection:
+            set_meta(connection, f"index {name}", token or "")
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the right to write to indexes on servers, which one process has at a time."""
+        from filelock import FileLock
+
+        with FileLock(f"{self._reader.url.database}.index-lock"):
+            yield
 
     @abstractmethod
     def searchable(self, fingerprint: str) -> int:

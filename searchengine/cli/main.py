@@ -65,6 +65,11 @@ SHARED = (
         "Folder of the library; else LEXPIX_LIBRARY, config.toml, or one in your home.",
     ),
     ("--model", "MODEL", "A bundled model by name, or the folder of a model."),
+    (
+        "--index",
+        "INDEX",
+        "faiss, exact, or milvus:URL for one on a server (docs/many-machines.md).",
+    ),
     ("--lang", "CODE", "Language that words are read in first, such as de or ko; else English."),
 )
 """Options of every command: flag, metavar and help."""

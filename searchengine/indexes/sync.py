@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from searchengine.catalog.changes import Change, IndexedStore
-from searchengine.types import Stamp, VectorIndex
+from searchengine.errors import IndexUnavailable
+from searchengine.indexes.exact import ExactIndex
+from searchengine.indexes.fallback import WithSpare
+from searchengine.types import SharedIndex, Stamp, VectorIndex
 
 log = logging.getLogger(__name__)
+
+SMALL = 50_000
+"""Up to so many rows are searched by every process itself while the server of an index is down."""
 
 
 def open_index(
@@ -28,8 +34,14 @@ def open_index(
         dim: Columns of its vectors.
         folder: Where index files live; made when there is something to write.
         backend: Makes an index from a file stem.
+
+    Raises:
+        IndexUnavailable: It is on a server that does not answer, and the library is larger than
+            what is searched without one.
     """
     index = index_at(catalog, fingerprint, folder, backend)
+    if isinstance(index, SharedIndex):
+        index = _with_spare(index, catalog, fingerprint, dim)
     synchronise(index, catalog, fingerprint, dim)
     return index
 
@@ -41,8 +53,17 @@ def index_at(
     return backend(folder / _stem(catalog, fingerprint))
 
 
-def remove_index(catalog: IndexedStore, fingerprint: str, folder: Path) -> None:
-    """Delete the index files of a model whose vectors are no more."""
+def remove_index(
+    catalog: IndexedStore,
+    fingerprint: str,
+    folder: Path,
+    backend: Callable[[Path], VectorIndex] | None = None,
+) -> None:
+    """Delete the index files of a model whose vectors are no more, and what a server has of it."""
+    if backend and isinstance(
+        index := index_at(catalog, fingerprint, folder, backend), SharedIndex
+    ):
+        index.remove()
     for path in folder.glob(f"{_stem(catalog, fingerprint)}.*"):
         # Windows refuses to remove a file that somebody has mapped.
         with contextlib.suppress(OSError):
@@ -58,8 +79,57 @@ def synchronise(index: VectorIndex, catalog: IndexedStore, fingerprint: str, dim
 
     A stamp that is behind costs the changes since; no stamp, another model's or one from the future
     (the catalog was restored from a copy) costs a rebuild. What cannot be written stays in memory.
+    A shared index is written by one process at a time; others wait. While its server does not
+    answer, what `open_index` gave with it stands in, and the next call makes up for this one.
     """
-    stamp, seq = index.stamp(), catalog.seq()
+    if not isinstance(index, SharedIndex):
+        return _synchronise(index, catalog, fingerprint, dim)
+    try:
+        return _synchronise_shared(index, catalog, fingerprint, dim)
+    except IndexUnavailable as error:
+        if not isinstance(index, WithSpare):
+            raise
+        index.stand_in(error)
+        return False
+
+
+def _synchronise_shared(
+    index: SharedIndex, catalog: IndexedStore, fingerprint: str, dim: int
+) -> bool:
+    if _stamp_of(index, catalog) == Stamp(fingerprint, catalog.seq()):
+        return False
+    with catalog.alone():
+        if not _synchronise(index, catalog, fingerprint, dim):
+            return False
+        catalog.remember_index(index.name, index.token)
+        return True
+
+
+def _stamp_of(index: VectorIndex, catalog: IndexedStore) -> Stamp | None:
+    """Return the stamp of an index; that of a server counts only if the catalog knows its token.
+
+    It does not if the catalog was restored from a copy, or if a copy of the library wrote last.
+    """
+    stamp = index.stamp()
+    if isinstance(index, SharedIndex) and index.token != catalog.index_token(index.name):
+        return None
+    return stamp
+
+
+def _with_spare(index: SharedIndex, catalog: IndexedStore, fingerprint: str, dim: int) -> WithSpare:
+    exact = ExactIndex(None)
+
+    def spare() -> VectorIndex | None:
+        if catalog.searchable(fingerprint) > SMALL:
+            return None
+        _synchronise(exact, catalog, fingerprint, dim)
+        return exact
+
+    return WithSpare(index, spare, lambda: _synchronise_shared(index, catalog, fingerprint, dim))
+
+
+def _synchronise(index: VectorIndex, catalog: IndexedStore, fingerprint: str, dim: int) -> bool:
+    stamp, seq = _stamp_of(index, catalog), catalog.seq()
     if stamp == Stamp(fingerprint, seq):
         return False
     if stamp is None or stamp.fingerprint != fingerprint or stamp.seq > seq:

@@ -63,8 +63,8 @@ def repair(settings: Settings) -> list[str]:
     with contextlib.closing(Catalog(open_database(settings.library, create=False))) as catalog:
         if _index(catalog, encoder, settings).severity != "ok":
             folder = settings.library / INDEX_FOLDER
-            remove_index(catalog, encoder.fingerprint, folder)
-            backend = plugins.load("lexpix.indexes", settings.index)
+            backend = plugins.load_at("lexpix.indexes", settings.index)
+            remove_index(catalog, encoder.fingerprint, folder, backend)
             index = open_index(catalog, encoder.fingerprint, encoder.dim, folder, backend)
             done.append(f"made the index anew, {len(index)} pictures")
         removed = 0
@@ -113,7 +113,7 @@ def _model(catalog: Catalog, encoder: Encoder, _settings: Settings) -> Finding:
 
 def _index(catalog: Catalog, encoder: Encoder, settings: Settings) -> Finding:
     """Compare an index with the catalog: how many rows, and a sample of their vectors."""
-    backend = plugins.load("lexpix.indexes", settings.index)
+    backend = plugins.load_at("lexpix.indexes", settings.index)
     index = index_at(catalog, encoder.fingerprint, settings.library / INDEX_FOLDER, backend)
     stamp, seq = index.stamp(), catalog.seq()
     expected = catalog.searchable(encoder.fingerprint)

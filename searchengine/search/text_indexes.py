@@ -76,7 +76,8 @@ class TextIndexes:
         dropped = 0
         for fingerprint in (fingerprint_of(encoder), *heads_on(encoder)):
             dropped += self.store.drop(fingerprint)
-            remove_index(self.store, fingerprint, self._folder)
+            backend = plugins.load_at("lexpix.indexes", self._settings.index)
+            remove_index(self.store, fingerprint, self._folder, backend)
         return dropped
 
     def _model_of(self, kind: Kind | None) -> TextModel:
@@ -140,7 +141,7 @@ class TextIndexes:
     def _opened(self, model: TextModel) -> VectorIndex:
         index = self._indexes.get(model.fingerprint)
         if index is None:
-            backend = plugins.load("lexpix.indexes", self._settings.index)
+            backend = plugins.load_at("lexpix.indexes", self._settings.index)
             index = open_index(self.store, model.fingerprint, model.dim, self._folder, backend)
             self._indexes[model.fingerprint] = index
         return index

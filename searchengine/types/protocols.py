@@ -199,3 +199,26 @@ class VectorIndex(Protocol):
     def clear(self, dim: int) -> None:
         """Forget every row and the stamp; rows put from now on have `dim` columns."""
         ...
+
+
+@runtime_checkable
+class SharedIndex(VectorIndex, Protocol):
+    """An index on a server, which several processes read and write.
+
+    Its methods raise IndexUnavailable while the server does not answer. `indexes.sync` has one
+    process at a time write, and the catalog remember the token.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the server calls it."""
+        ...
+
+    @property
+    def token(self) -> str | None:
+        """The random name of its last `flush`, as of the last `stamp`; None if there was none."""
+        ...
+
+    def remove(self) -> None:
+        """Delete it from the server."""
+        ...

@@ -28,6 +28,7 @@ from searchengine.search.columns import Columns, TagTable
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facets
 from searchengine.search.texts import Texts
+from searchengine.types import SharedIndex
 
 log = logging.getLogger(__name__)
 
@@ -207,7 +208,12 @@ class Live:
                 with self._lock.writing():
                     engine.index.clear(engine.encoder.dim)
         if columns.seq != self._seq:
-            self._seq, changes = changes_since(catalog, engine.encoder.fingerprint, self._seq)
+            if isinstance(engine.index, SharedIndex):  # may be written while others search
+                engine.refresh()
+                self._seq = columns.seq
+            else:
+                fingerprint = engine.encoder.fingerprint
+                self._seq, changes = changes_since(catalog, fingerprint, self._seq)
         roots = tuple(root.path for root in catalog.roots()) if moved else self._facets.roots
         if not moved and not changes and tags is self._facets.tags:
             return
