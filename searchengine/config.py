@@ -48,6 +48,8 @@ class Settings:
         file_seconds: Seconds of processor time that reading one file may take, at least 1.
         backups: Copies of the catalog that are kept, one made a week; none is made with 0.
         lang: Language in which words are read first, as BCP 47 names it ("de"); English if empty.
+        catalog: Address of a PostgreSQL database that has the catalog; if empty, an SQLite file in
+            the library has it.
         yielding: Names of settings that no flag and no variable gave; what the library itself has
             chosen comes before these. Settings made by hand do not yield.
     """
@@ -63,6 +65,7 @@ class Settings:
     file_seconds: int = bounds.FILE_SECONDS
     backups: int = 3
     lang: str = ""
+    catalog: str = field(default="", repr=False)  # it may hold a password
     yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
 

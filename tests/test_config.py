@@ -118,6 +118,7 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
         "file_seconds",
         "backups",
         "lang",
+        "catalog",
     }
     assert load_settings({**flags, "model": "x"}, environ).yielding == {
         "index",
@@ -127,6 +128,7 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
         "file_seconds",
         "backups",
         "lang",
+        "catalog",
     }
     assert load_settings(flags, {"LEXPIX_MODEL": "x"}).yielding == {
         "index",
@@ -137,6 +139,7 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
         "file_seconds",
         "backups",
         "lang",
+        "catalog",
     }
     assert Settings(library=library).yielding == set()
 
