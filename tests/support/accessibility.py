@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python  # type: ignore[import-untyped]
+import axe_playwright_python
 from playwright import sync_api
 
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
