@@ -20,7 +20,7 @@ from searchengine.catalog.undoing import Undone
 from searchengine.config import Settings
 from searchengine.errors import LexpixError
 from searchengine.terminal import printable
-from searchengine.types import Encoder, Failure, IndexReport, PathLike
+from searchengine.types import Encoder, Failure, FileStat, IndexReport, PathLike
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def index(
     *,
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
+    leave: Callable[[FileStat], bool] | None = None,
     confirm: Confirm | None = None,
     run: Run | None = None,
     executor: Executor | None = None,
@@ -71,6 +72,8 @@ def index(
         allow_empty: Accept that the folder is gone, or has no picture, and mark all as missing.
         exclude: Patterns in the syntax of gitignore, relative to the folder, of what is passed
             over, as in a file `.lexpixignore`; what was indexed of it is missing then.
+        leave: Tells of a new or changed file whether it is left alone this time, because it is
+            still being written; what is known of it stays.
         confirm: Called with a `Gone` before more than a fifth of a folder's pictures, and more
             than ten, are marked as missing. Without a yes, or if it is None, they stay as they are
             and count as `unconfirmed`; all else is done.
@@ -93,6 +96,7 @@ def index(
                 executor=executor or executor_of(library.settings),
                 allow_empty=allow_empty,
                 exclude=exclude,
+                leave=leave,
                 confirm=confirm,
                 run=this,
                 progress=progress,

@@ -48,6 +48,7 @@ def index_images(
     batch: int = BATCH,
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
+    leave: Callable[[FileStat], bool] | None = None,
     retry_failed: bool = False,
     confirm: Confirm | None = None,
     run: Run | None = None,
@@ -69,6 +70,7 @@ def index_images(
         batch=batch,
         allow_empty=allow_empty,
         exclude=exclude,
+        leave=leave,
         retry_failed=retry_failed,
         confirm=confirm,
         run=run,
@@ -89,6 +91,7 @@ def agree(
     batch: int = BATCH,
     allow_empty: bool = False,
     exclude: Sequence[str] = (),
+    leave: Callable[[FileStat], bool] | None = None,
     retry_failed: bool = False,
     confirm: Confirm | None = None,
     run: Run | None = None,
@@ -107,7 +110,7 @@ def agree(
     sweep = Sweep(catalog, roots, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
-    jobs = plan(files, catalog, encoder.fingerprint, this, retry_failed=retry_failed)
+    jobs = plan(files, catalog, encoder.fingerprint, this, leave=leave, retry_failed=retry_failed)
     _work(jobs, look, executor, Writer(catalog, encoder, this, batch=batch))
     absent = volumes.absent()
     catalog.spare([*unlisted, *absent], this.number)

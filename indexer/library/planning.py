@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -62,6 +62,7 @@ def plan(
     fingerprint: str,
     scan: Scan,
     *,
+    leave: Callable[[FileStat], bool] | None = None,
     retry_failed: bool = False,
 ) -> Iterator[Job]:
     """Yield what has to be looked into; note the rest as seen.
@@ -71,6 +72,7 @@ def plan(
         catalog: Knows files by path, size and times.
         fingerprint: The model whose vectors count.
         scan: The pass.
+        leave: Tells of a new or changed file whether it is left alone, with what is known of it.
         retry_failed: Look again into unchanged files that were no readable pictures.
     """
     while chunk := list(islice(files, CHUNK)):
@@ -86,7 +88,10 @@ def plan(
             row = rows.get(stat.path)
             is_embedded = row is not None and row.id in embedded
             if row is None or row.id not in settled or not _same_stat(row, stat):
-                jobs.append((stat, is_embedded, False))
+                if leave is None or not leave(stat):
+                    jobs.append((stat, is_embedded, False))
+                elif row is not None:
+                    seen.append(row)
             elif is_described(row, stat):
                 seen.append(row)
             else:  # of a file that was no picture more may be read now

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from itertools import islice
 from typing import Any, TypeAlias
 
 Node: TypeAlias = Mapping[str, Any]
@@ -85,8 +86,30 @@ def plain(text: str) -> list[str]:
 
 
 def loads(text: str) -> Any:
-    """Parse JSON as sites write it: line ends may stand inside texts. Raises ValueError."""
-    return json.loads(text, strict=False)
+    """Parse JSON as sites write it: with line ends inside texts, or a comma after the last entry.
+
+    Raises:
+        ValueError: It is not even that; the error is the one of strict JSON.
+    """
+    try:
+        return json.loads(text, strict=False)
+    except json.JSONDecodeError:
+        values = _as_of_javascript(text)
+        if len(values) != 1:  # nothing, or things side by side, of which one would be lost
+            raise
+        return values[0]
+
+
+def _as_of_javascript(text: str) -> list[Any]:
+    """Read the first two objects of a text as JavaScript would."""
+    import chompjs
+
+    if not text.lstrip().startswith(("{", "[")):  # else it looks for one amid anything
+        return []
+    try:
+        return list(islice(chompjs.parse_js_objects(text, loader_kwargs={"strict": False}), 2))
+    except ValueError:
+        return []
 
 
 def _nodes(value: Any) -> Iterator[Node]:

@@ -4,8 +4,9 @@
 
 The first line of standard input is a JSON object, {"kind", "folder", "settings"}. Standard output
 is a JSON object on each line: {"event": "progress", "done", "total"}, {"event": "failure", "path",
-"reason"}, and at the end {"event": "report", ...} or {"event": "error", "detail"}. When standard
-input ends, so does the run: that is how it is cancelled, and why it does not go on without its
+"reason"}, and at the end {"event": "report", ...} or {"event": "error", "detail"}. Of the kind
+"watch", {"event": "batch", ...}, a report, comes whenever something has changed. When standard
+input ends, so does the process: that is how it is cancelled, and why it does not go on without its
 server. What was written until then can be found, and the next run does the rest.
 """
 
@@ -20,7 +21,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, TypeAlias
 
 import indexer
 from indexer import Progress
@@ -31,6 +32,8 @@ from searchengine.types import Failure, IndexReport
 
 Kind = Literal["index", "retry"]
 """What a run does: make the library agree with a folder, or read again what could not be read."""
+Order: TypeAlias = Kind | Literal["watch"]
+"""What a process does: a run, or follow all folders until it is ended."""
 
 EVERY = 0.2
 """Seconds between two lines of progress."""
@@ -92,6 +95,14 @@ def carry_out(
         )
 
 
+def watch(settings: Settings, reporter: Reporter) -> None:
+    """Follow all folders of a library, those that it is given meanwhile too, until interrupted."""
+    from indexer.library.watching import follow
+
+    for batch in follow(settings, on_failure=reporter.failure):
+        reporter.write("batch", **batch.counts)
+
+
 def main() -> int:
     """Read the order, carry it out, and end when standard input does."""
     # A server that was started in the background hands down that interrupts are ignored.
@@ -101,6 +112,9 @@ def main() -> int:
     reporter = Reporter(sys.stdout)
     try:
         settings = settings_in(order["settings"])
+        if order["kind"] == "watch":
+            watch(settings, reporter)
+            return 0
         report = carry_out(order["kind"], order["folder"], settings, reporter)
     except KeyboardInterrupt:
         return 130

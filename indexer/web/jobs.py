@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from indexer.web import folders
-from indexer.web.indexing import GRACE, Kind, settings_entry
+from indexer.web.indexing import GRACE, Kind, Order, settings_entry
 from searchengine.config import Settings
 from searchengine.errors import RootError
 from searchengine.web.answers import API, AsciiJSON
@@ -44,7 +44,9 @@ PING = 15
 LINE = 1 << 20
 """Most bytes of a line that a job writes."""
 
-State = Literal["running", "done", "failed", "cancelled"]
+State = Literal["running", "watching", "done", "failed", "cancelled"]
+OPEN = frozenset({"running", "watching"})
+"""States of jobs that have not ended."""
 JobId = Annotated[str, Path(max_length=64, pattern="^[0-9a-f]+$")]
 
 
@@ -83,7 +85,7 @@ class JobOut(BaseModel):
     """A job; done and total count files, and total is what is known so far."""
 
     id: str
-    kind: Kind
+    kind: Order
     folder: FileName | None
     state: State
     done: int
@@ -92,7 +94,9 @@ class JobOut(BaseModel):
     ended_at: dt.datetime | None
     failures: list[FailureOut]
     failed: int = Field(description="files that could not be read")
-    report: Report | None = Field(description="at the end, as that of lexpix index --json")
+    report: Report | None = Field(
+        description="at the end, as that of lexpix index --json; of a watch, the last one"
+    )
     error: str | None
 
 
@@ -112,7 +116,7 @@ class Job:
     """
 
     id: str
-    kind: Kind
+    kind: Order
     folder: str | None
     state: State = "running"
     done: int = 0
@@ -148,6 +152,8 @@ class Job:
     @property
     def activity(self) -> str:
         """What is done, in words."""
+        if self.kind == "watch":
+            return "folders are being watched"
         if self.kind == "index":
             return f"{self.folder} is being indexed"
         return "what could not be read is being read again"
@@ -190,10 +196,16 @@ class Jobs:
         if self.running():
             (other,) = (job for job in self._jobs.values() if job.state == "running")
             raise HTTPException(409, f"{other.activity}; wait for that, or cancel it")
-        job = Job(secrets.token_hex(8), kind, folder)
+        return await self._begin(Job(secrets.token_hex(8), kind, folder))
+
+    async def watch(self) -> None:
+        """Begin to follow all folders of the library; other jobs may run beside it."""
+        await self._begin(Job(secrets.token_hex(8), "watch", None, state="watching"))
+
+    async def _begin(self, job: Job) -> Job:
         self._jobs[job.id] = job  # at once: while the process starts, another request may come
         while len(self._jobs) > KEPT:
-            del self._jobs[next(iter(self._jobs))]
+            del self._jobs[next(id_ for id_, one in self._jobs.items() if one.state not in OPEN)]
         try:
             job.process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -216,7 +228,7 @@ class Jobs:
     async def cancel(self, job: Job) -> None:
         """End a job, if it has not ended, and wait for it; what it has written stays."""
         while job.watcher is None:  # it is only being started
-            if job.state != "running":
+            if job.state not in OPEN:
                 return
             await job.changed.wait()
         job.is_cancelled = True
@@ -234,7 +246,7 @@ class Jobs:
     async def close(self) -> None:
         """End what is running."""
         for job in list(self._jobs.values()):
-            if job.state == "running":
+            if job.state in OPEN:
                 await self.cancel(job)
 
     async def follow(self, job: Job) -> AsyncIterator[ServerSentEvent]:
@@ -242,7 +254,7 @@ class Jobs:
         sent: tuple[int, int] | None = None
         while True:
             changed = job.changed  # before the look: what happens after it is not missed
-            if job.state != "running":
+            if job.state not in OPEN:
                 yield _event("report", job.entry())
                 return
             if (job.done, job.total) != sent:
@@ -274,7 +286,7 @@ class Jobs:
             process.stdin.close()
         with contextlib.suppress(Exception):  # the next search tries again, and says what is wrong
             await asyncio.to_thread(self._live.refresh)
-        if job.report is not None:
+        if job.report is not None and job.kind != "watch":
             self._end(job, "done")
         elif job.is_cancelled:
             self._end(job, "cancelled")
@@ -289,7 +301,7 @@ class Jobs:
             job.failed += 1
             if len(job.failures) < FAILURES:
                 job.failures.append(event)
-        elif kind == "report":
+        elif kind in ("report", "batch"):
             job.report = event
         else:
             job.error = event["detail"]
@@ -315,6 +327,8 @@ def install(app: FastAPI, live: Live, settings: Settings) -> None:
     @contextlib.asynccontextmanager
     async def with_jobs(served: FastAPI) -> AsyncIterator[Any]:
         async with lifespan(served) as state:
+            if app.state.watches:
+                await jobs.watch()
             try:
                 yield state
             finally:
@@ -358,7 +372,7 @@ def _router(jobs: Jobs) -> APIRouter:
         """Cancel a job; what it has written stays. One that has ended stays as it is."""
         _require_local(request)
         job = jobs.get(id)
-        if job.state == "running":
+        if job.state in OPEN:
             leave_place(request.scope)
             await jobs.cancel(job)
         return AsciiJSON(job.entry())

@@ -27,6 +27,8 @@ from searchengine.terminal import printable_lines
 COMMANDS = "lexpix.commands"
 ORDER = (
     "index",
+    "watch",
+    "service",
     "search",
     "similar",
     "explain",

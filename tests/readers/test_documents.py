@@ -149,7 +149,7 @@ TORN = gzip.compress(b"{}\n" * 999, mtime=0)[:-12]
         ("a.txt", b"fine\ncaf\xe9", "not UTF-8 (byte 0xe9 in line 2)"),
         ("a.jsonl", b'{"title": "caf\xe9"}\n', "line 1: not UTF-8 (byte 0xe9"),
         ("a.md", b"\x00\x01", "not a text (byte 0 is zero)"),
-        ("a.json", b'{\n "title": "x",\n}', "line 3: no JSON"),
+        ("a.json", b'{\n "title": "x"\n "y": 1}', "line 3: no JSON"),
         ("a.json", b"[" * 100_000, "nested too deeply"),
         ("a.jsonl", b"[" * 100_000, "line 1: nested too deeply"),
         ("a.jsonl.gz", b"no gzip", "the compressed file is damaged"),

@@ -141,3 +141,26 @@ def test_deep_json_does_not_exhaust_the_stack() -> None:
     for _ in range(5000):
         value = {"item": [value]}
     assert len(list(jsonld.recipes(value))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": [1, 2,], "b": "two\nlines",\n}', {"a": [1, 2], "b": "two\nlines"}),
+        (
+            '[{"@type": "Recipe", "name": "Soup, {hot},]",},]',
+            [{"@type": "Recipe", "name": "Soup, {hot},]"}],
+        ),
+    ],
+)
+def test_what_only_a_lenient_reader_takes_is_read(text: str, value: object) -> None:
+    assert jsonld.loads(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1,}{"b": 2}', '{"a": [1, 2}', '{"a": "b",', "x = {a: 1}", '{"a" "b"}', "[" * 99_999],
+)
+def test_what_could_mean_anything_is_no_json(text: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        jsonld.loads(text)
