@@ -51,6 +51,8 @@ class Settings:
         latency: Milliseconds that the index may take for a query; what pays with 0.
         recall: Least share of the ten best that an index must find, above 0, at most 1.
         lang: Language in which words are read first, as BCP 47 names it ("de"); English if empty.
+        catalog: Address of a PostgreSQL database that has the catalog; if empty, an SQLite file in
+            the library has it.
         yielding: Names of settings that no flag and no variable gave; what the library itself has
             chosen comes before these. Settings made by hand do not yield.
     """
@@ -69,6 +71,7 @@ class Settings:
     latency: float = 0.0
     recall: float = 0.97
     lang: str = ""
+    catalog: str = field(default="", repr=False)  # it may hold a password
     yielding: frozenset[str] = field(default=frozenset(), compare=False)
 
 

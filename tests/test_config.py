@@ -118,6 +118,7 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
         "file_seconds",
         "backups",
         "lang",
+        "catalog",
     } | budget
     assert settings.yielding == {"model"} | always
     assert load_settings({**flags, "model": "x"}, environ).yielding == always

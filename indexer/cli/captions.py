@@ -154,7 +154,9 @@ def _library(flags: dict[str, str]) -> Iterator[Catalog]:
     from searchengine.catalog.store import Catalog
     from searchengine.config import load_settings
 
-    with closing(Catalog(open_database(load_settings(flags).library, create=False))) as catalog:
+    settings = load_settings(flags)
+    database = open_database(settings.library, create=False, address=settings.catalog)
+    with closing(Catalog(database)) as catalog:
         yield catalog
 
 

@@ -68,10 +68,8 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
     from searchengine.search.engine import Engine, load_model
 
     encoder = load_model(settings.model)
-    with (
-        closing(Catalog(open_database(settings.library, create=False))) as catalog,
-        running(settings.library, "reembed"),
-    ):
+    database = open_database(settings.library, create=False, address=settings.catalog)
+    with closing(Catalog(database)) as catalog, running(settings.library, "reembed"):
         with meter("pictures") as progress:
             report = reembed(
                 catalog,

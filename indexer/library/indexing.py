@@ -153,7 +153,8 @@ def running(library: Library, *, wait: bool = True) -> Iterator[Run]:
         BusyLibrary: Another one is at work, and `wait` is false.
     """
     with running_in(library.settings.library, wait=wait) as run:
-        if library.catalog.roots():  # else it is new, with nothing in it to lose
+        # Else it is new, with nothing in it to lose, or on a server, whose keeper keeps copies.
+        if library.catalog.roots() and not library.settings.catalog:
             try:
                 rotate(library.settings.library, library.settings.backups)
             except LexpixError as error:

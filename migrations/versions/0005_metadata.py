@@ -29,4 +29,6 @@ def upgrade() -> None:
     ):
         op.add_column("images", column)
     damaged = sa.text("damage IS NOT NULL")
-    op.create_index("ix_images_damaged", "images", ["path"], sqlite_where=damaged)
+    op.create_index(
+        "ix_images_damaged", "images", ["path"], sqlite_where=damaged, postgresql_where=damaged
+    )

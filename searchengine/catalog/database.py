@@ -51,19 +51,25 @@ def connect(url_or_path: str | os.PathLike[str]) -> Engine:
     return engine
 
 
-def open_database(library: Path, *, create: bool) -> Engine:
+def open_database(library: Path, *, create: bool, address: str = "") -> Engine:
     """Open the database of a library, upgraded to the schema of this version.
 
-    An older schema is copied to `catalog.sqlite.bak` before it is upgraded.
+    An older schema of a file is copied to `catalog.sqlite.bak` before it is upgraded.
 
     Args:
         library: The folder of the library.
-        create: Make folder and database where there are none.
+        create: Make folder and database where there are none; a server's database must exist.
+        address: Of a PostgreSQL database, which has the catalog then.
 
     Raises:
         NothingIndexed: There is no database and `create` is false.
-        LibraryError: The file is no lexpix database, is damaged, or belongs to a newer version.
+        LibraryError: The file is no lexpix database, is damaged, or belongs to a newer version; or
+            the server does not answer.
     """
+    if address:
+        if create:
+            _make_folder(library)  # of the index files
+        return _opened_on_server(address, create)
     path = library / FILE_NAME
     if create:
         _make_folder(library)
@@ -83,6 +89,23 @@ def open_database(library: Path, *, create: bool) -> Engine:
     return engine
 
 
+def _opened_on_server(address: str, create: bool) -> Engine:
+    from searchengine.catalog.postgres import connect_postgres, shown
+
+    engine = connect_postgres(address)
+    try:
+        name = shown(engine.url)
+        revision = _revision(engine, name)
+        if revision is None and not create:
+            raise _nothing_indexed(name)
+        if revision != HEAD:
+            _upgrade(engine, name)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
 def empty_database() -> Engine:
     """Return a database of the current schema in memory; it holds nothing and dies when closed."""
     from searchengine.catalog.tables import Schema  # the ORM; opening a library must not pay for it
@@ -92,7 +115,7 @@ def empty_database() -> Engine:
     return engine
 
 
-def _nothing_indexed(library: Path) -> NothingIndexed:
+def _nothing_indexed(library: str | Path) -> NothingIndexed:
     return NothingIndexed(f"{library}: nothing is indexed here yet; run: lexpix index FOLDER")
 
 
@@ -160,7 +183,7 @@ ADVICE = (
 """What SQLite says, and what a user can do."""
 
 
-def _revision(engine: Engine, path: Path) -> str | None:
+def _revision(engine: Engine, path: str | Path) -> str | None:
     """Return the schema's revision, or None for a database without any table.
 
     Raises:
@@ -170,7 +193,7 @@ def _revision(engine: Engine, path: Path) -> str | None:
         return _revision_seen_by(connection, path)
 
 
-def _revision_seen_by(connection: Connection, path: Path) -> str | None:
+def _revision_seen_by(connection: Connection, path: str | Path) -> str | None:
     tables = set(inspect(connection).get_table_names())
     if not tables:
         return None
@@ -184,8 +207,8 @@ def _revision_seen_by(connection: Connection, path: Path) -> str | None:
     return revision
 
 
-def _upgrade(engine: Engine, path: Path) -> None:
-    """Bring the schema to HEAD under the write lock, after a copy of what was there."""
+def _upgrade(engine: Engine, path: str | Path) -> None:
+    """Bring the schema to HEAD under the write lock, after a copy of what was in a file."""
     from alembic import command
     from alembic.script import ScriptDirectory
 
@@ -202,9 +225,14 @@ def _upgrade(engine: Engine, path: Path) -> None:
                     f"{path}: made by a newer lexpix (schema {revision}, this version knows "
                     f"{HEAD}); upgrade: pip install --upgrade lexpix"
                 )
-            _copy(path, path.with_name(path.name + ".bak"))
+            if isinstance(path, Path):
+                _copy(path, path.with_name(path.name + ".bak"))
         config.attributes["connection"] = connection
         command.upgrade(config, HEAD)
+        if connection.dialect.name == "postgresql":
+            from searchengine.catalog.postgres import order_as_bytes
+
+            order_as_bytes(connection)
 
 
 def _alembic_config() -> Config:
@@ -230,6 +258,10 @@ def _restructuring(engine: Engine) -> Iterator[Connection]:
     SQLite alters most things by building a table anew and dropping the old one, and dropping a
     table that others refer to would delete their rows with it.
     """
+    if engine.dialect.name != "sqlite":
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+        return
     with engine.connect().execution_options(writes=True) as connection:
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA foreign_keys=OFF")  # ignored once a transaction has begun

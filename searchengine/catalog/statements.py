@@ -51,8 +51,8 @@ def columns_of(table: type[Schema], kind: type[Any]) -> list[InstrumentedAttribu
 
 
 def storable(ids: Iterable[int]) -> Iterator[int]:
-    """Leave out numbers that no row can have, because SQLite refuses to be asked for them."""
-    return (id_ for id_ in map(int, ids) if 0 < id_ < 2**63)
+    """Leave out numbers that no row can have, because databases refuse to be asked for them."""
+    return (id_ for id_ in map(int, ids) if 0 < id_ < 2**31)
 
 
 def pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:

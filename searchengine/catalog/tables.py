@@ -38,9 +38,15 @@ class EscapedText(sa.TypeDecorator[str]):
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, _dialect: sa.Dialect) -> str | None:
-        """Write lone surrogates as backslash escapes, since no database takes them."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Write lone surrogates as backslash escapes, since no database takes them.
+
+        Nor does PostgreSQL take the character 0, which some cameras pad their fields with.
+        """
+        if value is None:
+            return None
+        escaped = value.encode("utf-8", "backslashreplace").decode()
+        return escaped.replace("\0", "\\x00") if dialect.name == "postgresql" else escaped
 
 
 class TextList(sa.TypeDecorator[tuple[str, ...]]):
@@ -106,7 +112,12 @@ class ImageRow(Schema):
         sa.CheckConstraint("state IN ('ok', 'missing', 'bad')", name="state"),
         sa.CheckConstraint("(error IS NOT NULL) = (state = 'bad')", name="error"),
         sa.Index(None, "seq", "id"),
-        sa.Index("ix_images_damaged", "path", sqlite_where=sa.text("damage IS NOT NULL")),  # few
+        sa.Index(  # few
+            "ix_images_damaged",
+            "path",
+            sqlite_where=sa.text("damage IS NOT NULL"),
+            postgresql_where=sa.text("damage IS NOT NULL"),
+        ),
         sa.Index(None, "state", "path"),  # "present and under this folder" without touching a row
         {"sqlite_autoincrement": True},  # an id that was forgotten never comes back
     )

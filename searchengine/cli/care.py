@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from searchengine.cli.options import json_option
 from searchengine.cli.output import print_json
+from searchengine.errors import LibraryError
 from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.config import Settings
 
 
 @click.command()
@@ -27,7 +32,7 @@ def doctor(ctx: click.Context, mends: bool, as_json: bool) -> None:
     from searchengine.config import load_settings
     from searchengine.search.doctor import diagnose, repair
 
-    settings = load_settings(ctx.obj)
+    settings = _of_file(load_settings(ctx.obj), "examined and mended by its own tools")
     found, done = diagnose(settings), list[str]()
     if mends and any(one.severity != "ok" for one in found):
         done = repair(settings)
@@ -57,7 +62,7 @@ def backup(flags: dict[str, str], file: str, as_json: bool) -> None:
     from searchengine.config import load_settings
 
     target = _path(file)
-    size = save(load_settings(flags).library, target)
+    size = save(_of_file(load_settings(flags), "copied by pg_dump").library, target)
     if as_json:
         print_json({"file": str(target), "bytes": size})
     else:
@@ -78,7 +83,7 @@ def restore(flags: dict[str, str], file: str | None, as_json: bool) -> None:
     from searchengine.catalog.backups import restore as take_back
     from searchengine.config import load_settings
 
-    library = load_settings(flags).library
+    library = _of_file(load_settings(flags), "taken back by pg_restore").library
     if file is None:
         made = [str(one) for one in copies(library)]
         if as_json:
@@ -93,6 +98,17 @@ def restore(flags: dict[str, str], file: str | None, as_json: bool) -> None:
     click.echo(f"restored from {printable(file)}; the next search makes the index anew")
     if former is not None:
         click.echo(f"the former catalog is kept as {printable(str(former))}")
+
+
+def _of_file(settings: Settings, instead: str) -> Settings:
+    """Return settings of a library whose catalog is a file.
+
+    Raises:
+        LibraryError: It is on a server.
+    """
+    if settings.catalog:
+        raise LibraryError(f"the catalog of this library is in PostgreSQL, where it is {instead}")
+    return settings
 
 
 def _path(file: str) -> Path:

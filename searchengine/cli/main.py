@@ -66,6 +66,11 @@ SHARED = (
         "FOLDER",
         "Folder of the library; else LEXPIX_LIBRARY, config.toml, or one in your home.",
     ),
+    (
+        "--catalog",
+        "URL",
+        "postgresql+psycopg://USER@HOST/DB for a catalog on a server; else a file.",
+    ),
     ("--model", "MODEL", "A bundled model by name, or the folder of a model."),
     (
         "--index",
@@ -136,7 +141,10 @@ def _damage_behind(ctx: click.Context, error: Exception) -> str | None:
     from searchengine.catalog.health import damage_in
     from searchengine.config import load_settings
 
-    path = load_settings(ctx.obj or {}).library / FILE_NAME
+    settings = load_settings(ctx.obj or {})
+    if settings.catalog:  # a server looks after its own files
+        return None
+    path = settings.library / FILE_NAME
     damage = damage_in(path)
     if damage is None:
         return None

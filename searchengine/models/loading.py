@@ -119,7 +119,7 @@ def load_configured(settings: Settings, *, for_texts: bool = False) -> Encoder:
 
 def _choice(settings: Settings) -> str | None:
     try:
-        catalog = Catalog(open_database(settings.library, create=False))
+        catalog = Catalog(open_database(settings.library, create=False, address=settings.catalog))
     except NothingIndexed:
         return None
     with contextlib.closing(catalog):

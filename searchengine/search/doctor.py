@@ -60,7 +60,9 @@ def repair(settings: Settings) -> list[str]:
     """
     done = mend(settings.library / FILE_NAME)
     encoder = load_configured(settings, for_texts=True)
-    with contextlib.closing(Catalog(open_database(settings.library, create=False))) as catalog:
+    with contextlib.closing(
+        Catalog(open_database(settings.library, create=False, address=settings.catalog))
+    ) as catalog:
         if _index(catalog, encoder, settings).severity != "ok":
             folder = settings.library / INDEX_FOLDER
             backend = plugins.load_at("lexpix.indexes", settings.index)
@@ -82,7 +84,7 @@ def _parts(settings: Settings) -> list[Finding]:
     found = []
     try:
         encoder = load_configured(settings, for_texts=True)
-        catalog = Catalog(open_database(settings.library, create=False))
+        catalog = Catalog(open_database(settings.library, create=False, address=settings.catalog))
     except LexpixError as error:
         return [Finding("model", "damage", str(error))]
     with contextlib.closing(catalog):

@@ -115,7 +115,7 @@ class Engine:
         # First what a wrong setting can make fail, so that no library is made in vain.
         encoder = load_configured(settings, for_texts=True)
         backend = plugins.load_at("lexpix.indexes", settings.index)
-        catalog = Catalog(open_database(settings.library, create=create))
+        catalog = Catalog(open_database(settings.library, create=create, address=settings.catalog))
         folder = settings.library / INDEX_FOLDER
         index = open_index(catalog, encoder.fingerprint, encoder.dim, folder, backend)
         return cls(settings, catalog, encoder, index)

@@ -95,6 +95,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pathspec": ("indexer.library.ignoring",),
     "platformdirs": ("searchengine.config",),
     "prometheus_client": ("searchengine.web.metrics",),
+    "psycopg": ("searchengine.catalog.postgres",),
     "pycountry": ("indexer.library.places",),
     "pyarrow": ("indexer.train.*",),
     "pydantic": ("searchengine.web.*", "indexer.web.*"),

@@ -1,0 +1,194 @@
+"""A catalog in a real PostgreSQL: many writers, one order of writes, and servers that die."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from searchengine.catalog.database import open_database
+from searchengine.catalog.records import PictureRecord
+from searchengine.catalog.store import Catalog
+from searchengine.catalog.tables import ImageRow, Schema
+from searchengine.errors import ConfigError, LibraryError, NothingIndexed
+from searchengine.types import FileStat
+from searchengine.vectors import unit_rows
+
+pytest.importorskip("pgserver", reason="a real PostgreSQL is missing: pip install -e '.[dev]'")
+pytest.importorskip("psycopg", reason="its driver is missing: pip install -e '.[dev]'")
+
+from tests.support.postgres_server import RealPostgres
+
+MODEL, DIM = "a" * 64, 8
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPostgres]:
+    server = RealPostgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def address(server: RealPostgres) -> str:
+    return server.new_database()
+
+
+@contextlib.contextmanager
+def opened(address: str, library: Path, *, create: bool = True) -> Iterator[Catalog]:
+    with contextlib.closing(
+        Catalog(open_database(library, create=create, address=address))
+    ) as catalog:
+        yield catalog
+
+
+def record(path: str, seed: int = 1, **changes: object) -> PictureRecord:
+    fields: dict[str, object] = {
+        "stat": FileStat(path, 1, 1, 1),
+        "root": "/photos",
+        "sha256": f"{seed:064x}",
+        "vector": unit_rows(np.random.default_rng(seed).standard_normal((1, DIM)))[0],
+    }
+    return PictureRecord(**(fields | changes))  # type: ignore[arg-type]
+
+
+def write(catalog: Catalog, *records: PictureRecord) -> list[int]:
+    return catalog.write(records, fingerprint=MODEL, model_name="model", dim=DIM, scan=1)
+
+
+def test_nothing_is_made_unless_asked_and_tables_are_those_of_the_models(
+    address: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NothingIndexed, match="lexpix index FOLDER"):
+        open_database(tmp_path, create=False, address=address)
+    database = open_database(tmp_path, create=True, address=address)
+    made = sa.MetaData()
+    made.reflect(database)
+    database.dispose()
+    known = Schema.metadata.tables
+    assert set(made.tables) - {"alembic_version"} == set(known)
+    for name, table in known.items():
+        assert set(made.tables[name].columns.keys()) == set(table.columns.keys())
+        for index in table.indexes:
+            assert index.name in {one.name for one in made.tables[name].indexes}
+    with opened(address, tmp_path, create=False) as catalog:
+        assert catalog.seq() == 0
+
+
+def test_indexers_at_once_take_every_number_once_in_the_order_of_commits(
+    address: str, tmp_path: Path
+) -> None:
+    """A reader that follows the changes meanwhile, as a server does, misses none of them."""
+    writers, batches = 4, 8
+    followed: dict[int, int] = {}
+    done = threading.Event()
+
+    def index(writer: int) -> None:
+        with opened(address, tmp_path) as catalog:
+            for batch in range(batches):
+                write(catalog, *(record(f"/photos/{writer}-{batch}-{n}.jpg") for n in range(3)))
+
+    def follow() -> None:
+        with opened(address, tmp_path) as catalog:
+            seq = 0
+            while not (done.is_set() and seq == catalog.seq()):
+                now = catalog.seq()
+                for change in catalog.changes(MODEL, seq):
+                    followed.update(dict.fromkeys(change.put_ids.tolist(), now))
+                seq = now
+
+    with opened(address, tmp_path) as catalog, ThreadPoolExecutor(writers + 1) as pool:
+        follower = pool.submit(follow)
+        for future in [pool.submit(index, writer) for writer in range(writers)]:
+            future.result()
+        done.set()
+        follower.result()
+        assert catalog.seq() == writers * batches
+        with catalog._reader.begin() as connection:
+            numbers = connection.execute(
+                sa.select(ImageRow.seq, sa.func.count()).group_by(ImageRow.seq)
+            )
+            assert {row[0]: row[1] for row in numbers} == dict.fromkeys(
+                range(1, writers * batches + 1), 3
+            )
+        assert sorted(followed) == catalog.present().tolist()
+        assert len(followed) == writers * batches * 3
+
+
+def test_odd_names_odd_texts_and_order_are_those_of_sqlite(address: str, tmp_path: Path) -> None:
+    names = ["/photos/b", "/photos/B", "/photos/ä", "/photos/a b", "/photos/a-b", "/photos/\udcff"]
+    with (
+        opened(address, tmp_path / "server") as server,
+        opened("", tmp_path / "file") as file,
+    ):
+        for catalog in (server, file):
+            ids = write(catalog, *(record(name, seed) for seed, name in enumerate(names)))
+            for name in ("Zebra", "apple", "Äpfel", "zoo", "a b", "a-b"):
+                catalog.tags.set_tag(ids, name, "user")
+        assert [one.name for one in server.tags.counts(MODEL)] == [
+            one.name for one in file.tags.counts(MODEL)
+        ]
+        for folder in ("/photos", "/photos/a", "/photos/b"):
+            assert server.ids_under(folder).tolist() == file.ids_under(folder).tolist()
+        assert {one.path for one in server.get(range(1, 9)).values()} == set(names)
+        assert server.get([2**31, 2**40, 2**70]) == file.get([2**31, 2**40, 2**70]) == {}
+        bad = record("/photos/c", sha256=None, vector=None, error="EXIF\0 with \0 in it")
+        write(server, bad)
+        (failure,) = server.failures()
+        assert failure.reason == r"EXIF\x00 with \x00 in it"
+
+
+def test_server_killed_between_writes_loses_nothing_and_writes_nothing_twice(
+    server: RealPostgres, address: str, tmp_path: Path
+) -> None:
+    written: list[str] = []
+    started = threading.Event()
+
+    def index(catalog: Catalog) -> None:
+        for batch in range(10_000):
+            paths = [f"/photos/{batch}-{n}.jpg" for n in range(3)]
+            write(catalog, *map(record, paths))
+            written.extend(paths)
+            if batch == 3:
+                started.set()
+
+    with opened(address, tmp_path) as catalog, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(index, catalog)
+        assert started.wait(60)
+        server.kill()
+        with pytest.raises(LibraryError, match=r"see that it runs.*what was committed is safe"):
+            run.result()
+        server.start()
+        # The same catalog goes on: its connections are made anew.
+        kept = catalog.by_paths(
+            f"/photos/{batch}-{n}.jpg" for batch in range(200) for n in range(3)
+        )
+        assert set(written) <= set(kept), "what was reported as written is there"
+        assert len(kept) in {len(written), len(written) + 3}, "and whole batches only"
+        assert catalog.seq() == len(kept) // 3
+        again = write(catalog, *map(record, sorted(kept)))
+        assert sorted(again) == sorted(picture.id for picture in kept.values())
+
+
+@pytest.mark.parametrize(
+    "wrong", ["mysql://host/db", "host/db", "postgresql", "sqlite:///file.sqlite"]
+)
+def test_an_address_of_something_else_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=r"write postgresql\+psycopg://USER@HOST/DATABASE"):
+        open_database(tmp_path, create=False, address=wrong)
+
+
+def test_messages_never_show_the_password(tmp_path: Path) -> None:
+    wrong = "postgresql://me:secret@127.0.0.1:1/db"
+    with pytest.raises(LibraryError, match=r"me:\*\*\*@127\.0\.0\.1:1/db") as caught:
+        open_database(tmp_path, create=False, address=wrong)
+    assert "secret" not in str(caught.value)
