@@ -48,7 +48,7 @@ class RealPostgres:
         lock = self._folder / "postmaster.pid"
         lock.unlink(missing_ok=True)  # of one that was killed
         running = ["postgres", "-D", str(self._folder), "-k", str(self._folder), "-h", ""]
-        for _ in range(600):
+        for _ in range(1200):
             if self._server is None or self._server.poll() is not None:
                 # It ends by itself while a child of one that was killed is still there.
                 self._server = self._run([*running, "-c", "fsync=off"])
@@ -71,13 +71,14 @@ class RealPostgres:
         self._server.wait()
 
     def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [self._programs / command[0], *command[1:]],
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **self._as,
-        )
+        with open(self._folder.parent / "postgres.log", "ab") as log:
+            return subprocess.Popen(
+                [self._programs / command[0], *command[1:]],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                **self._as,
+            )
 
     def _do(self, statement: str) -> None:
         engine = sa.create_engine(self._address, isolation_level="AUTOCOMMIT")
