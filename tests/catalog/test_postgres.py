@@ -29,13 +29,13 @@ MODEL, DIM = "a" * 64, 8
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPostgres]:
-    server = RealPostgres(tmp_path_factory.mktemp("postgres"))
+def server() -> Iterator[RealPostgres]:
+    server = RealPostgres()
     server.start()
     try:
         yield server
     finally:
-        server.kill()
+        server.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import uuid
 import warnings
@@ -19,14 +20,13 @@ USER = "pgserver"
 
 
 class RealPostgres:
-    """A server with the programs of pgserver, which listens in the folder of its data only.
+    """A server with the programs of pgserver, which listens in the folder of its data only."""
 
-    Args:
-        folder: An empty one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
+        # Not below the temporary folder of pytest: every other run of it shuts that to other users.
+        self._top = Path(tempfile.mkdtemp(prefix="lexpix-"))
+        self._folder = folder = self._top / "data"
+        folder.mkdir()
         self._server: subprocess.Popen[bytes] | None = None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of platformdirs, where nobody has logged in
@@ -69,6 +69,11 @@ class RealPostgres:
         assert self._server is not None, "it was started"
         self._server.kill()
         self._server.wait()
+
+    def close(self) -> None:
+        """End it, and delete its data."""
+        self.kill()
+        shutil.rmtree(self._top, ignore_errors=True)
 
     def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
         with open(self._folder.parent / "postgres.log", "ab") as log:
