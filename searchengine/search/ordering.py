@@ -1,0 +1,244 @@
+"""The order of a page: by match, by date, or by how sure a filter is of its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from searchengine.catalog.selection import Selection
+from searchengine.catalog.store import Catalog
+from searchengine.config import Settings
+from searchengine.models.calibration import kind_of, matcher_of
+from searchengine.search.columns import Columns
+from searchengine.search.facets import Facets
+from searchengine.search.matches import (
+    LOOK_AHEAD,
+    NEAREST,
+    EncodedQuery,
+    Matches,
+    in_order_of,
+    merged,
+    page_of,
+)
+from searchengine.search.pages import PageRequest
+from searchengine.search.ranking import (
+    Cursor,
+    Ranking,
+    by_confidence,
+    by_date,
+    judged,
+    nearest,
+    without_unlikely_end,
+)
+from searchengine.search.resolve import Resolver
+from searchengine.types import Approximate, Encoder, Ids, VectorIndex
+
+
+class Ordering:
+    """Put the pictures that pass filters in order.
+
+    Args:
+        settings: Say how many hits are wanted where nobody does.
+        catalog: Knows the pictures.
+        encoder: The model.
+        index: Holds its vectors.
+        resolver: Knows what a query is in English, which decides what its scores are worth.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        encoder: Encoder,
+        index: VectorIndex,
+        resolver: Resolver,
+    ) -> None:
+        self._settings, self._catalog, self._encoder = settings, catalog, encoder
+        self._index, self._resolver = index, resolver
+
+    def page(
+        self,
+        request: PageRequest,
+        encoded: EncodedQuery | None,
+        facets: Facets | None,
+        passing: Selection | None,
+        selected: Selection | None,
+    ) -> Ranking:
+        """Return a page of the pictures that pass, in the order of a request.
+
+        Args:
+            request: What is asked for.
+            encoded: Its query, None if it has no terms.
+            facets: The library as the caller sees it, if it is needed.
+            passing: Who passes the filters, None for all.
+            selected: Who of them is chosen by facets, None for all.
+        """
+        only = None if selected is None else selected.ids
+        among = None if passing is None else passing.ids
+        if encoded is not None:
+            if facets is None or request.sort == "match":
+                return self._page_by_match(encoded, request, facets, among, only)
+            by_date = self._all_by_date if request.unlikely else self._matches_by_date
+            return by_date(encoded, request, facets, among, only)
+        if request.query is not None and selected is not None and not request.is_by_date:
+            return by_confidence(
+                selected, self.limit(request), request.after, matcher_of(self._encoder)
+            )
+        return self._by_date(request, facets, only)
+
+    def _number(self, among: Ids | None) -> int:
+        """Return how many pictures are searched; facets, which only narrow down, do not count.
+
+        So a picture stays a likely match whatever values are chosen, and counts hold.
+        """
+        return len(self._index) if among is None else len(among)
+
+    def limit(self, request: PageRequest) -> int:
+        """Return how many rows a page has at most."""
+        return self._settings.limit if request.limit is None else request.limit
+
+    def shows_matches_only(self, request: PageRequest) -> bool:
+        """Whether pages leave unlikely matches out: a ranking without calibration knows of none."""
+        is_calibrated = matcher_of(self._encoder) is not None
+        return not request.unlikely and (is_calibrated or request.sort != "match")
+
+    def _page_by_match(
+        self,
+        encoded: EncodedQuery,
+        request: PageRequest,
+        facets: Facets | None,
+        among: Ids | None,
+        only: Ids | None,
+    ) -> Ranking:
+        limit, after = self.limit(request), request.after
+        if self.shows_matches_only(request) and (encoded.names_pictures or request.count):
+            found = self.shown(encoded, facets, among, only)
+            if encoded.names_pictures:
+                return page_of(found.within(only), limit, after)
+            page = found.page(only, limit, after)  # what is counted is ranked already
+            if page is not None:
+                return page
+        return self._by_match(
+            encoded,
+            only,
+            limit,
+            after=after,
+            unlikely=request.unlikely,
+            searched=self._number(among),
+        )
+
+    def _by_match(
+        self,
+        encoded: EncodedQuery,
+        only: Ids | None,
+        limit: int,
+        *,
+        after: Cursor | None = None,
+        unlikely: bool = False,
+        searched: int,
+    ) -> Ranking:
+        """Return the pictures nearest to the terms of a query.
+
+        Args:
+            encoded: The query.
+            only: Sorted ids of the pictures that may be hits, None for all.
+            limit: Most rows.
+            after: Where the page before ended.
+            unlikely: Keep the unlikely matches at the end.
+            searched: How many pictures the rows are the best of.
+        """
+        named = encoded.resolved.named
+        vector, kind = encoded.vector, kind_of(self._resolver.in_english(encoded.query))
+        look = partial(nearest, self._index, vector, limit, only=only, without=named)
+        for exactly in (False, True):
+            rows = look(after=after, exactly=exactly)
+            ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched)
+            likely = without_unlikely_end(ranked)
+            # That nothing looks like that is said only when every picture was looked at.
+            if likely or not isinstance(self._index, Approximate) or self._index.is_exact:
+                break
+        shown = ranked if unlikely else likely
+        cursor = None
+        if shown and len(rows) == limit:
+            last = shown[-1].id
+            seen = (after.seen if after else 0) + len(shown)
+            cursor = Cursor(-dict(rows)[last], last, seen)
+        nothing = bool(ranked) and not likely and after is None and not encoded.names_pictures
+        return Ranking(tuple(shown), cursor, nothing_like_that=nothing)
+
+    def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
+        columns = Columns.of(self._catalog) if facets is None else facets.columns
+        newest = request.sort != "oldest"
+        return by_date(columns, ids, self.limit(request), request.after, newest=newest)
+
+    def _all_by_date(
+        self,
+        encoded: EncodedQuery,
+        request: PageRequest,
+        facets: Facets,
+        among: Ids | None,
+        only: Ids | None,
+    ) -> Ranking:
+        """Return a page of all pictures by date, which are scored after they were chosen.
+
+        Those that the query names, or that have no vector, are not on it.
+        """
+        page = self._by_date(request, facets, only)
+        ids = np.sort(np.array([row.id for row in page.rows], dtype=np.int64))
+        scored = self._by_match(
+            encoded, ids, max(len(ids), 1), unlikely=True, searched=self._number(among)
+        )
+        return in_order_of(page, replace(scored, nothing_like_that=False, total=None))
+
+    def _matches_by_date(
+        self,
+        encoded: EncodedQuery,
+        request: PageRequest,
+        facets: Facets,
+        among: Ids | None,
+        only: Ids | None,
+    ) -> Ranking:
+        matches = self.shown(encoded, facets, among, only)
+        ids = matches.ids if only is None else np.intersect1d(matches.ids, only)
+        page = self._by_date(request, facets, ids)
+        return in_order_of(page, replace(matches.ranking, total=page.total))
+
+    def shown(
+        self, encoded: EncodedQuery, facets: Facets | None, among: Ids | None, only: Ids | None
+    ) -> Matches:
+        """Return what a query finds among the pictures that pass the filters, or remember it.
+
+        What is chosen of facets only takes away from it, except that of a query with a picture it
+        never takes all: then the nearest of what is chosen belong to it too.
+        """
+        key = (encoded.query.terms, None if among is None else among.tobytes())
+        matches: Matches | None = None if facets is None else facets.remembered.get(key)
+        if matches is None:
+            matches = self._matches(encoded, among)
+            if facets is not None:
+                facets.remember(key, matches)
+        if not encoded.names_pictures or only is None or matches.within(only).rows:
+            return matches
+        more = self._by_match(encoded, only, NEAREST, unlikely=True, searched=self._number(among))
+        return Matches(replace(matches.ranking, rows=merged(matches.ranking.rows, more.rows)))
+
+    def _matches(self, encoded: EncodedQuery, among: Ids | None) -> Matches:
+        """Return all but the unlikely matches, best first; to a picture the nearest whatever else.
+
+        A match may come after unlikely ones, so as many again are looked at behind the last one. Of
+        a model that is not calibrated the best matches are all that anybody can tell apart.
+        """
+        limit, searched = LOOK_AHEAD, self._number(among)
+        while True:
+            ranking = self._by_match(encoded, among, limit, unlikely=True, searched=searched)
+            matching = len(without_unlikely_end(ranking.rows))
+            is_all = limit >= len(self._index)
+            if is_all or matching < limit // 2 or matcher_of(self._encoder) is None:
+                break
+            limit *= 4
+        least = NEAREST if encoded.names_pictures else 0
+        rows = (r for n, r in enumerate(ranking.rows) if n < least or r.band != "unlikely")
+        found = replace(ranking, rows=tuple(rows), next=None)
+        return Matches(found, ranking.rows, is_all)
