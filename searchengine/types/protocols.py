@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.types.indexes import SearchPlan, Stamp
 from searchengine.types.values import (
     MOST_SUGGESTIONS,
     Band,
@@ -16,8 +17,6 @@ from searchengine.types.values import (
     Prepare,
     QueryKind,
     Scores,
-    SearchPlan,
-    Stamp,
     Translated,
     UnknownWord,
     Vectors,
