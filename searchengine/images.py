@@ -7,17 +7,15 @@ name and the reason in words.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from io import BufferedReader
 from typing import BinaryIO, TypeAlias, cast
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from searchengine.bounds import (
     BoundedFile,
@@ -31,6 +29,7 @@ from searchengine.bounds import (
 from searchengine.errors import ImageError, NotNow
 from searchengine.formats import HEAD, is_installed, sniffed, titled
 from searchengine.metadata import merged, read_exposure, read_metadata, read_xmp
+from searchengine.openers import formats_of, leave_small_copies, name_of, orientation
 from searchengine.pixels import (
     END_OF_JPEG,
     bytes_needed,
@@ -46,22 +45,6 @@ Check: TypeAlias = Callable[[], None]
 
 MAX_PIXELS = 200_000_000
 """Pictures with more pixels are refused before a pixel is decoded."""
-
-# A folder of downloads is untrusted input: none of Pillow's rarer decoders is let near it.
-# (MPO, what some cameras write, is opened as a JPEG.)
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM")
-
-# A few brands of the container of HEIC are those of AVIF, too: either reader may take the file.
-_PLUGINS = {"heic": ("HEIF", "AVIF"), "jxl": ("JXL",)}
-
-_SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm", "HEIF": "heic"}
-"""What Pillow calls differently from `formats.FORMATS`."""
-
-# Their readers turn the picture themselves, and EXIF says it once more.
-_TURNED_BY_READER = frozenset({"TIFF", "HEIF"})
-
-_REDUCED, _SUBFILE_TYPE = 1, 254  # a page of a TIFF that is a smaller copy of another one
-_MOST_PAGES = 16
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -223,8 +206,8 @@ def format_in(file: BinaryIO) -> str | None:
     if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return kind
     try:
-        with Image.open(file, formats=_formats(kind)) as image:
-            name = _name_of(image)
+        with Image.open(file, formats=formats_of(kind)) as image:
+            name = name_of(image)
     except Exception:  # as in `_Reader.read`
         name = None
     file.seek(0)
@@ -238,7 +221,7 @@ def exposure_in(file: BinaryIO) -> tuple[float | None, float | None]:
     if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return None, None
     try:
-        with Image.open(file, formats=_formats(kind)) as image:
+        with Image.open(file, formats=formats_of(kind)) as image:
             return read_exposure(image)
     except Exception:  # as in `_Reader.read`
         return None, None
@@ -289,12 +272,12 @@ class _Reader:
             raise ImageError(_message(path, _reason(error))) from error
 
     def _picture(self, file: BinaryIO, path: str, kind: str | None, check: Check) -> Photo:
-        with Image.open(file, formats=_formats(kind)) as image:
-            _leave_small_copies(image)
+        with Image.open(file, formats=formats_of(kind)) as image:
+            leave_small_copies(image)
             width, height = image.size
             self._require_size(width, height, path)
-            turn = _orientation(image)
-            name = _name_of(image)
+            turn = orientation(image)
+            name = name_of(image)
             exif = read_metadata(image, self.sidecar)
             pixels, damage = None, None
             if self.decode:
@@ -309,7 +292,7 @@ class _Reader:
         self, image: Image.Image, file: BinaryIO, path: str, turn: int, check: Check
     ) -> tuple[Image.Image, str | None]:
         """Return the pixels of an open picture, and what is wrong with its file."""
-        name = _name_of(image)
+        name = name_of(image)
         draft(image, self.size)
         with budget.taken(bytes_needed(image, self.size)):
             try:
@@ -385,65 +368,9 @@ class _Reader:
         return None
 
 
-@cache
-def _formats(kind: str | None) -> tuple[str, ...]:
-    """Return Pillow's names of the formats that a file may be of, having loaded their plugins."""
-    if kind == "heic":
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    elif kind == "jxl":
-        import pillow_jxl  # noqa: F401 - registers itself
-    return _FORMATS if kind is None else _PLUGINS[kind]
-
-
-def _name_of(image: Image.Image) -> str:
-    name = image.format or ""
-    return _SAME_FORMAT.get(name, name.lower())
-
-
 def _has_end(file: BinaryIO) -> bool:
     file.seek(-len(END_OF_JPEG), os.SEEK_END)
     return file.read() == END_OF_JPEG
-
-
-def _leave_small_copies(image: Image.Image) -> None:
-    """Go to the first page of a TIFF that is no smaller copy of another one."""
-    if image.format != "TIFF":
-        return
-    _quieten_libtiff()
-    for page in range(1, _MOST_PAGES):
-        if not image.tag_v2.get(_SUBFILE_TYPE, 0) & _REDUCED:  # type: ignore[attr-defined]
-            return
-        try:
-            image.seek(page)
-        except EOFError:
-            image.seek(0)
-            return
-
-
-@cache
-def _quieten_libtiff() -> None:
-    """Keep libtiff from writing to standard error; what is wrong is raised all the same."""
-    import ctypes
-
-    from PIL import _imaging
-
-    with contextlib.suppress(OSError, AttributeError):  # built into Pillow, as on Windows
-        library = ctypes.CDLL(_imaging.__file__)
-        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-            setter = getattr(library, name)
-            setter.argtypes, setter.restype = [ctypes.c_void_p], ctypes.c_void_p
-            setter(None)
-
-
-def _orientation(image: Image.Image) -> int:
-    if image.format in _TURNED_BY_READER:
-        return 1
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a broken EXIF block costs the turn, not the picture
-        return 1
 
 
 def _message(path: str, reason: str) -> str:
