@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
 from searchengine.errors import IndexUnavailable, MissingPlugin
 from searchengine.indexes.exact import ExactIndex
+from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import open_index, remove_index, synchronise
 from searchengine.plugins import load_at
 from searchengine.types import FileStat, Stamp, VectorIndex, Vectors
@@ -187,3 +188,60 @@ def test_only_an_index_with_an_address_takes_one() -> None:
         load_at("lexpix.indexes", "exact:x")
     with pytest.raises(MissingPlugin, match="has no address behind its colon"):
         load_at("lexpix.indexes", "milvus:")
+
+
+def test_thousand_operations_on_milvus_and_postgresql_and_on_faiss_and_sqlite_agree(
+    server: RealMilvus, tmp_path: Path
+) -> None:
+    pytest.importorskip("pgserver", reason="a real PostgreSQL is missing: pip install -e '.[dev]'")
+    from tests.support.postgres_server import RealPostgres
+
+    postgres = RealPostgres()
+    postgres.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(postgres.close)
+        catalogs = [
+            stack.enter_context(contextlib.closing(Catalog(open_database(folder, **where))))
+            for folder, where in (
+                (tmp_path / "file", {"create": True}),
+                (tmp_path / "server", {"create": True, "address": postgres.new_database()}),
+            )
+        ]
+        backends: list[Callable[[Path], VectorIndex]] = [
+            FaissIndex,
+            partial(MilvusIndex, address=server.url),
+        ]
+        indexes = [
+            open_index(catalog, MODEL, DIM, tmp_path / str(number), backend)
+            for number, (catalog, backend) in enumerate(zip(catalogs, backends, strict=True))
+        ]
+        rng = np.random.default_rng(11)
+        for number in range(1, 1001):
+            name, seed, action = (int(rng.integers(most)) for most in (80, 12, 10))
+            for catalog in catalogs:
+                operate(catalog, action, name, seed)
+            if number % 250 == 0:
+                for index, catalog in zip(indexes, catalogs, strict=True):
+                    synchronise(index, catalog, MODEL, DIM)
+                one, other = catalogs
+                assert one.seq() == other.seq()
+                assert one.present().tolist() == other.present().tolist()
+                assert one.get(range(1, 2000)) == other.get(range(1, 2000))
+                tags = [list(map(repr, each.tags.counts(MODEL))) for each in catalogs]
+                assert tags[0] == tags[1]
+                check_same(indexes[1], indexes[0], ks=(9,))
+
+
+def operate(catalog: Catalog, action: int, name: int, seed: int) -> None:
+    path = f"/photos/{name}.jpg"
+    if action < 6:
+        write(catalog, {name: seed})
+    elif action == 6:
+        catalog.forget(path)
+    elif action == 7:
+        scan = catalog.begin_scan("/photos", None)
+        present = catalog.present()
+        catalog.mark_seen(present[present % 13 != name % 13].tolist(), scan)
+        catalog.sweep("/photos", scan)
+    elif known := catalog.by_paths([path]):
+        catalog.tags.set_tag([known[path].id], f"tag {seed}", "user" if action == 8 else "no")
