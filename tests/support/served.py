@@ -73,13 +73,13 @@ def environment(library: Path) -> dict[str, str]:
     return os.environ | {"LEXPIX_LIBRARY": str(library), "PYTHONUNBUFFERED": "1"}
 
 
-def run(library: Path, *arguments: str) -> str:
-    """Run a command of lexpix to its end and return what it printed."""
+def run(library: Path, *arguments: str, code: int = 0) -> str:
+    """Run a command of lexpix to its end, which has this exit code, and return what it printed."""
     command = [sys.executable, "-m", "searchengine.cli.main", *arguments]
     done = subprocess.run(
         command, env=environment(library), capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return done.stdout
 
 

@@ -32,7 +32,7 @@ def url(
     photo_library: Path, broken: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     library = Path(shutil.copytree(photo_library, tmp_path_factory.mktemp("kept") / "library"))
-    run(library, "index", str(broken.parent))
+    run(library, "index", str(broken.parent), code=4)
     with serving(library) as address:
         yield address
 
