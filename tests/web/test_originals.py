@@ -87,7 +87,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     (root / "album").symlink_to(outside / "album")
     (folder / "linked-root").symlink_to(folder / "third")
     draw(folder / "third" / "third.jpg", "lime")
-    for one in (root, folder / "second", folder / "linked-root"):
+    run(library, "index", str(root), code=4)  # texts are no pictures
+    for one in (folder / "second", folder / "linked-root"):
         run(library, "index", str(one))
     ids = indexed(library, root)
     ids["../linked-root/third.jpg"] = indexed(library, folder / "linked-root")["third.jpg"]

@@ -144,7 +144,7 @@ class TimelineAnswer(BaseModel):
 class PlacesAnswer(BaseModel):
     """Where the pictures of a question were taken."""
 
-    points: list[tuple[int, float, float, int]] = Field(
+    points: list[list[int | float]] = Field(
         description="id, degrees north, degrees east, and the number of its name in names"
     )
     names: list[str | None] = Field(
