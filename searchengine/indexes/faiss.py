@@ -172,7 +172,8 @@ class FaissIndex(FileIndex):
     def _write(self, files: Generations, stamp: Stamp, dim: int) -> None:
         changed = int(self._gone.sum()) + len(self._recent)
         if (
-            len(self._mapped) >= self.fewest
+            # After a `clear` nothing is mapped, whatever the file has.
+            len(self._mapped) >= max(self.fewest, 1)
             and changed <= self.share * len(self._mapped)
             and files.write_changes(stamp, len(self), changed, self._save_changes)
         ):

@@ -49,7 +49,7 @@ class RealMilvus:
             self._server = MilvusServer(wait_for_started=False)
             self._server.set_base_dir(str(self._folder))
             self._server.start()
-            self._server.wait_started(60_000)
+            self._server.wait_started(180_000)
         for _ in range(600):  # it says so before it listens
             with socket.socket() as one:
                 if one.connect_ex(("127.0.0.1", self._port)) == 0:

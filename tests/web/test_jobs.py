@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -199,6 +200,8 @@ def test_job_that_nobody_started_is_not_found(server: Served) -> None:
 def test_killed_process_is_told_as_a_failure(server: Served, tmp_path: Path) -> None:
     job = start(server, draw_many(tmp_path / "photos", MANY)).json()["id"]
     next(events(server, job))
+    while not _children():  # the job is told before its process is the program that it will be
+        time.sleep(0.01)
     (child,) = _children()
     os.kill(child, signal.SIGKILL)
     last = finished(server, job)

@@ -211,15 +211,22 @@ function fetchThumb(id) {
   images.set(id, image);
 }
 
+/** What the switch between the maps covers. */
+function coveredBox() {
+  const board = parts.canvas.getBoundingClientRect();
+  const { left, right, top, bottom } = document.querySelector("#view-map .which").getBoundingClientRect();
+  return { left: left - board.left, right: right - board.left, top: top - board.top, bottom: bottom - board.top };
+}
+
 /** Where landmarks can stand without hiding one another, the most important first. */
 function placeWords() {
-  const spots = [];
+  const spots = [], covered = coveredBox();
   for (const { word, x, y } of data.words) {
     if (spots.length >= MOST_WORDS) break;
     const half = 4 * word.length + 14, middle = screenX(x), line = screenY(y);
     const box = { word, middle, line, left: middle - half, right: middle + half, top: line - 13, bottom: line + 13 };
     if (box.left < 0 || box.top < 0 || box.right > width || box.bottom > height) continue;
-    if (spots.every((other) => apart(box, other))) spots.push(box);
+    if (apart(box, covered) && spots.every((other) => apart(box, other))) spots.push(box);
   }
   return spots.length < FEWEST_WORDS ? [...spots, ...signposts(spots)] : spots;
 }
@@ -227,11 +234,14 @@ function placeWords() {
 /** Far inside there may be no word: the nearest ones stand at the edge, each with the way to it. */
 function signposts(spots) {
   const found = [...spots], inside = (value, half, size) => Math.min(Math.max(value, half), size - half);
+  const covered = coveredBox();
   const far = ({ x, y }) => (x - at.x) ** 2 + (y - at.y) ** 2;
   for (const { word, x, y } of [...data.words].sort((a, b) => far(a) - far(b))) {
     if (found.length >= FEWEST_WORDS) break;
     const half = 4 * word.length + 24;
-    const middle = inside(screenX(x), half + EDGE, width), line = inside(screenY(y), 13 + EDGE, height);
+    const middle = inside(screenX(x), half + EDGE, width);
+    let line = inside(screenY(y), 13 + EDGE, height);
+    if (middle - half < covered.right + GAP && line - 13 < covered.bottom + GAP) line = covered.bottom + GAP + 13;
     const box = { word, middle, line, left: middle - half, right: middle + half, top: line - 13, bottom: line + 13 };
     if (found.some((other) => other.word === word || !apart(box, other))) continue;
     const angle = Math.atan2(screenY(y) - line, screenX(x) - middle);
