@@ -6,16 +6,22 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
+from indexer.executors import Serial
+from indexer.library.pipeline import index_images
 from indexer.library.xmp import EMPTY, XmpError
 from indexer.library.xmp_tags import tagged, write_tags
+from searchengine.catalog.database import open_database
+from searchengine.catalog.store import Catalog
 from searchengine.metadata import read_xmp
-from tests.library.test_metadata import Library, photograph
 from tests.support.camera_files import with_iptc, xmp
+from tests.support.colour_encoder import ColourEncoder
 from tests.support.command import lexpix
 
 EXIFTOOL = shutil.which("exiftool")
@@ -24,23 +30,22 @@ needs_exiftool = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    made = Library(tmp_path)
-    yield made
-    made.catalog.close()
+def photograph(path: Path, colour: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (96, 64), colour).save(path)
+    return path
 
 
 def keywords(packet: bytes) -> set[str]:
     return set(read_xmp(packet).keywords)
 
 
-def by_exiftool(path: Path) -> dict[str, list[str] | str]:
+def by_exiftool(path: Path) -> dict[str, Any]:
     command = [str(EXIFTOOL), "-json", "-Subject", "-TagsList", "-HierarchicalSubject"]
     ran = subprocess.run(
         [*command, "-Rating", "-Description", path], capture_output=True, check=True
     )
-    found: dict[str, list[str] | str] = json.loads(ran.stdout)[0]
+    found: dict[str, Any] = json.loads(ran.stdout)[0]
     del found["SourceFile"]
     return found
 
@@ -72,19 +77,23 @@ def test_exiftool_reads_what_was_written_and_lexpix_keeps_what_exiftool_wrote(
 
 
 def test_keywords_of_the_picture_are_carried_along_and_go_with_the_last_tag(
-    library: Library,
+    tmp_path: Path,
 ) -> None:
-    picture = photograph(library.root / "a.jpg", "red")
+    picture = photograph(tmp_path / "photos/a.jpg", "red")
     picture.write_bytes(with_iptc(picture.read_bytes(), keywords="harbour"))
-    library.index()
-    for tags, expected in ((["boat"], {"harbour", "boat"}), ([], {"harbour"})):
-        before = picture.read_bytes()
-        assert write_tags(str(picture), tags) == "written"
-        report = library.index()
-        assert (report.unchanged, report.updated, library.encoder.batches) == (1, 0, [])
-        assert set(library.row("a.jpg").exif.keywords) == expected
-        assert picture.read_bytes() == before
-    assert keywords((library.root / "a.jpg.xmp").read_bytes()) == set()
+    encoder = ColourEncoder()
+    with closing(Catalog(open_database(tmp_path / "library", create=True))) as catalog:
+        index_images(str(picture.parent), catalog, encoder, executor=Serial())
+        for tags, expected in ((["boat"], {"harbour", "boat"}), ([], {"harbour"})):
+            before = picture.read_bytes()
+            encoder.batches.clear()
+            assert write_tags(str(picture), tags) == "written"
+            report = index_images(str(picture.parent), catalog, encoder, executor=Serial())
+            assert (report.unchanged, report.updated, encoder.batches) == (1, 0, [])
+            [row] = catalog.by_paths([str(picture)]).values()
+            assert set(row.exif.keywords) == expected
+            assert picture.read_bytes() == before
+    assert keywords(picture.with_name("a.jpg.xmp").read_bytes()) == set()
 
 
 def test_a_carried_keyword_that_somebody_took_out_stays_out() -> None:
