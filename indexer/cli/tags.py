@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.cli.output import json_option, picture_of, print_json
+from indexer.cli.output import json_option, picture_of, print_json, warn
 from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from searchengine.search.engine import Engine
     from searchengine.types import Encoder, Tag
 
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
     multiple=True,
 )
 @click.option("--accept", help="Make this guess a tag of your own.", metavar="NAME", multiple=True)
+@click.option(
+    "--write-xmp",
+    "sidecar",
+    is_flag=True,
+    help="Write your tags, no guesses, to .xmp files beside pictures; with --all, of all.",
+)
 @count_option("-k", "limit", default=10, help="Most guesses for a picture.")
 @json_option
 @click.pass_obj
@@ -39,6 +47,7 @@ def tag(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     accept: tuple[str, ...],
+    sidecar: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -49,6 +58,7 @@ def tag(
       lexpix tag ./x.jpg --add sunset --remove dog
       lexpix tag --all                         # so that guesses can be searched
       lexpix search "tag:sunset - tag:dog"
+      lexpix tag --all --write-xmp             # your tags for other programs; guesses nothing
 
     A guess is shown as a guess, with how probable it is. A picture is a file, which need not be in
     the library, or a number of the library such as "#12".
@@ -58,13 +68,19 @@ def tag(
         raise click.UsageError(
             "name pictures, or pass --all or --list; --add, --remove and --accept need pictures"
         )
+    if sidecar and (listing or as_json):
+        raise click.UsageError("--write-xmp goes with pictures or --all, without --json")
     from searchengine.config import load_settings
     from searchengine.search.engine import Engine
 
     settings = load_settings(flags)
-    outside = bool(pictures) and not edits  # a file can be tagged where there is no library
+    outside = bool(pictures) and not (
+        edits or sidecar
+    )  # a file can be tagged where there is no library
     with Engine.open(settings, create=False) if not outside else _open(flags) as engine:
-        if every:
+        if every and sidecar:
+            _write_xmp(engine, engine.catalog.present().tolist())
+        elif every:
             _tag_all(engine, as_json)
         elif listing:
             _list(engine, as_json)
@@ -74,6 +90,9 @@ def tag(
                 engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
             for _, picture in chosen if edits else ():
                 engine.edit_tags(picture, add=add, remove=remove, accept=accept)
+            if sidecar:
+                _write_xmp(engine, [_row_of(engine, picture) for _, picture in chosen])
+                return
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
             if not engine.is_calibrated:
                 from searchengine.search.tags import CALIBRATE
@@ -200,6 +219,56 @@ def _tag_all(engine: Engine, as_json: bool) -> None:
         click.echo(f"{kept:,} tags for {looked_at:,} pictures; they are guesses")
     else:
         click.echo("nothing to do")
+
+
+def _row_of(engine: Engine, picture: str | int) -> int:
+    """Return the number of a picture in the library."""
+    from searchengine.errors import UnknownPicture
+
+    if isinstance(picture, int):
+        if picture in engine.catalog.get([picture]):
+            return picture
+        raise UnknownPicture(f"#{picture}: no picture of the library has this number")
+    path = os.path.abspath(os.path.expanduser(picture))
+    for row in engine.catalog.by_paths([path, os.path.realpath(path)]).values():
+        return row.id
+    raise UnknownPicture(
+        f"{path}: not in the library, so it has no tags to write; "
+        f"run: lexpix index {os.path.dirname(path)}"
+    )
+
+
+def _write_xmp(engine: Engine, ids: Sequence[int]) -> None:
+    """Write the user's tags of pictures beside them, and say on standard error what was done.
+
+    Raises:
+        SystemExit: Some could not be written.
+    """
+    from collections import Counter, defaultdict
+
+    from indexer.library.xmp import XmpError
+    from indexer.library.xmp_tags import write_tags
+    from searchengine.errors import ImageError
+    from searchengine.types import Failure
+
+    own: dict[int, list[str]] = defaultdict(list)
+    for tag in engine.catalog.tags.get(ids, engine.encoder.fingerprint):
+        if tag.source == "user":
+            own[tag.image_id].append(tag.name)
+    counts: Counter[str] = Counter()
+    for row in engine.catalog.get(ids).values():
+        try:
+            counts[write_tags(row.path, own[row.id])] += 1
+        except (XmpError, ImageError, OSError) as error:
+            counts["failed"] += 1
+            warn(Failure(row.path, str(error).removeprefix(f"{row.path}: ")))
+    click.echo(
+        f"lexpix: tags of {counts['written']} pictures written, {counts['unchanged']} as they "
+        f"were, {counts['failed']} failed",
+        err=True,
+    )
+    if counts["failed"]:
+        click.get_current_context().exit(1)
 
 
 def _list(engine: Engine, as_json: bool) -> None:

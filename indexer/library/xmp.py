@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
+from searchengine.formats import sidecars_of
 from searchengine.metadata import has_document_type
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -25,7 +26,9 @@ DC = "http://purl.org/dc/elements/1.1/"
 XML = "http://www.w3.org/XML/1998/namespace"
 META = "adobe:ns:meta/"
 OWN = "https://lexpix.invalid/ns/1.0/"
-_NAMES = {"x": META, "rdf": RDF, "dc": DC, "lexpix": OWN}
+DIGIKAM = "http://www.digikam.org/ns/1.0/"
+LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
+_NAMES = {"x": META, "rdf": RDF, "dc": DC, "lexpix": OWN, "digiKam": DIGIKAM, "lr": LIGHTROOM}
 _MARK = f"{{{OWN}}}description"
 _DESCRIPTION = f"{{{DC}}}description"
 
@@ -33,7 +36,7 @@ _APP1, _SOS = 0xE1, 0xDA
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\x00"
 _LONGEST = 65_533  # bytes of a segment of a JPEG
-_EMPTY = f'<x:xmpmeta xmlns:x="{META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'.encode()
+EMPTY = f'<x:xmpmeta xmlns:x="{META}"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'.encode()
 _IMAGE_DESCRIPTION = 0x010E
 
 Outcome = Literal["written", "unchanged", "kept"]
@@ -45,9 +48,7 @@ class XmpError(ValueError):
 
 def sidecar_of(picture: str) -> str:
     """Return the sidecar of a picture: the one that is there, else NAME.jpg.xmp."""
-    own = f"{picture}.xmp"
-    short = f"{os.path.splitext(picture)[0]}.xmp"
-    return short if os.path.exists(short) and not os.path.exists(own) else own
+    return next(filter(os.path.exists, sidecars_of(picture)), f"{picture}.xmp")
 
 
 def write_sidecar(picture: str, text: str) -> Outcome:
@@ -61,13 +62,13 @@ def write_sidecar(picture: str, text: str) -> Outcome:
         OSError: It cannot be read or written.
     """
     path = sidecar_of(picture)
-    before = Path(path).read_bytes() if os.path.exists(path) else _EMPTY
+    before = Path(path).read_bytes() if os.path.exists(path) else EMPTY
     after = described(before, text)
     if after is None or _is_described(picture):
         return "kept"
     if after == before:
         return "unchanged"
-    _replace(path, after)
+    replace_file(path, after)
     return "written"
 
 
@@ -90,7 +91,7 @@ def embed(picture: str, text: str) -> Outcome:
     ):
         raise XmpError("its XMP goes over several segments; leave out --embed")
     packets = [(s, e) for s, e in segments if content[s + 4 : s + 4 + len(_XMP)] == _XMP]
-    before = content[packets[0][0] + 4 + len(_XMP) : packets[0][1]] if packets else _EMPTY
+    before = content[packets[0][0] + 4 + len(_XMP) : packets[0][1]] if packets else EMPTY
     after = described(before, text)
     beside = sidecar_of(picture)
     is_described_beside = (
@@ -109,7 +110,7 @@ def embed(picture: str, text: str) -> Outcome:
     else:  # after JFIF and EXIF, which readers expect first
         first = [e for s, e in segments if content[s + 1] in (0xE0, _APP1)]
         start = end = max(first, default=2)
-    _replace(picture, content[:start] + segment + content[end:])
+    replace_file(picture, content[:start] + segment + content[end:])
     return "written"
 
 
@@ -121,10 +122,7 @@ def described(packet: bytes, text: str) -> bytes | None:
     Raises:
         XmpError: It is no XMP.
     """
-    root = _parse(packet)
-    rdf = root if root.tag == f"{{{RDF}}}RDF" else root.find(f"{{{RDF}}}RDF")
-    if rdf is None:
-        raise XmpError("not an XMP packet: no rdf:RDF in it")
+    root, rdf = parse(packet)
     blocks = rdf.findall(f"{{{RDF}}}Description")
     mark = next((block.attrib[_MARK] for block in blocks if _MARK in block.attrib), None)
     there = _descriptions(blocks)
@@ -144,13 +142,23 @@ def described(packet: bytes, text: str) -> bytes | None:
     block.set(_MARK, text)
     options = ElementTree.SubElement(ElementTree.SubElement(block, _DESCRIPTION), f"{{{RDF}}}Alt")
     ElementTree.SubElement(options, f"{{{RDF}}}li", {f"{{{XML}}}lang": "x-default"}).text = text
+    return packed(root)
+
+
+def packed(root: ElementTree.Element) -> bytes:
+    """Return XMP as the packet that a sidecar or a picture holds."""
     body = ElementTree.tostring(root, encoding="unicode")
     return (
         f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{body}\n<?xpacket end="w"?>\n'
     ).encode()
 
 
-def _parse(packet: bytes) -> ElementTree.Element:
+def parse(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
+    """Return the root of a packet, and the rdf:RDF in it.
+
+    Raises:
+        XmpError: It is no XMP.
+    """
     if has_document_type(packet):  # XMP has none; a bomb would
         raise XmpError("not an XMP packet: it has a document type")
     try:
@@ -161,9 +169,13 @@ def _parse(packet: bytes) -> ElementTree.Element:
                 ElementTree.register_namespace(prefix, uri)
         for prefix, uri in _NAMES.items():
             ElementTree.register_namespace(prefix, uri)
-        return ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError) as error:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise XmpError(f"not an XMP packet ({error})") from error
+    rdf = root if root.tag == f"{{{RDF}}}RDF" else root.find(f"{{{RDF}}}RDF")
+    if rdf is None:
+        raise XmpError("not an XMP packet: no rdf:RDF in it")
+    return root, rdf
 
 
 def _descriptions(blocks: list[ElementTree.Element]) -> list[str]:
@@ -215,7 +227,7 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
     raise XmpError("its JPEG segments are damaged; nothing was written")
 
 
-def _replace(path: str, content: bytes) -> None:
+def replace_file(path: str, content: bytes) -> None:
     """Write a file so that there is the old one or the new one, whatever happens."""
     folder = os.path.dirname(path) or "."
     handle, fresh = tempfile.mkstemp(prefix=".lexpix-", dir=folder)
