@@ -111,7 +111,7 @@ def test_a_report_is_what_the_openapi_says_and_counts_what_is_not_marked(
     report = finished(server, start(server, folder).json()["id"])["report"]
     told = {name: count for name, count in report.items() if count}
     assert told == {"unchanged": 5, "skipped": 1, "unconfirmed": 15}
-    schema = get(f"{server.url}/openapi.json").json()["components"]["schemas"]["Report"]
+    schema = get(f"{server.url}/api/openapi.json").json()["components"]["schemas"]["Report"]
     assert sorted(schema["required"]) == sorted(schema["properties"]) == sorted(report)
 
 
