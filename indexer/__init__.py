@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from indexer.library.indexing import index, retry, running, undo
-    from indexer.library.sweeping import Gone
+    from indexer.library.sweeping import Gone, Sweeps
     from indexer.library.tally import Progress
 
 _HOMES = {
     "Gone": "sweeping",
     "Progress": "tally",
+    "Sweeps": "sweeping",
     "index": "indexing",
     "retry": "indexing",
     "running": "indexing",
     "undo": "indexing",
 }
 
-__all__ = ["Gone", "Progress", "index", "retry", "running", "undo"]
+__all__ = ["Gone", "Progress", "Sweeps", "index", "retry", "running", "undo"]
 
 
 def __getattr__(name: str) -> Any:

@@ -114,7 +114,9 @@ def index(
     if dry_run:
         with closing(Foresight(settings)) as foresight:
             roots = roots or _known(foresight.catalog)
-            report = _sum_up(foresight.index, roots, refused.append, confirm, options)
+            report = _sum_up(
+                foresight.index, indexer.Sweeps(), roots, refused.append, confirm, options
+            )
             passed_over = skipped(foresight.catalog, roots)
     else:
         with (
@@ -124,7 +126,8 @@ def index(
             roots = roots or _known(engine.catalog)
             store_settings(settings.library, budget)
             act = partial(indexer.index, engine, run=run)
-            report = _sum_up(act, roots, refused.append, confirm, options)
+            later = indexer.Sweeps(engine.refresh)
+            report = _sum_up(act, later, roots, refused.append, confirm, options)
             passed_over = skipped(engine.catalog, roots)
             _improve(engine)
     if len(refused) < len(roots):
@@ -206,7 +209,9 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
         settings = load_settings({"library": temporary} | flags)
         with Engine.open(settings, create=True) as engine:
-            report = _sum_up(partial(indexer.index, engine), folders)
+            report = _sum_up(
+                partial(indexer.index, engine), indexer.Sweeps(engine.refresh), folders
+            )
             answers = [engine.search(question, limit=3) for question in questions(folders)]
     if as_json:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
@@ -229,12 +234,13 @@ def _raise(error: RootError) -> None:
 
 def _sum_up(
     act: Callable[..., IndexReport],
+    later: indexer.Sweeps,
     roots: Iterable[str],
     on_refusal: Callable[[RootError], None] = _raise,
     confirm: Callable[[indexer.Gone], bool] | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, int]:
-    """Index folders one after the other, or look ahead; return the sum of the reports."""
+    """Index folders one after the other, or look ahead, and mark what none has found; sum it up."""
     from indexer.progress import meter
     from searchengine.types import IndexReport
 
@@ -251,6 +257,7 @@ def _sum_up(
                 report = act(
                     root,
                     confirm=answer,
+                    later=later,
                     progress=lambda at: progress("indexing", at.done, at.total),  # noqa: B023
                     on_failure=warn,
                     **options,
@@ -258,6 +265,7 @@ def _sum_up(
             total.update(entries_of(report))
         except RootError as error:
             on_refusal(error)
+    total.update(entries_of(later.finish()))
     return dict(total)
 
 

@@ -21,7 +21,7 @@ from indexer.executors import Threads
 from indexer.library.indexing import absolute
 from indexer.library.pipeline import agree
 from indexer.library.reading import Job, decode, digest_of
-from indexer.library.sweeping import Confirm
+from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
 from indexer.library.writing import NO_SIZE
 from searchengine.catalog.sketch import DIM, Sketch
@@ -68,6 +68,7 @@ class Foresight:
         allow_empty: bool = False,
         exclude: Sequence[str] = (),
         confirm: Confirm | None = None,
+        later: Sweeps | None = None,
         progress: Callable[[Progress], None] | None = None,
         on_failure: Callable[[Failure], None] | None = None,
     ) -> IndexReport:
@@ -89,6 +90,7 @@ class Foresight:
             allow_empty=allow_empty,
             exclude=exclude,
             confirm=confirm,
+            later=later,
             progress=progress,
             on_failure=on_failure,
         )

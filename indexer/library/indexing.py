@@ -12,7 +12,7 @@ from indexer.executors import Executor, executor_of
 from indexer.library.pipeline import index_images, retry_failures
 from indexer.library.running import Run
 from indexer.library.running import running as running_in
-from indexer.library.sweeping import Confirm
+from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
 from searchengine.catalog.backups import rotate
 from searchengine.catalog.store import Catalog
@@ -57,6 +57,7 @@ def index(
     leave: Callable[[FileStat], bool] | None = None,
     confirm: Confirm | None = None,
     run: Run | None = None,
+    later: Sweeps | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
@@ -78,6 +79,8 @@ def index(
             than ten, are marked as missing. Without a yes, or if it is None, they stay as they are
             and count as `unconfirmed`; all else is done.
         run: What `running` gave, for several folders in one run; one of its own if None.
+        later: Takes what would be marked as missing. `later.finish()`, called when all folders of
+            a run are done, marks what none of them has found, and returns the counts of that.
         executor: Runs hashing and decoding; the one of the settings if None.
         progress: Called now and then.
         on_failure: Called with each file or folder that could not be read, and with each volume
@@ -99,6 +102,7 @@ def index(
                 leave=leave,
                 confirm=confirm,
                 run=this,
+                later=later,
                 progress=progress,
                 on_failure=on_failure,
             )

@@ -21,7 +21,7 @@ from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, Result, decoder, sidecar_time
 from indexer.library.running import Run
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
-from indexer.library.sweeping import Confirm, Sweep
+from indexer.library.sweeping import Confirm, Sweep, Sweeps
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
@@ -52,6 +52,7 @@ def index_images(
     retry_failed: bool = False,
     confirm: Confirm | None = None,
     run: Run | None = None,
+    later: Sweeps | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
@@ -74,6 +75,7 @@ def index_images(
         retry_failed=retry_failed,
         confirm=confirm,
         run=run,
+        later=later,
         progress=progress,
         on_failure=on_failure,
     )
@@ -95,6 +97,7 @@ def agree(
     retry_failed: bool = False,
     confirm: Confirm | None = None,
     run: Run | None = None,
+    later: Sweeps | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
@@ -104,10 +107,11 @@ def agree(
     volumes = Volumes(catalog, root)
     tally = Tally(progress, on_failure, total=count(root, exclude) if progress else 0)
     number = volumes.begin()
-    this = Scan(tally, number, root, volumes, 0 if run is None else run.begin(number))
-    roots = {one.path: one for one in catalog.roots()}
+    sweeps = Sweeps() if later is None else later
+    undone_by = 0 if run is None else run.begin(number)
+    this = Scan(tally, number, root, volumes, undone_by, sweeps.given_up)
     newest = catalog.following.newest_id()
-    sweep = Sweep(catalog, roots, this, confirm)
+    sweep = Sweep(catalog, this, confirm)
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
     jobs = plan(files, catalog, encoder.fingerprint, this, leave=leave, retry_failed=retry_failed)
@@ -115,13 +119,10 @@ def agree(
     absent = volumes.absent()
     catalog.spare([*unlisted, *absent], this.number)
     follow(catalog, this, newest)
-    sweep.mark(root, agreed=allow_empty and not tally.done)
-    for gone in volumes.gone_roots():
-        # Of a root that is no more, nothing is kept once all its pictures are elsewhere.
-        if sweep.mark(gone) and not catalog.knows(gone):
-            if this.run:
-                catalog.undo.note_root(roots[gone], this.run)
-            catalog.forget(gone)
+    sweeps.add(sweep, agreed=allow_empty and not tally.done)
+    if later is None:
+        marked = sweeps.finish()
+        tally.counts.update(missing=marked.missing, unconfirmed=marked.unconfirmed)
     volumes.record()
     record_skipped(catalog, root, tally.skipped)
     for path in absent:

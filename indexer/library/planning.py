@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from indexer.library.reading import Job, is_described
+from indexer.library.scan import is_under
 from indexer.library.tally import Tally
 from indexer.library.volumes import Volumes
 from searchengine.catalog.pictures import KnownFile
@@ -29,6 +30,7 @@ class Scan:
         run: That of the first scan of its run, by which it is taken back; 0 for none.
         root: The folder, absolute.
         volumes: The disks that the files lie on.
+        given_up: Roots that are gone for good, as somebody has said.
     """
 
     tally: Tally
@@ -36,6 +38,7 @@ class Scan:
     root: str | None = None
     volumes: Volumes | None = None
     run: int = 0
+    given_up: Collection[str] = ()
 
     def unchanged(self, rows: Sequence[Picture | KnownFile]) -> None:
         """Note files that are as they were."""
@@ -46,8 +49,10 @@ class Scan:
                     self.volumes.unchanged(row)
 
     def is_mounted(self, path: str) -> bool:
-        """Tell whether the disk of a path is there, as far as is known."""
-        return self.volumes is None or self.volumes.mounted(path)
+        """Tell whether the disk of a path is there, as far as is known, or gone for good."""
+        if self.volumes is None or any(is_under(path, root) for root in self.given_up):
+            return True
+        return self.volumes.mounted(path)
 
     def root_of(self, row: Picture | None) -> str:
         """Return the root that a file belongs to, a new one or that of a row."""

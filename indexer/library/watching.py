@@ -19,6 +19,7 @@ from indexer.library.ignoring import FILE, NOMEDIA
 from indexer.library.indexing import index, running
 from indexer.library.noticing import Notices, Place, place_of
 from indexer.library.scan import SKIPPED_FOLDERS, is_under
+from indexer.library.sweeping import Sweeps
 from indexer.library.tally import Progress
 from searchengine.catalog.database import FILE_NAME
 from searchengine.config import Settings
@@ -123,8 +124,6 @@ class _Following:
         growing: Files that changed lately.
         rested: Those that stayed as they were for a while, and may be read.
         dirty: Roots in which something has changed.
-        gaining: Those of them in which something is new; they are indexed first, so that what came
-            from another root is found there before it is missed here.
     """
 
     def __init__(
@@ -141,7 +140,6 @@ class _Following:
         self._growing: dict[str, _Growing] = {}
         self._rested: dict[str, _Look] = {}
         self._dirty: set[str] = set()
-        self._gaining: set[str] = set()
         self._catalog: _Look | None = None
         self._looked = self._scanned = self._heard = self._since = float("-inf")
         self._rest_until = float("-inf")
@@ -187,8 +185,6 @@ class _Following:
             if look is None or not _is_read(path):
                 self._growing.pop(path, None)
                 self._touch(root)
-                if look is not None:
-                    self._gaining.add(root)
             else:
                 self._grows(path, look)
 
@@ -254,7 +250,6 @@ class _Following:
             self._touch(*roots)
             if look is not None:
                 self._rested[path] = look
-                self._gaining.update(roots)
 
     def _grows(self, path: str, look: _Look) -> None:
         now = time.monotonic()
@@ -288,29 +283,31 @@ class _Following:
     ) -> Batch:
         """Index the roots in which something has changed."""
         roots = [root for root in self._places if root in self._dirty]
-        roots.sort(key=lambda root: root not in self._gaining)
         self._dirty.clear()
-        self._gaining.clear()
         started = time.monotonic()
         total = Counter(asdict(IndexReport()))
         try:
             if roots:
+                failures: dict[str, set[Failure]] = {root: set() for root in roots}
                 with self._opened() as engine, running(engine) as run:
+                    later = Sweeps(engine.refresh)
                     for root in roots:
-                        failures: set[Failure] = set()
                         try:
                             report = index(
                                 engine,
                                 root,
                                 run=run,
+                                later=later,
                                 leave=self._leave,
                                 progress=progress,
-                                on_failure=failures.add,
+                                on_failure=failures[root].add,
                             )
                             total.update(asdict(report))
                         except RootError as error:
-                            failures.add(Failure(root, str(error).removeprefix(f"{root}: ")))
-                        self._tell(root, failures)
+                            failures[root].add(Failure(root, str(error).removeprefix(f"{root}: ")))
+                    total.update(asdict(later.finish()))
+                for root in roots:
+                    self._tell(root, failures[root])
         except (LexpixError, OSError) as error:
             if is_first:
                 raise

@@ -79,6 +79,12 @@ class Report(BaseModel):
     missing: int
     unchanged: int
     failed: int
+    damaged: int = Field(description="can be seen in part; added or updated too")
+    skipped: int = Field(description="no pictures, or of formats that nothing installed reads")
+    ignored: int = Field(description="passed over, as .nomedia or .lexpixignore says")
+    unconfirmed: int = Field(
+        description="gone, but so many of their folder that none was marked as missing"
+    )
 
 
 class JobOut(BaseModel):

@@ -101,6 +101,21 @@ def test_job_indexes_a_folder_and_the_server_finds_its_pictures(
     assert list(events(server, job["id"])) == [("report", last)]
 
 
+def test_a_report_is_what_the_openapi_says_and_counts_what_is_not_marked(
+    server: Served, tmp_path: Path
+) -> None:
+    folder = draw_many(tmp_path / "photos", 20)
+    (folder / "notes.txt").write_text("no picture")
+    finished(server, start(server, folder).json()["id"])
+    for path in sorted(folder.glob("*.png"))[:15]:
+        path.unlink()
+    report = finished(server, start(server, folder).json()["id"])["report"]
+    told = {name: count for name, count in report.items() if count}
+    assert told == {"unchanged": 5, "skipped": 1, "unconfirmed": 15}
+    schema = get(f"{server.url}/api/openapi.json").json()["components"]["schemas"]["Report"]
+    assert sorted(schema["required"]) == sorted(schema["properties"]) == sorted(report)
+
+
 def _figure(server: Served, name: str) -> float:
     families = text_string_to_metric_families(get(f"{server.url}/metrics").text)
     (value,) = (one.value for family in families for one in family.samples if one.name == name)

@@ -66,7 +66,7 @@ function follow(job) {
 function said(job, end) {
   const report = end.report || end;
   if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || t("{job}: it has ended early", { job: nameOfJob(job) });
-  const parts = { added: t("{n} new"), updated: t("{n} changed"), moved: t("{n} moved"), missing: t("{n} gone"), failed: t("{n} not readable") };
+  const parts = { added: t("{n} new"), updated: t("{n} changed"), moved: t("{n} moved"), missing: t("{n} gone"), unconfirmed: t("{n} gone, but so many that they stay; if that is right, run: lexpix index --yes"), failed: t("{n} not readable") };
   const told = Object.entries(parts).filter(([key]) => report[key]).map(([key, text]) => text.replace("{n}", count(report[key])));
   return `${job.folder || nameOfJob(job)}: ${told.join(", ") || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
 }
