@@ -23,6 +23,7 @@ from indexer.library.xmp import (
     replace_file,
     sidecar_of,
 )
+from searchengine.formats import ending_of, readable_endings
 from searchengine.images import read_photo
 
 _SUBJECT, _TREE, _LIGHTROOM = (
@@ -51,8 +52,20 @@ def write_tags(picture: str, tags: Sequence[str]) -> Outcome:
     after = tagged(before, tags, read_photo(picture, decode=False).exif.keywords)
     if after == before:
         return "unchanged"
+    if _is_shared(path, picture):  # the tags of one are not those of the other
+        path = f"{picture}.xmp"
     replace_file(path, after)
     return "written"
+
+
+def _is_shared(sidecar: str, picture: str) -> bool:
+    """Tell whether a sidecar a.xmp is that of a.jpg and of a.png."""
+    folder, name = os.path.split(picture)
+    stem = os.path.splitext(name)[0]
+    if os.path.splitext(os.path.basename(sidecar))[0] != stem:
+        return False
+    beside = (one for one in os.listdir(folder or ".") if os.path.splitext(one)[0] == stem)
+    return any(one != name and ending_of(one) in readable_endings() for one in beside)
 
 
 def tagged(packet: bytes, tags: Sequence[str], own: Sequence[str]) -> bytes:

@@ -148,3 +148,15 @@ def test_the_command_writes_the_users_tags_and_takes_removed_ones_out(tmp_path: 
     stranger = photograph(tmp_path / "c.jpg", "red")
     ran = lexpix("tag", stranger, "--write-xmp", library=home, code=2)
     assert "c.jpg: not in the library" in ran.stderr
+
+
+def test_two_pictures_that_share_a_sidecar_keep_their_own_tags(tmp_path: Path) -> None:
+    one, other = (photograph(tmp_path / name, "red") for name in ("a.jpg", "a.png"))
+    shared = tmp_path / "a.xmp"
+    shared.write_bytes(xmp(dc_source="mine"))
+    assert write_tags(str(one), ["sea"]) == "written"
+    assert write_tags(str(other), ["hill"]) == "written"
+    assert keywords((tmp_path / "a.jpg.xmp").read_bytes()) == {"sea"}
+    assert keywords((tmp_path / "a.png.xmp").read_bytes()) == {"hill"}
+    assert b"mine" in (tmp_path / "a.png.xmp").read_bytes()
+    assert shared.read_bytes() == xmp(dc_source="mine")
