@@ -125,8 +125,11 @@ class GuidedHistory(RuleBasedStateMachine):
         exact.put(ids, self.rows[[self.model[one] for one in ids.tolist()]])
         expected, scores = exact.search(query, k, within)
         found, cosines = self.index.search(query, k, within)
-        # Of equal rows a guide may not see all; those that it shows are in their true places.
-        assert cosines == pytest.approx(scores, abs=1e-6)
+        # A guide may see a worse row instead of one that lies apart, but as many, in their order.
+        assert (found >= 0).sum() == (expected >= 0).sum()
+        assert (cosines <= scores + 1e-6).all()
+        assert (np.diff(cosines[0][found[0] >= 0]) <= 1e-6).all()
+        assert len({*found[found >= 0].tolist()}) == (found >= 0).sum()
         self.check_true(query, found[0], cosines[0], within)
         assert (self.index.search_exactly(query, k, within)[0] == expected).all()
 

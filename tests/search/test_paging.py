@@ -16,7 +16,7 @@ import indexer
 from searchengine.config import Settings
 from searchengine.errors import NothingIndexed
 from searchengine.language import query
-from searchengine.search import paging
+from searchengine.search import ordering
 from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facet
@@ -211,7 +211,7 @@ def test_facets_lose_nothing_of_the_whole_ranking(
 def test_counts_are_of_what_is_shown_alone(
     tmp_path: Path, photos: Path, sort: Sort, unlikely: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paging, "NEAREST", 5)
+    monkeypatch.setattr(ordering, "NEAREST", 5)
     with Engine.open(Settings(tmp_path / "joint", executor="serial"), create=True) as engine:
         indexer.index(engine, photos)
         for text in ("red", "a photo of a green field - pink", "horse", "red + #4"):
@@ -269,7 +269,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def test_a_query_with_a_picture_always_finds_the_nearest(
     photographs: Engine, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paging, "NEAREST", 3)
+    monkeypatch.setattr(ordering, "NEAREST", 3)
     engine = photographs
     rows = engine.catalog.get(engine.catalog.present())
     [coffee] = [row.id for row in rows.values() if row.path.endswith("coffee.png")]

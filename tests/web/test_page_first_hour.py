@@ -76,12 +76,14 @@ def test_every_form_of_a_query_can_be_tried(browser: sync_api.Browser, photo_ser
         open_at(page, photo_server, "/?q=cat")
         [cat, *_] = ids_of(ask(photo_server, query="cat"))
         page.locator("#help-button").click()
-        forms = page.locator("#sheet .help:not(.keys) dt button").all_inner_texts()
+        buttons = page.locator("#sheet .help:not(.keys) dt button")
+        expect(buttons.first).to_be_visible()
+        forms = buttons.all_inner_texts()
         assert f"#{cat} - dog + cat" in forms
         page.keyboard.press("Escape")
         for place in range(len(forms)):
             page.locator("#help-button").click()
-            button = page.locator("#sheet .help:not(.keys) dt button").nth(place)
+            button = buttons.nth(place)
             form = button.inner_text()
             button.click()
             expect(page.locator("#sheet")).to_be_hidden()
