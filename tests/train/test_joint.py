@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv(name, "http://127.0.0.1:9")
         put_weights(SMALL)
         yield home
+    # What was fetched first has made urllib remember the proxy for the whole process.
+    urllib.request.install_opener(urllib.request.build_opener())
 
 
 def put_weights(name: str) -> torch.nn.Module:
