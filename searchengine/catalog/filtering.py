@@ -72,10 +72,11 @@ class FilterCatalog(Store):
             test = _TESTS[one.kind](one.name)
             if isinstance(test, _Check):
                 checks.append((test, one.excluded))
-            else:
+            elif one.excluded:
                 # A row that has no value does not pass, so it does pass the opposite.
-                passed = sa.func.coalesce(test, sa.false())
-                query = query.where(sa.not_(passed) if one.excluded else passed)
+                query = query.where(sa.not_(sa.func.coalesce(test, sa.false())))
+            else:
+                query = query.where(test)
         for check, _ in checks:
             query = query.add_columns(*check.columns)
         with self._reader.begin() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -159,17 +159,21 @@ class Tags:
         """
         if table is None:
             names = [name for one in filters if one.kind == "tag" for name in self._meanings(one)]
-            table = self.table(names)
-        selected = Selection.certain(self._catalog.present() if among is None else among)
+            table = self.table(names) if names else TagTable.empty()
         exact = [one for one in filters if one.kind not in UNSURE]
+        parts = [] if among is None else [Selection.certain(among)]
         if exact:
-            passing = Selection.certain(self._catalog.filters.passing(exact))
-            selected = selected.intersection(passing)
-        for one in (one for one in filters if one.kind in UNSURE):
-            holders = self._holders(one, table)
-            selected = (
-                selected.difference(holders.ids) if one.excluded else selected.intersection(holders)
-            )
+            parts.append(Selection.certain(self._catalog.filters.passing(exact)))
+        holders = [(one, self._holders(one, table)) for one in filters if one.kind in UNSURE]
+        parts += [holding for one, holding in holders if not one.excluded]
+        if not parts:  # only now are the numbers of all pictures of use
+            parts = [Selection.certain(self._catalog.present())]
+        selected = reduce(Selection.intersection, parts)
+        for one, holding in holders:
+            selected = selected.difference(holding.ids) if one.excluded else selected
+        if among is None and not exact and len(selected):
+            present = Selection.certain(self._catalog.present(selected.ids))
+            selected = selected.intersection(present)
         return selected
 
     def hints(self, query: Query, passing: Selection | None) -> Iterator[str]:
