@@ -226,7 +226,7 @@ def encoder_id(connection: Connection, encoder: StoredEncoder) -> int:
     return int(known.id)
 
 
-def made_by(fingerprint: str) -> ColumnElement[bool]:
+def made_by(fingerprint: str | sa.BindParameter[str]) -> ColumnElement[bool]:
     """Match the vectors of one encoder."""
     encoder = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
     return EmbeddingRow.encoder_id == encoder.scalar_subquery()

@@ -63,6 +63,11 @@ from searchengine.catalog.texts import TextCatalog
 from searchengine.catalog.undoing import UndoCatalog, note
 from searchengine.types import Failure, FileStat, Ids, Picture, State, Vector
 
+_STATES: AnySelect = select(ImageRow.id, ImageRow.state)
+_VECTORS: AnySelect = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(
+    made_by(sa.bindparam("fingerprint"))
+)
+
 MANY = 100_000
 """Ids from which on all are read and compared faster than each is looked up."""
 
@@ -172,10 +177,9 @@ class Catalog(IndexedStore):
             return self._sorted_ids(select(ImageRow.id).where(ImageRow.state == "ok"))
         if len(among) > MANY:
             return np.intersect1d(self.present(), among, assume_unique=True)
-        # Were the state asked for, SQLite would go through all that are present.
-        query = select(ImageRow.id, ImageRow.state)
         with self._reader.begin() as connection:
-            rows = select_in(connection, query, ImageRow.id, among.tolist())
+            # Were the state asked for, SQLite would go through all that are present.
+            rows = select_in(connection, _STATES, ImageRow.id, among.tolist())
             return np.sort(np.array([row.id for row in rows if row.state == "ok"], np.int64))
 
     def knows(self, folder: str) -> bool:
@@ -210,9 +214,9 @@ class Catalog(IndexedStore):
 
     def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
-        query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(made_by(fingerprint))
         with self._reader.begin() as connection:
-            rows = list(select_in(connection, query, EmbeddingRow.image_id, storable(ids)))
+            asked = _VECTORS, EmbeddingRow.image_id, storable(ids)
+            rows = list(select_in(connection, *asked, fingerprint=fingerprint))
         unpacked = unpack([row.vector for row in rows])
         return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
 
