@@ -81,14 +81,14 @@ def measure(
     """Make a guide of one kind and measure it; `why` says it if none finds enough."""
     rng = np.random.default_rng(11)
     words = words[rng.permutation(len(words))]
-    near = near_pictures(index, 300, rng)
+    near = near_pictures(index, 500, rng)
     began = time.perf_counter()
-    questions = [words[:200], near[:200]]
+    questions = [words[:400], near[:400]]
     about = build(index, Budget(recall=least), questions, threads=threads, among=[kind])
     spent = time.perf_counter() - began
     if index.guide is None:
         return {"why": about["why"]}
-    asked = {"words": words[200:300], "pictures": near[200:]}
+    asked = {"words": words[400:500], "pictures": near[400:]}
     every = np.concatenate(list(asked.values()))
     effort = about["effort"]
     scan = median(lambda query: index.search_exactly(query, K), every)

@@ -28,8 +28,8 @@ PAYS = 0.5
 """A guide is kept that takes at most this share of the time of a scan."""
 FILTERED = 0.99
 """Least recall with a filter."""
-MARGIN = 0.005
-"""How much more is asked of the queries by which the effort is chosen: others may fare worse."""
+MARGIN = 1 / 3
+"""How much less the queries may miss by which an effort is chosen: others may fare worse."""
 SHARES = (1.0, 0.5, 0.1)
 """Shares of rows that pass filters for which an effort is looked for."""
 TIMED = 25
@@ -210,7 +210,7 @@ def _tuned(
     for share in SHARES:
         least = budget.recall if share == 1 else max(budget.recall, FILTERED)
         among = asked.among(index, share)
-        goal = min(1.0, least + MARGIN)
+        goal = least + MARGIN * (1 - least)
         enough = next((one for one in guide.efforts if among.recall(index, one) >= goal), None)
         if share == 1:
             if enough is None:
@@ -229,8 +229,12 @@ def _tuned(
 def _scanned(
     index: FaissIndex, asked: Asked, efforts: Sequence[tuple[float, int]], taken: float
 ) -> int:
-    """Return among how many rows that pass comparing each takes as long as asking the guide."""
+    """Return among how many rows that pass comparing each takes no longer than asking the guide."""
     count = len(index.rows_of_file)
+    for share, effort in efforts[1:]:
+        passing = asked.among(index, share)
+        if passing.milliseconds(index, None) <= passing.milliseconds(index, effort):
+            return int(share * count)
     if len(efforts) < len(SHARES):  # no effort is known for rarer rows
         return int(count * efforts[-1][0] / 2)
     for share in (0.3, 0.1, 0.03, 0.01):

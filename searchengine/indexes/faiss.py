@@ -131,19 +131,24 @@ class FaissIndex(FileIndex):
         Where it finds fewer, because few rows pass, it looks harder, and at last all are scanned.
         """
         assert self._guide is not None, "somebody planned with it"
-        passing = count_of(self._mapped, chosen)
-        while effort < self._guide.most:
+        wanted = min(k, count_of(self._mapped, chosen))
+        most = self._guide.most
+        near = np.full((len(queries), 1), -1)
+        if effort < most:
             near = self._guide.near(queries, k, effort, chosen)
-            if ((near >= 0).sum(axis=1) >= min(k, passing)).all():
-                break
-            effort *= 4
-        else:
-            yield from self._mapped.candidates(queries, k, chosen)
-            return
-        for query, positions in zip(queries, near, strict=True):
-            present = np.sort(positions[positions >= 0])  # read in the order of the file
-            scores = self._mapped.fetch(present) @ query
-            yield Candidates(self._mapped.ids[present], scores, present)
+        for query, proposed in zip(queries, near, strict=True):
+            positions, harder = proposed[proposed >= 0], effort
+            # Each by itself: what one query lacks must not have others look harder.
+            while len(positions) < wanted and (harder := 4 * harder) < most:
+                positions = self._guide.near(query[None], k, harder, chosen)[0]
+                positions = positions[positions >= 0]
+            if len(positions) < wanted:
+                yield from self._mapped.candidates(query[None], k, chosen)
+                continue
+            positions.sort()  # read in the order of the file
+            yield Candidates(
+                self._mapped.ids[positions], self._mapped.fetch(positions) @ query, positions
+            )
 
     def _fetch(self, positions: Positions) -> Vectors:
         rows = np.empty((len(positions), self._recent.index.d), dtype=np.float32)

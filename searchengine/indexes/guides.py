@@ -26,8 +26,10 @@ KINDS: tuple[GuideKind, ...] = get_args(GuideKind)
 
 BLOCK = 20_000
 """Rows that are added at a time."""
-SAMPLE = 64
+SAMPLE = 40
 """Rows for each list of an inverted file that its lists are found from."""
+ROUNDS = 10
+"""How often the middles of lists are moved when they are found; more move them hardly."""
 LEAST_SAMPLE = 10_000
 """Rows that a product quantiser learns its 256 codes from at least."""
 LINKS = 24
@@ -119,6 +121,8 @@ class Guide:
             raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
         if kind == "hnsw":
             index.own_fields, index.storage = False, storage
+        else:  # to start threads that read lists ahead takes as long as to look through the lists
+            faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0
         return cls(kind, index, storage)
 
     @classmethod
@@ -154,8 +158,13 @@ class Guide:
 
 
 def lists_for(count: int) -> int:
-    """Return the number of lists of an inverted file: a power of two near the root of its rows."""
-    return int(2 ** max(1, round(np.log2(max(count, 4)) / 2)))
+    """Return the number of lists of an inverted file: a power of two near four roots of its rows.
+
+    Of 100,000 mixed photographs, 1,024 lists find as much as 256 in three fifths of the time; 2,048
+    save another quarter of it, and take three times as long to be found.
+    """
+    wanted = round(np.log2(max(count, 4)) / 2 + 1.6)
+    return int(2 ** max(1, min(wanted, np.floor(np.log2(max(count / SAMPLE, 2))))))
 
 
 def memory_of(kind: GuideKind | Literal["flat"], count: int, dim: int) -> int:
@@ -179,7 +188,7 @@ def _untrained(kind: GuideKind, dim: int, count: int) -> Any:
     # "np": what FAISS does else for short cuts between codes takes minutes and is not used here.
     code = "SQ8" if kind == "ivf-sq8" else f"PQ{_parts(dim)}np"
     index = faiss.index_factory(dim, f"IVF{lists_for(count)},{code}", inner)
-    index.cp.max_points_per_centroid = SAMPLE
+    index.cp.max_points_per_centroid, index.cp.niter = SAMPLE, ROUNDS
     return index
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TUNING = 200
-"""Words, and as many pictures, that ask when a guide is tuned and measured."""
+TUNING = 400
+"""Words, and as many pictures, that ask when a guide is tuned and measured, one half for each."""
 SAMPLE = 50
 """Words, and as many pictures, that ask when an index is described."""
 JITTER = 0.5
