@@ -20,6 +20,8 @@ K = 10
 SHELVES = 100
 """Folders of a library, so that one of them is a hundredth of it."""
 BATCH = 5_000
+LISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Efforts of inverted lists: how many are looked through."""
 GRAPH = (16, 32, 64, 128, 256, 512, 1024, 2048)
 """Efforts of a graph, from the least that is of use for ten neighbours."""
 
@@ -119,7 +121,7 @@ class RawFaiss:
     """FAISS alone: an inverted file of 8-bit rows, re-ranked from half-precision rows."""
 
     distribution, keeps_rows = "faiss-cpu", False
-    efforts = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    efforts = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Train and add."""
@@ -250,7 +252,7 @@ class Lance:
     """LanceDB's table with inverted lists of whole rows; its product codes miss the recall."""
 
     distribution, keeps_rows = "lancedb", True
-    efforts = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    efforts = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Write the table and its indexes."""
@@ -351,7 +353,7 @@ class MilvusLite:
     """Milvus in the process; its file knows flat and inverted indexes."""
 
     distribution, keeps_rows = "milvus-lite", True
-    efforts = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+    efforts = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Write the collection and its index."""

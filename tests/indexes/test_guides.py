@@ -293,7 +293,7 @@ def test_a_ranking_that_must_miss_none_asks_without_the_guide(tmp_path: Path) ->
 def test_a_batch_finds_what_each_of_its_queries_finds_alone(tmp_path: Path) -> None:
     index = flushed(tmp_path / "s", clustered(4 * ROWS))
     guided(index, "ivf-sq8", 1)
-    queries = clustered(40, 5)
+    queries = clustered(80, 5)
     alone = np.vstack([index.search_by(1, query[None], 10)[0] for query in queries])
     # Some find too few in one list and look harder; what the others find must not profit from it.
     assert (alone != index.search_exactly(queries, 10)[0]).any()
