@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli.output import describe, json_option, print_json, warn
+from searchengine.cli.options import within_option
 from searchengine.errors import LexpixError, NothingIndexed
 from searchengine.terminal import printable
 
@@ -24,7 +25,7 @@ _TITLES = {"exact": "the same bytes", "near": "the same picture", "burst": "burs
 @click.option("--exact", is_flag=True, help="Files with the same bytes.")
 @click.option("--near", is_flag=True, help="The same picture saved anew, resized or cut a little.")
 @click.option("--burst", is_flag=True, help="Pictures taken in quick succession and alike.")
-@click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder.")
+@within_option
 @click.option("--write", "list_to", metavar="FILE", help="Write the paths of what is not to keep.")
 @click.option("-0", "--null", "ends", is_flag=True, help="End paths in FILE by NUL, for xargs -0.")
 @click.option("--trash", is_flag=True, help="Move what is not to keep to the system's trash ...")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from searchengine.cli.completion import files, queries
 from searchengine.cli.options import (
     FilteredCommand,
     QueryCommand,
@@ -11,7 +12,9 @@ from searchengine.cli.options import (
     asked_for,
     collapse_option,
     open_engine,
+    picture_argument,
     picture_of,
+    query_argument,
     search_options,
 )
 from searchengine.cli.output import (
@@ -25,8 +28,13 @@ from searchengine.terminal import printable
 
 
 @click.command(cls=FilteredCommand)
-@click.argument("query", nargs=-1)
-@click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
+@query_argument
+@click.option(
+    "--text-file",
+    metavar="FILE",
+    shell_complete=files,
+    help="Find what a recipe or another text tells of.",
+)
 @click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
 @click.option("--explain-query", is_flag=True, help="Show how the query is read, and end.")
 @click.option("--plan", is_flag=True, help="Show how the index would be asked, and end.")
@@ -100,7 +108,7 @@ def search(
 
 
 @click.command()
-@click.argument("picture")
+@picture_argument
 @answer_options
 @collapse_option
 @click.pass_obj
@@ -130,9 +138,15 @@ def similar(
 
 
 @click.command(cls=QueryCommand)
-@click.argument("query")
-@click.argument("picture")
-@click.option("-o", "--out", metavar="FILE", help="Draw a heat map of each word to this file.")
+@click.argument("query", shell_complete=queries)
+@picture_argument
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    shell_complete=files,
+    help="Draw a heat map of each word to this file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, grids included.")
 @click.pass_obj
 def explain(
