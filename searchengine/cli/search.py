@@ -24,6 +24,7 @@ from searchengine.cli.output import (
     show_translated,
     warn_of_unknown,
 )
+from searchengine.cli.pictures import of_hits, show_option, show_sheet
 from searchengine.terminal import printable
 
 
@@ -40,6 +41,7 @@ from searchengine.terminal import printable
 @click.option("--plan", is_flag=True, help="Show how the index would be asked, and end.")
 @search_options
 @collapse_option
+@show_option
 @click.pass_obj
 def search(
     flags: dict[str, str],
@@ -52,6 +54,7 @@ def search(
     unlikely: bool,
     form: str | None,
     collapse: bool | None,
+    show: bool,
 ) -> None:
     """Find pictures by words, pictures and sums of both.
 
@@ -73,6 +76,7 @@ def search(
     A match is how probable it is that a picture shows what was asked for, if the chance is even
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
+    _refuse_both(show, form)
     asked, within = asked_for(query)
     by_text = (text_file is not None) + (like_text is not None)
     if by_text > 1 or (by_text == 1) == (asked is not None):
@@ -91,6 +95,8 @@ def search(
         assert text is not None, "one of three is given"
         with open_engine(flags) as engine:
             answer = engine.texts.pictures(text, limit=limit, within=within, unlikely=unlikely)
+            if show:
+                show_sheet(engine, of_hits(answer.hits))
         show_answer(answer, form, judged=False)
         return
     with open_engine(flags) as engine:
@@ -104,6 +110,8 @@ def search(
             unlikely=unlikely,
             collapse=_is_collapsed(collapse, form),
         )
+        if show:
+            show_sheet(engine, of_hits(answer.hits))
         show_answer(answer, form)
 
 
@@ -111,6 +119,7 @@ def search(
 @picture_argument
 @answer_options
 @collapse_option
+@show_option
 @click.pass_obj
 def similar(
     flags: dict[str, str],
@@ -120,12 +129,14 @@ def similar(
     unlikely: bool,
     form: str | None,
     collapse: bool | None,
+    show: bool,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12".
 
     The nearest are always shown, as likely, maybe or weak matches. Of a file that the library has
     already, the copies there come first.
     """
+    _refuse_both(show, form)
     with open_engine(flags) as engine:
         answer = engine.similar(
             picture_of(picture),
@@ -134,6 +145,8 @@ def similar(
             unlikely=unlikely,
             collapse=_is_collapsed(collapse, form),
         )
+        if show:
+            show_sheet(engine, of_hits((*answer.copies, *answer.hits)))
         show_answer(answer, form)
 
 
@@ -186,6 +199,11 @@ def explain(
     click.echo(f"{explanation.score:7.3f}  score")
     for part in sorted(explanation.parts, key=lambda part: -part.share):
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
+
+
+def _refuse_both(show: bool, form: str | None) -> None:
+    if show and form is not None:
+        raise click.UsageError("--show is for people, --json, --paths and -0 are for programs")
 
 
 def _is_collapsed(asked: bool | None, form: str | None) -> bool:
