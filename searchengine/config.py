@@ -120,6 +120,13 @@ def load_settings(
     return Settings(**(default | user | own | explicit), yielding=yielding)
 
 
+def history_file() -> Path:
+    """Return the file of what was typed at a prompt, in the user's folder for such things."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("lexpix", appauthor=False)) / "history"
+
+
 def store_settings(library: Path, values: Mapping[str, str]) -> None:
     """Write settings into the `config.toml` of a library; its other lines stay as they are.
 

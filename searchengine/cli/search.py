@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from searchengine.cli.completion import files, queries
@@ -42,6 +44,7 @@ from searchengine.terminal import printable
 @search_options
 @collapse_option
 @show_option
+@click.option("-i", "--interactive", is_flag=True, help="Ask again and again, at a prompt.")
 @click.pass_obj
 def search(
     flags: dict[str, str],
@@ -55,6 +58,7 @@ def search(
     form: str | None,
     collapse: bool | None,
     show: bool,
+    interactive: bool,
 ) -> None:
     """Find pictures by words, pictures and sums of both.
 
@@ -64,6 +68,7 @@ def search(
       lexpix search "2*beach + sunset - people" --in ~/Pictures/2024
       lexpix search "dog in:2024/Summer after:2024-06-01 camera:X-T3 -tag:people"
       lexpix search --text-file recipe.md
+      lexpix search -i
 
     A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
     else is words. Signs stand alone between spaces; 2*beach counts double.
@@ -77,6 +82,11 @@ def search(
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
     _refuse_both(show, form)
+    if interactive:
+        if text_file is not None or like_text is not None or explain_query or plan:
+            raise click.UsageError("-i takes queries only; leave the other options out")
+        _converse(flags, query, limit, unlikely, form, collapse, show)
+        return
     asked, within = asked_for(query)
     by_text = (text_file is not None) + (like_text is not None)
     if by_text > 1 or (by_text == 1) == (asked is not None):
@@ -199,6 +209,26 @@ def explain(
     click.echo(f"{explanation.score:7.3f}  score")
     for part in sorted(explanation.parts, key=lambda part: -part.share):
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
+
+
+def _converse(
+    flags: dict[str, str],
+    query: tuple[str, ...],
+    limit: int | None,
+    unlikely: bool,
+    form: str | None,
+    collapse: bool | None,
+    show: bool,
+) -> None:
+    if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError(
+            "-i is for people at a terminal; for programs: lexpix search --json, lexpix serve"
+        )
+    from searchengine.cli.interactive import Options, converse
+
+    with open_engine(flags) as engine:
+        options = Options(limit, unlikely, _is_collapsed(collapse, form), show)
+        converse(engine, options, " ".join(query).strip())
 
 
 def _refuse_both(show: bool, form: str | None) -> None:

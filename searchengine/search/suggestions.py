@@ -194,7 +194,7 @@ def _quoted(value: str) -> str:
 
 def _filters(text: str) -> Iterator[Suggestion]:
     last = _SIGNED.search(text)
-    if last is None or (last.start() > 0 and not text[: last.start()].strip()):
+    if last is None:
         return
     for key in KEYS:
         if key.startswith(last[2].lower()):

@@ -81,6 +81,7 @@ def written(known: Suggestions, text: str) -> list[str]:
         ("shape:p", ["shape:portrait", "shape:panorama"]),
         ("portrait:n", ["portrait:no"]),
         ("beach cam", ["beach camera:"]),
+        ("  cam", ["  camera:"]),
         ("beach -cam", ["beach -camera:"]),
     ],
 )

@@ -97,6 +97,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "pathspec": ("indexer.library.ignoring",),
     "platformdirs": ("searchengine.config",),
     "prometheus_client": ("searchengine.web.metrics",),
+    "prompt_toolkit": ("searchengine.cli.interactive",),
     "psycopg": ("searchengine.catalog.postgres",),
     "pycountry": ("indexer.library.places",),
     "pyarrow": ("indexer.train.*", "searchengine.search.exports"),

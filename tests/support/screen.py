@@ -16,8 +16,20 @@ from contextlib import contextmanager
 
 import pyte
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which what is waited for will not come."""
+
+
+class _Emulated(pyte.HistoryScreen):
+    """A screen that says where its cursor is; what else it can is for `Screen` to say."""
+
+    def __init__(self, main: int, size: tuple[int, int]) -> None:
+        super().__init__(*size, history=5000)
+        self._main = main
+
+    def write_process_input(self, data: str) -> None:
+        if data.endswith("R"):
+            os.write(self._main, data.encode())
 
 
 class Screen:
@@ -35,7 +47,7 @@ class Screen:
         answers: Mapping[bytes, bytes],
     ) -> None:
         self._main, self._process, self._answers = main, process, answers
-        self._screen = pyte.HistoryScreen(*size, history=5000)
+        self._screen = _Emulated(main, size)
         self._stream = pyte.ByteStream(self._screen)
         self.sent = b""
 
