@@ -120,6 +120,13 @@ def load_settings(
     return Settings(**(default | user | own | explicit), yielding=yielding)
 
 
+def history_file() -> Path:
+    """Return the file of what was typed at a prompt, in the user's folder for such things."""
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("lexpix", appauthor=False)) / "history"
+
+
 def store_settings(library: Path, values: Mapping[str, str]) -> None:
     """Write settings into the `config.toml` of a library; its other lines stay as they are.
 
@@ -247,13 +254,17 @@ def _measured(key: str, value: object, where: str) -> float | int:
 def _language(value: str, where: str) -> str:
     """Return the language of a tag such as de-AT or de_DE.UTF-8, one that queries can be in."""
     language = re.split(r"[-_.]", value.lower(), maxsplit=1)[0]
-    known = {ENGLISH, *Aliases.open().languages} - {EMOJI, SMALL}
+    known = known_languages()
     if language not in known:
         raise ConfigError(
-            f"{where}: {value!r} is no language that lexpix reads; it reads "
-            f"{', '.join(sorted(known))}"
+            f"{where}: {value!r} is no language that lexpix reads; it reads {', '.join(known)}"
         )
     return language
+
+
+def known_languages() -> list[str]:
+    """Return the codes of the languages that words of a query can be in."""
+    return sorted({ENGLISH, *Aliases.open().languages} - {EMOJI, SMALL})
 
 
 def _absolute(path: str, folder: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.cli.output import json_option, picture_of, print_json, warn
+from searchengine.cli.completion import files
 from searchengine.errors import ConfigError, ImageError, UnknownPicture
 from searchengine.terminal import printable
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pictures", nargs=-1)
+@click.argument("pictures", nargs=-1, shell_complete=files)
 @click.option("--all", "every", is_flag=True, help="Caption the library and keep the captions.")
 @click.option(
     "--beam",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli.output import describe, json_option, print_json, warn
+from searchengine.cli.options import within_option
+from searchengine.cli.pictures import Shown, show_option, show_sheet
 from searchengine.errors import LexpixError, NothingIndexed
 from searchengine.terminal import printable
 
@@ -24,11 +26,12 @@ _TITLES = {"exact": "the same bytes", "near": "the same picture", "burst": "burs
 @click.option("--exact", is_flag=True, help="Files with the same bytes.")
 @click.option("--near", is_flag=True, help="The same picture saved anew, resized or cut a little.")
 @click.option("--burst", is_flag=True, help="Pictures taken in quick succession and alike.")
-@click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder.")
+@within_option
 @click.option("--write", "list_to", metavar="FILE", help="Write the paths of what is not to keep.")
 @click.option("-0", "--null", "ends", is_flag=True, help="End paths in FILE by NUL, for xargs -0.")
 @click.option("--trash", is_flag=True, help="Move what is not to keep to the system's trash ...")
 @click.option("--yes", is_flag=True, help="... and do it; without this, only say what would go.")
+@show_option
 @json_option
 @click.pass_obj
 def dupes(
@@ -41,6 +44,7 @@ def dupes(
     ends: bool,
     trash: bool,
     yes: bool,
+    show: bool,
     as_json: bool,
 ) -> None:
     """Find duplicates, and say which to keep.
@@ -61,6 +65,8 @@ def dupes(
         raise click.UsageError("--yes says yes to --trash, which is missing")
     if ends and list_to is None:
         raise click.UsageError("-0 is about the file of --write, which is missing")
+    if show and as_json:
+        raise click.UsageError("--show is for people, --json is for programs")
     from indexer.library.trash import move_to_trash
     from searchengine.config import load_settings
     from searchengine.search.duplicates import find_groups
@@ -76,6 +82,8 @@ def dupes(
         if chosen != ["exact"]:
             _measure(engine)
         found = find_groups(engine.catalog, engine.encoder.fingerprint, chosen, ids)
+        if list_to != "-" and not as_json:
+            _show(found, engine if show else None)
         gone: list[str] | None = None
         if trash and yes:
             every = [group for groups in found.values() for group in groups]
@@ -90,8 +98,6 @@ def dupes(
         groups = [group_entry(group) for groups in found.values() for group in groups]
         print_json({"groups": groups, **({} if gone is None else {"trashed": gone})})
         return
-    if list_to != "-":
-        _show(found)
     if gone is not None:
         click.echo(f"{len(gone):,} of {len(spare):,} files moved to the trash", err=True)
     elif trash:
@@ -129,7 +135,8 @@ def _write(file: str, paths: Sequence[str], end: bytes) -> None:
         raise LexpixError(f"{file}: cannot be written ({error.strerror or error})") from error
 
 
-def _show(found: Mapping[Kind, Sequence[Group]]) -> None:
+def _show(found: Mapping[Kind, Sequence[Group]], engine: Engine | None) -> None:
+    """Print groups; draw their pictures too if an engine is given that can open them."""
     from searchengine.search.keeping import TOLD
 
     for kind, groups in found.items():
@@ -141,6 +148,11 @@ def _show(found: Mapping[Kind, Sequence[Group]]) -> None:
         what = f"{len(groups):,} group{'s' * (len(groups) > 1)}, {spare:,} to spare ({size})"
         click.secho(f"{_TITLES[kind]}: {what}", bold=True)
         for group in groups:
+            if engine is not None:
+                members = (group.keeper, *group.others)
+                keep = ["keep", *[""] * len(group.others)]
+                labels = zip(members, keep, strict=True)
+                show_sheet(engine, [Shown(one.id, (f"#{one.id}  {mark}",)) for one, mark in labels])
             why = ", ".join(TOLD[reason] for reason in group.reasons)
             for one in (group.keeper, *group.others):
                 mark = "keep" if one is group.keeper else ""

@@ -14,6 +14,7 @@ import click
 
 import indexer
 from indexer.cli.output import describe, entries_of, json_option, print_json, warn
+from searchengine.cli.completion import folders as complete_folders
 from searchengine.cli.options import is_interactive
 from searchengine.errors import LexpixError, NothingIndexed, RootError
 from searchengine.formats import told
@@ -30,7 +31,7 @@ UNREADABLE = 4
 
 
 @click.command()
-@click.argument("folders", nargs=-1)
+@click.argument("folders", nargs=-1, shell_complete=complete_folders)
 @click.option("--allow-empty", is_flag=True, help="Accept a folder that is gone or empty.")
 @click.option(
     "--exclude",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from indexer.cli.output import json_option, model_option, print_json
-from searchengine.cli.options import stacked
+from searchengine.cli.completion import files, queries
+from searchengine.cli.completion import words as complete_words
+from searchengine.cli.options import stacked, within_option
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
@@ -43,7 +45,9 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.
 
 
 drawing_options = stacked(
-    click.option("-o", "--out", required=True, metavar="FILE", help="The map to write."),
+    click.option(
+        "-o", "--out", required=True, metavar="FILE", shell_complete=files, help="The map to write."
+    ),
     click.option(
         "--format",
         "form",
@@ -72,9 +76,12 @@ drawing_options = stacked(
 
 @click.command("map")
 @drawing_options
-@click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder.")
+@within_option
 @click.option(
-    "--where", metavar="FILTERS", help='Only pictures that pass filters: "tag:dog - tag:cat".'
+    "--where",
+    metavar="FILTERS",
+    shell_complete=queries,
+    help='Only pictures that pass filters: "tag:dog - tag:cat".',
 )
 @click.option(
     "--words/--no-words", "landmarks", default=True, help="Write the fitting tags on the map."
@@ -154,9 +161,11 @@ def map_library(
 
 
 @click.command("map")
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, shell_complete=complete_words)
 @drawing_options
-@click.option("--near", metavar="WORD", help="The words nearest to this one.")
+@click.option(
+    "--near", metavar="WORD", shell_complete=complete_words, help="The words nearest to this one."
+)
 @click.option("--frequent", is_flag=True, help="The most frequent words of the model.")
 @click.option(
     "-k",

@@ -12,6 +12,7 @@ from indexer.cli.texts import (
     with_option,
     without_option,
 )
+from searchengine.cli.completion import files
 
 
 @click.group()
@@ -20,7 +21,7 @@ def recipes() -> None:
 
 
 @recipes.command("from")
-@click.argument("picture")
+@click.argument("picture", shell_complete=files)
 @with_option
 @without_option
 @limit_option

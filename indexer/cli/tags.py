@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.cli.output import json_option, picture_of, print_json, warn
+from searchengine.cli.completion import files, taught, values_of
 from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
@@ -19,17 +20,30 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("pictures", nargs=-1)
+@click.argument("pictures", nargs=-1, shell_complete=files)
 @click.option("--all", "every", is_flag=True, help="Guess tags for the library and keep them.")
 @click.option("--list", "listing", is_flag=True, help="List the tags of the library with counts.")
-@click.option("--add", help="Give the pictures this tag.", metavar="NAME", multiple=True)
+@click.option(
+    "--add",
+    help="Give the pictures this tag.",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=values_of("tag"),
+)
 @click.option(
     "--remove",
+    shell_complete=values_of("tag"),
     help="Take this tag away for good.",
     metavar="NAME",
     multiple=True,
 )
-@click.option("--accept", help="Make this guess a tag of your own.", metavar="NAME", multiple=True)
+@click.option(
+    "--accept",
+    help="Make this guess a tag of your own.",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=values_of("tag"),
+)
 @click.option(
     "--write-xmp",
     "sidecar",
@@ -103,9 +117,9 @@ def tag(
 
 @click.command()
 @click.argument("name", required=False)
-@click.argument("pictures", nargs=-1)
+@click.argument("pictures", nargs=-1, shell_complete=files)
 @click.option("--list", "listing", is_flag=True, help="List the taught words.")
-@click.option("--forget", metavar="NAME", help="Forget a taught word.")
+@click.option("--forget", metavar="NAME", shell_complete=taught, help="Forget a taught word.")
 @json_option
 @click.pass_obj
 def teach(

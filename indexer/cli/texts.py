@@ -20,6 +20,8 @@ from indexer.cli.output import (
     print_json,
     warn,
 )
+from searchengine.cli.completion import files as complete_files
+from searchengine.cli.completion import words as complete_words
 from searchengine.errors import LexpixError, UnknownText
 from searchengine.terminal import printable
 
@@ -49,7 +51,7 @@ def texts() -> None:
 
 
 @texts.command()
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, shell_complete=complete_files)
 @click.option(
     "--kind",
     type=click.Choice(["text", "recipe"]),
@@ -130,7 +132,7 @@ def add(
 
 
 @texts.command("for")
-@click.argument("picture")
+@click.argument("picture", shell_complete=complete_files)
 @limit_option
 @kind_option
 @unlikely_option
@@ -162,7 +164,7 @@ def for_picture(
 
 
 @texts.command()
-@click.argument("words", nargs=-1, required=True)
+@click.argument("words", nargs=-1, required=True, shell_complete=complete_words)
 @with_option
 @without_option
 @limit_option

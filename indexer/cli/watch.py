@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli.output import print_json, warn
+from searchengine.cli.completion import folders
 from searchengine.errors import NothingIndexed, RootError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("roots", nargs=-1, metavar="[ROOT]...")
+@click.argument("roots", nargs=-1, metavar="[ROOT]...", shell_complete=folders)
 @click.option(
     "--poll", is_flag=True, help="Compare all files every few seconds, as network drives need."
 )

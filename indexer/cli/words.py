@@ -10,6 +10,7 @@ import click
 
 from indexer.cli.map import words_map
 from indexer.cli.output import entries_of, json_option, print_json
+from searchengine.cli.completion import words as complete_words
 from searchengine.cli.options import count_option
 from searchengine.terminal import printable
 
@@ -50,7 +51,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @words.command()
-@click.argument("word")
+@click.argument("word", shell_complete=complete_words)
 @k_option
 @source_options
 @list_option
@@ -64,9 +65,9 @@ def near(word: str, count: int, source: str | None, limit: int | None, as_json: 
 
 
 @words.command()
-@click.argument("one")
-@click.argument("other")
-@click.argument("third")
+@click.argument("one", shell_complete=complete_words)
+@click.argument("other", shell_complete=complete_words)
+@click.argument("third", shell_complete=complete_words)
 @k_option
 @source_options
 @list_option
@@ -88,7 +89,9 @@ def analogy(
 
 
 @words.command()
-@click.argument("words", nargs=-1, required=True, metavar="WORD WORD WORD...")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="WORD WORD WORD...", shell_complete=complete_words
+)
 @source_options
 @list_option
 def odd(words: tuple[str, ...], source: str | None, limit: int | None, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, t
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
-from searchengine.catalog.opening import IN_MEMORY, open_file
+from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, open_file
 from searchengine.errors import LibraryError, NothingIndexed
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HEAD = "0009"
 """The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
-FILE_NAME = "catalog.sqlite"
+FILE_NAME = CATALOG_FILE
 INDEX_FOLDER = "index"
 """Where the index files of a library are, beside the catalog."""
 

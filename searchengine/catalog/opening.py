@@ -11,6 +11,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+CATALOG_FILE = "catalog.sqlite"
+"""The file of a catalog, in the folder of its library."""
+
 BUSY_MS = 30_000
 """How long a connection waits for another process that is writing."""
 

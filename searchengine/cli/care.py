@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from searchengine.cli.completion import files
 from searchengine.cli.options import json_option
 from searchengine.cli.output import print_json
 from searchengine.errors import LibraryError
@@ -50,7 +51,7 @@ def doctor(ctx: click.Context, mends: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @json_option
 @click.pass_obj
 def backup(flags: dict[str, str], file: str, as_json: bool) -> None:
@@ -70,7 +71,7 @@ def backup(flags: dict[str, str], file: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=files)
 @json_option
 @click.pass_obj
 def restore(flags: dict[str, str], file: str | None, as_json: bool) -> None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from searchengine.cli.options import FilteredCommand, asked_for, count_option, open_engine
+from searchengine.cli.completion import files
+from searchengine.cli.options import (
+    FilteredCommand,
+    asked_for,
+    count_option,
+    open_engine,
+    query_argument,
+)
 from searchengine.cli.output import describe
 from searchengine.errors import ConfigError, ImageError
 from searchengine.terminal import printable
@@ -24,7 +31,7 @@ FORMS = ("json", "csv", "parquet", "html", "paths", "copy", "symlink")
 
 
 @click.command(cls=FilteredCommand)
-@click.argument("query", nargs=-1)
+@query_argument
 @click.option(
     "--format",
     "form",
@@ -35,6 +42,7 @@ FORMS = ("json", "csv", "parquet", "html", "paths", "copy", "symlink")
     "-o",
     "--output",
     metavar="PATH",
+    shell_complete=files,
     help="A file, or with copy and symlink a folder; else standard output.",
 )
 @click.option("-0", "--null", is_flag=True, help="With paths: for xargs -0.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from searchengine.cli.completion import folders_within
 from searchengine.cli.options import is_interactive, json_option, open_engine
 from searchengine.cli.output import print_json, show_failures
 from searchengine.errors import LexpixError
@@ -91,7 +92,7 @@ def index_info(flags: dict[str, str], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("path")
+@click.argument("path", shell_complete=folders_within)
 @click.option("--yes", is_flag=True, help="Do not ask, whatever goes with it.")
 @json_option
 @click.pass_obj

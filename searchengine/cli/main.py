@@ -7,12 +7,21 @@ Commands of `indexer.cli` and of third parties join through the entry points of 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Any
 
 import click
 
 from searchengine.cli.care import backup, doctor, restore
+from searchengine.cli.completion import (
+    VARIABLE,
+    completion,
+    folders,
+    indexes,
+    languages,
+    models,
+)
 from searchengine.cli.export import export
 from searchengine.cli.library import forget, index_info, status
 from searchengine.cli.search import explain, search, similar
@@ -56,6 +65,7 @@ ORDER = (
     "eval",
     "train",
     "import",
+    "completion",
 )
 EXIT_CODES: tuple[tuple[type[LexpixError], int], ...] = (
     (QueryError, 2),
@@ -84,10 +94,19 @@ SHARED = (
     ("--lang", "CODE", "Language that words are read in first, such as de or ko; else English."),
 )
 """Options of every command: flag, metavar and help."""
+COMPLETERS = {"--library": folders, "--model": models, "--index": indexes, "--lang": languages}
 
 
 class Commands(click.Group):
     """A group that loads commands when they are asked for and gives each the shared options."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command, or answer a shell that asks how a line may go on."""
+        if os.environ.get(VARIABLE):
+            from searchengine.cli import shells
+
+            shells.register()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the commands in the order they are met, those of third parties last."""
@@ -179,7 +198,14 @@ def _shared_options() -> list[click.Parameter]:
             flags[param.name] = value
 
     return [
-        click.Option([flag], metavar=metavar, expose_value=False, callback=remember, help=text)
+        click.Option(
+            [flag],
+            metavar=metavar,
+            expose_value=False,
+            callback=remember,
+            help=text,
+            shell_complete=COMPLETERS.get(flag),
+        )
         for flag, metavar, text in SHARED
     ]
 
@@ -218,6 +244,7 @@ for command in (
     doctor,
     backup,
     restore,
+    completion,
 ):
     main.add_command(command)
 

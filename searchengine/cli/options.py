@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from searchengine.cli.completion import files, folders_within, queries, values_of
 from searchengine.errors import NothingIndexed
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from searchengine.search.engine import Engine
     from searchengine.types import Query
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+query_argument = click.argument("query", nargs=-1, shell_complete=queries)
+picture_argument = click.argument("picture", shell_complete=files)
 
 
 def stacked(*options: Decorator) -> Decorator:
@@ -77,6 +84,16 @@ class QueryCommand(click.Command):
             advice = f"to take a word away, put spaces around the minus: - {word[1:]}"
             raise click.UsageError(f"{word} is no option; {advice}", ctx) from error
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete "-tag:be" as well, which click takes for an option."""
+        query = next((param for param in self.get_params(ctx) if param.name == "query"), None)
+        found = super().shell_complete(ctx, incomplete)
+        if query is not None and not incomplete.startswith("--"):
+            # A word that a sign touches is no option either; see `parse_args`.
+            items = query.shell_complete(ctx, incomplete)
+            found += [item for item in items if ":" in item.value]
+        return found
+
 
 class FilteredCommand(QueryCommand):
     """A command for a query whose filters may be given as flags too.
@@ -126,6 +143,7 @@ def _filter_options() -> list[click.Parameter]:
             multiple=True,
             expose_value=False,
             callback=remember,
+            shell_complete=folders_within if kind == "in" else values_of(kind),
             help=text,
         )
         for kind, (metavar, text) in TAKES.items()
@@ -169,6 +187,13 @@ def _is_part_of_query(argument: str) -> bool:
 _all_option = click.option(
     "--all", "unlikely", is_flag=True, help="Show unlikely matches as well, up to N."
 )
+within_option = click.option(
+    "--in",
+    "within",
+    metavar="PATH",
+    shell_complete=folders_within,
+    help="Only pictures at or below this folder.",
+)
 form_options = stacked(
     click.option("--json", "form", flag_value="json", help="Print one JSON object."),
     click.option("--paths", "form", flag_value="paths", help="Print bare paths, one a line."),
@@ -177,7 +202,7 @@ form_options = stacked(
 search_options = stacked(limit_option, _all_option, form_options)
 answer_options = stacked(
     limit_option,
-    click.option("--in", "within", metavar="PATH", help="Only pictures at or below this folder."),
+    within_option,
     _all_option,
     form_options,
 )

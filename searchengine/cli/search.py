@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from searchengine.cli.completion import files, queries
 from searchengine.cli.options import (
     FilteredCommand,
     QueryCommand,
@@ -11,7 +14,9 @@ from searchengine.cli.options import (
     asked_for,
     collapse_option,
     open_engine,
+    picture_argument,
     picture_of,
+    query_argument,
     search_options,
 )
 from searchengine.cli.output import (
@@ -21,17 +26,25 @@ from searchengine.cli.output import (
     show_translated,
     warn_of_unknown,
 )
+from searchengine.cli.pictures import of_hits, show_option, show_sheet
 from searchengine.terminal import printable
 
 
 @click.command(cls=FilteredCommand)
-@click.argument("query", nargs=-1)
-@click.option("--text-file", metavar="FILE", help="Find what a recipe or another text tells of.")
+@query_argument
+@click.option(
+    "--text-file",
+    metavar="FILE",
+    shell_complete=files,
+    help="Find what a recipe or another text tells of.",
+)
 @click.option("--like-text", metavar="ID", type=int, help="The same with a text of the library.")
 @click.option("--explain-query", is_flag=True, help="Show how the query is read, and end.")
 @click.option("--plan", is_flag=True, help="Show how the index would be asked, and end.")
 @search_options
 @collapse_option
+@show_option
+@click.option("-i", "--interactive", is_flag=True, help="Ask again and again, at a prompt.")
 @click.pass_obj
 def search(
     flags: dict[str, str],
@@ -44,6 +57,8 @@ def search(
     unlikely: bool,
     form: str | None,
     collapse: bool | None,
+    show: bool,
+    interactive: bool,
 ) -> None:
     """Find pictures by words, pictures and sums of both.
 
@@ -53,6 +68,7 @@ def search(
       lexpix search "2*beach + sunset - people" --in ~/Pictures/2024
       lexpix search "dog in:2024/Summer after:2024-06-01 camera:X-T3 -tag:people"
       lexpix search --text-file recipe.md
+      lexpix search -i
 
     A picture starts with ./ ../ / ~/ or @; "#12" is a picture of the library by its number; all
     else is words. Signs stand alone between spaces; 2*beach counts double.
@@ -65,6 +81,12 @@ def search(
     A match is how probable it is that a picture shows what was asked for, if the chance is even
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
+    _refuse_both(show, form)
+    if interactive:
+        if text_file is not None or like_text is not None or explain_query or plan:
+            raise click.UsageError("-i takes queries only; leave the other options out")
+        _converse(flags, query, limit, unlikely, form, collapse, show)
+        return
     asked, within = asked_for(query)
     by_text = (text_file is not None) + (like_text is not None)
     if by_text > 1 or (by_text == 1) == (asked is not None):
@@ -83,6 +105,8 @@ def search(
         assert text is not None, "one of three is given"
         with open_engine(flags) as engine:
             answer = engine.texts.pictures(text, limit=limit, within=within, unlikely=unlikely)
+            if show:
+                show_sheet(engine, of_hits(answer.hits))
         show_answer(answer, form, judged=False)
         return
     with open_engine(flags) as engine:
@@ -96,13 +120,16 @@ def search(
             unlikely=unlikely,
             collapse=_is_collapsed(collapse, form),
         )
+        if show:
+            show_sheet(engine, of_hits(answer.hits))
         show_answer(answer, form)
 
 
 @click.command()
-@click.argument("picture")
+@picture_argument
 @answer_options
 @collapse_option
+@show_option
 @click.pass_obj
 def similar(
     flags: dict[str, str],
@@ -112,12 +139,14 @@ def similar(
     unlikely: bool,
     form: str | None,
     collapse: bool | None,
+    show: bool,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12".
 
     The nearest are always shown, as likely, maybe or weak matches. Of a file that the library has
     already, the copies there come first.
     """
+    _refuse_both(show, form)
     with open_engine(flags) as engine:
         answer = engine.similar(
             picture_of(picture),
@@ -126,13 +155,21 @@ def similar(
             unlikely=unlikely,
             collapse=_is_collapsed(collapse, form),
         )
+        if show:
+            show_sheet(engine, of_hits((*answer.copies, *answer.hits)))
         show_answer(answer, form)
 
 
 @click.command(cls=QueryCommand)
-@click.argument("query")
-@click.argument("picture")
-@click.option("-o", "--out", metavar="FILE", help="Draw a heat map of each word to this file.")
+@click.argument("query", shell_complete=queries)
+@picture_argument
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    shell_complete=files,
+    help="Draw a heat map of each word to this file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, grids included.")
 @click.pass_obj
 def explain(
@@ -172,6 +209,31 @@ def explain(
     click.echo(f"{explanation.score:7.3f}  score")
     for part in sorted(explanation.parts, key=lambda part: -part.share):
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
+
+
+def _converse(
+    flags: dict[str, str],
+    query: tuple[str, ...],
+    limit: int | None,
+    unlikely: bool,
+    form: str | None,
+    collapse: bool | None,
+    show: bool,
+) -> None:
+    if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError(
+            "-i is for people at a terminal; for programs: lexpix search --json, lexpix serve"
+        )
+    from searchengine.cli.interactive import Options, converse
+
+    with open_engine(flags) as engine:
+        options = Options(limit, unlikely, _is_collapsed(collapse, form), show)
+        converse(engine, options, " ".join(query).strip())
+
+
+def _refuse_both(show: bool, form: str | None) -> None:
+    if show and form is not None:
+        raise click.UsageError("--show is for people, --json, --paths and -0 are for programs")
 
 
 def _is_collapsed(asked: bool | None, form: str | None) -> bool:

@@ -74,9 +74,14 @@ def resolve(name: str) -> Path:
     is_bundled = os.sep not in name and (ASSETS / name / CONFIG).is_file()
     folder = ASSETS / name if is_bundled else Path(name).expanduser()
     if not (folder / CONFIG).is_file():
-        bundled = ", ".join(sorted(path.parent.name for path in ASSETS.glob(f"*/{CONFIG}")))
-        raise ModelError(f"{name}: no model there ({CONFIG} is missing); bundled models: {bundled}")
+        known = ", ".join(bundled())
+        raise ModelError(f"{name}: no model there ({CONFIG} is missing); bundled models: {known}")
     return folder
+
+
+def bundled() -> list[str]:
+    """Return the names of the models that are part of lexpix."""
+    return sorted(path.parent.name for path in ASSETS.glob(f"*/{CONFIG}"))
 
 
 def read_config(folder: Path) -> ModelConfig:

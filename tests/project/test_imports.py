@@ -32,6 +32,17 @@ def test_reader_of_texts_loads_its_libraries_only_when_it_reads(module: str) -> 
     assert (HEAVY | readers) & loaded_by(f"import {module}") == set()
 
 
+def test_commands_load_no_prompt_no_drawing_and_no_shells() -> None:
+    loaded = loaded_by("import searchengine.cli.main, searchengine.cli.search")
+    assert loaded & {"prompt_toolkit", "rich", "textual_image", "numpy"} == set()
+    assert loaded & HEAVY == set()
+
+
+def test_completions_load_no_database_layer() -> None:
+    loaded = loaded_by("import searchengine.search.suggestions")
+    assert loaded & (HEAVY | {"prompt_toolkit", "scipy"}) == set()
+
+
 def test_reading_settings_loads_nothing_heavy() -> None:
     code = "from searchengine.config import load_settings\nload_settings({}, {})"
     assert HEAVY & loaded_by(code) == set()
