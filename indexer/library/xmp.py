@@ -28,6 +28,7 @@ META = "adobe:ns:meta/"
 OWN = "https://lexpix.invalid/ns/1.0/"
 DIGIKAM = "http://www.digikam.org/ns/1.0/"
 LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
+LI = f"{{{RDF}}}li"
 _NAMES = {"x": META, "rdf": RDF, "dc": DC, "lexpix": OWN, "digiKam": DIGIKAM, "lr": LIGHTROOM}
 _MARK = f"{{{OWN}}}description"
 _DESCRIPTION = f"{{{DC}}}description"
@@ -178,6 +179,17 @@ def parse(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
     return root, rdf
 
 
+def items_of(rdf: ElementTree.Element, name: str) -> list[str]:
+    """Return the values of a property, as a list, an element or an attribute."""
+    found = []
+    for block in rdf.findall(f"{{{RDF}}}Description"):
+        found.append(block.get(name, ""))
+        for element in block.findall(name):
+            items = element.findall(f"*/{LI}")
+            found += [item.text or "" for item in items or [element]]
+    return [one.strip() for one in found if one.strip()]
+
+
 def _descriptions(blocks: list[ElementTree.Element]) -> list[str]:
     """Return every description, in any language, that is not empty."""
     descriptions = []
@@ -228,7 +240,11 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Write a file so that there is the old one or the new one, whatever happens."""
+    """Write a file so that there is the old one or the new one, whatever happens.
+
+    Of a link the file that it leads to is written, and the link stays.
+    """
+    path = os.path.realpath(path)
     folder = os.path.dirname(path) or "."
     handle, fresh = tempfile.mkstemp(prefix=".lexpix-", dir=folder)
     try:
