@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from searchengine.cli.options import (
@@ -12,6 +14,7 @@ from searchengine.cli.options import (
     collapse_option,
     open_engine,
     picture_of,
+    refuse_both,
     search_options,
 )
 from searchengine.cli.output import (
@@ -22,6 +25,9 @@ from searchengine.cli.output import (
     warn_of_unknown,
 )
 from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.types import MinMatch
 
 
 @click.command(cls=FilteredCommand)
@@ -42,6 +48,7 @@ def search(
     plan: bool,
     limit: int | None,
     unlikely: bool,
+    min_match: MinMatch | None,
     form: str | None,
     collapse: bool | None,
 ) -> None:
@@ -71,6 +78,9 @@ def search(
         raise click.UsageError("give a query, or one of --text-file and --like-text")
     if plan and asked is None:
         raise click.UsageError("--plan needs a query")
+    refuse_both(unlikely, min_match)
+    if min_match is not None and asked is None:
+        raise click.UsageError("--min goes with a query: to a text pictures have no match")
     if asked is not None and explain_query:
         from searchengine.cli.readings import show_reading
 
@@ -94,6 +104,7 @@ def search(
             limit=limit,
             within=within,
             unlikely=unlikely,
+            min_match=min_match,
             collapse=_is_collapsed(collapse, form),
         )
         show_answer(answer, form)
@@ -110,20 +121,23 @@ def similar(
     limit: int | None,
     within: str | None,
     unlikely: bool,
+    min_match: MinMatch | None,
     form: str | None,
     collapse: bool | None,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12".
 
-    The nearest are always shown, as likely, maybe or weak matches. Of a file that the library has
-    already, the copies there come first.
+    The nearest are always shown, as likely, maybe or weak matches, unless --min asks for more. Of a
+    file that the library has already, the copies there come first.
     """
+    refuse_both(unlikely, min_match)
     with open_engine(flags) as engine:
         answer = engine.similar(
             picture_of(picture),
             limit=limit,
             within=within,
             unlikely=unlikely,
+            min_match=min_match,
             collapse=_is_collapsed(collapse, form),
         )
         show_answer(answer, form)

@@ -40,6 +40,8 @@ FilterKind = Literal[
 QueryKind = Literal["words", "sentence", "picture", "mixture"]
 """What a query is made of: up to two words, more words, one picture, or a sum of terms."""
 Band = Literal["likely", "maybe", "unlikely"]
+MinMatch: TypeAlias = float | Literal["likely", "maybe"]
+"""The least match that is wanted: a probability in 0..1, or a band."""
 
 
 @dataclass(frozen=True, slots=True)
