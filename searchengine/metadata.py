@@ -111,12 +111,19 @@ def has_document_type(packet: bytes) -> bool:
     return b"<!DOCTYPE" in plain or b"<!ENTITY" in plain
 
 
+def unpadded(packet: bytes) -> bytes:
+    """Return a packet of XMP without the room that stands around it in files."""
+    if packet.startswith((b"\xff\xfe", b"\xfe\xff")):  # each of its letters has a zero byte
+        return packet
+    return packet.strip(b"\0 \r\n\t")
+
+
 def read_xmp(packet: bytes | None) -> Exif:
     """Return what is usable of a packet or a file of XMP."""
     if not packet or len(packet) > MOST_XMP or has_document_type(packet):
         return Exif()
     try:
-        root = ElementTree.fromstring(packet.strip(b"\0 \r\n\t"))
+        root = ElementTree.fromstring(unpadded(packet))
     except (ElementTree.ParseError, ValueError, LookupError):
         return Exif()
     found: dict[str, list[str]] = {}

@@ -68,6 +68,10 @@ def _ids(engine: Engine, paths: tuple[str, ...]) -> list[int]:
         return list(map(int, engine.catalog.present()))
     ids: list[int] = []
     for path in paths:
+        if path.lower().endswith((".xmp", ".json")):
+            raise click.UsageError(
+                f"{path}: name the picture or its folder; what is beside it is found"
+            )
         picture = picture_of(path)
         if isinstance(picture, str):
             ids += map(int, ids_within(engine.catalog, picture))

@@ -199,7 +199,8 @@ def _read(job: _Job, places: Collection[Place], faces: bool) -> _Found:
                 names += filter(None, map(tag_name, takeout.people))
                 names += [FAVOURITE] if takeout.is_favourite else []
         except (TakeoutError, OSError) as error:
-            failed.append(_failure(job.takeout, error))
+            if is_named_as_takeout(os.path.basename(job.takeout)):  # a.json may be anybody's
+                failed.append(_failure(job.takeout, error))
     told = Told(tuple(dict.fromkeys(names)), tuple(sorted(beside.gone)))
     return _Found(job.picture.id, told, tuple(failed))
 

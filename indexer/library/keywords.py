@@ -63,7 +63,7 @@ def keywords_of(packet: bytes, *, faces: bool = False) -> Keywords:
     """
     if len(packet) > MOST_XMP:
         raise XmpError(f"XMP of more than {MOST_XMP / 1e6:.0f} MB, which is not read")
-    _, rdf = parse(packet.strip(b"\0 \r\n\t"))
+    _, rdf = parse(packet)
     # What lexpix wrote into trees stands among the flat ones as it is, perhaps with a slash in it.
     own = {name: set(items_of(rdf, mark)) for name, mark in MARKS.items()}
     paths = [

@@ -31,8 +31,9 @@ _EDITED = re.compile(
     re.IGNORECASE,
 )
 _FURTHER = ".supplemental-metadata"
-_MARKS = frozenset({"photoTakenTime", "creationTime", "geoData", "imageViews", "url"})
-"""Keys of which Takeout writes some."""
+_SURE = frozenset({"photoTakenTime", "googlePhotosOrigin"})
+_LIKELY = frozenset({"creationTime", "geoData", "geoDataExif", "imageViews", "people", "favorited"})
+"""Keys of which Takeout writes some; others may have the latter, but hardly beside a title."""
 
 
 class TakeoutError(ValueError):
@@ -100,9 +101,9 @@ def read_takeout(content: bytes) -> Takeout | None:
         said = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
         raise TakeoutError(f"not JSON ({error})") from error
-    if not isinstance(said, dict) or not isinstance(said.get("title"), str):
+    if not isinstance(said, dict):
         return None
-    if not _MARKS.intersection(said):
+    if not _SURE.intersection(said) and not ("title" in said and _LIKELY.intersection(said)):
         return None
     lat, lon = _place(said.get("geoData")) or _place(said.get("geoDataExif")) or (None, None)
     taken = _time(said.get("photoTakenTime"))

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from searchengine.formats import sidecars_of
-from searchengine.metadata import has_document_type
+from searchengine.metadata import has_document_type, unpadded
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
@@ -163,7 +163,7 @@ def parse(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
     if has_document_type(packet):  # XMP has none; a bomb would
         raise XmpError("not an XMP packet: it has a document type")
     try:
-        content = packet.rstrip(b"\x00")
+        content = unpadded(packet)
         for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(content), events=["start-ns"]):
             # "ns0" and the like are reserved for names without a prefix.
             if prefix and not re.fullmatch(r"ns\d+", prefix):

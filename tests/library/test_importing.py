@@ -33,7 +33,7 @@ EXIFTOOL = shutil.which("exiftool")
 needs_exiftool = pytest.mark.skipif(
     EXIFTOOL is None and not os.environ.get("CI"), reason="needs exiftool"
 )
-TAKEOUT = {"title": "a.jpg", "url": "https://photos.google.com/photo/1"}
+TAKEOUT = {"title": "a.jpg", "imageViews": "3"}
 
 
 class Library:
@@ -210,6 +210,7 @@ def test_odd_files_are_told_and_hold_nothing_up(library: Library) -> None:
     json_files = {"cut": b'{"title": "cut', "deep": b"[" * 100_000, "latin": b'{"title": "\xe9"}'}
     for name, content in json_files.items():
         Path(f"{library.photograph(f'{name}.jpg')}.json").write_bytes(content)
+    library.photograph("labels.jpg").with_suffix(".json").write_bytes(b"{")
     Path(f"{library.photograph('list.jpg')}.json").write_text("[1]", "ascii")
     Path(f"{library.photograph('other.jpg')}.json").write_text('{"title": "x"}', "ascii")
     strange = os.fsdecode(b"caf\xe9.jpg")
