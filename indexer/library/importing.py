@@ -180,15 +180,16 @@ def _read(job: _Job, places: Collection[Place], faces: bool) -> _Found:
         try:
             with open_file(path) as file:
                 said = keywords_of(file.read(MOST_XMP + 1), faces=faces)
-            beside = Keywords(beside.names or said.names, beside.gone | said.gone)
+            names = beside.names or said.names
+            beside = Keywords(names, beside.gone | said.gone, beside.hidden | said.hidden)
         except (XmpError, OSError) as error:
             failed.append(_failure(path, error))
-    names = list(beside.names)
-    if "file" in places and not names:
+    told = list(beside.names)
+    if "file" in places and not told:
         try:
             with open_file(job.picture.path) as file:
                 said = keywords_in(file, faces=faces)
-            names += [one for one in said.names if one not in beside.gone]
+            told += [one for one in said.names if one not in beside.hidden]
         except (XmpError, OSError) as error:
             failed.append(_failure(job.picture.path, error))
     if "takeout" in places and job.takeout is not None:
@@ -196,13 +197,13 @@ def _read(job: _Job, places: Collection[Place], faces: bool) -> _Found:
             with open_file(job.takeout) as file:
                 takeout = read_takeout(file.read(MOST_JSON + 1))
             if takeout is not None:
-                names += filter(None, map(tag_name, takeout.people))
-                names += [FAVOURITE] if takeout.is_favourite else []
+                told += filter(None, map(tag_name, takeout.people))
+                told += [FAVOURITE] if takeout.is_favourite else []
         except (TakeoutError, OSError) as error:
             if is_named_as_takeout(os.path.basename(job.takeout)):  # a.json may be anybody's
                 failed.append(_failure(job.takeout, error))
-    told = Told(tuple(dict.fromkeys(names)), tuple(sorted(beside.gone)))
-    return _Found(job.picture.id, told, tuple(failed))
+    said_of_it = Told(tuple(dict.fromkeys(told)), tuple(sorted(beside.gone)))
+    return _Found(job.picture.id, said_of_it, tuple(failed))
 
 
 def _failure(path: str, error: Exception) -> Failure:

@@ -44,11 +44,13 @@ class Keywords:
 
     Attributes:
         names: As tags are written, each once.
-        gone: What lexpix wrote there and another program took out since.
+        gone: Tags that lexpix wrote there and another program took out since.
+        hidden: Keywords of the picture's own file that this holds to be none.
     """
 
     names: tuple[str, ...] = ()
     gone: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
 
 
 def keywords_of(packet: bytes, *, faces: bool = False) -> Keywords:
@@ -80,10 +82,10 @@ def keywords_of(packet: bytes, *, faces: bool = False) -> Keywords:
     )
     parts = _names(part for path in told for part in path)
     internal = _names(part for path in paths if path not in told for part in path)
-    carried = frozenset(_names(items_of(rdf, CARRIED))).difference(flat)
-    gone = (gone_from(rdf) | carried).difference(parts)
     people = _names(_faces(rdf)) if faces else []
-    return Keywords(_once([*parts, *_without(flat, internal), *people]), gone)
+    names = _once([*parts, *_without(flat, internal), *people])
+    gone = gone_from(rdf)
+    return Keywords(names, gone, gone.union(_names(items_of(rdf, CARRIED))).difference(names))
 
 
 def keywords_in(file: BinaryIO, *, faces: bool = False) -> Keywords:

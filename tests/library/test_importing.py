@@ -164,6 +164,24 @@ def test_what_lexpix_wrote_comes_back_as_it_was_into_a_new_library(library: Libr
     assert library.tags() == {"a.jpg": {*tags, "harbour"}}
 
 
+def test_a_keyword_of_the_file_that_its_sidecar_lost_is_not_imported(library: Library) -> None:
+    picture = library.photograph("a.jpg")
+    picture.write_bytes(with_iptc(picture.read_bytes(), keywords="harbour"))
+    sidecar = Path(f"{picture}.xmp")
+    write_tags(str(picture), ["sea"])
+    for name in (b"harbour", b"sea"):
+        item = b"<rdf:li>" + name + b"</rdf:li>"
+        sidecar.write_bytes(sidecar.read_bytes().replace(item, b"", 1))
+    library.index()
+    library.take_in()
+    assert library.tags() == {}
+    # The same word of the user's own is another matter.
+    [row] = library.pictures().values()
+    library.catalog.tags.set_tag([row.id], "harbour", "user")
+    assert library.take_in().removed == 0
+    assert library.tags() == {"a.jpg": {"harbour"}}
+
+
 @needs_exiftool
 def test_a_tag_that_another_program_took_out_is_not_written_again(library: Library) -> None:
     picture = library.photograph("a.jpg")
