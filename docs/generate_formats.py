@@ -36,8 +36,8 @@ that with most to see in the longest scene; answers say its time.
 - **What is said of a picture** is read of EXIF, IPTC and XMP in the file, and of an XMP file
   beside it (`a.jpg.xmp` or `a.xmp`), which wins: the time with its zone, camera, lens, focal
   length, ISO, place, rating, keywords and description. When the XMP file changes, only that is
-  read again. `pip install 'lexpix[places]'` names the nearest town. All of it can be [searched
-  by](filters.md).
+  read again. What neither says is read of Google Takeout's JSON ([tags.md](tags.md)).
+  `pip install 'lexpix[places]'` names the nearest town. All of it can be [searched by](filters.md).
 """
 
 CAMERA, TAKEN = "Phone 15", "2024:06:01 10:20:30"

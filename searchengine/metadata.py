@@ -50,8 +50,8 @@ def read_metadata(image: Image.Image, sidecar: bytes | None = None) -> Exif:
         image: The open picture; nothing of it is decoded.
         sidecar: The XMP file beside it, which wins over the picture: somebody wrote it later.
     """
-    own = merged(read_exif(image), _iptc(image))
-    own = merged(own, read_xmp(_packet(image)))
+    own = merged(read_exif(image), read_iptc(image))
+    own = merged(own, read_xmp(packet_of(image)))
     return own if sidecar is None else merged(read_xmp(sidecar), own)
 
 
@@ -81,14 +81,14 @@ def of_exif(main: Image.Exif) -> Exif:
     return Exif(
         taken_at=taken,
         taken_offset=offset,
-        camera=camera_of(_text(main.get(tags.Make)), _text(main.get(tags.Model))),
-        lens=_text(photo.get(tags.LensModel)),
+        camera=camera_of(text_of(main.get(tags.Make)), text_of(main.get(tags.Model))),
+        lens=text_of(photo.get(tags.LensModel)),
         focal=_positive(photo.get(tags.FocalLength)),
         iso=_iso(photo.get(tags.ISOSpeedRatings)),
         lat=lat if lon is not None else None,
         lon=lon if lat is not None else None,
         rating=_rating(main.get(_RATING)),
-        description=_text(main.get(tags.ImageDescription)),
+        description=text_of(main.get(tags.ImageDescription)),
     )
 
 
@@ -111,12 +111,19 @@ def has_document_type(packet: bytes) -> bool:
     return b"<!DOCTYPE" in plain or b"<!ENTITY" in plain
 
 
+def unpadded(packet: bytes) -> bytes:
+    """Return a packet of XMP without the room that stands around it in files."""
+    if packet.startswith((b"\xff\xfe", b"\xfe\xff")):  # each of its letters has a zero byte
+        return packet
+    return packet.strip(b"\0 \r\n\t")
+
+
 def read_xmp(packet: bytes | None) -> Exif:
     """Return what is usable of a packet or a file of XMP."""
     if not packet or len(packet) > MOST_XMP or has_document_type(packet):
         return Exif()
     try:
-        root = ElementTree.fromstring(packet.strip(b"\0 \r\n\t"))
+        root = ElementTree.fromstring(unpadded(packet))
     except (ElementTree.ParseError, ValueError, LookupError):
         return Exif()
     found: dict[str, list[str]] = {}
@@ -125,11 +132,11 @@ def read_xmp(packet: bytes | None) -> Exif:
             found.setdefault(name, []).append(value)
 
     def first(*names: str) -> str | None:
-        return next((_text(found[name][0]) for name in names if found.get(name)), None)
+        return next((text_of(found[name][0]) for name in names if found.get(name)), None)
 
     taken, offset = time_of(first(f"{_EXIF}DateTimeOriginal", f"{_PHOTOSHOP}DateCreated"))
     lat, lon = (_xmp_degrees(first(f"{_EXIF}GPS{name}")) for name in ("Latitude", "Longitude"))
-    keywords = (_text(one) for one in found.get(f"{_DC}subject", ()))
+    keywords = (text_of(one) for one in found.get(f"{_DC}subject", ()))
     return Exif(
         taken_at=taken,
         taken_offset=offset,
@@ -163,7 +170,8 @@ def merged(first: Exif, second: Exif) -> Exif:
 _NOTHING = Exif()
 
 
-def _packet(image: Image.Image) -> bytes | None:
+def packet_of(image: Image.Image) -> bytes | None:
+    """Return the packet of XMP in an open picture, None if it has none."""
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if packet is None and image.format == "TIFF":
         packet = getattr(image, "tag_v2", {}).get(_XMP_IN_TIFF)
@@ -181,7 +189,8 @@ def _elements(node: ElementTree.Element) -> Iterator[tuple[str, str]]:
                 yield child.tag, item.text
 
 
-def _iptc(image: Image.Image) -> Exif:
+def read_iptc(image: Image.Image) -> Exif:
+    """Return what is usable of a picture's IPTC."""
     if not isinstance(image, ImageFile.ImageFile):
         return Exif()
     try:
@@ -197,10 +206,10 @@ def _iptc(image: Image.Image) -> Exif:
     day = re.fullmatch(r"(\d{4})(\d\d)(\d\d)", "".join(texts[_DATE])[:8])
     clock = re.match(r"(\d\d)(\d\d)(\d\d)", "".join(texts[_TIME]))
     taken = f"{':'.join(day.groups())} {':'.join(clock.groups())}" if day and clock else None
-    keywords = (_text(one) for one in texts[_KEYWORDS])
+    keywords = (text_of(one) for one in texts[_KEYWORDS])
     return Exif(
         taken_at=time_of(taken)[0],
-        description=_text(" ".join(texts[_CAPTION])),
+        description=text_of(" ".join(texts[_CAPTION])),
         keywords=tuple(dict.fromkeys(one for one in keywords if one)),
     )
 
@@ -219,7 +228,8 @@ def _decoded(value: bytes, encodings: Iterable[str]) -> str:
     return value.decode("utf-8", "replace")
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """Return a text of a picture's file without line ends and doubled spaces; None if empty."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -236,7 +246,7 @@ def camera_of(make: str | None, model: str | None) -> str | None:
 
 def time_of(value: object) -> tuple[dt.datetime | None, int | None]:
     """Return the time on the camera's clock, and minutes that it is ahead of UTC, if it says so."""
-    found = _DATE_TIME.match(_text(value) or "")
+    found = _DATE_TIME.match(text_of(value) or "")
     if found is None:
         return None, None
     numbers = [int(part or 0) for part in found.groups()[:6]]
@@ -247,7 +257,7 @@ def time_of(value: object) -> tuple[dt.datetime | None, int | None]:
 
 
 def _offset(value: object, otherwise: int | None = None) -> int | None:
-    text = _text(value)
+    text = text_of(value)
     if text == "Z":
         return 0
     found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text or "")
@@ -297,7 +307,7 @@ def _degrees(
     degrees = whole + minutes / 60 + seconds / 3600
     if not 0 <= degrees <= limit:  # also false for NaN
         return None
-    letter = (_text(place.get(reference)) or "").upper()
+    letter = (text_of(place.get(reference)) or "").upper()
     return -degrees if letter.startswith(negative) else degrees
 
 

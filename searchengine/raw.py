@@ -116,11 +116,25 @@ def _exif_of_tiff(file: BinaryIO) -> Exif:
     exif = Image.Exif()
     try:
         exif.load_from_fp(file)
-        packet = exif.get(_XMP_IN_TIFF)
-        xmp = read_xmp(bytes(packet)) if isinstance(packet, (bytes, tuple)) else Exif()
+        packet = _packet_of(exif)
     except Exception:  # another container, or a broken one
         return Exif()
-    return merged(of_exif(exif), xmp)
+    return merged(of_exif(exif), read_xmp(packet))
+
+
+def packet_in_raw(file: BinaryIO) -> bytes | None:
+    """Return the packet of XMP of a RAW file that is a TIFF, None if it has none."""
+    exif = Image.Exif()
+    try:
+        exif.load_from_fp(file)
+        return _packet_of(exif)
+    except Exception:  # another container, or a broken one
+        return None
+
+
+def _packet_of(exif: Image.Exif) -> bytes | None:
+    packet = exif.get(_XMP_IN_TIFF)
+    return bytes(packet) if isinstance(packet, (bytes, tuple)) else None
 
 
 def _exif_of_libraw(raw: RawPy) -> Exif:

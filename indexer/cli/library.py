@@ -202,6 +202,7 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     import tempfile
 
     from indexer.library.demo import photographs, questions
+    from searchengine.cli.output import show_hits
     from searchengine.config import load_settings
     from searchengine.search.answers import entries_of as answer_entries
     from searchengine.search.engine import Engine
@@ -213,7 +214,9 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
             report = _sum_up(
                 partial(indexer.index, engine), indexer.Sweeps(engine.refresh), folders
             )
-            answers = [engine.search(question, limit=3) for question in questions(folders)]
+            answers = [
+                engine.search(question, limit=3, collapse=True) for question in questions(folders)
+            ]
     if as_json:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
         return
@@ -223,9 +226,7 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
         click.secho(f"\n$ lexpix search '{answer.query.replace(base, './')}' -k 3", bold=True)
         if answer.nothing_like_that:
             click.echo("nothing here looks like that")
-        for hit in answer.hits:
-            path = printable(hit.path.removeprefix(base))
-            click.echo(f"{hit.score:6.3f}  {hit.band or '-':<8}  {path}")
+        show_hits(answer, base)
     click.echo("\nNow your own: lexpix index ~/Pictures && lexpix search 'a dog on the beach'")
 
 

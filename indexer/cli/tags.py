@@ -15,6 +15,7 @@ from searchengine.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from indexer.library.importing import Place
     from searchengine.search.engine import Engine
     from searchengine.types import Encoder, Tag
 
@@ -50,6 +51,21 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write your tags, no guesses, to .xmp files beside pictures; with --all, of all.",
 )
+@click.option(
+    "--import",
+    "importing",
+    is_flag=True,
+    help="Make keywords of the pictures or folders, or of all, your tags.",
+)
+@click.option(
+    "--from",
+    "places",
+    type=click.Choice(("xmp", "file", "takeout")),
+    multiple=True,
+    help="Import only of .xmp files, of pictures' own files, of Google Takeout's JSON.",
+)
+@click.option("--faces", is_flag=True, help="Import names of faces in XMP as well.")
+@click.option("--dry-run", is_flag=True, help="Say what --import would do, and write nothing.")
 @count_option("-k", "limit", default=10, help="Most guesses for a picture.")
 @json_option
 @click.pass_obj
@@ -62,6 +78,10 @@ def tag(
     remove: tuple[str, ...],
     accept: tuple[str, ...],
     sidecar: bool,
+    importing: bool,
+    places: tuple[Place, ...],
+    faces: bool,
+    dry_run: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -73,14 +93,26 @@ def tag(
       lexpix tag --all                         # so that guesses can be searched
       lexpix search "tag:sunset - tag:dog"
       lexpix tag --all --write-xmp             # your tags for other programs; guesses nothing
+      lexpix tag --import --dry-run            # keywords of other programs as your tags
+      lexpix tag --import ~/Pictures/2019
 
     A guess is shown as a guess, with how probable it is. A picture is a file, which need not be in
     the library, or a number of the library such as "#12".
     """
     edits = add or remove or accept
+    if importing and (every or listing or edits or sidecar):
+        raise click.UsageError("--import goes with pictures and folders, or alone")
+    if importing:
+        from indexer.cli.importing import import_tags
+
+        import_tags(flags, pictures, places, faces=faces, dry_run=dry_run, as_json=as_json)
+        return
+    if places or faces or dry_run:
+        raise click.UsageError("--from, --faces and --dry-run go with --import")
     if (every + listing + bool(pictures)) != 1 or (edits and not pictures):
         raise click.UsageError(
-            "name pictures, or pass --all or --list; --add, --remove and --accept need pictures"
+            "name pictures, or pass --all, --list or --import; "
+            "--add, --remove and --accept need pictures"
         )
     if sidecar and (listing or as_json):
         raise click.UsageError("--write-xmp goes with pictures or --all, without --json")
@@ -100,12 +132,10 @@ def tag(
             _list(engine, as_json)
         else:
             chosen = [(name, picture_of(name)) for name in pictures]
-            for _, picture in chosen if edits else ():
-                engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
-            for _, picture in chosen if edits else ():
-                engine.edit_tags(picture, add=add, remove=remove, accept=accept)
+            if edits:
+                _edit(engine, [picture for _, picture in chosen], add, remove, accept)
             if sidecar:
-                _write_xmp(engine, [_row_of(engine, picture) for _, picture in chosen])
+                _write_xmp(engine, [_row_of(engine, picture) for _, picture in chosen], again=add)
                 return
             _show([(name, engine.tag(picture, limit=limit)) for name, picture in chosen], as_json)
             if not engine.is_calibrated:
@@ -113,6 +143,20 @@ def tag(
 
                 note = "this model has no calibration, so guesses have no confidence"
                 click.echo(f"lexpix: {note}; {CALIBRATE}", err=True)
+
+
+def _edit(
+    engine: Engine,
+    pictures: Sequence[str | int],
+    add: Sequence[str],
+    remove: Sequence[str],
+    accept: Sequence[str],
+) -> None:
+    """Take the user's word on tags of pictures."""
+    for picture in pictures:
+        engine.tag(picture, limit=1)  # a picture that cannot be read stops all, not half
+    for picture in pictures:
+        engine.edit_tags(picture, add=add, remove=remove, accept=accept)
 
 
 @click.command()
@@ -252,8 +296,13 @@ def _row_of(engine: Engine, picture: str | int) -> int:
     )
 
 
-def _write_xmp(engine: Engine, ids: Sequence[int]) -> None:
+def _write_xmp(engine: Engine, ids: Sequence[int], again: Sequence[str] = ()) -> None:
     """Write the user's tags of pictures beside them, and say on standard error what was done.
+
+    Args:
+        engine: Knows the tags.
+        ids: Of the pictures.
+        again: Tags that are written even where another program took them out.
 
     Raises:
         SystemExit: Some could not be written.
@@ -261,8 +310,9 @@ def _write_xmp(engine: Engine, ids: Sequence[int]) -> None:
     from collections import Counter, defaultdict
 
     from indexer.library.xmp import XmpError
-    from indexer.library.xmp_tags import write_tags
+    from indexer.library.xmp_tags import taken_out, write_tags
     from searchengine.errors import ImageError
+    from searchengine.language.tag_vocabulary import tag_name
     from searchengine.types import Failure
 
     own: dict[int, list[str]] = defaultdict(list)
@@ -270,9 +320,12 @@ def _write_xmp(engine: Engine, ids: Sequence[int]) -> None:
         if tag.source == "user":
             own[tag.image_id].append(tag.name)
     counts: Counter[str] = Counter()
+    written_again = {tag_name(one) for one in again}
     for row in engine.catalog.get(ids).values():
         try:
-            counts[write_tags(row.path, own[row.id])] += 1
+            kept_out = set(taken_out(row.path, own[row.id])) - written_again
+            counts["kept out"] += len(kept_out)
+            counts[write_tags(row.path, own[row.id], again=written_again)] += 1
         except (XmpError, ImageError, OSError) as error:
             counts["failed"] += 1
             warn(Failure(row.path, str(error).removeprefix(f"{row.path}: ")))
@@ -281,6 +334,13 @@ def _write_xmp(engine: Engine, ids: Sequence[int]) -> None:
         f"were, {counts['failed']} failed",
         err=True,
     )
+    if counts["kept out"]:
+        click.echo(
+            f"lexpix: {counts['kept out']} tags that another program took out were not written; "
+            "to remove them here too: lexpix tag --import; to write one again: "
+            "lexpix tag PICTURE --add NAME --write-xmp",
+            err=True,
+        )
     if counts["failed"]:
         click.get_current_context().exit(1)
 

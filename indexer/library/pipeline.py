@@ -18,9 +18,10 @@ from indexer.library.embedding import BATCH
 from indexer.library.following import follow
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
-from indexer.library.reading import Job, Result, decoder, sidecar_time
+from indexer.library.reading import Job, Result, decoder
 from indexer.library.running import Run
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
+from indexer.library.sidecars import sidecar_time
 from indexer.library.sweeping import Confirm, Sweep, Sweeps
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes

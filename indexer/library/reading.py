@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
 from typing import Protocol, TypeAlias
 
+from indexer.library.sidecars import completed, xmp_beside
 from searchengine.bounds import sha256_of
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError, NotNow
-from searchengine.formats import sidecars_of
 from searchengine.images import Photo, open_file, read_photo, refuse_excess
 from searchengine.look import Look, Looking
-from searchengine.metadata import MOST_XMP
 from searchengine.types import METADATA_VERSION, Encoder, FileStat, Picture, Prepare, Vector
 
 
@@ -128,7 +126,7 @@ def decode(
     """
     stat, row, digest = job.stat, job.row, None
     try:
-        sidecar = None if stat.sidecar_ns is None else _sidecar(stat.path)
+        sidecar = None if stat.sidecar_ns is None else xmp_beside(stat.path)
         with open_file(stat.path) as file:
             refuse_excess(file)
             if not job.unchanged:
@@ -142,6 +140,8 @@ def decode(
             photo = read_photo(
                 file, size=size, prepare=looking, decode=vector is None, sidecar=sidecar
             )
+            if stat.sidecar_ns is not None:
+                photo = completed(photo, stat.path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -158,29 +158,12 @@ def _same(job: Job, row: Picture, file: BufferedReader, sidecar: bytes | None) -
     """Read what is said of a picture with the bytes that its row says, if that is not known."""
     if is_described(row, job.stat):
         return Unchanged(job.stat, row)
-    return Described(job.stat, row, read_photo(file, decode=False, sidecar=sidecar))
+    photo = read_photo(file, decode=False, sidecar=sidecar)
+    if job.stat.sidecar_ns is not None:
+        photo = completed(photo, job.stat.path)
+    return Described(job.stat, row, photo)
 
 
 def is_described(row: Picture | KnownFile, stat: FileStat) -> bool:
-    """Tell whether a row says what can be read of its file, and of the XMP file beside it."""
+    """Tell whether a row says what can be read of its file, and of the files beside it."""
     return row.metadata_version >= METADATA_VERSION and row.sidecar_ns == stat.sidecar_ns
-
-
-def sidecar_time(path: str) -> int | None:
-    """Return the mtime of the XMP file beside a picture; None if there is none."""
-    for name in sidecars_of(path):
-        try:
-            return os.stat(name).st_mtime_ns
-        except OSError:
-            continue
-    return None
-
-
-def _sidecar(path: str) -> bytes | None:
-    for name in sidecars_of(path):
-        try:
-            with open_file(name) as file:
-                return file.read(MOST_XMP + 1)
-        except OSError:  # not of this name, or gone meanwhile
-            continue
-    return None

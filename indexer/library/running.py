@@ -22,7 +22,7 @@ from searchengine.errors import BusyLibrary
 
 log = logging.getLogger(__name__)
 
-Work = Literal["index", "reembed", "tag", "caption", "texts"]
+Work = Literal["index", "reembed", "tag", "import", "caption", "texts"]
 """What runs do; those of one kind wait for each other."""
 
 FOLDER = "locks"
@@ -32,6 +32,7 @@ _NAMES: dict[Work, str] = {
     "index": "index run",
     "reembed": "run of reembed",
     "tag": "run of tag --all",
+    "import": "run of tag --import",
     "caption": "run of caption --all",
     "texts": "run of texts add",
 }

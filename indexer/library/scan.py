@@ -6,9 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from indexer.library.ignoring import FILE, NOMEDIA, Rules
+from indexer.library.sidecars import SPEAKING, time_of_all
+from indexer.library.takeout import takeouts_of
 from searchengine.errors import RootError
 from searchengine.formats import (
     SIDECARS,
@@ -89,7 +92,7 @@ def scan(root: str, exclude: Sequence[str] = ()) -> Iterator[ScanEntry]:
             yield _failure(entry.path, error)
         else:
             times = stat.st_mtime_ns, stat.st_ctime_ns
-            yield FileStat(entry.path, stat.st_size, *times, _modified(item.sidecar))
+            yield FileStat(entry.path, stat.st_size, *times, _modified(item.sidecars))
 
 
 def count(root: str, exclude: Sequence[str] = ()) -> int:
@@ -113,10 +116,10 @@ def device_of(stat: os.stat_result) -> int:
 
 @dataclass(slots=True)
 class _File:
-    """A picture file, and the XMP file beside it, if there is one."""
+    """A picture file, and the files beside it that tell of it."""
 
     entry: os.DirEntry[str]
-    sidecar: os.DirEntry[str] | None
+    sidecars: Sequence[os.DirEntry[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +235,19 @@ def _listing(folder: str) -> _Listing:
         leading = {_stem(entry.name) for entry, ending in files if ending in _LEADING}
         files = [(e, end) for e, end in files if not _follows(e.name, end, leading)]
         others = [(e, end) for e, end in others if not _follows(e.name, end, leading)]
-    sidecars = {entry.name: entry for entry, ending in others if ending == ".xmp"}
+    sidecars = {entry.name: entry for entry, ending in others if ending in SPEAKING}
     items: list[_File | Failure] = [
-        _File(entry, _beside(entry.name, sidecars) if sidecars else None) for entry, _ in files
+        _File(entry, list(_beside(entry.name, sidecars)) if sidecars else ()) for entry, _ in files
     ]
     items = sorted([*items, *failures], key=_path)
     folders.sort(key=lambda entry: entry.name)
     return _Listing(items, folders, _skipped(end for _, end in others), hidden)
 
 
-def _beside(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> os.DirEntry[str] | None:
-    return next(filter(None, map(sidecars.get, sidecars_of(name))), None)
+def _beside(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    """Yield the files that tell of a picture: of each kind the first that is there."""
+    for names in (sidecars_of(name), takeouts_of(name)):
+        yield from islice(filter(None, map(sidecars.get, names)), 1)
 
 
 def _follows(name: str, ending: str, leading: set[str]) -> bool:
@@ -272,9 +277,13 @@ def _path(item: _File | Failure) -> str:
     return item.entry.path if isinstance(item, _File) else item.path
 
 
-def _modified(entry: os.DirEntry[str] | None) -> int | None:
+def _modified(entries: Iterable[os.DirEntry[str]]) -> int | None:
+    return time_of_all(_mtime(entry) for entry in entries)
+
+
+def _mtime(entry: os.DirEntry[str]) -> int | None:
     try:
-        return None if entry is None else entry.stat().st_mtime_ns
+        return entry.stat().st_mtime_ns
     except OSError:  # gone meanwhile
         return None
 

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from searchengine.formats import sidecars_of
-from searchengine.metadata import has_document_type
+from searchengine.metadata import has_document_type, unpadded
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
@@ -28,6 +28,7 @@ META = "adobe:ns:meta/"
 OWN = "https://lexpix.invalid/ns/1.0/"
 DIGIKAM = "http://www.digikam.org/ns/1.0/"
 LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
+LI = f"{{{RDF}}}li"
 _NAMES = {"x": META, "rdf": RDF, "dc": DC, "lexpix": OWN, "digiKam": DIGIKAM, "lr": LIGHTROOM}
 _MARK = f"{{{OWN}}}description"
 _DESCRIPTION = f"{{{DC}}}description"
@@ -162,7 +163,7 @@ def parse(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
     if has_document_type(packet):  # XMP has none; a bomb would
         raise XmpError("not an XMP packet: it has a document type")
     try:
-        content = packet.rstrip(b"\x00")
+        content = unpadded(packet)
         for _, (prefix, uri) in ElementTree.iterparse(io.BytesIO(content), events=["start-ns"]):
             # "ns0" and the like are reserved for names without a prefix.
             if prefix and not re.fullmatch(r"ns\d+", prefix):
@@ -176,6 +177,17 @@ def parse(packet: bytes) -> tuple[ElementTree.Element, ElementTree.Element]:
     if rdf is None:
         raise XmpError("not an XMP packet: no rdf:RDF in it")
     return root, rdf
+
+
+def items_of(rdf: ElementTree.Element, name: str) -> list[str]:
+    """Return the values of a property, as a list, an element or an attribute."""
+    found = []
+    for block in rdf.findall(f"{{{RDF}}}Description"):
+        found.append(block.get(name, ""))
+        for element in block.findall(name):
+            items = element.findall(f"*/{LI}")
+            found += [item.text or "" for item in items or [element]]
+    return [one.strip() for one in found if one.strip()]
 
 
 def _descriptions(blocks: list[ElementTree.Element]) -> list[str]:
@@ -228,7 +240,11 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
 
 
 def replace_file(path: str, content: bytes) -> None:
-    """Write a file so that there is the old one or the new one, whatever happens."""
+    """Write a file so that there is the old one or the new one, whatever happens.
+
+    Of a link the file that it leads to is written, and the link stays.
+    """
+    path = os.path.realpath(path)
     folder = os.path.dirname(path) or "."
     handle, fresh = tempfile.mkstemp(prefix=".lexpix-", dir=folder)
     try:

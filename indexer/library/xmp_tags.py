@@ -1,12 +1,14 @@
 """Write the user's tags to the XMP file beside a picture, where other programs look for them.
 
 What lexpix wrote is listed in properties of its own; all else in the file is somebody's and stays.
+So are the tags at that time, also those that somebody's keywords said already: which of them is no
+longer among the keywords was taken out by another program.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,10 +16,12 @@ from indexer.library.xmp import (
     DC,
     DIGIKAM,
     EMPTY,
+    LI,
     LIGHTROOM,
     OWN,
     RDF,
     Outcome,
+    items_of,
     packed,
     parse,
     replace_file,
@@ -25,20 +29,25 @@ from indexer.library.xmp import (
 )
 from searchengine.formats import ending_of, readable_endings
 from searchengine.images import read_photo
+from searchengine.language.tag_vocabulary import tag_name
 
-_SUBJECT, _TREE, _LIGHTROOM = (
+SUBJECT, TREE, HIERARCHY = (
     f"{{{DC}}}subject",
     f"{{{DIGIKAM}}}TagsList",
     f"{{{LIGHTROOM}}}hierarchicalSubject",
 )
-_KINDS = {_SUBJECT: "Bag", _TREE: "Seq", _LIGHTROOM: "Bag"}
-_MARKS = {name: f"{{{OWN}}}{name.split('}')[1]}" for name in _KINDS}
-_CARRIED = f"{{{OWN}}}carried"
-_LI = f"{{{RDF}}}li"
+_KINDS = {SUBJECT: "Bag", TREE: "Seq", HIERARCHY: "Bag"}
+MARKS = {name: f"{{{OWN}}}{name.split('}')[1]}" for name in _KINDS}
+CARRIED, KNOWN = f"{{{OWN}}}carried", f"{{{OWN}}}tags"
 
 
-def write_tags(picture: str, tags: Sequence[str]) -> Outcome:
+def write_tags(picture: str, tags: Sequence[str], *, again: Collection[str] = ()) -> Outcome:
     """Make the tags that lexpix wrote beside a picture these; its own bytes stay as they are.
+
+    Args:
+        picture: The path of its file.
+        tags: The user's. Those that another program took out of the sidecar stay out.
+        again: Those among them that are written all the same.
 
     Raises:
         XmpError: The sidecar that is there is no XMP.
@@ -49,13 +58,37 @@ def write_tags(picture: str, tags: Sequence[str]) -> Outcome:
     before = Path(path).read_bytes() if os.path.exists(path) else EMPTY
     if not tags and OWN.encode() not in before:
         return "unchanged"
-    after = tagged(before, tags, read_photo(picture, decode=False).exif.keywords)
+    own = read_photo(picture, decode=False).exif.keywords
+    after = tagged(before, tags, own, again=again)
     if after == before:
         return "unchanged"
     if _is_shared(path, picture):  # the tags of one are not those of the other
         path = f"{picture}.xmp"
     replace_file(path, after)
     return "written"
+
+
+def taken_out(picture: str, tags: Sequence[str]) -> list[str]:
+    """Return which tags lexpix wrote beside a picture and another program has taken out since.
+
+    Raises:
+        XmpError: The sidecar that is there is no XMP.
+        OSError: It cannot be read.
+    """
+    path = sidecar_of(picture)
+    if not os.path.exists(path):
+        return []
+    gone = gone_from(parse(Path(path).read_bytes())[1])
+    return [one for one in tags if tag_name(one) in gone]
+
+
+def gone_from(rdf: ElementTree.Element) -> frozenset[str]:
+    """Return the tags of the last write that no keyword says any more, flat or in a tree."""
+    there = set(items_of(rdf, SUBJECT))
+    for name, separator in ((TREE, "/"), (HIERARCHY, "|")):
+        for path in _without(items_of(rdf, name), items_of(rdf, MARKS[name])):
+            there.update(path.split(separator))
+    return frozenset(map(tag_name, items_of(rdf, KNOWN))).difference(map(tag_name, there))
 
 
 def _is_shared(sidecar: str, picture: str) -> bool:
@@ -68,7 +101,9 @@ def _is_shared(sidecar: str, picture: str) -> bool:
     return any(one != name and ending_of(one) in readable_endings() for one in beside)
 
 
-def tagged(packet: bytes, tags: Sequence[str], own: Sequence[str]) -> bytes:
+def tagged(
+    packet: bytes, tags: Sequence[str], own: Sequence[str], *, again: Collection[str] = ()
+) -> bytes:
     """Return a packet of XMP with tags instead of those that lexpix wrote before.
 
     Keywords in the packet hide those of the picture, so the first tag brings these along. Which of
@@ -78,43 +113,51 @@ def tagged(packet: bytes, tags: Sequence[str], own: Sequence[str]) -> bytes:
         packet: All that is somebody's in it stays. It is returned as it is if it says the same.
         tags: The user's.
         own: Keywords of the picture file itself.
+        again: Tags that are written although somebody took them out of the packet.
 
     Raises:
         XmpError: It is no XMP.
     """
     root, rdf = parse(packet)
-    there = {name: _items(rdf, name) for name in _KINDS}
-    marked = {name: _items(rdf, mark) for name, mark in _MARKS.items()}
+    gone = gone_from(rdf).difference(map(tag_name, again))
+    kept_out = [one for one in tags if tag_name(one) in gone]
+    tags = _without(tags, kept_out)
+    there = {name: items_of(rdf, name) for name in _KINDS}
+    marked = {name: items_of(rdf, mark) for name, mark in MARKS.items()}
     others = {name: _without(there[name], marked[name]) for name in _KINDS}
-    offered = _items(rdf, _CARRIED)
+    offered = items_of(rdf, CARRIED)
     carried = [
         one
         for one in own
-        if (one in there[_SUBJECT] if one in offered else tags and not others[_SUBJECT])
+        if (one in there[SUBJECT] if one in offered else tags and not others[SUBJECT])
     ]
-    carried = _new(carried, others[_SUBJECT]) if tags or others[_SUBJECT] else []
+    carried = _new(carried, others[SUBJECT]) if tags or others[SUBJECT] else []
     offer = [one for one in own if one in {*offered, *carried}] if tags or carried else []
 
     wanted = {name: list[str]() for name in _KINDS}
     if tags or carried:
-        subject = wanted[_SUBJECT] = [*carried, *_new(tags, [*others[_SUBJECT], *carried])]
+        subject = wanted[SUBJECT] = [*carried, *_new(tags, [*others[SUBJECT], *carried])]
         # A program believes the first of these lists that it knows: each must be whole.
-        for name, separator in ((_TREE, "/"), (_LIGHTROOM, "|")):
-            other, theirs = (_LIGHTROOM, "|") if name == _TREE else (_TREE, "/")
+        for name, separator in ((TREE, "/"), (HIERARCHY, "|")):
+            other, theirs = (HIERARCHY, "|") if name == TREE else (TREE, "/")
             paths = [] if others[name] else others[other]
             paths = [one.replace(theirs, separator) for one in paths]
-            known = [*others[name], *paths]
-            parts = [part for one in known for part in one.split(separator)]
-            plain = [one.replace("/", separator) for one in [*others[_SUBJECT], *subject]]
-            wanted[name] = [*paths, *_new(plain, [*known, *parts])]
-    if all(set(wanted[name]) == set(marked[name]) <= set(there[name]) for name in _KINDS) and (
-        set(offer) == set(offered)
+            trees = [*others[name], *paths]
+            parts = [part for one in trees for part in one.split(separator)]
+            plain = [one.replace("/", separator) for one in [*others[SUBJECT], *subject]]
+            wanted[name] = [*paths, *_new(plain, [*trees, *parts])]
+    known_before, known_now = items_of(rdf, KNOWN), [*tags, *kept_out]
+    if (
+        all(set(wanted[name]) == set(marked[name]) <= set(there[name]) for name in _KINDS)
+        and set(offer) == set(offered)
+        and set(known_now) == set(known_before)
     ):
         return packet
     for name, kind in _KINDS.items():
         _change(rdf, name, kind, set(marked[name]), wanted[name])
-        _change(rdf, _MARKS[name], "Bag", set(marked[name]), wanted[name])
-    _change(rdf, _CARRIED, "Bag", set(offered), offer)
+        _change(rdf, MARKS[name], "Bag", set(marked[name]), wanted[name])
+    _change(rdf, CARRIED, "Bag", set(offered), offer)
+    _change(rdf, KNOWN, "Bag", set(known_before), known_now)
     after = packed(root)
     parse(after)  # a tag may hold what no XML can
     return after
@@ -131,17 +174,6 @@ def _without(names: Iterable[str], less: Iterable[str]) -> list[str]:
     return [one for one in names if one not in gone]
 
 
-def _items(rdf: ElementTree.Element, name: str) -> list[str]:
-    """Return the values of a property, as a list, an element or an attribute."""
-    found = []
-    for block in rdf.findall(f"{{{RDF}}}Description"):
-        found.append(block.get(name, ""))
-        for element in block.findall(name):
-            items = element.findall(f"*/{_LI}")
-            found += [item.text or "" for item in items or [element]]
-    return [one.strip() for one in found if one.strip()]
-
-
 def _change(
     rdf: ElementTree.Element, name: str, kind: str, drop: set[str], add: Sequence[str]
 ) -> None:
@@ -150,13 +182,13 @@ def _change(
     for block in rdf.findall(f"{{{RDF}}}Description"):
         single.append(block.attrib.pop(name, ""))
         for element in block.findall(name):
-            items = [(holder, item) for holder in element for item in holder.findall(_LI)]
+            items = [(holder, item) for holder in element for item in holder.findall(LI)]
             if not items:
                 single.append(element.text or "")
             for holder, item in items:
                 if (item.text or "").strip() in drop:
                     holder.remove(item)
-            if element.find(f"*/{_LI}") is None:
+            if element.find(f"*/{LI}") is None:
                 block.remove(element)
             elif container is None:
                 container = items[0][0]
@@ -170,4 +202,4 @@ def _change(
             first = ElementTree.SubElement(rdf, block_name, {f"{{{RDF}}}about": ""})
         container = ElementTree.SubElement(ElementTree.SubElement(first, name), f"{{{RDF}}}{kind}")
     for one in names:
-        ElementTree.SubElement(container, _LI).text = one
+        ElementTree.SubElement(container, LI).text = one

@@ -56,6 +56,11 @@ class Selection:
         )
         return Selection(ids, np.minimum(self.confidence[mine], other.confidence[others]))
 
+    def at_least(self, confidence: float) -> Selection:
+        """Leave out what is less sure."""
+        kept = self.confidence >= confidence
+        return Selection(self.ids[kept], self.confidence[kept])
+
     def difference(self, ids: Ids) -> Selection:
         """Leave pictures out."""
         kept = ~np.isin(self.ids, ids)

@@ -102,9 +102,8 @@ class Schema(DeclarativeBase):
 class ImageRow(Schema):
     """One file; `seq` is that of its last change which matters to an index.
 
-    `sidecar_ns` is the time of the XMP file beside it, None if there is none; `metadata_version`
-    that of what read the file last. `phash` and `sharpness` are a `Look`, of pictures that were
-    decoded since these are kept.
+    `sidecar_ns` is that of its `FileStat`; `metadata_version` that of what read the file last.
+    `phash` and `sharpness` are a `Look`, of pictures that were decoded since these are kept.
     """
 
     __tablename__ = "images"

@@ -6,7 +6,7 @@ follow it when it moves, stay when it is edited (guesses are dropped) and go whe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -73,6 +73,32 @@ class Typed:
     refused: int = 0
     pictures: int = 0
     words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody else says of a picture.
+
+    Attributes:
+        names: Tags that it should have, as `tag_name` writes them, each once.
+        gone: Tags that it should have no longer.
+        kept_away: Names that it does not get, because the user took them away.
+    """
+
+    names: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    kept_away: tuple[str, ...] = ()
+
+    def beside(
+        self, own: Collection[str], refused: Collection[str], meaning: Callable[[str], str]
+    ) -> Told:
+        """Return what is new to who has tags of their own, and has refused some meanings."""
+        kept_away = tuple(one for one in self.names if meaning(one) in refused and one not in own)
+        return Told(
+            tuple(one for one in self.names if one not in own and one not in kept_away),
+            tuple(one for one in self.gone if one in own and one not in self.names),
+            kept_away,
+        )
 
 
 class TagCatalog(Store):
@@ -185,6 +211,55 @@ class TagCatalog(Store):
                 rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
                 connection.execute(insert(TagRow), rows)
 
+    def take_over(
+        self,
+        told: Mapping[int, Told],
+        meaning: Callable[[str], str],
+        *,
+        dry_run: bool = False,
+    ) -> dict[int, Told]:
+        """Make what others say of pictures the user's word, in one transaction.
+
+        A name that the user took away stays away, and one that is there stays as it is. A name that
+        others took away becomes a no, if it is a tag of the user's.
+
+        Args:
+            told: By picture; of pictures that are not in the library nothing is kept.
+            meaning: Returns the same for names that mean the same: a no to one is a no to all.
+            dry_run: Write nothing.
+
+        Returns:
+            What is new, by picture; `kept_away` are the names that stay away.
+        """
+        by_user = select(TagRow.image_id, TagRow.name, TagRow.source).where(
+            TagRow.source != "guess"
+        )
+        with (self._reader if dry_run else self._keeper).begin() as connection:
+            present = {row.id for row in select_in(connection, _IDS, ImageRow.id, told)}
+            own: dict[int, set[str]] = {one: set() for one in present}
+            refused: dict[int, set[str]] = {one: set() for one in present}
+            for row in select_in(connection, by_user, TagRow.image_id, present):
+                if row.source == "user":
+                    own[row.image_id].add(row.name)
+                else:
+                    refused[row.image_id].add(meaning(row.name))
+            news = {one: told[one].beside(own[one], refused[one], meaning) for one in present}
+            if dry_run or not any(one.names or one.gone for one in news.values()):
+                return news
+            raise_counter(connection, CHANGES)
+            for image_id, one in news.items():
+                for name in one.gone:
+                    is_it = (TagRow.image_id == image_id) & (TagRow.name == name)
+                    connection.execute(delete(TagRow).where(is_it, TagRow.source == "user"))
+            rows = [
+                {"image_id": image_id, "name": name, "source": source}
+                for image_id, one in news.items()
+                for source, names in (("user", one.names), ("no", one.gone))
+                for name in names
+            ]
+            insert_all(connection, TagRow, rows)
+            return news
+
     def without_guesses(self, fingerprint: str, version: str) -> list[int]:
         """Return the present pictures with a vector of a model that were not asked for tags yet."""
         guessed = select(GuessedRow.image_id).where(
@@ -282,6 +357,7 @@ class TagCatalog(Store):
             return _forget(connection, name)
 
 
+_IDS: AnySelect = select(ImageRow.id)
 _TAGS: AnySelect = select(*columns_of(TagRow, StoredTag))
 
 CHANGES = "tags_changes"

@@ -16,8 +16,10 @@ from searchengine.cli.options import (
     FilteredCommand,
     asked_for,
     count_option,
+    min_match_option,
     open_engine,
     query_argument,
+    refuse_both,
 )
 from searchengine.cli.output import describe
 from searchengine.errors import ConfigError, ImageError
@@ -25,7 +27,7 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
-    from searchengine.types import Picture
+    from searchengine.types import MinMatch, Picture
 
 FORMS = ("json", "csv", "parquet", "html", "paths", "copy", "symlink")
 
@@ -48,6 +50,8 @@ FORMS = ("json", "csv", "parquet", "html", "paths", "copy", "symlink")
 @click.option("-0", "--null", is_flag=True, help="With paths: for xargs -0.")
 @count_option("-k", "limit", help="Most pictures; else all that match.")
 @click.option("--all", "unlikely", is_flag=True, help="Unlikely matches as well.")
+@min_match_option
+@click.option("--fold", is_flag=True, help="Of pictures that are the same only the first.")
 @click.pass_obj
 def export(
     flags: dict[str, str],
@@ -57,6 +61,8 @@ def export(
     null: bool,
     limit: int | None,
     unlikely: bool,
+    min_match: MinMatch | None,
+    fold: bool,
 ) -> None:
     """Write what a query finds: a list, a gallery, or the pictures themselves.
 
@@ -69,7 +75,10 @@ def export(
     The query is that of search; of words all pictures are written that match at least maybe. Lists
     have your tags, the caption and the match. In a folder nothing is overwritten: a file that is
     there already is not written again, and another one of the same name gets a number.
+
+    Pictures that are the same are all written, unlike in the answers of search; --fold writes one.
     """
+    refuse_both(unlikely, min_match)
     asked, within = asked_for(query)
     if asked is None:
         raise click.UsageError("give a query or a filter, such as tag:holiday or --after 2024")
@@ -89,10 +98,19 @@ def export(
     from searchengine.search.pages import PageRequest
 
     with open_engine(flags) as engine:
-        request = PageRequest(asked, within=within, limit=limit, unlikely=unlikely)
+        request = PageRequest(
+            asked,
+            within=within,
+            limit=limit,
+            unlikely=unlikely,
+            min_match=min_match,
+            collapse=fold,
+        )
         hits = list(all_hits(engine, request))
         rows = engine.catalog.get(hit.id for hit in hits)
         pictures = [rows[hit.id] for hit in hits if hit.id in rows]
+        if fold:  # each page is folded; of the same bytes another page may have one more
+            pictures = list({one.sha256: one for one in reversed(pictures)}.values())[::-1]
         if not pictures:
             click.echo("lexpix: nothing here looks like that", err=True)
         if is_folder:

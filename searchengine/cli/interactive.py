@@ -27,7 +27,7 @@ from searchengine.config import history_file
 from searchengine.errors import LexpixError, QueryError
 from searchengine.search.suggestions import Suggestions
 from searchengine.terminal import printable, printable_lines
-from searchengine.types import Answer, Hit
+from searchengine.types import Answer, Hit, MinMatch
 
 if TYPE_CHECKING:
     from searchengine.search.engine import Engine
@@ -53,6 +53,7 @@ class Options:
 
     limit: int | None
     unlikely: bool
+    min_match: MinMatch | None
     collapse: bool
     show: bool
 
@@ -171,7 +172,12 @@ class Conversation:
         options = self._options
 
         def ask_for(limit: int | None) -> Answer:
-            return ask(limit=limit, unlikely=options.unlikely, collapse=options.collapse)
+            return ask(
+                limit=limit,
+                unlikely=options.unlikely,
+                min_match=options.min_match,
+                collapse=options.collapse,
+            )
 
         answer = ask_for(options.limit)
         self._ask, self._shown = ask_for, list(answer.hits)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from searchengine.search.engine import Engine
-    from searchengine.types import Query
+    from searchengine.types import MinMatch, Query
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -194,16 +194,48 @@ within_option = click.option(
     shell_complete=folders_within,
     help="Only pictures at or below this folder.",
 )
+
+
+def _read_match(ctx: click.Context, param: click.Parameter, value: str | None) -> MinMatch | None:
+    """Return a number in 0..1, or a band."""
+    bands: dict[str | None, MinMatch | None] = {None: None, "likely": "likely", "maybe": "maybe"}
+    if value is None or value in bands:
+        return bands[value]
+    try:
+        number = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise click.BadParameter(f"{value!r}: write 60%, 0.6, likely or maybe", ctx, param)
+    return number
+
+
+min_match_option = click.option(
+    "--min",
+    "min_match",
+    metavar="MATCH",
+    callback=_read_match,
+    help="Only what matches so well: 60%, 0.6, likely or maybe.",
+)
+
+
+def refuse_both(unlikely: bool, min_match: MinMatch | None) -> None:
+    """Raise UsageError where unlikely matches are wanted as well as good ones only."""
+    if unlikely and min_match is not None:
+        raise click.UsageError("--all and --min: one of them")
+
+
 form_options = stacked(
     click.option("--json", "form", flag_value="json", help="Print one JSON object."),
     click.option("--paths", "form", flag_value="paths", help="Print bare paths, one a line."),
     click.option("-0", "--null", "form", flag_value="null", help="Print bare paths for xargs -0."),
 )
-search_options = stacked(limit_option, _all_option, form_options)
+search_options = stacked(limit_option, _all_option, min_match_option, form_options)
 answer_options = stacked(
     limit_option,
     within_option,
     _all_option,
+    min_match_option,
     form_options,
 )
 

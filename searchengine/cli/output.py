@@ -47,17 +47,22 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
         end = b"\0" if form == "null" else os.fsencode(os.linesep)
         sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + end for hit in answer.hits))
     else:
-        if answer.hits or answer.copies:
-            click.secho(f"{'score':>6}  {'match':<12}  {'number':>8}  path", bold=True)
-        for hit in (*answer.copies, *answer.hits):
-            score = "" if hit.score is None else f"{hit.score:.3f}"
-            match = "-" if hit.match is None else f"{hit.match:4.0%} {_band(answer, hit)}"
-            if hit in answer.copies:
-                match = "the same"
-            number = f"#{hit.id}"
-            at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
-            more = f"  +{len(hit.duplicates)} the same" if hit.duplicates else ""
-            click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}{more}")
+        show_hits(answer)
+
+
+def show_hits(answer: Answer, below: str = "") -> None:
+    """Print the hits of an answer as a table; their paths without the folder that is given."""
+    if answer.hits or answer.copies:
+        click.secho(f"{'score':>6}  {'match':<12}  {'number':>8}  path", bold=True)
+    for hit in (*answer.copies, *answer.hits):
+        score = "" if hit.score is None else f"{hit.score:.3f}"
+        match = "-" if hit.match is None else f"{hit.match:4.0%} {_band(answer, hit)}"
+        if hit in answer.copies:
+            match = "the same"
+        number, path = f"#{hit.id}", printable(hit.path.removeprefix(below))
+        at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
+        more = f"  +{len(hit.duplicates)} the same" if hit.duplicates else ""
+        click.echo(f"{score:>6}  {match:<12}  {number:>8}  {path}{at}{more}")
 
 
 def show_plan(plan: SearchPlan, form: str | None) -> None:

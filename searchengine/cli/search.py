@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,7 @@ from searchengine.cli.options import (
     picture_argument,
     picture_of,
     query_argument,
+    refuse_both,
     search_options,
 )
 from searchengine.cli.output import (
@@ -28,6 +30,9 @@ from searchengine.cli.output import (
 )
 from searchengine.cli.pictures import of_hits, show_option, show_sheet
 from searchengine.terminal import printable
+
+if TYPE_CHECKING:
+    from searchengine.types import MinMatch
 
 
 @click.command(cls=FilteredCommand)
@@ -55,6 +60,7 @@ def search(
     plan: bool,
     limit: int | None,
     unlikely: bool,
+    min_match: MinMatch | None,
     form: str | None,
     collapse: bool | None,
     show: bool,
@@ -81,11 +87,17 @@ def search(
     A match is how probable it is that a picture shows what was asked for, if the chance is even
     that any does. Where every match is unlikely, the answer is that nothing looks like that.
     """
-    _refuse_both(show, form)
+    _refuse_drawing(show, form)
+    refuse_both(unlikely, min_match)
     if interactive:
         if text_file is not None or like_text is not None or explain_query or plan:
             raise click.UsageError("-i takes queries only; leave the other options out")
-        _converse(flags, query, limit, unlikely, form, collapse, show)
+        _require_terminal(form)
+        from searchengine.cli.interactive import Options, converse
+
+        options = Options(limit, unlikely, min_match, _is_collapsed(collapse, form), show)
+        with open_engine(flags) as engine:
+            converse(engine, options, " ".join(query).strip())
         return
     asked, within = asked_for(query)
     by_text = (text_file is not None) + (like_text is not None)
@@ -93,6 +105,8 @@ def search(
         raise click.UsageError("give a query, or one of --text-file and --like-text")
     if plan and asked is None:
         raise click.UsageError("--plan needs a query")
+    if min_match is not None and asked is None:
+        raise click.UsageError("--min goes with a query: to a text pictures have no match")
     if asked is not None and explain_query:
         from searchengine.cli.readings import show_reading
 
@@ -118,6 +132,7 @@ def search(
             limit=limit,
             within=within,
             unlikely=unlikely,
+            min_match=min_match,
             collapse=_is_collapsed(collapse, form),
         )
         if show:
@@ -137,22 +152,25 @@ def similar(
     limit: int | None,
     within: str | None,
     unlikely: bool,
+    min_match: MinMatch | None,
     form: str | None,
     collapse: bool | None,
     show: bool,
 ) -> None:
     """Find pictures that look like one, given as a file or as "#12".
 
-    The nearest are always shown, as likely, maybe or weak matches. Of a file that the library has
-    already, the copies there come first.
+    The nearest are always shown, as likely, maybe or weak matches, unless --min asks for more. Of a
+    file that the library has already, the copies there come first.
     """
-    _refuse_both(show, form)
+    _refuse_drawing(show, form)
+    refuse_both(unlikely, min_match)
     with open_engine(flags) as engine:
         answer = engine.similar(
             picture_of(picture),
             limit=limit,
             within=within,
             unlikely=unlikely,
+            min_match=min_match,
             collapse=_is_collapsed(collapse, form),
         )
         if show:
@@ -211,27 +229,14 @@ def explain(
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
 
 
-def _converse(
-    flags: dict[str, str],
-    query: tuple[str, ...],
-    limit: int | None,
-    unlikely: bool,
-    form: str | None,
-    collapse: bool | None,
-    show: bool,
-) -> None:
+def _require_terminal(form: str | None) -> None:
     if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(
             "-i is for people at a terminal; for programs: lexpix search --json, lexpix serve"
         )
-    from searchengine.cli.interactive import Options, converse
-
-    with open_engine(flags) as engine:
-        options = Options(limit, unlikely, _is_collapsed(collapse, form), show)
-        converse(engine, options, " ".join(query).strip())
 
 
-def _refuse_both(show: bool, form: str | None) -> None:
+def _refuse_drawing(show: bool, form: str | None) -> None:
     if show and form is not None:
         raise click.UsageError("--show is for people, --json, --paths and -0 are for programs")
 

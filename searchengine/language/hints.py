@@ -24,7 +24,14 @@ _MEANT = {
 }
 """What people call filters, and a filter that does it."""
 
+_OF_A_YEAR = {
+    **dict.fromkeys(("date", "taken", "day", "time"), "year"),
+    **dict.fromkeys(("from", "since"), "after"),
+}
+"""What people call filters by date, and the filter that does it with a year."""
+
 _KEY_WITH_VALUE = re.compile(r"([A-Za-z]{1,12}):(?!//)([^\s:]\S*)")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _KEY_ALONE = re.compile(rf"(?<!\S)({'|'.join(KINDS)}):(?=\s|\Z)")
 _MINUS = re.compile(r"(?<!\S)([\u2010-\u2015\u2212])(?=\s|\Z)")
 _TOUCHING = re.compile(r"(?<!\S)([\u2010-\u2015\u2212])(\w+)")
@@ -75,7 +82,10 @@ def _unknown_keys(words: str) -> Iterator[str]:
         found = _KEY_WITH_VALUE.fullmatch(word)
         if found is None:
             continue
-        meant = _MEANT.get(found[1].lower())
+        key = found[1].lower()
+        meant = _MEANT.get(key)
+        if key in _OF_A_YEAR and _YEAR.fullmatch(found[2]):
+            meant = f"{_OF_A_YEAR[key]}:{found[2]}"
         known = f"did you mean {meant}?" if meant else f"filters are {', '.join(KINDS)}"
         yield f"{word} is no filter and was read as words; {known}"
 

@@ -74,6 +74,12 @@ def is_available() -> bool:
     return find_spec("ingredient_parser") is not None
 
 
+def require_parser() -> None:
+    """Raise MissingPlugin unless lines can be parsed; nothing is loaded for that."""
+    if not is_available():
+        raise MissingPlugin(EXTRA)
+
+
 def _entry(line: str) -> Ingredient:
     if not any(map(str.isalnum, line)):
         return Ingredient(line, ())

@@ -38,6 +38,7 @@ from searchengine.types import (
     Answer,
     Caption,
     Encoder,
+    MinMatch,
     PathLike,
     Query,
     SearchPlan,
@@ -152,6 +153,7 @@ class Engine:
         limit: int | None = None,
         within: PathLike | None = None,
         unlikely: bool = False,
+        min_match: MinMatch | None = None,
         collapse: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a query: the first page of `page`.
@@ -165,6 +167,7 @@ class Engine:
             limit: Most hits; the settings decide if None.
             within: Only pictures at or under this path.
             unlikely: Keep the unlikely matches.
+            min_match: Only pictures with at least this match, in 0..1, or "likely" or "maybe".
             collapse: Have one picture stand for those that are the same.
 
         Raises:
@@ -175,12 +178,14 @@ class Engine:
         """
         asked = parsed(query) if query or not filters else None
         asked = with_filters(asked, filters)
-        request = PageRequest(asked, within=within, limit=limit, unlikely=unlikely)
+        request = PageRequest(
+            asked, within=within, limit=limit, unlikely=unlikely, min_match=min_match
+        )
         if not collapse:
             return self.page(request).answer
         most = self.settings.limit if limit is None else limit
         ahead = replace(request, limit=most + AHEAD, collapse=True)
-        return first_of(self.page(ahead).answer, most, unlikely=unlikely)
+        return first_of(self.page(ahead).answer, most, unlikely=unlikely or min_match is not None)
 
     def similar(
         self,
@@ -189,6 +194,7 @@ class Engine:
         limit: int | None = None,
         within: PathLike | None = None,
         unlikely: bool = False,
+        min_match: MinMatch | None = None,
         collapse: bool = False,
     ) -> Answer:
         """Return the pictures nearest to a picture, given as a file or a library id.
@@ -203,8 +209,14 @@ class Engine:
             if isinstance(picture, int)
             else Term(1.0, "picture", os.fspath(picture))
         )
-        query = Query((term,))
-        return self.search(query, limit=limit, within=within, unlikely=unlikely, collapse=collapse)
+        return self.search(
+            Query((term,)),
+            limit=limit,
+            within=within,
+            unlikely=unlikely,
+            min_match=min_match,
+            collapse=collapse,
+        )
 
     def understood(self, query: Query) -> tuple[tuple[UnknownWord, ...], tuple[Translated, ...]]:
         """Return the words of a query that the model does not know, and those that it translates.

@@ -25,15 +25,17 @@ from searchengine.search.matches import (
 from searchengine.search.pages import PageRequest
 from searchengine.search.ranking import (
     Cursor,
+    Ranked,
     Ranking,
     by_confidence,
     by_date,
+    is_enough,
     judged,
     nearest,
     without_unlikely_end,
 )
 from searchengine.search.resolve import Resolver
-from searchengine.types import Approximate, Encoder, Ids, VectorIndex
+from searchengine.types import Approximate, Encoder, Ids, MinMatch, VectorIndex
 
 
 class Ordering:
@@ -113,6 +115,10 @@ class Ordering:
         only: Ids | None,
     ) -> Ranking:
         limit, after = self.limit(request), request.after
+        if request.min_match is not None:
+            matches = self.shown(encoded, facets, among, only, request.min_match).within(only)
+            nothing = not matches.rows
+            return replace(page_of(matches, limit, after), nothing_like_that=nothing)
         if self.shows_matches_only(request) and (encoded.names_pictures or request.count):
             found = self.shown(encoded, facets, among, only)
             if encoded.names_pictures:
@@ -200,45 +206,60 @@ class Ordering:
         among: Ids | None,
         only: Ids | None,
     ) -> Ranking:
-        matches = self.shown(encoded, facets, among, only)
+        matches = self.shown(encoded, facets, among, only, request.min_match)
         ids = matches.ids if only is None else np.intersect1d(matches.ids, only)
         page = self._by_date(request, facets, ids)
         return in_order_of(page, replace(matches.ranking, total=page.total))
 
     def shown(
-        self, encoded: EncodedQuery, facets: Facets | None, among: Ids | None, only: Ids | None
+        self,
+        encoded: EncodedQuery,
+        facets: Facets | None,
+        among: Ids | None,
+        only: Ids | None,
+        least: MinMatch | None = None,
     ) -> Matches:
         """Return what a query finds among the pictures that pass the filters, or remember it.
 
         What is chosen of facets only takes away from it, except that of a query with a picture it
-        never takes all: then the nearest of what is chosen belong to it too.
+        never takes all, unless a least match is wanted: then the nearest of what is chosen belong
+        to it too.
         """
-        key = (encoded.query.terms, None if among is None else among.tobytes())
+        key = (encoded.query.terms, None if among is None else among.tobytes(), least)
         matches: Matches | None = None if facets is None else facets.remembered.get(key)
         if matches is None:
-            matches = self._matches(encoded, among)
+            matches = self._matches(encoded, among, least)
             if facets is not None:
                 facets.remember(key, matches)
-        if not encoded.names_pictures or only is None or matches.within(only).rows:
+        if not encoded.names_pictures or only is None or least is not None:
+            return matches
+        if matches.within(only).rows:
             return matches
         more = self._by_match(encoded, only, NEAREST, unlikely=True, searched=self._number(among))
         return Matches(replace(matches.ranking, rows=merged(matches.ranking.rows, more.rows)))
 
-    def _matches(self, encoded: EncodedQuery, among: Ids | None) -> Matches:
+    def _matches(
+        self, encoded: EncodedQuery, among: Ids | None, wanted: MinMatch | None
+    ) -> Matches:
         """Return all but the unlikely matches, best first; to a picture the nearest whatever else.
 
-        A match may come after unlikely ones, so as many again are looked at behind the last one. Of
-        a model that is not calibrated the best matches are all that anybody can tell apart.
+        Where a match is wanted, it takes the place of both. A match may come after worse ones, so
+        as many again are looked at behind the last one. Of a model that is not calibrated the best
+        matches are all that anybody can tell apart.
         """
+
+        def is_match(row: Ranked) -> bool:
+            return row.band != "unlikely" if wanted is None else is_enough(row, wanted)
+
         limit, searched = LOOK_AHEAD, self._number(among)
         while True:
             ranking = self._by_match(encoded, among, limit, unlikely=True, searched=searched)
-            matching = len(without_unlikely_end(ranking.rows))
+            matching = max((n for n, row in enumerate(ranking.rows, 1) if is_match(row)), default=0)
             is_all = limit >= len(self._index)
             if is_all or matching < limit // 2 or matcher_of(self._encoder) is None:
                 break
             limit *= 4
-        least = NEAREST if encoded.names_pictures else 0
-        rows = (r for n, r in enumerate(ranking.rows) if n < least or r.band != "unlikely")
+        least = NEAREST if encoded.names_pictures and wanted is None else 0
+        rows = (row for n, row in enumerate(ranking.rows) if n < least or is_match(row))
         found = replace(ranking, rows=tuple(rows), next=None)
         return Matches(found, ranking.rows, is_all)

@@ -10,7 +10,7 @@ from searchengine.search.facets import Chosen, Facet, FacetCounts
 from searchengine.search.ranking import Cursor
 from searchengine.search.resolve import KnownPicture
 from searchengine.search.tags import UNSURE
-from searchengine.types import Answer, PathLike, Picture, Query
+from searchengine.types import Answer, MinMatch, PathLike, Picture, Query
 
 Sort = Literal["match", "newest", "oldest"]
 
@@ -26,6 +26,8 @@ class PageRequest:
         sort: By match, or by date: of pictures that are no unlikely matches, those without a date
             last. All pictures have no match; they come the newest first.
         unlikely: Keep the unlikely matches at the end.
+        min_match: Only pictures with at least this match, wherever they stand, in place of all but
+            the unlikely ones. It says nothing of pictures by date that only exact filters chose.
         limit: Most hits; the settings decide if None.
         after: Where the page before ended. Where unlikely matches were left out, the next page
             looks at them again, because a likely one may follow.
@@ -43,6 +45,7 @@ class PageRequest:
     within: PathLike | None = None
     sort: Sort = "match"
     unlikely: bool = False
+    min_match: MinMatch | None = None
     limit: int | None = None
     after: Cursor | None = None
     uploads: Mapping[str, KnownPicture] = field(default_factory=dict)

@@ -16,7 +16,7 @@ import numpy as np
 from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
-from searchengine.errors import ModelError
+from searchengine.errors import ModelError, QueryError
 from searchengine.language import query as grammar
 from searchengine.models.calibration import matcher_of
 from searchengine.models.loading import names_head
@@ -33,12 +33,13 @@ from searchengine.search.ordering import Ordering
 from searchengine.search.pages import Page, PageRequest
 from searchengine.search.resolve import Resolver, refuse_excess
 from searchengine.search.status import ids_within, require_pictures, require_vectors
-from searchengine.search.tags import Tags
+from searchengine.search.tags import CALIBRATE, Tags
 from searchengine.types import (
     Answer,
     Encoder,
     Hit,
     Ids,
+    MinMatch,
     Query,
     SearchPlan,
     VectorIndex,
@@ -90,6 +91,7 @@ class Pager:
         """
         started = time.perf_counter()
         query = request.query
+        self._require_judged(request)
         if query is not None:
             self._require_answerable(query)
         if facets is None and request.needs_facets:
@@ -195,6 +197,7 @@ class Pager:
         self, request: PageRequest, facets: Facets
     ) -> tuple[EncodedQuery | None, Selection | None, Selection | None]:
         """Return a request's query, who passes its filters, and who of them what is chosen."""
+        self._require_judged(request)
         if request.query is not None:
             self._require_answerable(request.query)
         passing = self._passing(request, facets)
@@ -207,9 +210,20 @@ class Pager:
         if request.query is None or not request.query.filters:
             return None if within is None else Selection.certain(within)
         if facets is None:
-            return self._tags.select(request.query.filters, within)
-        among = facets.ids if within is None else within
-        return self._tags.select(request.query.filters, among, facets.tags)
+            selected = self._tags.select(request.query.filters, within)
+        else:
+            among = facets.ids if within is None else within
+            selected = self._tags.select(request.query.filters, among, facets.tags)
+        if request.min_match is None or request.query.terms:
+            return selected
+        return selected.at_least(self._confidence(request.min_match))
+
+    def _confidence(self, least: MinMatch) -> float:
+        """Return how sure a filter must be of a picture for a least match."""
+        if not isinstance(least, str):
+            return least
+        matcher = matcher_of(self._encoder)
+        return 0.0 if matcher is None else matcher.bands["words"][least]
 
     def _counts(
         self,
@@ -239,10 +253,28 @@ class Pager:
         if encoded is not None:
             if self._ordering.shows_matches_only(request):
                 only = None if selected is None else selected.ids
-                shown = self._ordering.shown(encoded, facets, among, only).ids
+                least = request.min_match
+                shown = self._ordering.shown(encoded, facets, among, only, least).ids
             elif named := encoded.resolved.named:
                 shown = np.setdiff1d(facets.ids if among is None else among, sorted(named))
         return shown
+
+    def _require_judged(self, request: PageRequest) -> None:
+        """Refuse a least match that is none, or that no picture can be judged by."""
+        least = request.min_match
+        if least is None:
+            return
+        if request.unlikely:
+            raise QueryError("a least match and unlikely matches too: one of them")
+        if least not in ("likely", "maybe") and not (
+            isinstance(least, (int, float)) and 0 <= least <= 1
+        ):
+            raise QueryError(f"{least!r}: a least match is likely, maybe, or a number in 0..1")
+        if matcher_of(self._encoder) is None and request.query is not None and request.query.terms:
+            raise ModelError(
+                f"model {self._encoder.name!r}: has no calibration, so no picture has a match; "
+                f"{CALIBRATE}"
+            )
 
     def _require_answerable(self, query: Query) -> None:
         if self._is_for_texts:

@@ -19,6 +19,7 @@ from searchengine.types import (
     Hit,
     Ids,
     Matcher,
+    MinMatch,
     QueryKind,
     Vector,
     VectorIndex,
@@ -160,6 +161,13 @@ def with_matches(
         Ranked(id_, score, match, matcher.band(match, kind))
         for (id_, score), match in zip(present, matches, strict=True)
     ]
+
+
+def is_enough(row: Judged, least: MinMatch) -> bool:
+    """Tell whether the match of a row is at least this one."""
+    if isinstance(least, str):
+        return row.band in ("likely", least)
+    return row.match is not None and row.match >= least
 
 
 def without_unlikely_end(rows: Sequence[Judged]) -> Sequence[Judged]:

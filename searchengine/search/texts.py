@@ -21,6 +21,7 @@ from searchengine.errors import QueryError, UnknownText, UnknownWords
 from searchengine.models.texts import GeneralTexts, Selective, TextModel
 from searchengine.models.translating import Translating
 from searchengine.recipes.filters import ingredient_names, is_without, needs
+from searchengine.recipes.ingredients import require_parser
 from searchengine.search.resolve import KnownPicture, Resolver, refuse_long
 from searchengine.search.status import ids_within, require_pictures
 from searchengine.search.text_indexes import BATCH, TextIndexes
@@ -224,6 +225,8 @@ class Texts(TextIndexes):
         """
         if not having and not lacking:
             return None if kind is None else self.store.ids(kind)
+        # `lacking` could do without the parser, but the two filters are one offer with one extra.
+        require_parser()
         passing = np.intersect1d(self.store.ids(kind), self.store.with_ingredients())
         if having:
             self._parse_ingredients()

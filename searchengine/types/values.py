@@ -40,6 +40,8 @@ FilterKind = Literal[
 QueryKind = Literal["words", "sentence", "picture", "mixture"]
 """What a query is made of: up to two words, more words, one picture, or a sum of terms."""
 Band = Literal["likely", "maybe", "unlikely"]
+MinMatch: TypeAlias = float | Literal["likely", "maybe"]
+"""The least match that is wanted: a probability in 0..1, or a band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,8 @@ class FileStat:
     """What tells a changed file from an unchanged one without reading it.
 
     `ctime_ns` notices what size and mtime cannot: two files of one size and mtime, swapped.
-    `sidecar_ns` is the mtime of the XMP file beside it; None if there is none.
+    `sidecar_ns` is the sum of the mtimes of the files beside it that tell of it (XMP, and the JSON
+    of Google Takeout); None if there is none.
     """
 
     path: str
@@ -316,7 +319,7 @@ class Picture:
         damage: What is wrong with a file of which a part can be seen.
         at: Of a film, the time in seconds of the frame that stands for it.
         place: The nearest town to where it was taken; "" if none is near.
-        sidecar_ns: The mtime of the XMP file that was read with it.
+        sidecar_ns: The mtimes of the files beside it that were read with it, as of `FileStat`.
         metadata_version: The `METADATA_VERSION` that read it.
         phash: The perceptual hash of what it looks like, as `look.Look` says; None if not known.
         sharpness: Likewise.

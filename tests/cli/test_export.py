@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 from base64 import b64decode
 from pathlib import Path
@@ -42,6 +43,18 @@ def test_lists_say_the_same_in_all_forms(library: Path, tmp_path: Path) -> None:
         assert [row[name] for row in table] == [one[name] for one in listed]
     paths = lexpix("export", "in:photos", "--format", "paths", "-0", library=library).stdout
     assert paths.split("\0") == [*(one["path"] for one in listed), ""]
+
+
+def test_pictures_that_are_the_same_are_written_once_if_asked_to(tmp_path: Path) -> None:
+    photos, home = tmp_path / "photos", tmp_path / "library"
+    photos.mkdir()
+    Image.effect_noise((60, 40), 60).convert("RGB").save(photos / "a.png")
+    shutil.copy2(photos / "a.png", photos / "b.png")
+    lexpix("index", photos, library=home)
+    every = lexpix("export", "in:photos", "--format", "paths", library=home).stdout.splitlines()
+    once = lexpix("export", "in:photos", "--fold", "--format", "paths", library=home)
+    assert sorted(every) == [str(photos / "a.png"), str(photos / "b.png")]
+    assert once.stdout.splitlines() == every[:1]
 
 
 def test_gallery_needs_no_other_file_and_obeys_no_name(library: Path, tmp_path: Path) -> None:

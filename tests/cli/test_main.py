@@ -243,6 +243,18 @@ def test_what_is_not_there_is_never_likely(library: Path) -> None:
     assert sum(best) / len(best) < 0.2
 
 
+def test_a_least_match_leaves_out_what_is_worse(library: Path) -> None:
+    every = answer("search", "cat", "--all", "-k", "50", library=library)["hits"]
+    good = [hit for hit in every if hit["match"] >= 0.02]
+    assert 0 < len(good) < len(every)
+    for text in ("2%", "0.02"):
+        found = answer("search", "cat", "--min", text, "-k", "50", library=library)["hits"]
+        assert [hit["id"] for hit in found] == [hit["id"] for hit in good]
+    ran = lexpix("search", "cat", "--min", "60", library=library, code=2)
+    assert "write 60%, 0.6, likely or maybe" in ran.stderr
+    lexpix("search", "cat", "--min", "likely", "--all", library=library, code=2)
+
+
 def test_model_without_a_calibration_says_how_to_get_one(
     library: Path, tmp_path: Path, photos: Path
 ) -> None:
@@ -565,7 +577,9 @@ def test_the_answers_of_the_demo_are_right(tmp_path: Path) -> None:
         [(os.path.basename(hit["path"]), hit["band"]) for hit in each["hits"]]
         for each in entries["answers"]
     )
-    assert sorted(word) == [("motorcycle_left.png", "likely"), ("motorcycle_right.png", "likely")]
+    assert word == [("motorcycle_right.png", "likely")]
+    [same] = entries["answers"][0]["hits"][0]["duplicates"]
+    assert os.path.basename(same["path"]) == "motorcycle_left.png"
     assert sentence == [("flower.jpg", "likely")]
     assert sum_[0] == ("flower.jpg", "likely")
     assert absent == []

@@ -231,7 +231,12 @@ def test_formats_have_their_usual_names() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("date:2024 beach", "date:2024 is no filter and was read as words; did you mean after:"),
+        (
+            "date:2024 beach",
+            "date:2024 is no filter and was read as words; did you mean year:2024?",
+        ),
+        ("since:2023 beach", "was read as words; did you mean after:2023?"),
+        ("date:2024-06 beach", "was read as words; did you mean after:2024-06-01?"),
         ("foo:bar", "foo:bar is no filter and was read as words; filters are tag, caption,"),
         ("tag: dog", "tag: is a filter only with its value right behind it, in quotes if it has"),
         (

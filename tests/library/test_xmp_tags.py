@@ -122,6 +122,12 @@ def test_the_sidecar_that_is_there_is_written_to(tmp_path: Path, name: str) -> N
     assert sorted(os.listdir(tmp_path)) == sorted([name, "a.jpg"])
 
 
+def test_a_sidecar_in_utf_16_is_read_and_written_to() -> None:
+    written = tagged(xmp(keywords="Zürich").decode().encode("utf-16"), ["sea"], [])
+    assert keywords(xmp(keywords="Zürich").decode().encode("utf-16")) == {"Zürich"}
+    assert keywords(written) == {"Zürich", "sea"}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_document_with_entities_is_refused_and_stays(tmp_path: Path, encoding: str) -> None:
     picture = photograph(tmp_path / "a.jpg", "red")

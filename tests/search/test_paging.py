@@ -9,19 +9,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import indexer
 from searchengine.config import Settings
-from searchengine.errors import NothingIndexed
+from searchengine.errors import ModelError, NothingIndexed, QueryError
 from searchengine.language import query
 from searchengine.search import ordering
 from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facet
 from searchengine.search.pages import Page, PageRequest, Sort
-from searchengine.types import Picture
+from searchengine.types import MinMatch, Picture
 from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 
 
@@ -295,6 +296,56 @@ def test_a_query_with_a_picture_always_finds_the_nearest(
         assert page.counts is not None
         counted = {one.value: one.count for one in page.counts["folder"].values}
         assert counted[away] == len(there)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.02, 0.3, 1.0, "maybe", "likely"])
+@pytest.mark.parametrize("text", ["coffee", "an animal - horse", "#2 + coffee"])
+def test_a_least_match_is_met_by_all_and_missed_by_none(
+    photographs: Engine, text: str, least: MinMatch
+) -> None:
+    asked = query.parse(text)
+    every = photographs.search(asked, limit=1000, unlikely=True).hits
+    bands = ("likely", least)
+    wanted = [
+        hit.id
+        for hit in every
+        if hit.match is not None
+        and (hit.band in bands if isinstance(least, str) else hit.match >= least)
+    ]
+    request = PageRequest(asked, limit=2, min_match=least, count=True)
+    found = list(pages(photographs, request))
+    assert ids_of(*found) == wanted
+    assert found[0].answer.nothing_like_that == (not wanted)
+    assert found[0].counts is not None
+    assert sum(one.count for one in found[0].counts["shape"].values) == len(wanted)
+    by_date = photographs.page(replace(request, sort="newest", limit=100))
+    assert sorted(ids_of(by_date)) == sorted(wanted)
+    few = photographs.search(asked, limit=1, min_match=least, collapse=True)
+    assert [hit.id for hit in few.hits] == wanted[:1]
+
+
+def test_a_least_match_of_a_filter_is_how_sure_it_is(photographs: Engine) -> None:
+    photographs.tags.tag_all()
+    asked = query.parse("tag:coffee|cup|animal")
+    every = photographs.search(asked, limit=1000).hits
+    for least in (0.3, 1.0):
+        found = photographs.search(asked, limit=1000, min_match=least).hits
+        assert list(found) == [hit for hit in every if hit.match is not None and hit.match >= least]
+    likely = photographs.search(asked, limit=1000, min_match="likely").hits
+    assert list(likely) == [hit for hit in every if hit.band == "likely"]
+
+
+@pytest.mark.parametrize("least", [1.5, -0.1, float("nan"), "unlikely"])
+def test_what_is_no_match_is_refused(photographs: Engine, least: Any) -> None:
+    with pytest.raises(QueryError, match="a least match is likely, maybe, or a number"):
+        photographs.search("coffee", min_match=least)
+    with pytest.raises(QueryError, match="one of them"):
+        photographs.search("coffee", min_match="likely", unlikely=True)
+
+
+def test_a_least_match_needs_a_calibration(engine: Engine) -> None:
+    with pytest.raises(ModelError, match="has no calibration"):
+        engine.search("red", min_match="likely")
 
 
 def test_copies_of_a_file_that_is_asked_by_are_told_but_no_hits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Document
 from searchengine.errors import (
+    MissingPlugin,
     NothingIndexed,
     QueryError,
     UnknownText,
@@ -198,6 +200,7 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
 def test_what_must_be_avoided_is_looked_for_in_the_whole_line(
     engine: Engine, tmp_path: Path
 ) -> None:
+    pytest.importorskip("ingredient_parser")
     file = write(
         tmp_path / "r.jsonl",
         *({"title": "red", "ingredients": ["3 thighs, fried in peanut oil"]} for _ in range(9)),
@@ -209,6 +212,18 @@ def test_what_must_be_avoided_is_looked_for_in_the_whole_line(
     for food in ("peanuts", "nuts"):
         hits = engine.texts.for_picture(picture, kind="recipe", lacking=[food], limit=2).hits
         assert [hit.title for hit in hits] == ["blue"]
+
+
+@pytest.mark.parametrize("filters", [{"having": ["nuts"]}, {"lacking": ["nuts"]}])
+def test_filters_on_ingredients_name_the_extra_that_they_need(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filters: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ingredient_parser", None)  # as if it were not installed
+    add(engine, write(tmp_path / "r.jsonl", {"title": "red", "ingredients": ["1 egg"]}))
+    with pytest.raises(MissingPlugin, match=r"lexpix\[recipes\]"):
+        engine.texts.search("red", **filters)
+    with pytest.raises(MissingPlugin, match=r"lexpix\[recipes\]"):
+        engine.texts.first(3, **filters)
 
 
 def test_texts_follow_a_model_change_and_back(engine: Engine, tmp_path: Path) -> None:

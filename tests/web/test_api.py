@@ -174,6 +174,9 @@ def test_facets_of_an_address_are_those_of_a_body(api: httpx.Client) -> None:
         ({"cursor": "AAAA"}, 400),
         ({"limit": 501}, 422),
         ({"nonsense": 1}, 422),
+        ({"query": "tag:x", "min_match": 0.5, "unlikely": True}, 400),
+        ({"query": "red", "min_match": 1.5}, 422),
+        ({"query": "red", "min_match": "unlikely"}, 422),
     ],
 )
 def test_bad_question_is_a_problem(api: httpx.Client, body: dict[str, Any], status: int) -> None:
@@ -386,6 +389,16 @@ def test_thumbnail_of_an_edited_file_is_not_made_for_that_of_the_old(tmp_path: P
         shown = Image.open(io.BytesIO(renewed)).getpixel((5, 5))
         assert isinstance(shown, tuple)
         assert shown[2] > 200 > shown[0]
+
+
+def test_a_least_match_counts_in_address_and_body(api: httpx.Client) -> None:
+    api.put("images/4/tags", json={"add": ["least"]}).raise_for_status()
+    for least in (1, 0.5, "likely"):
+        body = api.post("search", json={"query": "tag:least", "min_match": least})
+        address = api.get("search", params={"q": "tag:least", "min_match": least})
+        assert [hit["id"] for hit in body.raise_for_status().json()["hits"]] == [4]
+        assert address.raise_for_status().json()["hits"] == body.json()["hits"]
+    api.put("images/4/tags", json={"remove": ["least"]}).raise_for_status()
 
 
 def test_tags_are_taken_and_found_at_once(api: httpx.Client) -> None:

@@ -252,6 +252,7 @@ def _page_request(request: schemas.Question, uploads: Uploads) -> PageRequest:
         request.filters.chosen(),
         sort=request.sort,
         unlikely=request.unlikely,
+        min_match=request.min_match,
         uploads=uploads.named_by(query.terms if query else ()),
     )
 

@@ -33,6 +33,10 @@ MAX_ID = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Weight = Annotated[float, Field(allow_inf_nan=False, description="not 0")]
 Match = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MinMatch = Annotated[
+    Match | Literal["likely", "maybe"] | None,
+    Field(description="only pictures with at least this match, or band; not with unlikely"),
+]
 Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
 Share = Annotated[float, Field(description="of the score; negative if it spoke against")]
 Grid = list[list[float]]
@@ -136,6 +140,7 @@ class Question(Strict):
     filters: Filters = Filters()
     sort: Sort = "match"
     unlikely: bool = Field(default=False, description="keep unlikely matches")
+    min_match: MinMatch = None
 
 
 class Paging(Strict):
@@ -167,6 +172,7 @@ class QueryParams(Filters):
     q: Annotated[str, Field(max_length=MAX_QUERY)] = ""
     sort: Sort = "match"
     unlikely: bool = Field(default=False, description="keep unlikely matches")
+    min_match: MinMatch = None
 
     @model_validator(mode="before")
     @classmethod
