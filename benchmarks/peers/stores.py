@@ -62,11 +62,11 @@ class Store(Protocol):
         ...
 
 
-class Lexpix:
+class Lexpix(Store):
     """The whole engine: reads the word, ranks, and fetches rows from the catalog."""
 
     distribution, keeps_rows = "lexpix", True
-    efforts = (0,)  # it chooses by itself, for the recall that it is told
+    efforts: Sequence[int] = (0,)  # it chooses by itself, for the recall that it is told
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Write catalog and index, as `lexpix index --recall 0.97` does."""
@@ -117,11 +117,11 @@ class Lexpix:
         return [hit.path for hit in answer.hits]
 
 
-class RawFaiss:
+class RawFaiss(Store):
     """FAISS alone: an inverted file of 8-bit rows, re-ranked from half-precision rows."""
 
     distribution, keeps_rows = "faiss-cpu", False
-    efforts = LISTS
+    efforts: Sequence[int] = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Train and add."""
@@ -153,11 +153,11 @@ class RawFaiss:
         return _paths(self.index.search(vector[None], K, params=both)[1][0])
 
 
-class FlatFaiss:
+class FlatFaiss(Store):
     """FAISS alone, comparing every half-precision row: the limit of what is exact."""
 
     distribution, keeps_rows = "faiss-cpu", False
-    efforts = (0,)
+    efforts: Sequence[int] = (0,)
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Add all rows."""
@@ -185,11 +185,11 @@ class FlatFaiss:
         return _paths(self.index.search(vector[None], K, params=how)[1][0])
 
 
-class Hnswlib:
+class Hnswlib(Store):
     """A graph in memory; a filter is a function that is called for each row that is met."""
 
     distribution, keeps_rows = "hnswlib", False
-    efforts = GRAPH
+    efforts: Sequence[int] = GRAPH
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Make the graph."""
@@ -220,11 +220,11 @@ class Hnswlib:
         return _paths(found)
 
 
-class Usearch:
+class Usearch(Store):
     """A graph over half-precision rows, mapped; it has no filter."""
 
     distribution, keeps_rows = "usearch", False
-    efforts = GRAPH
+    efforts: Sequence[int] = GRAPH
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Make the graph."""
@@ -248,11 +248,11 @@ class Usearch:
         return _paths(self.index.search(vector, K, threads=1).keys)
 
 
-class Lance:
+class Lance(Store):
     """LanceDB's table with inverted lists of whole rows; its product codes miss the recall."""
 
     distribution, keeps_rows = "lancedb", True
-    efforts = LISTS
+    efforts: Sequence[int] = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Write the table and its indexes."""
@@ -298,11 +298,11 @@ class Lance:
         return [str(path) for path in query.to_arrow()["path"].to_pylist()]
 
 
-class Chroma:
+class Chroma(Store):
     """Chroma's collection on disk."""
 
     distribution, keeps_rows = "chromadb", True
-    efforts = GRAPH
+    efforts: Sequence[int] = GRAPH
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Add all pictures."""
@@ -349,11 +349,11 @@ class Chroma:
         return chromadb.PersistentClient(str(folder), settings=settings)
 
 
-class MilvusLite:
+class MilvusLite(Store):
     """Milvus in the process; its file knows flat and inverted indexes."""
 
     distribution, keeps_rows = "milvus-lite", True
-    efforts = LISTS
+    efforts: Sequence[int] = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Write the collection and its index."""
@@ -404,11 +404,11 @@ class MilvusLite:
         return [str(hit["entity"]["path"]) for hit in found[0]]
 
 
-class SqliteVec:
+class SqliteVec(Store):
     """A virtual table of SQLite that compares every row."""
 
     distribution, keeps_rows = "sqlite-vec", True
-    efforts = (0,)
+    efforts: Sequence[int] = (0,)
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Write the table."""
@@ -453,11 +453,11 @@ class SqliteVec:
         return base
 
 
-class Qdrant:
+class Qdrant(Store):
     """Qdrant's local mode, which keeps vectors in NumPy and compares every one."""
 
     distribution, keeps_rows = "qdrant-client", True
-    efforts = (0,)
+    efforts: Sequence[int] = (0,)
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Add all points."""
