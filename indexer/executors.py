@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from searchengine.config import Settings
-from searchengine.plugins import load
+from searchengine.plugins import load_at
 
 T = TypeVar("T")
 R = TypeVar("R")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 LOOK_AHEAD = 4
 """Items per worker that are taken from the input before their results are asked for."""
@@ -30,13 +31,34 @@ class Executor(Protocol):
         ...
 
 
+@runtime_checkable
+class Portable(Protocol[T_contra, R]):
+    """A function of which a part can be done on another machine; calling it does all of it here."""
+
+    def __call__(self, item: T_contra) -> R:
+        """Do the whole here."""
+        ...
+
+    def remote(self) -> Callable[[Sequence[T_contra]], Iterable[R]]:
+        """Return what is done there to some items at a time; it can be pickled."""
+        ...
+
+    def finish(self, item: T_contra, result: R) -> R:
+        """Do here, in the order of the items, what is left of one."""
+        ...
+
+    def lost(self, item: T_contra, reason: str) -> R:
+        """Return the result of an item that has taken every worker down that tried it."""
+        ...
+
+
 def executor_of(settings: Settings) -> Executor:
     """Return the executor that the settings name.
 
     Raises:
-        MissingPlugin: There is none of that name, or it cannot be loaded.
+        MissingPlugin: There is none of that name, it cannot be loaded, or it takes no address.
     """
-    executor: Executor = load("lexpix.executors", settings.executor)(settings.workers)
+    executor: Executor = load_at("lexpix.executors", settings.executor)(settings.workers)
     return executor
 
 

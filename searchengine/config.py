@@ -38,7 +38,7 @@ class Settings:
         model: Name of a model, or the absolute path of its folder; a value with a slash is a path.
         index: Name of an index plugin, and behind a colon the address that it is made with; a file
             in it is absolute.
-        executor: Name of an executor plugin.
+        executor: Name of an executor plugin, and behind a colon the address of its machines.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
         memory: Megabytes of pictures that are decoded at a time, at least 50; one that needs more

@@ -121,6 +121,10 @@ class IndexUnavailable(LexpixError):
     """Say that the server of an index does not answer; the catalog has all that it knows."""
 
 
+class ExecutorUnavailable(LexpixError):
+    """Say that the machines of an executor cannot be used; what was written before stays."""
+
+
 class ModelError(LexpixError):
     """Refuse a model folder that is incomplete, changed or of another format."""
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import indexer
-from indexer.cli.output import describe, entries_of, json_option, print_json, warn
+from indexer.cli.output import (
+    describe,
+    entries_of,
+    executor_option,
+    json_option,
+    print_json,
+    warn,
+)
 from searchengine.cli.completion import folders as complete_folders
 from searchengine.cli.options import is_interactive
 from searchengine.errors import LexpixError, NothingIndexed, RootError
@@ -46,6 +53,7 @@ UNREADABLE = 4
     "--dry-run", is_flag=True, help="Only say what would be done; nothing is written or decoded."
 )
 @click.option("--no-wait", is_flag=True, help="Do nothing if another run is at work.")
+@executor_option
 @click.option("--index-memory", metavar="SIZE", help="What searches may go through, as 2GB.")
 @click.option("--latency", metavar="TIME", help="What the index may take for a query, as 10ms.")
 @click.option("--recall", metavar="SHARE", help="Share of the ten best that it finds, as 0.97.")
@@ -59,6 +67,7 @@ def index(
     yes: bool,
     dry_run: bool,
     no_wait: bool,
+    executor: str | None,
     index_memory: str | None,
     latency: str | None,
     recall: str | None,
@@ -99,7 +108,7 @@ def index(
 
     named = {"index_memory": index_memory, "latency": latency, "recall": recall}
     budget = {name: value for name, value in named.items() if value is not None}
-    settings = load_settings(context.obj | budget)
+    settings = load_settings(context.obj | budget | {"executor": executor})
     if "model" not in settings.yielding and names_head(settings.model):
         raise ModelError(
             f"{settings.model}: a model of recipes, which has no pictures of its own; leave it "

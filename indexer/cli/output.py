@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "describe",
     "entries_of",
+    "executor_option",
     "json_option",
     "library_option",
     "limit_option",
@@ -31,6 +32,12 @@ __all__ = [
 
 model_option = click.option(
     "--model", metavar="MODEL", help="A bundled model by name, or the folder of a model."
+)
+
+executor_option = click.option(
+    "--executor",
+    metavar="NAME",
+    help="What reads the pictures: threads, serial, ray[:HOST:PORT] (docs/many-machines.md).",
 )
 
 library_option = click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from indexer.cli.output import entries_of, json_option, print_json, warn
+from indexer.cli.output import entries_of, executor_option, json_option, print_json, warn
 from searchengine.errors import LexpixError, ModelError
 
 if TYPE_CHECKING:
@@ -30,9 +30,15 @@ if TYPE_CHECKING:
     help="Instead: delete the vectors of a model that is not in use, "
     "by its name or the first digits of its fingerprint.",
 )
+@executor_option
 @json_option
 def reembed(
-    library: str | None, model: str | None, allow_missing: bool, drop: str | None, as_json: bool
+    library: str | None,
+    model: str | None,
+    allow_missing: bool,
+    drop: str | None,
+    executor: str | None,
+    as_json: bool,
 ) -> None:
     """Move the library to another model.
 
@@ -48,7 +54,7 @@ def reembed(
 
     if (model is None) == (drop is None):
         raise click.UsageError("give one of --model and --drop")
-    settings = load_settings({"library": library, "model": model})
+    settings = load_settings({"library": library, "model": model, "executor": executor})
     if drop is not None:
         _drop(settings, drop, as_json)
     else:

@@ -57,7 +57,7 @@ class Embedder:
         vectors, reasons = embed(self._encoder, pictures)
         known.update(vectors)
         filled = [
-            one if isinstance(one, Unreadable) else _with_vector(one, known, reasons)
+            one if isinstance(one, Unreadable) else with_vector(one, known, reasons)
             for one in files
         ]
         forget_oldest(known)
@@ -108,9 +108,10 @@ def forget_oldest(contents: dict[str, Any]) -> None:
         del contents[digest]
 
 
-def _with_vector(
+def with_vector(
     one: Decoded, known: Mapping[str, Vector], reasons: Mapping[str, str]
 ) -> Decoded | Unreadable:
+    """Return a picture with its vector, or why it has none."""
     if one.sha256 in reasons:
         reason = reasons[one.sha256]
         return Unreadable(one.stat, one.row, None if reason == NO_MEMORY else one.sha256, reason)

@@ -1,8 +1,9 @@
 """Bring the catalog up to a folder: scan, plan, decode, embed, write, sweep.
 
-Decoding and hashing run in an executor a little ahead; everything else, the model too, runs in the
-caller's thread. Each batch is one transaction and each file is paired with its result by its own
-content, so a run that is killed anywhere leaves a catalog that the next run completes.
+Decoding and hashing run in an executor a little ahead, the model too where that has machines of its
+own; everything else runs in the caller's thread. Each batch is one transaction and each file is
+paired with its result by its own content, so a run that is killed anywhere leaves a catalog that
+the next run completes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from contextlib import closing
 from itertools import chain
 
 from indexer.executors import Executor
+from indexer.library.decoding import Decoder
 from indexer.library.embedding import BATCH
 from indexer.library.following import follow
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
-from indexer.library.reading import Job, Result, decoder
+from indexer.library.reading import Job, Result
 from indexer.library.running import Run
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
 from indexer.library.sidecars import sidecar_time
@@ -62,7 +64,7 @@ def index_images(
     Pictures without a vector of the encoder's fingerprint are embedded, `batch` at a time;
     `retry_failed` has unchanged files tried again that were no readable pictures.
     """
-    look = decoder(catalog, encoder)
+    look = Decoder(catalog, encoder)
     report = agree(
         root,
         catalog,
@@ -148,7 +150,7 @@ def retry_failures(
     stats = ((_file_stat(row.path), row) for row in rows.values())
     jobs = (Job(stat, row) for stat, row in stats if stat is not None)
     writer = Writer(catalog, encoder, Scan(tally), batch=batch)
-    _work(jobs, decoder(catalog, encoder), executor, writer)
+    _work(jobs, Decoder(catalog, encoder), executor, writer)
     return tally.report()
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from io import BufferedReader
 from typing import Protocol, TypeAlias
 
 from indexer.library.sidecars import completed, xmp_beside
 from searchengine.bounds import sha256_of
 from searchengine.catalog.pictures import KnownFile
-from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError, NotNow
 from searchengine.images import Photo, open_file, read_photo, refuse_excess
 from searchengine.look import Look, Looking
-from searchengine.types import METADATA_VERSION, Encoder, FileStat, Picture, Prepare, Vector
+from searchengine.types import METADATA_VERSION, FileStat, Picture, Prepare, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +74,6 @@ class Unreadable:
 
 Result: TypeAlias = Unchanged | Described | Decoded | Unreadable
 """What became of a file that was looked into."""
-
-
-def decoder(catalog: Catalog, encoder: Encoder) -> Callable[[Job], Result | None]:
-    """Return what decodes files as a model wants its pictures; an executor may call it anywhere."""
-    return partial(
-        decode,
-        catalog=catalog,
-        fingerprint=encoder.fingerprint,
-        size=encoder.decode_size,
-        prepare=encoder.prepare,
-    )
 
 
 def digest_of(_job: Job, file: BufferedReader) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
+from itertools import tee
 
 from indexer.executors import Executor
+from indexer.library.decoding import Decoder
 from indexer.library.embedding import Embedder
-from indexer.library.reading import Decoded, Described, Job, Result, Unchanged, Unreadable, decoder
+from indexer.library.reading import Decoded, Described, Job, Result, Unchanged, Unreadable
 from searchengine.catalog.embeddings import Content
 from searchengine.catalog.records import StoredEncoder
 from searchengine.catalog.store import Catalog
@@ -78,11 +79,11 @@ def reembed(
     """
     had = catalog.searchable(encoder.fingerprint)
     ids = catalog.embeddings.unembedded(encoder.fingerprint)
-    look = partial(_look, decode=decoder(catalog, encoder))
     tally = _Tally(on_failure)
     writer = _Writer(catalog, encoder, tally)
-    with closing(executor.imap(look, _rows(catalog, ids.tolist()))) as results:
-        for done, (row, result) in enumerate(results, 1):
+    rows, ahead = tee(_rows(catalog, ids.tolist()))
+    with closing(executor.imap(Decoder(catalog, encoder), map(_job, ahead))) as results:
+        for done, (row, result) in enumerate(zip(rows, results, strict=True), 1):
             decoded = tally.sift(row, result)
             if decoded is not None:
                 writer.take(row, decoded)
@@ -97,14 +98,8 @@ def _rows(catalog: Catalog, ids: Sequence[int]) -> Iterator[Picture]:
         yield from catalog.get(ids[start : start + CHUNK]).values()
 
 
-def _look(
-    row: Picture, *, decode: Callable[[Job], Result | None]
-) -> tuple[Picture, Decoded | Unreadable | None]:
-    """Read a picture, if it still holds the bytes that its row names."""
-    stat = FileStat(row.path, row.size, row.mtime_ns, row.ctime_ns)
-    result = decode(Job(stat, row))
-    assert not isinstance(result, Unchanged | Described), "only of a job that is embedded"
-    return row, result
+def _job(row: Picture) -> Job:
+    return Job(FileStat(row.path, row.size, row.mtime_ns, row.ctime_ns), row)
 
 
 @dataclass
@@ -116,8 +111,9 @@ class _Tally:
     bad: int = 0
     left: int = 0
 
-    def sift(self, row: Picture, result: Decoded | Unreadable | None) -> Decoded | None:
+    def sift(self, row: Picture, result: Result | None) -> Decoded | None:
         """Return what can be embedded; count anything else."""
+        assert not isinstance(result, Unchanged | Described), "only of a job that is embedded"
         if result is None:
             self.leave(row, _ABSENT)
         elif isinstance(result, Unreadable) and result.sha256 is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy import Connection, delete, select
 
@@ -56,6 +58,15 @@ class Embeddings(Store):
         )
         query = select(ImageRow.id).where(ImageRow.state == state, ~has)
         return self._ids(query.order_by(ImageRow.id))
+
+    def digests(self, fingerprint: str) -> npt.NDArray[np.uint64]:
+        """Return the first 64 bits of the digests of all bytes with a model's vector, sorted."""
+        query = select(ImageRow.sha256).distinct()
+        query = query.join(EmbeddingRow, EmbeddingRow.image_id == ImageRow.id)
+        query = query.where(made_by(fingerprint), ImageRow.sha256.is_not(None))
+        with self._reader.begin() as connection:
+            digests = connection.scalars(query)
+            return np.sort(np.fromiter((int(one[:16], 16) for one in digests), np.uint64))
 
     def add(self, encoder: StoredEncoder, contents: Mapping[int, Content]) -> set[int]:
         """Store vectors by image id in one transaction; those of other models stay.

@@ -74,6 +74,9 @@ class FoodHead(StoredModel):
         self._general = general or JointEncoder(files.resolve("default"))
         require_base(self.base, self._general.fingerprint, f"{folder}")
 
+    def _beside(self) -> tuple[JointEncoder]:
+        return (self._general,)
+
     @property
     def base(self) -> str:
         """Fingerprint of the joint model whose vectors it projects."""

@@ -12,6 +12,7 @@ query of words does not need it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -190,6 +191,9 @@ class JointEncoder(StoredModel):
         path = files.verify(self.folder, self._config, IMAGE_MODEL)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Who runs several processes on a machine, as Ray does, says so; 0 is one for each core.
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
         try:
             return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own errors have no common class

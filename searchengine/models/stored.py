@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,16 @@ class StoredModel:
         if self._config.kind != kind:
             raise ModelError(f"{folder}: a model of kind {self._config.kind!r}, not {what}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as the name or folder of a model, not as its weights."""
+        folder = self.folder
+        name = folder.name if folder.parent == files.ASSETS else os.path.abspath(folder)
+        return _open_same, (type(self), name, self.fingerprint, *self._beside())
+
+    def _beside(self) -> tuple[Any, ...]:
+        """Return what it is made with beside its folder."""
+        return ()
+
     @cached_property
     def calibration(self) -> Calibration | None:
         """What its cosines are worth, None if nobody has fitted that yet."""
@@ -53,3 +66,17 @@ class StoredModel:
     def _load(self) -> Any:
         """Load the network, if the model has one; that may take seconds."""
         raise NotImplementedError
+
+
+def _open_same(
+    kind: Callable[..., StoredModel], name: str, fingerprint: str, *beside: Any
+) -> StoredModel:
+    """Open a model of this machine; raise ModelError if it is not the same as that of another."""
+    model = kind(files.resolve(name), *beside)
+    if model.fingerprint != fingerprint:
+        raise ModelError(
+            f"{model.folder}: on {socket.gethostname()} this is another model "
+            f"({model.fingerprint[:12]}) than where the work comes from ({fingerprint[:12]}); copy "
+            "its folder, or install the same version of lexpix, on each machine"
+        )
+    return model

@@ -56,6 +56,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "indexer.library",
         "indexer.evaluation",
         "indexer.maps",
+        "indexer.ray",
     ),
     ("indexer", "indexer.train", "searchengine.cli"),  # the public names, trainings, commands
     ("indexer.cli", "indexer.web"),

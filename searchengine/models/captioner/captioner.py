@@ -102,6 +102,9 @@ class Captioner(StoredModel):
                 "another: lexpix train captioner"
             )
 
+    def _beside(self) -> tuple[FeatureEncoder]:
+        return (self._encoder,)
+
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the cells of a picture."""
