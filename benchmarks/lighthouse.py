@@ -32,6 +32,7 @@ VIEWS = {
     "map": "/map",
     "world": "/world",
     "recipes": "/recipes",
+    "duplicates": "/duplicates",
 }
 CATEGORIES = ("accessibility", "best-practices")
 
