@@ -27,6 +27,7 @@ MOST_BYTES = 200_000
 STATIC = Path(__file__).parents[2] / "searchengine" / "web" / "page" / "static"
 VIEWS = {
     "all": ("/", ".cell"),
+    "by date": ("/?sort=newest", "#timeline [role=slider]"),
     "answer": ("/?q=cat+-+rokcet+-+tag:x&unlikely=1", ".chip"),
     "nothing": ("/?q=kangaroo+parliament", "#empty"),
     "detail": ("/?q=cat&open=1", ".taglist"),
@@ -46,6 +47,9 @@ def test_axe_finds_nothing_serious(
         tab.goto(url + address)
         expect(tab.locator(ready).first).to_be_visible()
         tab.wait_for_timeout(500)
+        assert complaints(tab) == []
+        tab.set_viewport_size({"width": 390, "height": 844})
+        tab.wait_for_timeout(300)
         assert complaints(tab) == []
 
 
