@@ -151,6 +151,11 @@ def test_phone_filters_and_selects(browser: sync_api.Browser, url: str) -> None:
         expect(tab.locator("#detail")).to_be_visible()
         tab.get_by_role("button", name="Close", exact=True).tap()
         expect(tab.locator("#detail")).to_be_hidden()
+        # However many pictures there are, filters and order stand in one line.
+        tab.locator("#status").evaluate("node => { node.textContent = '123,456 pictures'; }")
+        tops = [tab.locator(name).bounding_box() for name in ("#open-facets", "#sort", "#select")]
+        middles = {round(box["y"] + box["height"] / 2) for box in tops if box is not None}
+        assert max(middles) - min(middles) <= 2
 
 
 def test_page_is_light_and_asks_nobody_else(browser: sync_api.Browser, url: str) -> None:
