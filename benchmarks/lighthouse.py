@@ -32,6 +32,7 @@ VIEWS = {
     "map": "/map",
     "world": "/world",
     "recipes": "/recipes",
+    "duplicates": "/duplicates",
 }
 CATEGORIES = ("accessibility", "best-practices")
 
@@ -52,10 +53,10 @@ def main() -> None:
             for device in ("desktop", "mobile"):
                 scores = look(command, url + VIEWS[name], device)
                 rows.append({"view": name, "device": device, **scores})
-    lines = [f"{'view':10}{'device':10}{'accessibility':>15}{'best practices':>16}"]
+    lines = [f"{'view':12}{'device':10}{'accessibility':>15}{'best practices':>16}"]
     for row in rows:
         lines.append(
-            f"{row['view']:10}{row['device']:10}{row['accessibility']:15}{row['best-practices']:16}"
+            f"{row['view']:12}{row['device']:10}{row['accessibility']:15}{row['best-practices']:16}"
         )
         lines += [f"    {one}" for one in row["wrong"]]
     result = describe(["fastapi"]) | {"lighthouse": VERSION, "rows": rows}

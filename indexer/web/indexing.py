@@ -99,7 +99,7 @@ def watch(settings: Settings, reporter: Reporter) -> None:
     """Follow all folders of a library, those that it is given meanwhile too, until interrupted."""
     from indexer.library.watching import follow
 
-    for batch in follow(settings, on_failure=reporter.failure):
+    for batch in follow(settings, progress=reporter.progress, on_failure=reporter.failure):
         reporter.write("batch", **batch.counts)
 
 

@@ -90,10 +90,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(library: Path, port: int = 0) -> Iterator[str]:
+def serving(library: Path, port: int = 0, *, watch: bool = False) -> Iterator[str]:
     """Serve a library from a process of its own, at a free port unless named; yield its address."""
     port = port or free_port()
     command = [sys.executable, "-m", "searchengine.cli.main", "serve", "--port", str(port)]
+    command += ["--watch"] if watch else []
     process = subprocess.Popen(
         command, env=environment(library), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -5,6 +5,7 @@ All checks of schemathesis apply; no answer may be a failure of the server.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,9 @@ def test_description_names_every_route_of_the_api(server: Served) -> None:
     paths = get(f"{server.url}/api/openapi.json").json()["paths"]
     assert {"/api/v1/search", "/api/v1/images/{id}", "/api/v1/jobs", "/api/v1/map"} <= set(paths)
     assert all(path.startswith("/api/v1/") for path in paths)
+
+
+def test_description_tells_of_watching(server: Served) -> None:
+    job = get(f"{server.url}/api/openapi.json").json()["components"]["schemas"]["JobOut"]
+    assert "watch" in json.dumps(job["properties"]["kind"])
+    assert "watching" in json.dumps(job["properties"]["state"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +160,13 @@ def test_a_picture_of_the_grid_stands_for_those_that_are_the_same(
         expect(tab.locator(".same[aria-expanded=true]")).to_be_focused()
         tab.keyboard.press("Enter")
         expect(tab.locator(".cell")).to_have_count(3)
+        tab.locator(".cell .pick").first.check()
+        said = tab.locator("#selection [role=status]")
+        expect(said).to_contain_text(re.compile("^1 selected, without [12] that are the same$"))
+        tab.keyboard.press("Escape")
+        tab.get_by_role("button", name="+2 the same").first.click()
+        tab.keyboard.press("Control+a")
+        expect(said).to_have_text("5 selected, without 3 that are the same")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -27,6 +27,7 @@ MOST_BYTES = 200_000
 STATIC = Path(__file__).parents[2] / "searchengine" / "web" / "page" / "static"
 VIEWS = {
     "all": ("/", ".cell"),
+    "by date": ("/?sort=newest", "#timeline [role=slider]"),
     "answer": ("/?q=cat+-+rokcet+-+tag:x&unlikely=1", ".chip"),
     "nothing": ("/?q=kangaroo+parliament", "#empty"),
     "detail": ("/?q=cat&open=1", ".taglist"),
@@ -46,6 +47,9 @@ def test_axe_finds_nothing_serious(
         tab.goto(url + address)
         expect(tab.locator(ready).first).to_be_visible()
         tab.wait_for_timeout(500)
+        assert complaints(tab) == []
+        tab.set_viewport_size({"width": 390, "height": 844})
+        tab.wait_for_timeout(300)
         assert complaints(tab) == []
 
 
@@ -147,6 +151,11 @@ def test_phone_filters_and_selects(browser: sync_api.Browser, url: str) -> None:
         expect(tab.locator("#detail")).to_be_visible()
         tab.get_by_role("button", name="Close", exact=True).tap()
         expect(tab.locator("#detail")).to_be_hidden()
+        # However many pictures there are, filters and order stand in one line.
+        tab.locator("#status").evaluate("node => { node.textContent = '123,456 pictures'; }")
+        tops = [tab.locator(name).bounding_box() for name in ("#open-facets", "#sort", "#select")]
+        middles = {round(box["y"] + box["height"] / 2) for box in tops if box is not None}
+        assert max(middles) - min(middles) <= 2
 
 
 def test_page_is_light_and_asks_nobody_else(browser: sync_api.Browser, url: str) -> None:

@@ -20,7 +20,8 @@ def test_a_failed_query_keeps_nothing_of_the_answer_before(
     search(page, query)
     expect(page.locator("#empty .big")).to_be_visible()
     expect(page.locator("#q")).to_be_focused()
-    for kept in (".chip", ".cell", "#facets .count", "#notes p"):
+    expect(page.locator("#select")).to_be_hidden()
+    for kept in (".chip", ".cell", "#facets .count", "#notes p", "#save-search"):
         expect(page.locator(kept)).to_have_count(0)
     expect(page.locator("#status")).to_have_text("")
     search(page, "cat")

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from playwright import sync_api
 
-from tests.support.page import ask, expect, expect_first, ids_of, open_at, search
+from tests.support.page import WAIT, ask, expect, expect_first, ids_of, open_at, search
+from tests.support.plain_pictures import draw_many
 from tests.support.served import free_port, run, serving, tab_of
 
 PHONE = {"width": 390, "height": 844}
@@ -55,6 +56,25 @@ def test_pictures_that_others_index_appear(
             "title", str(tmp_path / "new" / "ring.jpg")
         )
         expect(page.locator(":focus")).to_have_attribute("title", str(name))
+
+
+def test_a_server_that_watches_says_what_it_does(browser: sync_api.Browser, tmp_path: Path) -> None:
+    draw_many(tmp_path / "photos", 3)
+    run(tmp_path / "library", "index", str(tmp_path / "photos"))
+    with serving(tmp_path / "library", watch=True) as url, tab_of(browser, url) as page:
+        open_at(page, url, "/")
+        line = page.locator("#watching")
+        expect(line).to_have_text("Watching 1 folder: nothing new")
+        expect(line).to_have_attribute("title", str(tmp_path / "photos"))
+        Image.linear_gradient("L").save(tmp_path / "photos" / "new.png")
+        expect(line).to_have_text("Watching 1 folder: 1 new", timeout=2 * WAIT)
+        expect(page.locator(".cell")).to_have_count(4)
+
+
+def test_a_server_that_does_not_watch_says_nothing_of_it(page: sync_api.Page, url: str) -> None:
+    with page.expect_response("**/api/v1/jobs"):
+        open_at(page, url, "/")
+    expect(page.locator("#watching")).to_be_hidden()
 
 
 def test_the_drawer_of_filters_takes_the_keyboard_and_gives_it_back(

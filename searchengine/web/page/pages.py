@@ -38,7 +38,7 @@ _LAZY = {  # loaded before all others, when needed, or after the first answer
     *("duplicates.js", "map.js", "world.js", "land.js", "steering.js", "recipes.js"),
     "timeline.js",
     *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
-    *("albums.js", "failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
+    *("failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
     "reference.js",
 }
 

@@ -4,6 +4,7 @@ import { api, isAborted, Problem } from "./api.js";
 import { named } from "./chips.js";
 import { byId, count, el, icon, iconButton, openSheet, toast } from "./dom.js";
 import { t } from "./language.js";
+import { found } from "./search.js";
 import { bus, filtersOf, go, href, questionOf, state } from "./state.js";
 
 /** @typedef {{id: number, name: string, query: string, filters: Record<string, any[]>, sort: string,
@@ -35,7 +36,7 @@ function line(album) {
 }
 
 function draw() {
-  const asks = state.page === "/" && (state.q.trim() || Object.keys(state.filters).length > 0);
+  const asks = state.page === "/" && !found.problem && (state.q.trim() || Object.keys(state.filters).length > 0);
   const held = box.contains(document.activeElement);
   box.hidden = !albums.length && !asks;
   box.replaceChildren(
@@ -95,6 +96,7 @@ function ask() {
 /** Wire the list. */
 export function startAlbums() {
   for (const told of ["indexed", "tagged"]) bus.addEventListener(told, read);
-  bus.addEventListener("state", draw);
+  for (const told of ["state", "answer", "problem"]) bus.addEventListener(told, draw);
+  draw(); // at once: what comes late moves the filters
   read();
 }

@@ -7,6 +7,7 @@ import { plural, t } from "./language.js";
 import { bus } from "./state.js";
 
 const EVERY = 20000; // ms between questions whether somebody else started one
+const SOON = 1000; // while a server that watches its folders goes through all of them
 let followed = "";
 const strip = byId("jobs");
 const isLocal = document.body.dataset.local === "yes";
@@ -64,11 +65,31 @@ function follow(job) {
 }
 
 function said(job, end) {
-  const report = end.report || end;
   if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || t("{job}: it has ended early", { job: nameOfJob(job) });
+  const report = end.report || end;
+  return `${job.folder || nameOfJob(job)}: ${told(report) || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
+}
+
+/** What a run changed, in words. @param {Record<string, number>} report */
+function told(report) {
   const parts = { added: t("{n} new"), updated: t("{n} changed"), moved: t("{n} moved"), missing: t("{n} gone"), unconfirmed: t("{n} gone, but so many that they stay; if that is right, run: lexpix index --yes"), failed: t("{n} not readable") };
-  const told = Object.entries(parts).filter(([key]) => report[key]).map(([key, text]) => text.replace("{n}", count(report[key])));
-  return `${job.folder || nameOfJob(job)}: ${told.join(", ") || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
+  return Object.entries(parts).filter(([key]) => report[key]).map(([key, text]) => text.replace("{n}", count(report[key]))).join(", ");
+}
+
+/** Say that the server follows its folders, and what it does or did there. @param {any} job */
+async function showWatch(job) {
+  const line = byId("watching");
+  const { roots } = job ? await api.status() : { roots: [] };
+  line.hidden = !roots.length;
+  if (line.hidden) return;
+  const folders = plural(roots.length, "Watching {n} folder", "Watching {n} folders");
+  const isFirst = job.state === "watching" && !job.report;
+  const now = isFirst && job.total ? t("{done} of {total}", { done: count(job.done), total: count(job.total) })
+    : isFirst ? t("looking for pictures") : told(job.report || {}) || t("nothing new");
+  line.textContent = job.state === "watching" ? `${folders}: ${now}` : t("The folders are not watched any more: {why}", { why: job.error });
+  line.title = roots.map((root) => root.path).join("\n");
+  clearTimeout(soon);
+  if (isFirst) soon = setTimeout(look, SOON);
 }
 
 async function look() {
@@ -77,12 +98,13 @@ async function look() {
     const { jobs } = await api.jobs();
     const job = jobs.find((one) => RUNNING.has(one.state));
     if (job) follow(job);
+    await showWatch(jobs.find((one) => one.kind === "watch"));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (error.status === 404) clearInterval(timer); // a server without the indexer
   }
 }
-let timer = 0;
+let timer = 0, soon = 0;
 
 const start = async (folder) => follow(await api.startJob(folder));
 const retry = async () => follow(await api.startRetry());
@@ -108,6 +130,7 @@ export async function askFolder() {
 export function startJobs() {
   timer = setInterval(look, EVERY);
   bus.addEventListener("back", look);
+  bus.addEventListener("indexed", () => setTimeout(look, SOON)); // the run that did it ends a little later
   startFailures(retry);
   look();
 }

@@ -1,5 +1,6 @@
 // Starts the page, and shows what the state says: which view, which answer, which place in it.
 
+import { startAlbums } from "./albums.js";
 import { startBox } from "./box.js";
 import { named, startChips } from "./chips.js";
 import { byId, count, debounce, el, icon, isTyping, toast } from "./dom.js";
@@ -61,6 +62,7 @@ function showStatus() {
   const total = typeof answer.total === "number" ? answer.total : null;
   const all = reached(), shown = total !== null && !found.cursor && total < all ? all : total;
   const number = shown !== null && sorted !== "match" ? plural(shown, "{n} picture", "{n} pictures") : found.cursor ? t("{n}+ pictures", { n: count(all) }) : plural(all, "{n} picture", "{n} pictures");
+  for (const node of [byId("select"), byId("sort").parentElement]) node.hidden = !hits.length;
   byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
 }
 
@@ -184,6 +186,7 @@ const keepPlace = debounce(() => history.replaceState({ ...history.state, scroll
 
 startTheme();
 startLanguage();
+startAlbums();
 startBox();
 startChips();
 startFacets();
@@ -212,10 +215,9 @@ bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ at
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [jobs, live, albums, timeline] = await Promise.all(["jobs", "live", "albums", "timeline"].map((name) => import(`./${name}.js`)));
+  const [jobs, live, timeline] = await Promise.all(["jobs", "live", "timeline"].map((name) => import(`./${name}.js`)));
   jobs.startJobs();
   live.startLive();
-  albums.startAlbums();
   timeline.startTimeline();
   readFavourites();
   for (const told of ["tagged", "indexed"]) bus.addEventListener(told, readFavourites);

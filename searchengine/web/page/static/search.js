@@ -114,7 +114,7 @@ export function loadMore(limit = 120) {
 }
 
 /** @param {Hit} hit @returns {number[]} */
-const idsBehind = (hit) => (hit.duplicates || []).map((one) => one.id);
+export const idsBehind = (hit) => (hit.duplicates || []).map((one) => one.id);
 
 /** How many pictures were found up to here, those that others stand for among them. */
 export const reached = () => found.hits.reduce((sum, hit) => sum + (hit.behind ? 0 : 1 + idsBehind(hit).length), 0);

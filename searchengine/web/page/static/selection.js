@@ -3,7 +3,7 @@
 import { api, Problem } from "./api.js";
 import { byId, copyText, count, el, icon, openSheet, save, toast } from "./dom.js";
 import { plural, t } from "./language.js";
-import { found, loadAll } from "./search.js";
+import { found, idsBehind, loadAll } from "./search.js";
 import { bus } from "./state.js";
 
 /** @type {Map<number, ?string>} ids and, where it is known, the path */
@@ -108,8 +108,10 @@ function draw() {
   };
   const matches = new Map(found.hits.map((hit) => [hit.id, hit.match]));
   const exportAs = (form) => async () => save(await api.exported([...selected.keys()], form, [...selected.keys()].map((id) => matches.get(id) ?? null)), NAMES[form]);
+  const copies = new Set(found.hits.filter((hit) => selected.has(hit.id)).flatMap(idsBehind));
+  const m = [...copies].filter((id) => !selected.has(id)).length;
   return bar.replaceChildren(...[
-    el("p", { role: "status" }, t("{n} selected", { n: count(selected.size) })),
+    el("p", { role: "status" }, m ? t("{n} selected, without {m} that are the same", { n: count(selected.size), m: count(m) }) : t("{n} selected", { n: count(selected.size) })),
     found.cursor && selected.size >= found.hits.length && action(t("Select the rest"), "check", async () => { await loadAll(); pickAll(); }),
     action(t("Copy paths"), "copy", async () => copyText((await paths()).join("\n"), plural(selected.size, "{n} path", "{n} paths"))),
     action(t("Tag"), "tag", async () => askForTag()),
