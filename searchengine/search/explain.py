@@ -10,6 +10,7 @@ from searchengine.catalog.store import Catalog
 from searchengine.errors import ConfigError, ImageError, ModelError, QueryError, UnknownPicture
 from searchengine.language.query import parsed
 from searchengine.search.attribution import PANEL, draw, merge, split
+from searchengine.search.frames import Frame
 from searchengine.search.resolve import (
     KnownPicture,
     Resolver,
@@ -69,16 +70,24 @@ class Explainer:
             explanation, unknown_words=resolved.unknown, translated=self._resolver.translated(query)
         )
 
-    def shares(self, terms: TermVectors, ids: Sequence[int]) -> dict[int, list[tuple[str, float]]]:
+    def shares(
+        self, terms: TermVectors, ids: Sequence[int], frames: Mapping[int, Frame]
+    ) -> dict[int, list[tuple[str, float]]]:
         """Return what each part of a query gave to the scores of pictures, by id.
 
         The shares are those of `explain`, in the order of the query, from stored vectors.
+
+        Args:
+            terms: The query's.
+            ids: The pictures.
+            frames: Those that answer of films, by id.
 
         Raises:
             ModelError: The scores of this model cannot be split exactly.
         """
         labels, parts = merge(*parts_of(self._explainable, terms))
         stored = self._catalog.vectors(ids, self._encoder.fingerprint)
+        stored |= {id_: frame.vector for id_, frame in frames.items() if id_ in stored}
         return {
             id_: list(zip(labels, (parts @ vector).tolist(), strict=True))
             for id_, vector in stored.items()

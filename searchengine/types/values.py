@@ -112,7 +112,8 @@ class Hit:
         match: How probable it is that it shows what was asked for, in 0..1; None if the model is
             not calibrated.
         band: The same in a word.
-        at: Of a film, the time in seconds of the frame that was compared.
+        at: Of a film, the time in seconds of the frame that answers, the best of its scenes; of
+            the one that stands for it where nothing was compared.
         duplicates: What this one stands for: pictures with its bytes, or that are the same picture,
             which would come later. None unless it was asked for.
     """
