@@ -63,6 +63,12 @@ class FrameCatalog(Store):
         vectors = unpack([row.vector for row in rows])
         return {row.seconds: vector for row, vector in zip(rows, vectors, strict=True)}
 
+    def times(self, id_: int) -> set[float]:
+        """Return the times of the frames that any model has of a film."""
+        with self._reader.begin() as connection:
+            query = select(FrameRow.seconds).where(FrameRow.image_id == id_)
+            return set(connection.scalars(query))
+
     def lacking(self, ids: Iterable[int], fingerprint: str) -> set[int]:
         """Return those of the ids that are films of whose scenes a model has not been told yet."""
         query: AnySelect = select(ImageRow.id).where(lacks_frames(fingerprint))

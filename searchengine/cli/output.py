@@ -55,9 +55,14 @@ def show_answer(answer: Answer, form: str | None, *, judged: bool = True) -> Non
             if hit in answer.copies:
                 match = "the same"
             number = f"#{hit.id}"
-            at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
+            at = "" if hit.at is None else f"  at {minutes(hit.at)}"
             more = f"  +{len(hit.duplicates)} the same" if hit.duplicates else ""
             click.echo(f"{score:>6}  {match:<12}  {number:>8}  {printable(hit.path)}{at}{more}")
+
+
+def minutes(seconds: float) -> str:
+    """Return a time in a film as people write it, 0:42."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def show_plan(plan: SearchPlan, form: str | None) -> None:

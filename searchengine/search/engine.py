@@ -94,7 +94,7 @@ class Engine:
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
         self.tags = Tags(catalog, encoder, self._taught, self._translating)
-        explainer = Explainer(catalog, reading, self._resolver)
+        explainer = Explainer(catalog, reading, self._resolver, self.scenes)
         pager = Pager(
             settings,
             catalog,

@@ -220,12 +220,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A score, the parts that add up to it, and words of the query that took no part."""
+    """A score, the parts that add up to it, and words of the query that took no part.
+
+    Of a film of the library `at` is the time in seconds of the frame that answers, if it has
+    several; None if it is the one that stands for it.
+    """
 
     score: float
     parts: tuple[Part, ...]
     unknown_words: tuple[UnknownWord, ...] = ()
     translated: tuple[Translated, ...] = ()
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Real films are drawn, indexed and searched; a reference compares every frame by 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,6 +28,7 @@ from indexer.library.reembed import reembed
 from searchengine.catalog.backups import save
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
+from searchengine.config import Settings
 from searchengine.images import read_photo
 from searchengine.indexes.exact import ExactIndex
 from searchengine.language import query
@@ -37,6 +40,7 @@ from searchengine.vectors import unit_rows
 from tests.support.camera_files import write_film
 from tests.support.colour_encoder import COLOURS, ColourEncoder
 from tests.support.colour_library import open_engine, photograph, scan
+from tests.support.command import lexpix
 
 
 def scene(colour: str, mark: str = "white") -> Image.Image:
@@ -304,3 +308,40 @@ def test_the_index_with_frames_is_a_loop_over_frames(
 def rows_of(values: list[list[int]]) -> Any:
     """Return unit rows, scaled as often as an index and the frames do."""
     return unit_rows(unit_rows(np.array(values, dtype=np.float32)))
+
+
+def test_the_commands_name_the_time_and_explain_the_frame(tmp_path: Path) -> None:
+    shown = {
+        name: Image.fromarray(getattr(skimage.data, name)()).convert("RGB").resize((320, 240))
+        for name in ("chelsea", "coffee", "rocket")
+    }
+    path = tmp_path / "films" / "all.mp4"
+    path.parent.mkdir()
+    write_film(path, [(picture, 3.0 - 0.5 * n) for n, picture in enumerate(shown.values())])
+    library = tmp_path / "library"
+    lexpix("index", path.parent, library=library)
+    told = lexpix("search", "a cup of coffee", "--all", library=library).stdout
+    assert told.splitlines()[1].endswith(f"{path}  at 0:03")
+    found = json.loads(lexpix("search", "rocket", "--json", library=library).stdout)["hits"]
+    assert [(hit["path"], hit["at"] >= 5.5) for hit in found] == [(str(path), True)]
+
+    with Engine.open(Settings(library=library)) as engine:
+        for text, begins in (("a cat", 0.0), ("a cup of coffee", 3.0), ("a rocket", 5.5)):
+            page = engine.page(PageRequest(query.parse(text), unlikely=True, explain=True))
+            [hit] = page.answer.hits
+            explained = engine.explain(text, hit.id)
+            assert hit.at is not None
+            assert begins <= hit.at < begins + 3
+            assert explained.at == hit.at
+            assert explained.score == pytest.approx(hit.score, abs=2e-3)
+            assert page.shares is not None
+            shares = [share for _, share in page.shares[hit.id]]
+            assert shares == pytest.approx([part.share for part in explained.parts], abs=2e-3)
+        engine.draw(explained, hit.id, tmp_path / "heat.png")
+        with Image.open(tmp_path / "heat.png") as sheet:
+            drawn = np.asarray(sheet.convert("L"), dtype=float)[36:276, 12:332]  # the first panel
+        likeness = [
+            np.corrcoef(drawn.ravel(), np.asarray(one.convert("L"), dtype=float).ravel())[0, 1]
+            for one in shown.values()
+        ]
+        assert int(np.argmax(likeness)) == 2, "it is drawn on the rocket"
