@@ -26,7 +26,9 @@ from indexer.executors import Serial
 from indexer.library.foresight import Foresight
 from indexer.library.reembed import reembed
 from searchengine.catalog.backups import save
-from searchengine.catalog.database import open_database
+from searchengine.catalog.database import FILE_NAME, open_database
+from searchengine.catalog.health import examine
+from searchengine.catalog.mending import mend
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.images import read_photo
@@ -234,6 +236,23 @@ def test_films_that_were_indexed_before_get_their_frames(engine: Engine, library
     with closing(Foresight(engine.settings, engine.encoder)) as foresight:
         report = foresight.index(library)
     assert (report.updated, report.unchanged) == (0, 15)
+
+
+def test_a_frame_that_is_none_is_found_dropped_and_made_again(
+    engine: Engine, library: Path
+) -> None:
+    before, path = frames(engine), engine.settings.library / FILE_NAME
+    number = id_of(engine, library / "a.mp4")
+    with engine.catalog._writer.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE frames SET vector = zeroblob(length(vector)) WHERE image_id = ?", (number,)
+        )
+    damage = [(one.check, one.message) for one in examine(path) if one.severity == "damage"]
+    assert damage == [("vectors", "3 of scenes of films are none")]
+    assert mend(path) == ["dropped 3 vectors; lexpix index makes them again"]
+    scan(engine, library)
+    assert frames(engine) == before
+    assert [one.check for one in examine(path) if one.severity == "damage"] == []
 
 
 def test_another_model_gets_frames_of_its_own(engine: Engine, library: Path) -> None:
