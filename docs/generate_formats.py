@@ -24,9 +24,15 @@ END = """
 A file is read by its content, whatever its name says; the ending only decides whether it is
 opened. Of a TIFF with pages, and of an animation, the first page counts that is no smaller copy
 of another one. RAW shows the preview that the camera put in; only where that is missing or too
-small, the sensor's picture is developed. For a film stands one frame: of eight spread over it,
-that with most to see in the longest scene; answers say its time.
+small, the sensor's picture is developed.
 
+- **Films.** A film is one picture, for which one frame stands: of eight spread over it, that with
+  most to see in the longest scene. Tags, captions, duplicates, the map and searches by a text see
+  this one. Words and pictures find a film by any of its scenes, once, at the time of the best
+  (`at 0:42`): up to six further frames, of scenes that look unlike it and each other, the longest
+  first. They are looked for in 24 key frames spread over the film (in eight from nine megapixels
+  on), so a scene that is shorter than the gap between those may be missed. `lexpix index` gives
+  the films that it finds without frames theirs.
 - **One picture, not two.** A RAW file beside a JPEG or HEIC of the same name, and the film of a
   live photo beside its picture (`IMG_1.HEIC`, `IMG_1.MOV`), are one with it and not listed.
 - **Damaged files.** A JPEG that ends too early is indexed by what there is of it, if that is at

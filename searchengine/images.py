@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from io import BufferedReader
 from typing import BinaryIO, TypeAlias, cast
 
@@ -75,6 +76,8 @@ class Photo:
         format: As `formats.FORMATS` names it; by the content.
         damage: What is wrong with a file of which a part can be seen; None if nothing is.
         at: Of a film, the time of the frame in seconds.
+        stills: Of a film, a frame of each of its other scenes with its time, treated like
+            `pixels`; none if they were not asked for.
     """
 
     width: int
@@ -84,6 +87,7 @@ class Photo:
     format: str
     damage: str | None = None
     at: float | None = None
+    stills: tuple[tuple[float, Image.Image], ...] = ()
 
 
 def open_file(path: PathLike, opener: Callable[[str, int], int] | None = None) -> BufferedReader:
@@ -110,6 +114,7 @@ def open_image(
     size: int | None = None,
     prepare: Prepare | None = None,
     max_pixels: int = MAX_PIXELS,
+    at: float | None = None,
 ) -> Image.Image:
     """Decode the first frame of a picture as upright RGB; transparent parts become white.
 
@@ -120,11 +125,13 @@ def open_image(
         prepare: Applied to the upright picture, which is then at least as large as `size` asks,
             instead of scaling it: an encoder that scales anyway need not scale twice.
         max_pixels: Refuse larger pictures before decoding them.
+        at: Of a film, the time in seconds of the frame, as `read_photo` told it; None for the one
+            that stands for it.
 
     Raises:
         ImageError: The file cannot be read, or is no complete picture of a known kind.
     """
-    pixels = read_photo(source, size=size, prepare=prepare, max_pixels=max_pixels).pixels
+    pixels = read_photo(source, size=size, prepare=prepare, max_pixels=max_pixels, at=at).pixels
     assert pixels is not None
     return pixels
 
@@ -150,23 +157,27 @@ def read_photo(
     max_pixels: int = MAX_PIXELS,
     decode: bool = True,
     sidecar: bytes | None = None,
+    at: float | None = None,
+    stills: bool = False,
 ) -> Photo:
     """Read a picture with what is said of it.
 
     Of a JPEG that ends too early the upper part is returned, and the damage told.
 
     Args:
-        source: As of `open_image`, like `size`, `prepare` and `max_pixels`.
+        source: As of `open_image`, like `size`, `prepare`, `max_pixels` and `at`.
         size: Likewise.
         prepare: Likewise.
         max_pixels: Likewise.
         decode: False leaves out the pixels.
         sidecar: The content of the XMP file beside it.
+        at: Likewise.
+        stills: Have the other scenes of a film as well.
 
     Raises:
         ImageError: As `open_image`.
     """
-    reader = _Reader(size, prepare, max_pixels, decode, sidecar)
+    reader = _Reader(size, prepare, max_pixels, decode, sidecar, at, stills)
     if not isinstance(source, (str, os.PathLike)):
         return reader.read(source, str(getattr(source, "name", "picture")))
     path = os.fspath(source)
@@ -241,6 +252,8 @@ class _Reader:
     max_pixels: int
     decode: bool
     sidecar: bytes | None = field(repr=False)
+    at: float | None
+    stills: bool
 
     def read(self, file: BinaryIO, path: str) -> Photo:
         try:
@@ -324,10 +337,19 @@ class _Reader:
     def _film(self, file: BinaryIO, head: bytes) -> Photo:
         from searchengine.film import read_film
 
-        film = read_film(file, head, max_pixels=self.max_pixels, decode=self.decode)
+        # The stills come before the one that stands for all, which a `prepare` may remember.
+        finish = partial(self._upright, turn=1) if self.stills else None
+        film = read_film(
+            file,
+            head,
+            max_pixels=self.max_pixels,
+            decode=self.decode,
+            at=self.at,
+            finish=finish,
+        )
         exif = film.exif if self.sidecar is None else merged(read_xmp(self.sidecar), film.exif)
         pixels = None if film.image is None else self._upright(film.image, 1)
-        return Photo(film.width, film.height, exif, pixels, "video", at=film.at)
+        return Photo(film.width, film.height, exif, pixels, "video", at=film.at, stills=film.stills)
 
     def _require_size(self, width: int, height: int, path: str) -> None:
         if width * height > self.max_pixels:

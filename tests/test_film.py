@@ -71,6 +71,47 @@ def test_a_film_of_one_frame_and_a_black_one_are_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(colour_of(black), (0, 0, 0), atol=20)
 
 
+def test_each_scene_that_looks_unlike_the_others_has_a_still(tmp_path: Path) -> None:
+    """The flat one has none, that which comes again one, and the poster's is the poster."""
+    scenes = [(scene("red"), 3.0), (scene("blue"), 1.0), (BLACK, 1.0), (scene("yellow"), 1.5)]
+    path = write_film(tmp_path / "a.mp4", [*scenes, (scene("blue"), 1.0), (scene("red"), 1.0)])
+    photo = read_photo(path, size=60, stills=True)
+    assert photo.pixels is not None
+    shown = {
+        at: np.asarray(one)[50, 65].tolist()
+        for at, one in (*photo.stills, (photo.at, photo.pixels))
+    }
+    red, blue, yellow = (shown[at] for at in sorted(shown))
+    wanted = [(255, 0, 0), (0, 0, 255), (255, 255, 0)]
+    np.testing.assert_allclose([red, blue, yellow], wanted, atol=25)
+    begins, ends = (0.0, 3.0, 5.0), (3.0, 4.0, 6.5)
+    assert all(a <= at < b for a, at, b in zip(begins, sorted(shown), ends, strict=True))
+    assert {one.size for _, one in photo.stills} == {(80, 60)}
+    assert (photo.at, photo.pixels) == (read_photo(path).at, read_photo(path, size=60).pixels)
+    for at, colour in shown.items():
+        again = open_image(path, size=60, at=at)
+        assert np.asarray(again)[50, 65].tolist() == colour
+    assert read_photo(path).stills == ()
+
+
+def test_scenes_make_no_film_unreadable(tmp_path: Path) -> None:
+    """Whatever is damaged, a film that has a frame to stand for it has that one."""
+    whole = write_film(tmp_path / "a.mkv", [(scene("red"), 3.0), (scene("blue"), 1.0)])
+    content, rng = whole.read_bytes(), np.random.default_rng(3)
+    read = []
+    for share in (0.3, 0.6, 0.75, 0.85):
+        start = int(share * len(content))
+        path = tmp_path / f"{share}.mkv"
+        path.write_bytes(content[:start] + rng.bytes(len(content) - start))
+        try:
+            at = read_photo(path).at
+        except ImageError:
+            continue
+        assert read_photo(path, stills=True).at == at
+        read.append(share)
+    assert read
+
+
 def test_a_film_says_when_and_where_it_was_taken(tmp_path: Path) -> None:
     path = write_film(
         tmp_path / "a.mp4",

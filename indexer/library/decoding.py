@@ -7,16 +7,17 @@ catalog here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.library.embedding import embed, with_vector
+from indexer.library.embedding import embed, embed_stills, with_vector
 from indexer.library.reading import Decoded, Job, Result, Unreadable, decode
 from searchengine import bounds
+from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.store import Catalog
 from searchengine.images import open_file
 from searchengine.types import Encoder, Vector
@@ -58,12 +59,17 @@ class Decoder:
         )
 
     def finish(self, job: Job, result: Result | None) -> Result | None:
-        """Give a picture the vector that was said to be known."""
+        """Give a picture the vector, and a film the frames, that were said to be known."""
         if not isinstance(result, Decoded) or result.vector is not None:
             return result
-        vector = self._catalog.vector_of_content(result.sha256, self._encoder.fingerprint)
-        # Its row may have got other bytes meanwhile.
-        return self(job) if vector is None else replace(result, vector=vector)
+        content = result.sha256, self._encoder.fingerprint
+        vector, frames = self._catalog.vector_of_content(*content), result.frames
+        if result.photo.format == FILM:
+            frames = self._catalog.frames_of_content(*content)
+        # Its row may have got other bytes meanwhile; a film may come from before scenes were known.
+        if vector is None or (result.photo.format == FILM and not frames):
+            return self(job)
+        return replace(result, vector=vector, frames=frames)
 
     def lost(self, job: Job, reason: str) -> Unreadable | None:
         """Note a file that nobody could read; None if it was deleted meanwhile."""
@@ -121,8 +127,9 @@ class RemoteDecoder:
             if isinstance(one, Decoded) and one.photo.pixels is not None
         }
         vectors, reasons = embed(encoder, pictures)
+        frames = embed_stills(encoder, results)
         return [
-            _without_pixels(one, vectors, reasons) if isinstance(one, Decoded) else one
+            _without_pixels(one, vectors, reasons, frames) if isinstance(one, Decoded) else one
             for one in results
         ]
 
@@ -132,9 +139,16 @@ class RemoteDecoder:
         place = int(np.searchsorted(self.digests, start))
         return _KNOWN if place < len(self.digests) and self.digests[place] == start else None
 
+    def frames_of_content(self, _sha256: str, _fingerprint: str) -> Frames:
+        """Return something; whether the catalog has any is seen when the film is back."""
+        return {0.0: _KNOWN}
+
 
 def _without_pixels(
-    one: Decoded, vectors: dict[str, Vector], reasons: dict[str, str]
+    one: Decoded,
+    vectors: Mapping[str, Vector],
+    reasons: Mapping[str, str],
+    frames: Mapping[str, Frames],
 ) -> Decoded | Unreadable:
-    bare = replace(one, photo=replace(one.photo, pixels=None), vector=None)
-    return bare if one.vector is _KNOWN else with_vector(bare, vectors, reasons)
+    bare = replace(one, photo=replace(one.photo, pixels=None, stills=()), vector=None, frames={})
+    return bare if one.vector is _KNOWN else with_vector(bare, vectors, reasons, frames)

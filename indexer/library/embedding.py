@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL.Image import Image
 
-from indexer.library.reading import Decoded, Unreadable
+from indexer.library.reading import Decoded, Result, Unreadable
 from searchengine.bounds import is_want_of_memory
+from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.store import Catalog
 from searchengine.errors import MissingPlugin, ModelError
 from searchengine.types import Encoder, Vector
 from searchengine.vectors import unit_rows
+
+Key = TypeVar("Key", bound=Hashable)
 
 BATCH = 16
 """Pictures that go through the model at a time; 32 are 4 % faster and take 200 MB more."""
@@ -56,8 +59,9 @@ class Embedder:
                 pictures[one.sha256] = one.photo.pixels
         vectors, reasons = embed(self._encoder, pictures)
         known.update(vectors)
+        frames = embed_stills(self._encoder, files)
         filled = [
-            one if isinstance(one, Unreadable) else with_vector(one, known, reasons)
+            one if isinstance(one, Unreadable) else with_vector(one, known, reasons, frames)
             for one in files
         ]
         forget_oldest(known)
@@ -73,8 +77,8 @@ class Embedder:
 
 
 def embed(
-    encoder: Encoder, pictures: Mapping[str, Image]
-) -> tuple[dict[str, Vector], dict[str, str]]:
+    encoder: Encoder, pictures: Mapping[Key, Image]
+) -> tuple[dict[Key, Vector], dict[Key, str]]:
     """Return the unit vectors of pictures by their keys, and of those that have none, the reasons.
 
     Pictures that fail together are tried one by one.
@@ -93,13 +97,31 @@ def embed(
         if len(pictures) == 1:
             said = f"the model cannot encode it ({error})"
             return {}, dict.fromkeys(pictures, NO_MEMORY if is_want_of_memory(error) else said)
-    vectors: dict[str, Vector] = {}
-    reasons: dict[str, str] = {}
+    vectors: dict[Key, Vector] = {}
+    reasons: dict[Key, str] = {}
     for key, picture in pictures.items():
         vector, reason = embed(encoder, {key: picture})
         vectors |= vector
         reasons |= reason
     return vectors, reasons
+
+
+def embed_stills(
+    encoder: Encoder, files: Iterable[Result | None]
+) -> dict[str, dict[float, Vector]]:
+    """Return the vectors of the stills of films by content; one that has none is left out."""
+    stills = {
+        (one.sha256, seconds): still
+        for one in files
+        if isinstance(one, Decoded)
+        for seconds, still in one.photo.stills
+    }
+    frames: dict[str, dict[float, Vector]] = {}
+    waiting = iter(stills.items())
+    while some := dict(islice(waiting, BATCH)):
+        for (content, seconds), vector in embed(encoder, some)[0].items():
+            frames.setdefault(content, {})[seconds] = vector
+    return frames
 
 
 def forget_oldest(contents: dict[str, Any]) -> None:
@@ -109,10 +131,17 @@ def forget_oldest(contents: dict[str, Any]) -> None:
 
 
 def with_vector(
-    one: Decoded, known: Mapping[str, Vector], reasons: Mapping[str, str]
+    one: Decoded,
+    known: Mapping[str, Vector],
+    reasons: Mapping[str, str],
+    frames: Mapping[str, Frames],
 ) -> Decoded | Unreadable:
     """Return a picture with its vector, or why it has none."""
     if one.sha256 in reasons:
         reason = reasons[one.sha256]
         return Unreadable(one.stat, one.row, None if reason == NO_MEMORY else one.sha256, reason)
-    return replace(one, vector=known[one.sha256])
+    vector = known[one.sha256]
+    if one.photo.format != FILM or one.frames:
+        return replace(one, vector=vector)
+    assert one.photo.at is not None, "a frame stands for a film"
+    return replace(one, vector=vector, frames={**frames.get(one.sha256, {}), one.photo.at: vector})

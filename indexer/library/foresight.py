@@ -24,6 +24,7 @@ from indexer.library.reading import Job, decode, digest_of
 from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
 from indexer.library.writing import NO_SIZE
+from searchengine.catalog.frames import Frames
 from searchengine.catalog.sketch import DIM, Sketch
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
@@ -107,6 +108,9 @@ class _Blind:
 
     def vector_of_content(self, _sha256: str, _fingerprint: str) -> Vector:
         return np.ones(DIM, np.float32)
+
+    def frames_of_content(self, _sha256: str, _fingerprint: str) -> Frames:
+        return {0.0: np.ones(DIM, np.float32)}
 
     def encode_texts(self, _texts: Any) -> Any:
         raise AssertionError("nothing is embedded")

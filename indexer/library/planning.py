@@ -10,8 +10,10 @@ from indexer.library.reading import Job, is_described
 from indexer.library.scan import is_under
 from indexer.library.tally import Tally
 from indexer.library.volumes import Volumes
+from searchengine.catalog.frames import FILM
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
+from searchengine.formats import is_installed
 from searchengine.types import FileStat, Picture
 
 CHUNK = 1000
@@ -84,6 +86,8 @@ def plan(
         rows = catalog.known_files(stat.path for stat in chunk)
         present = {row.id for row in rows.values() if row.state == "ok"}
         embedded = present - catalog.without_vector(present, fingerprint)
+        if is_installed(FILM):  # else it could not be read now
+            embedded -= catalog.frames.lacking(embedded, fingerprint)
         settled = embedded | {
             row.id for row in rows.values() if row.state == "bad" and not retry_failed
         }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from io import BufferedReader
 from typing import Protocol, TypeAlias
 
 from indexer.library.sidecars import completed, xmp_beside
 from searchengine.bounds import sha256_of
+from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.pictures import KnownFile
 from searchengine.errors import ImageError, NotNow
 from searchengine.images import Photo, open_file, read_photo, refuse_excess
@@ -52,7 +54,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture; with pixels, and its look, if `vector`, that of its bytes, is not known yet."""
+    """A picture; with pixels, and its look, if `vector`, that of its bytes, is not known yet.
+
+    Of a film `frames` are those that are known of its bytes; else its photo has stills.
+    """
 
     stat: FileStat
     row: Picture | None
@@ -60,6 +65,7 @@ class Decoded:
     photo: Photo
     vector: Vector | None
     look: Look | None = None
+    frames: Frames = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +88,14 @@ def digest_of(_job: Job, file: BufferedReader) -> str:
 
 
 class Vectors(Protocol):
-    """What knows the vectors of contents: a catalog."""
+    """What knows the vectors and frames of contents: a catalog."""
 
     def vector_of_content(self, sha256: str, fingerprint: str) -> Vector | None:
         """Return the vector that a model gave to these bytes, None if it is not known."""
+        ...
+
+    def frames_of_content(self, sha256: str, fingerprint: str) -> Frames:
+        """Return the frames that a model has of a film with these bytes, none if it has none."""
         ...
 
 
@@ -124,9 +134,14 @@ def decode(
             assert digest is not None, "only a known file can be unchanged"
             vector = catalog.vector_of_content(digest, fingerprint)
             looking = Looking(prepare, size)
-            photo = read_photo(
-                file, size=size, prepare=looking, decode=vector is None, sidecar=sidecar
-            )
+            read = partial(read_photo, file, size=size, prepare=looking, sidecar=sidecar)
+            photo = read(decode=vector is None, stills=vector is None)
+            frames: Frames = {}
+            if photo.format == FILM and vector is not None:
+                frames = catalog.frames_of_content(digest, fingerprint)
+                if not frames:  # it was indexed before scenes were looked for
+                    file.seek(0)
+                    photo = read(decode=True, stills=True)
             if stat.sidecar_ns is not None:
                 photo = completed(photo, stat.path)
     except FileNotFoundError:
@@ -138,7 +153,7 @@ def decode(
         return Unreadable(stat, row, known, str(error).removeprefix(f"{stat.path}: "))
     except MemoryError:
         return Unreadable(stat, row, None, "cannot be read (not enough memory)")
-    return Decoded(stat, row, digest, photo, vector, looking.look)
+    return Decoded(stat, row, digest, photo, vector, looking.look, frames)
 
 
 def _same(job: Job, row: Picture, file: BufferedReader, sidecar: bytes | None) -> Result:

@@ -36,7 +36,7 @@ class ReembedReport:
     """What a run did, in numbers of pictures.
 
     Attributes:
-        had: Had a vector of the model before.
+        had: Had a vector of the model before, and films those of their scenes.
         added: Have got one now.
         bad: Are no readable pictures any more; they can be found by the old model only.
         left: Can be found by the old model and may get a vector another time: the file is not
@@ -65,7 +65,7 @@ def reembed(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     on_failure: Callable[[Failure], None] = lambda _failure: None,
 ) -> ReembedReport:
-    """Embed every present picture that has no vector of a model.
+    """Embed every present picture that has no vector of a model, and the scenes of films.
 
     Args:
         catalog: The library's.
@@ -77,8 +77,8 @@ def reembed(
     Raises:
         ModelError, MissingPlugin: The model cannot run at all.
     """
-    had = catalog.searchable(encoder.fingerprint)
     ids = catalog.embeddings.unembedded(encoder.fingerprint)
+    had = catalog.counts()["ok"] - len(ids)
     tally = _Tally(on_failure)
     writer = _Writer(catalog, encoder, tally)
     rows, ahead = tee(_rows(catalog, ids.tolist()))
@@ -158,7 +158,7 @@ class _Writer:
                 self._tally.leave(row, one.reason)
             else:
                 assert one.vector is not None, "the embedder fills every vector in"
-                contents[row.id] = Content(one.sha256, one.vector)
+                contents[row.id] = Content(one.sha256, one.vector, one.frames)
         written = self._catalog.embeddings.add(self._encoder, contents)
         self._tally.added += len(written)
         for id_ in contents.keys() - written:

@@ -92,10 +92,10 @@ class Writer:
                 self._scan.tally.notify(Failure(one.stat.path, f"indexed, but {one.photo.damage}"))
 
     def _record(self, one: Decoded | Described, row: Picture | None) -> PictureRecord:
-        content, vector, look = (
-            (one.sha256, one.vector, one.look)
+        content, vector, look, frames = (
+            (one.sha256, one.vector, one.look, one.frames)
             if isinstance(one, Decoded)
-            else (one.row.sha256, None, None)
+            else (one.row.sha256, None, None, {})
         )
         return PictureRecord(
             one.stat,
@@ -110,6 +110,7 @@ class Writer:
             damage=one.photo.damage,
             at=one.photo.at,
             look=look,
+            frames=frames,
         )
 
     def _bad_record(self, one: Unreadable) -> PictureRecord:

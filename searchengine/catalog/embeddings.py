@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, delete, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.frames import Frames, by, lacks_frames, replace_frames
 from searchengine.catalog.records import StoredEncoder, encoder_id, made_by, replace_vectors
 from searchengine.catalog.statements import pack, raise_counter, set_meta, unchanged
-from searchengine.catalog.tables import EmbeddingRow, EncoderRow, ImageRow
+from searchengine.catalog.tables import EmbeddingRow, EncoderRow, FrameRow, ImageRow
 from searchengine.types import Ids, State, Vector
 
 CHOICE = "model"
@@ -22,10 +23,11 @@ CHOICE = "model"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A vector, and the hex digest of the bytes that it belongs to."""
+    """A vector, of a film those of its scenes, and the hex digest of the bytes they belong to."""
 
     sha256: str
     vector: Vector
+    frames: Frames = field(default_factory=dict)
 
 
 class Embeddings(Store):
@@ -50,13 +52,17 @@ class Embeddings(Store):
             return [(one, count_present(connection, one.fingerprint)) for one in encoders]
 
     def unembedded(self, fingerprint: str, state: State = "ok") -> Ids:
-        """Return the sorted ids of the pictures of a state that a model has no vector of."""
+        """Return the sorted ids of the pictures of a state that a model has no vector of.
+
+        So is a film of whose scenes it has none.
+        """
         has = (
             select(EmbeddingRow.image_id)
             .where(EmbeddingRow.image_id == ImageRow.id, made_by(fingerprint))
             .exists()
         )
-        query = select(ImageRow.id).where(ImageRow.state == state, ~has)
+        lacks = sa.or_(~has, lacks_frames(fingerprint))
+        query = select(ImageRow.id).where(ImageRow.state == state, lacks)
         return self._ids(query.order_by(ImageRow.id))
 
     def digests(self, fingerprint: str) -> npt.NDArray[np.uint64]:
@@ -88,6 +94,8 @@ class Embeddings(Store):
             if ids:
                 row = encoder_id(connection, encoder)
                 replace_vectors(connection, row, {id_: packed[id_] for id_ in ids})
+                frames = {id_: contents[id_].frames for id_ in ids if contents[id_].frames}
+                replace_frames(connection, row, frames, encoder.dim)
                 raise_counter(connection, "seq")
         return set(ids)
 
@@ -96,6 +104,7 @@ class Embeddings(Store):
         with self._writer.begin() as connection:
             raise_counter(connection, "seq")
             dropped = connection.execute(delete(EmbeddingRow).where(made_by(fingerprint))).rowcount
+            connection.execute(delete(FrameRow).where(by(fingerprint)))
             connection.execute(delete(EncoderRow).where(EncoderRow.fingerprint == fingerprint))
         return dropped
 

@@ -11,7 +11,7 @@ from searchengine.catalog.changes import Store, bury
 from searchengine.catalog.naming import follow_contents, follow_paths
 from searchengine.catalog.pictures import PICTURE, picture_of, under
 from searchengine.catalog.statements import raise_counter
-from searchengine.catalog.tables import EmbeddingRow, ImageRow, TagRow
+from searchengine.catalog.tables import EmbeddingRow, FrameRow, ImageRow, TagRow
 from searchengine.catalog.tags import CHANGES as TAGS_CHANGES
 from searchengine.catalog.undoing import note
 from searchengine.types import Picture
@@ -63,9 +63,9 @@ def succeed(connection: Connection, old: int, new: int, seq: int) -> None:
     columns = [column for column in ImageRow.__table__.columns if column.name != "id"]
     (values,) = connection.execute(select(*columns).where(ImageRow.id == new)).mappings()
     was = connection.execute(select(ImageRow.path, ImageRow.sha256).where(ImageRow.id == old)).one()
-    connection.execute(delete(EmbeddingRow).where(EmbeddingRow.image_id == old))
-    vectors = update(EmbeddingRow).where(EmbeddingRow.image_id == new)
-    connection.execute(vectors.values(image_id=old))
+    for table in (EmbeddingRow, FrameRow):
+        connection.execute(delete(table).where(table.image_id == old))
+        connection.execute(update(table).where(table.image_id == new).values(image_id=old))
     bury(connection, ImageRow, ImageRow.id == new, seq)
     row = update(ImageRow).where(ImageRow.id == old)
     connection.execute(row.values({**values, "seq": seq}))

@@ -34,6 +34,9 @@ MOST = 3
 BATCH = 4096
 """Vectors that are looked at together."""
 
+VECTORS = {"embeddings": "pictures", "frames": "scenes of films"}
+"""Tables with vectors of pictures, and what these are of."""
+
 UNIT = 0.02
 """How far the length of a stored vector may be from 1."""
 
@@ -208,19 +211,25 @@ def _readable(read: Callable[[str], object], value: bytes) -> bool:
 
 
 def _vectors(connection: sqlite3.Connection) -> Finding:
-    wrong = sum(1 for _ in wrong_vectors(connection))
-    if wrong:
-        message = f"{wrong} of pictures are none"
+    wrong = [sum(1 for _ in wrong_vectors(connection, table)) for table in VECTORS]
+    if any(wrong):
+        message = " and ".join(
+            f"{n} of {what}" for n, what in zip(wrong, VECTORS.values(), strict=True) if n
+        )
+        message += " are none"
         return Finding("vectors", "damage", message, REPAIR)
     (count,) = connection.execute("SELECT count(*) FROM embeddings").fetchone()
     return Finding("vectors", "ok", f"{count} of pictures, each of length 1")
 
 
-def wrong_vectors(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
-    """Yield picture and encoder of each vector of a wrong size, or not of length 1."""
+def wrong_vectors(connection: sqlite3.Connection, table: str) -> Iterator[tuple[int, int]]:
+    """Yield picture and encoder of each vector of a wrong size, or not of length 1.
+
+    The table is one of `VECTORS`.
+    """
     rows = connection.execute(
-        "SELECT image_id, encoder_id, vector, dim FROM embeddings "
-        "JOIN encoders ON encoders.id = embeddings.encoder_id"
+        f"SELECT image_id, encoder_id, vector, dim FROM {table} "
+        f"JOIN encoders ON encoders.id = {table}.encoder_id"
     )
     while batch := rows.fetchmany(BATCH):
         sized = [row for row in batch if len(row[2]) == 2 * row[3]]

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from searchengine.catalog.database import unusable
-from searchengine.catalog.health import COUNTERS, highest_number, wrong_vectors
+from searchengine.catalog.health import COUNTERS, VECTORS, highest_number, wrong_vectors
 from searchengine.catalog.opening import open_file
 
 TYPED = "source IN ('user', 'no')"
@@ -65,9 +65,12 @@ def _drop_orphans(connection: sqlite3.Connection) -> list[str]:
 
 
 def _drop_vectors(connection: sqlite3.Connection) -> list[str]:
-    wrong = list(wrong_vectors(connection))
-    connection.executemany("DELETE FROM embeddings WHERE image_id = ? AND encoder_id = ?", wrong)
-    return [f"dropped {len(wrong)} vectors; lexpix index makes them again"] if wrong else []
+    dropped = 0
+    for table in VECTORS:
+        wrong = set(wrong_vectors(connection, table))
+        delete = f"DELETE FROM {table} WHERE image_id = ? AND encoder_id = ?"
+        dropped += connection.executemany(delete, wrong).rowcount if wrong else 0
+    return [f"dropped {dropped} vectors; lexpix index makes them again"] if dropped else []
 
 
 def _raise_numbers(connection: sqlite3.Connection) -> list[str]:

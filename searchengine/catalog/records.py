@@ -10,12 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import bury
+from searchengine.catalog.frames import Frames
 from searchengine.catalog.naming import Seen, follow_contents, follow_paths
 from searchengine.catalog.statements import AnyRow, AnySelect, chunks, save_rows, select_in
 from searchengine.catalog.tables import (
     CaptionRow,
     EmbeddingRow,
     EncoderRow,
+    FrameRow,
     GuessedRow,
     ImageRow,
     TagRow,
@@ -38,6 +40,7 @@ class PictureRecord:
         at: Of a film, the time in seconds of the frame that stands for it.
         error: Why the file is no readable picture; it is then stored as `bad`, else as `ok`.
         look: What it looks like; None to keep what is stored for the same bytes.
+        frames: Of a film with a vector, those of its scenes.
         id: The row to update, which may so move to another path; None for the row of this path,
             new if there is none.
     """
@@ -55,6 +58,7 @@ class PictureRecord:
     damage: str | None = None
     at: float | None = None
     look: Look | None = None
+    frames: Frames = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ def write_rows(
     changed = {row.id: (row, one) for row, one in updates if row.sha256 != one.sha256}
     for chunk in chunks(changed):
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.image_id.in_(chunk)))
+        connection.execute(delete(FrameRow).where(FrameRow.image_id.in_(chunk)))
     saved = {id_: pair for id_, pair in changed.items() if _is_saved_anew(*pair)}
     follow_contents(
         connection,

@@ -12,7 +12,15 @@ from sqlalchemy import insert
 from searchengine.catalog.database import FILE_NAME, empty_database, unusable
 from searchengine.catalog.opening import open_to_read
 from searchengine.catalog.store import Catalog
-from searchengine.catalog.tables import EmbeddingRow, EncoderRow, ImageRow, MetaRow, RootRow, Schema
+from searchengine.catalog.tables import (
+    EmbeddingRow,
+    EncoderRow,
+    FrameRow,
+    ImageRow,
+    MetaRow,
+    RootRow,
+    Schema,
+)
 
 DIM = 1
 """Length of the vectors of a sketch, which say no more than that there are vectors."""
@@ -65,8 +73,18 @@ class Sketch:
             "WHERE fingerprint = ?",
             fingerprint,
         )
+        films: list[tuple[object, ...]] = []
+        if self._read("PRAGMA table_info(frames)"):  # which an older library has not
+            films = self._read(
+                "SELECT DISTINCT image_id FROM frames JOIN encoders ON encoders.id = encoder_id "
+                "WHERE fingerprint = ?",
+                fingerprint,
+            )
         with self._database.begin() as connection:
             connection.execute(insert(EncoderRow), [encoder])
+            for (id_,) in films:
+                frame = {"image_id": id_, "encoder_id": 1, "seconds": 0.0, "vector": _SOME_VECTOR}
+                connection.execute(insert(FrameRow), [frame])
             for start in range(0, len(ids), _BATCH):
                 rows = [
                     {"image_id": id_, "encoder_id": 1, "vector": _SOME_VECTOR}

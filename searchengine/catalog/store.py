@@ -14,6 +14,7 @@ from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
 from searchengine.catalog.filtering import FilterCatalog
 from searchengine.catalog.following import FollowCatalog
+from searchengine.catalog.frames import FrameCatalog, Frames, replace_frames
 from searchengine.catalog.looks import LookCatalog
 from searchengine.catalog.pictures import (
     COPIES,
@@ -81,6 +82,7 @@ class Catalog(IndexedStore):
 
     Attributes:
         embeddings: The vectors by model, and the choice of one.
+        frames: The vectors of the scenes of films.
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
         looks: What pictures look like, by which duplicates are told.
@@ -97,6 +99,7 @@ class Catalog(IndexedStore):
     def __init__(self, database: Engine) -> None:
         super().__init__(database, database.execution_options(writes=True))
         self.embeddings = Embeddings(self._reader, self._writer)
+        self.frames = FrameCatalog(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
         self.looks = LookCatalog(self._reader, self._writer)
@@ -227,6 +230,10 @@ class Catalog(IndexedStore):
             packed = connection.scalar(VECTOR_OF_CONTENT, content)
         return None if packed is None else unpack([packed])[0]
 
+    def frames_of_content(self, sha256: str, fingerprint: str) -> Frames:
+        """Return the frames that a model has of any film with these bytes, missing ones too."""
+        return self.frames.of_content(sha256, fingerprint)
+
     def without_vector(self, ids: Iterable[int], fingerprint: str) -> set[int]:
         """Return those of the ids for which a model's vector is not stored."""
         missing = {int(id_) for id_ in ids}
@@ -320,6 +327,8 @@ class Catalog(IndexedStore):
                 encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
                 owners = [ids[place] for place in with_vector]
                 replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
+                frames = {ids[place]: records[place].frames for place in with_vector}
+                replace_frames(connection, encoder, {id_: f for id_, f in frames.items() if f}, dim)
         return ids
 
     def describe(self, records: Sequence[PictureRecord], scan: int) -> None:

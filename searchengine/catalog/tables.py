@@ -178,6 +178,22 @@ class EmbeddingRow(Schema):
     vector: Mapped[bytes] = mapped_column(sa.LargeBinary)
 
 
+class FrameRow(Schema):
+    """The vector of a frame of a film, as `EmbeddingRow` has that of the one which stands for it.
+
+    This one is among the frames; a film of one scene has no other.
+    """
+
+    __tablename__ = "frames"
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    encoder_id: Mapped[int] = mapped_column(sa.ForeignKey("encoders.id"), primary_key=True)
+    seconds: Mapped[float] = mapped_column(sa.Double, primary_key=True)
+    vector: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
 class TagRow(Schema):
     """A name for a picture: the `user`'s word, a model's `guess`, or a user's `no` to a name.
 

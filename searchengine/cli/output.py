@@ -60,9 +60,14 @@ def show_hits(answer: Answer, below: str = "") -> None:
         if hit in answer.copies:
             match = "the same"
         number, path = f"#{hit.id}", printable(hit.path.removeprefix(below))
-        at = "" if hit.at is None else f"  at {int(hit.at) // 60}:{int(hit.at) % 60:02}"
+        at = "" if hit.at is None else f"  at {minutes(hit.at)}"
         more = f"  +{len(hit.duplicates)} the same" if hit.duplicates else ""
         click.echo(f"{score:>6}  {match:<12}  {number:>8}  {path}{at}{more}")
+
+
+def minutes(seconds: float) -> str:
+    """Return a time in a film as people write it, 0:42."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def show_plan(plan: SearchPlan, form: str | None) -> None:

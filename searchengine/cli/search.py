@@ -22,6 +22,7 @@ from searchengine.cli.options import (
     search_options,
 )
 from searchengine.cli.output import (
+    minutes,
     print_json,
     show_answer,
     show_plan,
@@ -220,11 +221,13 @@ def explain(
                 "unknown_words": unknown,
                 "translated": translated_entries(explanation.translated),
                 "score": explanation.score,
+                "at": explanation.at,
                 "parts": parts,
             }
         )
         return
-    click.echo(f"{explanation.score:7.3f}  score")
+    at = "" if explanation.at is None else f" at {minutes(explanation.at)}"
+    click.echo(f"{explanation.score:7.3f}  score{at}")
     for part in sorted(explanation.parts, key=lambda part: -part.share):
         click.echo(f"{part.share:+7.3f}  {printable(part.label)}")
 

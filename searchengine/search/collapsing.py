@@ -17,7 +17,14 @@ AHEAD = 20
 def hits_of(rows: Iterable[Ranked], pictures: Mapping[int, Picture]) -> tuple[Hit, ...]:
     """Return ranked pictures as hits; what was forgotten since it was ranked is none."""
     return tuple(
-        Hit(row.id, picture.path, row.score, row.match, row.band, picture.at)
+        Hit(
+            row.id,
+            picture.path,
+            row.score,
+            row.match,
+            row.band,
+            picture.at if row.at is None else row.at,
+        )
         for row in rows
         if (picture := pictures.get(row.id)) is not None
     )

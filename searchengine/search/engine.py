@@ -26,6 +26,7 @@ from searchengine.models.loading import load_configured, load_model
 from searchengine.models.translating import with_languages
 from searchengine.search.collapsing import AHEAD, first_of
 from searchengine.search.explain import Explainer
+from searchengine.search.frames import SceneIndex
 from searchengine.search.index_kinds import IndexInfo, improve, index_info
 from searchengine.search.pages import PageRequest
 from searchengine.search.paging import Pager
@@ -71,6 +72,7 @@ class Engine:
         catalog: What is stored of the pictures.
         encoder: The model.
         index: Where its vectors are found; `refresh` brings it up to the catalog.
+        scenes: The same, in which a film is found by the best of its frames.
         tags: The tags of the library, the user's and the model's.
         languages: Puts words of other languages into English.
         page: Answers a `PageRequest`, as `Pager.page`.
@@ -86,14 +88,24 @@ class Engine:
         self.settings = settings
         bounds.use(settings.memory, settings.file_size, settings.file_seconds)
         self.catalog, self.encoder, self.index = catalog, encoder, index
+        self.scenes = SceneIndex(index, catalog, encoder.fingerprint)
         self._taught = TaughtWords(catalog, encoder)
         self._translating = with_languages(encoder, settings.lang or None)
         self.languages: Translator = self._translating.translator
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
         self.tags = Tags(catalog, encoder, self._taught, self._translating)
-        explainer = Explainer(catalog, reading, self._resolver)
-        pager = Pager(settings, catalog, encoder, index, self.tags, self._resolver, explainer)
+        explainer = Explainer(catalog, reading, self._resolver, self.scenes)
+        pager = Pager(
+            settings,
+            catalog,
+            encoder,
+            index,
+            self.scenes,
+            self.tags,
+            self._resolver,
+            explainer,
+        )
         self._pager = pager
         self.page, self.counts, self.facets = pager.page, pager.counts, pager.facets
         self.found = pager.found
@@ -387,6 +399,7 @@ class Engine:
     def refresh(self) -> None:
         """Bring the index up to what has been written to the catalog since it was opened."""
         synchronise(self.index, self.catalog, self.encoder.fingerprint, self.encoder.dim)
+        self.scenes.refresh()
 
     def improve_index(
         self, progress: Callable[[str, int, int], None] | None = None

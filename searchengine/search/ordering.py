@@ -13,6 +13,7 @@ from searchengine.config import Settings
 from searchengine.models.calibration import kind_of, matcher_of
 from searchengine.search.columns import Columns
 from searchengine.search.facets import Facets
+from searchengine.search.frames import SceneIndex
 from searchengine.search.matches import (
     LOOK_AHEAD,
     NEAREST,
@@ -35,7 +36,7 @@ from searchengine.search.ranking import (
     without_unlikely_end,
 )
 from searchengine.search.resolve import Resolver
-from searchengine.types import Approximate, Encoder, Ids, MinMatch, VectorIndex
+from searchengine.types import Encoder, Ids, MinMatch
 
 
 class Ordering:
@@ -45,7 +46,7 @@ class Ordering:
         settings: Say how many hits are wanted where nobody does.
         catalog: Knows the pictures.
         encoder: The model.
-        index: Holds its vectors.
+        index: Holds its vectors, of films those of their scenes.
         resolver: Knows what a query is in English, which decides what its scores are worth.
     """
 
@@ -54,7 +55,7 @@ class Ordering:
         settings: Settings,
         catalog: Catalog,
         encoder: Encoder,
-        index: VectorIndex,
+        index: SceneIndex,
         resolver: Resolver,
     ) -> None:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
@@ -160,10 +161,11 @@ class Ordering:
         look = partial(nearest, self._index, vector, limit, only=only, without=named)
         for exactly in (False, True):
             rows = look(after=after, exactly=exactly)
-            ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched)
+            frames = self._index.frames.answering(vector, (id_ for id_, _ in rows))
+            ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched, frames)
             likely = without_unlikely_end(ranked)
             # That nothing looks like that is said only when every picture was looked at.
-            if likely or not isinstance(self._index, Approximate) or self._index.is_exact:
+            if likely or self._index.is_exact:
                 break
         shown = ranked if unlikely else likely
         cursor = None

@@ -24,6 +24,7 @@ from searchengine.search.collapsing import collapsed, hits_of
 from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
 from searchengine.search.facets import Facet, FacetCounts, Facets
+from searchengine.search.frames import SceneIndex
 from searchengine.search.matches import (
     LOOK_AHEAD,
     EncodedQuery,
@@ -57,6 +58,7 @@ class Pager:
         catalog: Knows the pictures.
         encoder: The model.
         index: Holds its vectors.
+        scenes: The same, in which a film is found by the best of its frames.
         tags: Know which pictures pass the filters of a query.
         resolver: Finds the vectors of terms.
         explainer: Splits scores.
@@ -68,14 +70,15 @@ class Pager:
         catalog: Catalog,
         encoder: Encoder,
         index: VectorIndex,
+        scenes: SceneIndex,
         tags: Tags,
         resolver: Resolver,
         explainer: Explainer,
     ) -> None:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
         self._index, self._tags, self._resolver = index, tags, resolver
-        self._explainer = explainer
-        self._ordering = Ordering(settings, catalog, encoder, index, resolver)
+        self._scenes, self._explainer = scenes, explainer
+        self._ordering = Ordering(settings, catalog, encoder, scenes, resolver)
 
     def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
         """Answer a request.
@@ -119,7 +122,9 @@ class Pager:
             require_vectors(self._catalog, self._encoder, passing.ids, request.within)
         shares = counts = None
         if request.explain and encoded is not None:
-            shares = self._explainer.shares(encoded.resolved.terms, [hit.id for hit in hits])
+            ids = [hit.id for hit in hits]
+            frames = self._scenes.frames.answering(encoded.vector, ids)
+            shares = self._explainer.shares(encoded.resolved.terms, ids, frames)
         if request.count and facets is not None:
             counts = self._counts(request, encoded, facets, passing, selected)
         answer = Answer(

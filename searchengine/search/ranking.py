@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.models.calibration import matcher_of
 from searchengine.search.columns import Columns
+from searchengine.search.frames import Frame, SceneIndex
 from searchengine.types import (
     Approximate,
     Band,
@@ -46,12 +47,16 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A picture in its place; the attributes are those of `Hit`."""
+    """A picture in its place; the attributes are those of `Hit`.
+
+    Of a film `at` is the time of the frame that answers; None if it is the one that stands for it.
+    """
 
     id: int
     score: float | None = None
     match: float | None = None
     band: Band | None = None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Ranking:
 
 
 def nearest(
-    index: VectorIndex,
+    index: VectorIndex | SceneIndex,
     vector: Vector,
     count: int,
     *,
@@ -116,6 +121,7 @@ def judged(
     vector: Vector,
     kind: QueryKind,
     searched: int,
+    frames: Mapping[int, Frame],
 ) -> list[Ranked]:
     """Give rows their match and band, none if the model is not calibrated.
 
@@ -126,12 +132,16 @@ def judged(
         vector: The query's.
         kind: The query's.
         searched: How many pictures the rows are the best of.
+        frames: Those that answer of films, by id.
     """
     matcher = matcher_of(encoder)
     if matcher is None:
-        return [Ranked(id_, score) for id_, score in rows]
-    stored = catalog.vectors([id_ for id_, _ in rows], encoder.fingerprint)
-    return with_matches(rows, stored, vector, kind, matcher, searched)
+        ranked = [Ranked(id_, score) for id_, score in rows]
+    else:
+        stored = catalog.vectors([id_ for id_, _ in rows], encoder.fingerprint)
+        stored |= {id_: frame.vector for id_, frame in frames.items() if id_ in stored}
+        ranked = with_matches(rows, stored, vector, kind, matcher, searched)
+    return [replace(r, at=frames[r.id].seconds) if r.id in frames else r for r in ranked]
 
 
 def with_matches(

@@ -151,6 +151,7 @@ class Resolver:
         *,
         size: int | None = None,
         prepare: Prepare | None = None,
+        at: float | None = None,
     ) -> Image:
         """Decode a picture given as a path or a library id, as `open_image` does.
 
@@ -164,9 +165,9 @@ class Resolver:
         from searchengine.images import open_image
 
         if not isinstance(picture, int):
-            return open_image(_expanded(picture), size=size, prepare=prepare)
+            return open_image(_expanded(picture), size=size, prepare=prepare, at=at)
         with self.original(self.row(picture)) as file:
-            return open_image(file, size=size, prepare=prepare)
+            return open_image(file, size=size, prepare=prepare, at=at)
 
     def row(self, id_: int) -> Picture:
         """Return a picture of the library.

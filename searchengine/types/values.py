@@ -114,7 +114,8 @@ class Hit:
         match: How probable it is that it shows what was asked for, in 0..1; None if the model is
             not calibrated.
         band: The same in a word.
-        at: Of a film, the time in seconds of the frame that was compared.
+        at: Of a film, the time in seconds of the frame that answers, the best of its scenes; of
+            the one that stands for it where nothing was compared.
         duplicates: What this one stands for: pictures with its bytes, or that are the same picture,
             which would come later. None unless it was asked for.
     """
@@ -221,12 +222,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A score, the parts that add up to it, and words of the query that took no part."""
+    """A score, the parts that add up to it, and words of the query that took no part.
+
+    Of a film of the library `at` is the time in seconds of the frame that answers, if it has
+    several; None if it is the one that stands for it.
+    """
 
     score: float
     parts: tuple[Part, ...]
     unknown_words: tuple[UnknownWord, ...] = ()
     translated: tuple[Translated, ...] = ()
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,14 @@ UploadsDep = Annotated[Uploads, Depends(uploads_of)]
 ThumbsDep = Annotated[Thumbs, Depends(thumbs_of)]
 
 
-def thumb_url(picture: Picture) -> str:
-    """Return the link to a thumbnail; it changes with the bytes, so it may be cached for ever."""
+def thumb_url(picture: Picture, at: float | None = None) -> str:
+    """Return the link to a thumbnail; it changes with the bytes, so it may be cached for ever.
+
+    Of a film it is of the frame at a time in seconds, if that is not the one that stands for it.
+    """
     version = f"&v={picture.sha256[:8]}" if picture.sha256 else ""
-    return f"{API}/images/{picture.id}/thumb?size={THUMB}{version}"
+    frame = "" if at is None or at == picture.at else f"&at={at}"
+    return f"{API}/images/{picture.id}/thumb?size={THUMB}{version}{frame}"
 
 
 def upload_thumb_url(token: str) -> str:
@@ -83,11 +87,11 @@ def upload_thumb_url(token: str) -> str:
     return f"{API}/uploads/{token}/thumb"
 
 
-def brief(picture: Picture) -> dict[str, Any]:
-    """Return what a grid shows of a picture."""
+def brief(picture: Picture, at: float | None = None) -> dict[str, Any]:
+    """Return what a grid shows of a picture, of a film at a time in seconds."""
     taken = picture.exif.taken_at
     return {
-        "thumb": thumb_url(picture),
+        "thumb": thumb_url(picture, at),
         "width": picture.width,
         "height": picture.height,
         "taken_at": None if taken is None else taken.isoformat(),

@@ -220,6 +220,7 @@ class Live:
         facets = Facets(columns, tags, roots, self._facets.vocabulary)
         with self._lock.writing():
             apply(engine.index, changes)
+            engine.scenes.refresh()
             if tags is not self._facets.tags:
                 engine.follow_taught()
             self._facets = facets

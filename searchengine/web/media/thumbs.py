@@ -57,28 +57,37 @@ class Thumbs:
         self._lock = threading.Lock()
         self._total: int | None = None  # nobody has looked yet
 
-    def of(self, picture: Picture, size: int, original: Callable[[Picture], BinaryIO]) -> bytes:
+    def of(
+        self,
+        picture: Picture,
+        size: int,
+        original: Callable[[Picture], BinaryIO],
+        *,
+        at: float | None = None,
+    ) -> bytes:
         """Return a thumbnail, made now if there is none.
 
         Args:
             picture: Of the library.
             size: One of `SIZES`.
             original: Opens the file of a picture, as `Engine.original` does.
+            at: Of a film, the time in seconds of the frame; None for the one that stands for it.
 
         Raises:
             ImageError, ChangedFile: What `original` raises, and there is no thumbnail of it.
         """
-        path = None if picture.sha256 is None else self._path(picture.sha256, size)
+        path = None if picture.sha256 is None else self._path(picture.sha256, size, at)
         if path is not None and (stored := _read(path)) is not None:
             return stored
         with self._decoding.turn(), original(picture) as file:
-            made = thumbnail(open_image(file, size=size), size)
+            made = thumbnail(open_image(file, size=size, at=at), size)
         if path is not None:
             self._keep(path, made)
         return made
 
-    def _path(self, sha256: str, size: int) -> Path:
-        return self._folder / sha256[:2] / f"{sha256}-{size}.jpg"
+    def _path(self, sha256: str, size: int, at: float | None) -> Path:
+        frame = "" if at is None else f"-{at}"
+        return self._folder / sha256[:2] / f"{sha256}-{size}{frame}.jpg"
 
     def _keep(self, path: Path, made: bytes) -> None:
         unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")

@@ -23,6 +23,9 @@ from searchengine.web.routes.search import search
 
 router = APIRouter(prefix="/images", default_response_class=AsciiJSON)
 
+MOST_SECONDS = 10**7
+"""Four months: no film has a later frame."""
+
 PictureId = Annotated[int, Path(ge=1, le=schemas.MAX_ID)]
 
 MEDIA_TYPES = {
@@ -144,18 +147,25 @@ def thumb(
     request: Request,
     size: Literal["160", "320", "640"] = "320",
     v: Annotated[str | None, Query(max_length=64)] = None,
+    at: Annotated[float | None, Query(ge=0, le=MOST_SECONDS)] = None,
 ) -> Response:
-    """Return a small JPEG; with the right `v` it may be kept for ever."""
+    """Return a small JPEG; with the right `v` it may be kept for ever.
+
+    Of a film `at` is the time of the frame, as a hit told it.
+    """
     picture = live.engine.picture(id)
+    if at is not None and at not in live.engine.catalog.frames.times(id):
+        raise HTTPException(404, f"#{id}: no frame of it at {at:g} s")
     digest = picture.sha256
     is_current = v is not None and digest is not None and digest[:8] == v
     headers = {"Cache-Control": FOR_EVER if is_current else ASK_AGAIN, "Vary": "Accept"}
     if digest is not None:
-        headers["ETag"] = tag = f'"{digest[:32]}-{size}"'
+        frame = "" if at is None else f"-{at}"
+        headers["ETag"] = tag = f'"{digest[:32]}-{size}{frame}"'
         if _is_known(request, tag):
             return Response(status_code=304, headers=headers)
     try:
-        made = thumbs.of(picture, int(size), live.engine.original)
+        made = thumbs.of(picture, int(size), live.engine.original, at=at)
     except ImageError as error:
         raise HTTPException(404, str(error)) from error
     return Response(made, media_type=sent_type(request, "image/jpeg"), headers=headers)
@@ -199,6 +209,7 @@ def explain(
     return AsciiJSON(
         {
             "score": found.score,
+            "at": found.at,
             "rows": rows,
             "columns": columns,
             "parts": [

@@ -196,11 +196,11 @@ def page_entry(page: Page) -> dict[str, Any]:
     """Return the JSON form of a page, without its query."""
 
     def brief(hit: Hit) -> dict[str, Any]:
-        return {"id": hit.id, "path": hit.path, **answers.brief(page.pictures[hit.id])}
+        return {"id": hit.id, "path": hit.path, **answers.brief(page.pictures[hit.id], hit.at)}
 
     hits = []
     for hit in page.answer.hits:
-        entry = hit_entry(hit) | answers.brief(page.pictures[hit.id])
+        entry = hit_entry(hit) | answers.brief(page.pictures[hit.id], hit.at)
         if page.shares is not None:
             entry["explain"] = [
                 {"label": label, "share": round(share, 6)}

@@ -59,7 +59,9 @@ class HitOut(Brief):
     score: float | None
     match: float | None
     band: Literal["likely", "maybe", "unlikely"] | None
-    at: float | None = Field(default=None, description="of a film, the time of its frame, seconds")
+    at: float | None = Field(
+        default=None, description="of a film, the time of the frame that answers, seconds"
+    )
     explain: list[Dimension] | None = None
     duplicates: list[Brief] = Field(
         default=[], description="the same picture, for which this one stands, if asked to collapse"
@@ -271,6 +273,7 @@ class ExplainAnswer(BaseModel):
     """A score and the parts that add up to it."""
 
     score: float
+    at: float | None = Field(description="of a film with scenes, the time of the frame, seconds")
     rows: int
     columns: int
     parts: list[PartOut]

@@ -6,7 +6,7 @@ import { byId, el, icon, iconButton, isTyping, nameOf } from "./dom.js";
 import { facts } from "./facts.js";
 import { isFavourite, TAG, toggleFavourite } from "./favourites.js";
 import { focusPicture, neighbours } from "./grid.js";
-import { plural, t } from "./language.js";
+import { clock, plural, t } from "./language.js";
 import { found } from "./search.js";
 import { bus, go, href, state } from "./state.js";
 import { tagEditor } from "./tags.js";
@@ -60,11 +60,17 @@ function strip(pictures) {
   }));
 }
 
+/** Of a film, the hit whose frame is shown; null if it is the one that stands for it. */
+const answering = (id) => found.hits.find((hit) => hit.id === id && /&at=/.test(hit.thumb)) || null;
+
 /** The picture with what is painted over it. */
 function framed(image, id, lose) {
-  const picture = el("img", { class: "picture", src: thumbOf(id, 640), alt: image ? image.name || nameOf(image.path) : "" });
+  const hit = found.hits.find((one) => one.id === id);
+  const src = answering(id)?.thumb.replace("size=320", "size=640") || thumbOf(id, 640);
+  const picture = el("img", { class: "picture", src, alt: image ? image.name || nameOf(image.path) : "" });
   const canvas = el("canvas", { class: "overlay", "aria-hidden": "true" });
-  const frame = el("div", { class: "frame" }, picture, canvas);
+  const time = typeof hit?.at === "number" && el("span", { class: "time" }, clock(hit.at));
+  const frame = el("div", { class: "frame" }, picture, canvas, time);
   picture.addEventListener("error", () => { lose(); frame.classList.add("gone"); picture.replaceWith(el("p", {}, t("There is no picture to show."))); });
   if (image?.width && SHOWN_BY_BROWSERS.has((image.format || "").toLowerCase())) {
     const whole = new Image();
@@ -165,7 +171,9 @@ async function show(id) {
   if (match) why.append(el("p", { class: "match" }, match));
   if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas, signal));
   else why.remove();
-  fill(caption, () => api.caption(id, signal), (answer) => captionOf(answer, canvas));
+  // A caption is of the frame that stands for a film: nothing of it can be pointed at on another.
+  const onPicture = (answer) => (answering(id) ? { ...answer, words: answer.words.map((word) => ({ ...word, attention: null })) } : answer);
+  fill(caption, () => api.caption(id, signal), (answer) => captionOf(onPicture(answer), canvas));
   fill(similar, () => api.similar(id, signal), (answer) => (answer.hits.length ? strip(answer.hits) : null));
   fill(texts, () => api.textsOf(id, signal), (answer) => textList(answer, id));
 }

@@ -4,7 +4,7 @@
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, iconButton, isTyping, nameOf } from "./dom.js";
 import { isFavourite, toggleFavourite } from "./favourites.js";
-import { LANGUAGE, t } from "./language.js";
+import { clock, LANGUAGE, t } from "./language.js";
 import { Layout } from "./layout.js";
 import { found, isUnfolded, loadMore, sortedBy, unfold } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
@@ -87,6 +87,7 @@ function cell(hit, index, width, height, left) {
       iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
       iconButton("minus", t("Less like {name}", { name }), () => addTerm(term(), -HINT))),
   );
+  if (hit.at !== null && hit.at !== undefined) node.append(el("span", { class: "time" }, clock(hit.at)));
   if (hit.behind) node.classList.add("behind");
   if (hit.duplicates?.length) node.append(standing(hit, index));
   Object.assign(node.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });

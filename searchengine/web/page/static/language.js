@@ -28,3 +28,6 @@ export const filled = (text, values) =>
  * @param {number} n @param {string} one @param {string} many
  */
 export const plural = (n, one, many) => t(rules.select(n) === "one" ? one : many, { n: numbers.format(n) });
+
+/** A time in a film as people write it: 0:42. @param {number} seconds */
+export const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;

@@ -1,0 +1,105 @@
+"""`FrameCatalog`: the vectors of the scenes of films, by which each scene is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
+
+from searchengine.catalog.changes import Store
+from searchengine.catalog.statements import AnySelect, chunks, pack, select_in, unpack
+from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow
+from searchengine.types import Vector
+
+FILM = "video"
+"""The format of pictures that have frames."""
+
+Frames: TypeAlias = Mapping[float, Vector]
+"""The vectors of a film's frames by their times in seconds, that of the one that stands for it too.
+
+A film of one scene has this one only. Where there is none, nobody has looked for scenes yet.
+"""
+
+
+class FrameCatalog(Store):
+    """Read the frames of films; `Catalog.frames` is one."""
+
+    def present(self, fingerprint: str) -> dict[int, dict[float, Vector]]:
+        """Return the frames that a model has of present films with several, by rising id."""
+        several = (
+            select(FrameRow.image_id)
+            .where(by(fingerprint))
+            .group_by(FrameRow.image_id)
+            .having(sa.func.count() > 1)
+        )
+        query = (
+            select(FrameRow.image_id, FrameRow.seconds, FrameRow.vector)
+            .join(ImageRow, ImageRow.id == FrameRow.image_id)
+            .where(by(fingerprint), ImageRow.state == "ok", FrameRow.image_id.in_(several))
+            .order_by(FrameRow.image_id, FrameRow.seconds)
+        )
+        with self._reader.begin() as connection:
+            rows = connection.execute(query).all()
+        frames: dict[int, dict[float, Vector]] = {}
+        for row, vector in zip(rows, unpack([row.vector for row in rows]), strict=True):
+            frames.setdefault(row.image_id, {})[row.seconds] = vector
+        return frames
+
+    def of_content(self, sha256: str, fingerprint: str) -> dict[float, Vector]:
+        """Return the frames that a model has of any film with these bytes; none if it has none."""
+        some = (
+            select(ImageRow.id)
+            .join(FrameRow, FrameRow.image_id == ImageRow.id)
+            .where(ImageRow.sha256 == sha256, by(fingerprint))
+            .limit(1)
+        )
+        query: AnySelect = select(FrameRow.seconds, FrameRow.vector).where(
+            by(fingerprint), FrameRow.image_id == some.scalar_subquery()
+        )
+        with self._reader.begin() as connection:
+            rows = connection.execute(query.order_by(FrameRow.seconds)).all()
+        vectors = unpack([row.vector for row in rows])
+        return {row.seconds: vector for row, vector in zip(rows, vectors, strict=True)}
+
+    def times(self, id_: int) -> set[float]:
+        """Return the times of the frames that any model has of a film."""
+        with self._reader.begin() as connection:
+            query = select(FrameRow.seconds).where(FrameRow.image_id == id_)
+            return set(connection.scalars(query))
+
+    def lacking(self, ids: Iterable[int], fingerprint: str) -> set[int]:
+        """Return those of the ids that are films of whose scenes a model has not been told yet."""
+        query: AnySelect = select(ImageRow.id).where(lacks_frames(fingerprint))
+        with self._reader.begin() as connection:
+            return {row.id for row in select_in(connection, query, ImageRow.id, map(int, ids))}
+
+
+def by(fingerprint: str) -> ColumnElement[bool]:
+    """Match the frames of one encoder."""
+    encoder = select(EncoderRow.id).where(EncoderRow.fingerprint == fingerprint)
+    return FrameRow.encoder_id == encoder.scalar_subquery()
+
+
+def lacks_frames(fingerprint: str) -> ColumnElement[bool]:
+    """Match the pictures that are films without frames of an encoder."""
+    has = select(FrameRow.image_id).where(FrameRow.image_id == ImageRow.id, by(fingerprint))
+    return (ImageRow.format == FILM) & ~has.exists()
+
+
+def replace_frames(
+    connection: Connection, encoder: int, frames: Mapping[int, Frames], dim: int
+) -> None:
+    """Store the frames of films that one encoder has made, in place of those that are there."""
+    for chunk in chunks(frames):
+        old = FrameRow.image_id.in_(chunk) & (FrameRow.encoder_id == encoder)
+        connection.execute(delete(FrameRow).where(old))
+    keys = [(id_, seconds) for id_, film in frames.items() for seconds in film]
+    packed = pack([vector for film in frames.values() for vector in film.values()], dim)
+    rows = [
+        {"image_id": id_, "encoder_id": encoder, "seconds": seconds, "vector": vector}
+        for (id_, seconds), vector in zip(keys, packed, strict=True)
+    ]
+    if rows:
+        connection.execute(insert(FrameRow), rows)
