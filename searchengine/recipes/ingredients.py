@@ -58,7 +58,8 @@ class Ingredient:
 def parse_ingredients(lines: Iterable[str]) -> tuple[Ingredient, ...]:
     """Take ingredient lines apart, one entry per line that is not blank, in order.
 
-    The first call of a process takes seconds: it loads the library and its models.
+    The first call of a process takes a second or two: it loads the library and its models
+    (`is_ready`).
 
     Raises:
         MissingPlugin: The extra `recipes` is not installed.
@@ -72,6 +73,11 @@ def is_available() -> bool:
     from importlib.util import find_spec
 
     return find_spec("ingredient_parser") is not None
+
+
+def is_ready() -> bool:
+    """Return whether this process has loaded what parses lines, so that a line takes no time."""
+    return bool(_parser.cache_info().currsize)
 
 
 def _entry(line: str) -> Ingredient:
