@@ -186,7 +186,7 @@ def test_what_is_saved_gives_the_same_matches(tmp_path: Path) -> None:
 def test_a_file_of_the_first_format_compares_pictures_as_it_did(tmp_path: Path) -> None:
     of = calibration(6)
     of.curves["picture"] = {name: of.curves["picture"][name] for name in FEATURES}
-    fitted = Calibration(of.backgrounds, of.curves, of.bands, wide=("words",))
+    fitted = Calibration(of.backgrounds, of.curves, of.bands, wide=["words"])
     fitted.save(tmp_path)
     path = tmp_path / "match.json"
     entries = json.loads(path.read_text())

@@ -220,8 +220,8 @@ def test_one_kind_of_query_is_fitted_again_and_the_others_stay(pairs: Path, mode
     kept = dataclasses.replace(material, spread=dict)  # the old backgrounds do, none is measured
     bands = {kind: {"likely": 0.99, "maybe": 0.98} for kind in KINDS}
     curves = {kind: {"one": 0.25, **dict.fromkeys(FEATURES[1:], 0.0)} for kind in KINDS}
-    old = Calibration(fit_all.backgrounds, curves, bands, {"pairs": "older.jsonl"}, ("words",))
-    figures = train_match(model, kept, kinds=("picture",), old=old)
+    old = Calibration(fit_all.backgrounds, curves, bands, {"pairs": "older.jsonl"}, ["words"])
+    figures = train_match(model, kept, kinds=["picture"], old=old)
     assert set(figures.captions) == {"picture"}
     (asked,) = figures.pictures.values()
     assert asked.asked == len(material.captions.questions["picture"])
