@@ -8,7 +8,7 @@ import click
 
 from indexer.cli.evaluate_labels import evaluate_looking, evaluate_names, evaluate_places
 from indexer.cli.evaluate_languages import evaluate_reading
-from indexer.cli.evaluate_options import naming, recipes_option
+from indexer.cli.evaluate_options import naming, recipes_option, wordnet_option
 from indexer.cli.evaluate_pairs import (
     evaluate_arithmetic,
     evaluate_bands,
@@ -18,6 +18,9 @@ from indexer.cli.evaluate_pairs import (
 )
 from indexer.cli.output import entries_of, json_option, model_option, print_json, show_recall
 from indexer.cli.words import evaluate_words
+from searchengine.cli.options import path_option
+from searchengine.errors import ModelError
+from searchengine.terminal import printable
 
 
 @click.group("eval")
@@ -75,6 +78,57 @@ def evaluate_food(pairs: Path, model: str | None, base: str, as_json: bool) -> N
     click.echo(f"{scores.recipes} recipes, {'food head' if head else 'joint model alone'}")
     show_recall("picture -> recipe", entries_of(scores.i2r))
     show_recall("recipe -> picture", entries_of(scores.r2i))
+
+
+@evaluate.command("food")
+@path_option("--dishes", required=True, help="Labelled pictures of dishes, not trained on.")
+@path_option("--others", required=True, help="Labelled pictures of anything, not trained on.")
+@click.option("--split", help="Which pictures: train, dev, test; all of a file without splits.")
+@wordnet_option
+@click.option("--model", default="food", show_default=True, metavar="MODEL", help="A food head.")
+@click.option(
+    "--base",
+    metavar="MODEL",
+    default="default",
+    show_default=True,
+    help="The joint model that the food head was trained on.",
+)
+@json_option
+def evaluate_food_gate(
+    dishes: Path,
+    others: Path,
+    split: str | None,
+    wordnet: Path,
+    model: str,
+    base: str,
+    as_json: bool,
+) -> None:
+    """Measure which pictures are taken for food, so that recipes are shown beside them.
+
+    In percent, of the dishes and of the others. Others whose names WordNet has as food in any sense
+    are left out; of the rest some show food all the same.
+    """
+    from indexer.evaluation.gate import evaluate_gate
+    from indexer.evaluation.recipes import load_models
+    from indexer.readers.labelled import read_labelled
+    from indexer.vocabulary.wordnet import WordNet
+
+    general, head = load_models(model, base)
+    if head is None:
+        raise ModelError(f"{model}: no food head; run: lexpix train food")
+    shown, rest = (read_labelled(path, split) for path in (dishes, others))
+    with naming(others):
+        scores = evaluate_gate(general, head, shown, rest, WordNet(wordnet))
+    if as_json:
+        print_json(entries_of(scores))
+        return
+    click.echo(f"dishes: {scores.kept:.1f} of {scores.dishes} taken for food")
+    click.echo(
+        f"others: {scores.passing:.1f} of {scores.others}; {scores.left_out} left out that may be"
+        " food by their names"
+    )
+    if scores.names:
+        click.echo(f"  {printable(', '.join(scores.names))}")
 
 
 @evaluate.command("library")

@@ -86,8 +86,12 @@ def evaluate_bands(
     one half of the pictures and measured on the other, both ways.
 
     With --labels, the names of labelled pictures are asked as well, and the hypernyms of those with
-    a synset, each file by itself; halves then have half of the names each. JSON has the other kinds
-    of query under "kinds", names and hypernyms under "labels".
+    a synset, each file by itself; halves then have half of the names each. And each picture asks
+    for its like, of its file and of all files together: right is the same name, a kind of it, or
+    the same kind of something that no more than 12 % of the pictures are.
+
+    JSON has the other kinds of query under "kinds", names and hypernyms under "labels", and bands
+    of pictures under "pictures".
     """
     from indexer.train.match.fit import cross_fit, measure_shipped
     from indexer.train.match.material import prepare
@@ -99,7 +103,7 @@ def evaluate_bands(
         entries = entries_of(figures)
         kinds = entries["captions"]
         words = kinds.pop("words")
-        labelled = {"labels": entries["labels"]} if labels else {}
+        labelled = {n: entries[n] for n in ("labels", "pictures")} if labels else {}
         print_json({**words, "cross_fitted": not as_shipped, "kinds": kinds, **labelled})
         return
     warn_of_left_out(material.left_out)

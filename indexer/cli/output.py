@@ -80,6 +80,14 @@ def show_figures(figures: Figures) -> None:
             f"  told that nothing looks like that: {scores.absent_nothing:.1f} without an answer,"
             f" {scores.present_nothing:.1f} with one; calibration error {scores.error:.1f}"
         )
+    for name, pictures in figures.pictures.items():
+        click.echo(
+            f"the like of a picture, {name}: {pictures.asked} asked,"
+            f" {pictures.answered:.1f} have an answer"
+        )
+        for place, bands in (("first hits", pictures.first), ("first ten", pictures.ten)):
+            parts = (f"{b} {s.share:.1f}, right {s.right:.1f}" for b, s in bands.items())
+            click.echo(f"  {place}: {'; '.join(parts)}")
 
 
 def show_captions(scores: Mapping[str, float]) -> None:

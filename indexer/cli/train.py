@@ -37,6 +37,7 @@ from indexer.train.food.config import FoodConfig
 from indexer.train.joint.config import JointConfig
 from searchengine.cli.options import files_option, path_option
 from searchengine.models.files import resolve
+from searchengine.types import QueryKind
 
 DISTIL = 192
 """With GloVe's 50, as much as a table of 100,000 words of 8 bits may hold below 25 MB."""
@@ -201,6 +202,13 @@ def joint(
 @images_option
 @also_labels_option
 @wordnet_option
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["words", "sentence", "picture", "mixture"]),
+    help="Fit these kinds of query only; the others stay as the model has them. Repeatable.",
+)
 @click.option("--seed", default=1, show_default=True, help="Decides which questions are asked.")
 @config_option()
 @json_option
@@ -210,6 +218,7 @@ def fit_match(
     images: Path | None,
     labels: tuple[Path, ...],
     wordnet: Path,
+    kinds: tuple[QueryKind, ...],
     seed: int,
     as_json: bool,
 ) -> None:
@@ -220,19 +229,24 @@ def fit_match(
     they are.
 
     Captions judge words over pictures like those that have captions. With --labels, names and
-    hypernyms of labelled pictures are judged too, and count as much, file by file.
+    hypernyms of labelled pictures are judged too, and count as much, file by file; and so is
+    which of them are alike, where a picture asks.
     """
-    from indexer.train.match.fit import train_match
+    from indexer.train.match.fit import calibration_of, train_match
     from indexer.train.match.material import prepare
     from searchengine.search.engine import load_model
 
     folder = resolve(model)
     encoder = load_model(str(folder))
     material = prepare(encoder, pairs, images, labels=labels, wordnet=wordnet, seed=seed)
-    figures = train_match(folder, material, seed=seed)
+    if kinds:
+        old = calibration_of(encoder)
+        figures = train_match(folder, material, seed=seed, kinds=kinds, old=old)
+    else:
+        figures = train_match(folder, material, seed=seed)
     if as_json:
         entries = entries_of(figures)
-        labelled = {"labels": entries["labels"]} if labels else {}
+        labelled = {n: entries[n] for n in ("labels", "pictures")} if labels else {}
         print_json({"model": str(folder), **entries["captions"], **labelled})
         return
     warn_of_left_out(material.left_out)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.evaluation.questions import QueryResult
-from searchengine.types import Matcher, Vectors
+from searchengine.types import Band, Matcher, Vectors
 
 BINS = 10
 """Bins of equal width for the calibration error."""
@@ -55,6 +55,30 @@ class MatchScores:
 
 
 @dataclass(frozen=True, slots=True)
+class BandScores:
+    """How many hits are in a band and how many of these are right, in percent."""
+
+    share: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScores:
+    """What the bands are worth where pictures ask, of the first hit of each and of the first ten.
+
+    Attributes:
+        first, ten: By band.
+        asked: Pictures that asked.
+        answered: Of these, those whose like is in the library, in percent.
+    """
+
+    first: Mapping[Band, BandScores]
+    ten: Mapping[Band, BandScores]
+    asked: int
+    answered: float
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """Matches of the hits of all questions with an answer, and of those without, rank by rank.
 
@@ -67,6 +91,13 @@ class Judged:
     present: npt.NDArray[np.float32]
     right: npt.NDArray[np.bool_]
     absent: npt.NDArray[np.float32]
+
+    def hits(self, first: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Return match and rightness of the first hits of all questions, each (hits,)."""
+        matches = np.concatenate([self.present[:, :first].ravel(), self.absent[:, :first].ravel()])
+        wrong = np.zeros(self.absent[:, :first].size, dtype=bool)
+        right = np.concatenate([self.right[:, :first].ravel(), wrong])
+        return matches[matches >= 0], right[matches >= 0]
 
 
 def judge(matcher: Matcher, results: Sequence[QueryResult], pictures: Vectors, hits: int) -> Judged:
@@ -110,6 +141,40 @@ def measure(*parts: tuple[Judged, float, float]) -> MatchScores:
         present=len(called),
         absent=len(wrongly),
     )
+
+
+def measure_pictures(*parts: tuple[Judged, float, float]) -> PictureScores:
+    """Measure questions of pictures, each part by the matches its bands likely and maybe begin at.
+
+    Raises:
+        ValueError: There are no questions.
+    """
+    answered = sum(len(judged.present) for judged, _, _ in parts)
+    asked = answered + sum(len(judged.absent) for judged, _, _ in parts)
+    if not asked:
+        raise ValueError("no picture asks")
+    hits = max(judged.present.shape[1] for judged, _, _ in parts)
+    return PictureScores(
+        _by_band(parts, 1), _by_band(parts, hits), asked, _percent(answered, asked)
+    )
+
+
+def _by_band(parts: Sequence[tuple[Judged, float, float]], first: int) -> dict[Band, BandScores]:
+    called: list[npt.NDArray[np.int64]] = []
+    flags: list[npt.NDArray[np.bool_]] = []
+    for judged, likely, maybe in parts:
+        matches, right = judged.hits(first)
+        called.append((matches < likely).astype(np.int64) + (matches < maybe))
+        flags.append(right)
+    places, right = np.concatenate(called), np.concatenate(flags)
+    bands: tuple[Band, ...] = ("likely", "maybe", "unlikely")
+    return {
+        band: BandScores(
+            _percent((places == place).sum(), len(places)),
+            _percent(right[places == place].sum(), (places == place).sum()),
+        )
+        for place, band in enumerate(bands)
+    }
 
 
 def calibration_error(*parts: Judged) -> float:

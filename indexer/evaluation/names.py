@@ -39,7 +39,7 @@ class NameWriter:
         """Take pictures, the model that is asked, and what is a kind of what."""
         self._labelled, self._encoder, self._wordnet = labelled, encoder, wordnet
         self._kinds = Kinds(wordnet, [entry.synset for entry in labelled])
-        self._stems = [[_stems(name) for name in entry.names] for entry in labelled]
+        self._stems = [[stems_of(name) for name in entry.names] for entry in labelled]
         self._named = [{normalise(name) for name in entry.names} for entry in labelled]
         self._closures: dict[str, Meanings] = {}
         self.unknown: list[str] = []
@@ -97,7 +97,7 @@ class NameWriter:
 
     def _may_show(self, name: str, meanings: Meanings, *, certain: bool) -> Flags:
         """Return the pictures whose meaning or names are near to those asked for."""
-        query = _stems(name)
+        query = stems_of(name)
         ours = self._with_ancestors(meanings)
         flags = np.zeros(len(self._labelled), dtype=bool)
         for row, (theirs, closure) in enumerate(self._meanings):
@@ -132,6 +132,7 @@ class NameWriter:
         return frozenset[str]().union(*(self._closures[offset] for offset in meanings))
 
 
-def _stems(name: str) -> frozenset[str]:
+def stems_of(name: str) -> frozenset[str]:
+    """Return the stems of the words of a name, without those that only join others."""
     words = (part for word in tokenize(name) for part in word.split("-"))
     return frozenset(stem(word) for word in words if word not in FUNCTION_WORDS)

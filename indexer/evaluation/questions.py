@@ -10,12 +10,13 @@ picture    a picture of the pairs                 name half of what it shows, tw
 mixture    a picture - what it shows + a concept  name the concept and not what was taken away
 =========  =====================================  ================================================
 
-Each is asked twice. It is *present* in a library that shows it; it is *absent* from the same
-library without the pictures that may show it (`indexer/evaluation/concepts.py`), so both are asked
-about one thing and differ in nothing but the answer. Pictures that may show it though no caption
-names it are in neither library: nobody knows whether they are right (as unjudged images are left
-out in LVIS, arXiv 1908.03195). Captions name only part of what a picture shows even so: what is
-counted as wrong is at times right.
+Each but a picture is asked twice. It is *present* in a library that shows it; it is *absent* from
+the same library without the pictures that may show it (`indexer/evaluation/concepts.py`), so both
+are asked about one thing and differ in nothing but the answer. To a picture something is always
+nearest, and shown, so that it is asked once, of the library as it is. Pictures that may show it
+though no caption names it are in neither library: nobody knows whether they are right (as unjudged
+images are left out in LVIS, arXiv 1908.03195). Captions name only part of what a picture shows even
+so: what is counted as wrong is at times right.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ def ask(
 ) -> list[QueryResult]:
     """Ask each question where it is present and where it is absent, as far as the library allows.
 
+    A picture is asked once, whether the library has the like of it or not.
+
     Args:
         questions: Over all pictures.
         pictures: Unit rows, shape (n, dim).
@@ -121,6 +124,10 @@ def ask(
         return results
     every = np.stack([question.vector for question in questions]) @ pictures.T
     for question, scores in zip(questions, every, strict=True):
+        if question.kind == "picture":
+            present = question.is_present(library, least)
+            results.append(_result(question, present, scores, question.judged(library)))
+            continue
         if question.is_present(library, least):
             results.append(_result(question, True, scores, question.judged(library)))
         rest = question.without(library) & ~question.own
@@ -164,7 +171,7 @@ class Source:
         whole = self.whole()
         if self.divided == "pictures":
             half = _half(len(self.pictures), random)
-            return Part(self, half, self.questions), Part(self, ~half, self.questions)
+            return self._within(half), self._within(~half)
         one: dict[QueryKind, list[Question]] = {}
         other: dict[QueryKind, list[Question]] = {}
         for kind, questions in self.questions.items():
@@ -172,6 +179,14 @@ class Source:
             one[kind] = list(compress(questions, chosen))
             other[kind] = list(compress(questions, ~chosen))
         return Part(self, whole.library, one), Part(self, whole.library, other)
+
+    def _within(self, library: Flags) -> Part:
+        """Return the questions about some of the pictures; a picture that asks is one of them."""
+        questions = {
+            kind: [each for each in asked if kind != "picture" or (each.own & library).any()]
+            for kind, asked in self.questions.items()
+        }
+        return Part(self, library, questions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from indexer.readers.documents import is_readable, read_documents, record
 from searchengine.catalog.texts import StoredText, TextRecord, digest_of
 from searchengine.documents import Document, Kind
 from searchengine.recipes.filters import ingredient_names
-from searchengine.recipes.ingredients import is_available
+from searchengine.recipes.ingredients import is_available, is_ready
 from searchengine.search.text_indexes import BATCH, Progress, encoded
-from searchengine.search.texts import Texts
+from searchengine.search.texts import MANY_UNPARSED, Texts
 from searchengine.types import Failure
 
 
@@ -150,7 +150,7 @@ class _Import:
                 fresh.append(document)
         model = self._texts.general
         records: list[TextRecord] = []
-        parse = is_available()
+        parse = self._is_worth_parsing(fresh)
         for document, vector in zip(fresh, encoded(model, fresh), strict=True):
             if vector is None:
                 self.counts["failed"] += 1
@@ -162,6 +162,16 @@ class _Import:
             names = ingredient_names(document) if parse and document.ingredients else ()
             records.append(TextRecord(document, names, vector))
         self._texts.store.write(self._path, records, model.fingerprint)
+
+    def _is_worth_parsing(self, fresh: Sequence[Document]) -> bool:
+        """Tell whether ingredients are parsed now, rather than when somebody asks for them.
+
+        Loading the parser takes longer than all else that adding a recipe does.
+        """
+        count = sum(bool(document.ingredients) for document in fresh)
+        if not count or not is_available():
+            return False
+        return is_ready() or count + len(self._texts.store.unparsed()) >= MANY_UNPARSED
 
     def finish(self, prune: bool) -> None:
         """Count what the file no longer has, and remove it if that is wanted."""

@@ -11,15 +11,16 @@ covariances of backgrounds instead of stored vectors::
 of query turns them into a probability (Platt 1999). It was fitted on pictures that the model was
 not trained on (`indexer/train/match/fit.py`).
 
-It is kept in two files: the weights as JSON `{"format", "backgrounds": [name], "curves": {kind:
-{feature: weight}}, "bands": {kind: {band: least match}}, "notes"}`, and the backgrounds as one
-float16 array (backgrounds, 2 + rank, dim): mean, variances left over, factors.
+It is kept in two files: the weights as JSON `{"format", "backgrounds": [name], "wide": [kind],
+"curves": {kind: {feature: weight}}, "bands": {kind: {band: least match}}, "notes"}`, and the
+backgrounds as one float16 array (backgrounds, 2 + rank, dim): mean, variances left over, factors.
+Format 1 has no "wide", which is words alone there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,21 +32,26 @@ from searchengine.errors import ModelError
 from searchengine.types import Band, Calibrated, Encoder, Matcher, Query, QueryKind, Vectors
 from searchengine.vectors import sigmoid
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
 GROUP = "match"
 """What the files of a calibration are called in the folder of a model."""
 
 NAMED = "named pictures"
-"""The background of pictures for queries by words: they are asked of more sorts of pictures than
-have captions. A calibration may do without it."""
+"""The background of pictures for wide kinds of query. A calibration may do without it."""
 
 KINDS: tuple[QueryKind, ...] = ("words", "sentence", "picture", "mixture")
+WIDE: tuple[QueryKind, ...] = ("words", "picture")
+"""Kinds of query that are asked of more sorts of pictures than have captions."""
 FEATURES = ("one", "score", "z_query", "z_picture", "spread", "size")
 """What the regression looks at.
 
 `spread` is how far apart the query's scores of chance are, which tells words that pictures can
 answer from those that they cannot. `size` is the logarithm of the number of pictures searched: the
 more there are, the higher chance alone comes."""
+MEANS = ("mean_query", "mean_picture")
+"""What is looked at besides where both sides are pictures: the mean cosines of chance. A curve may
+do without."""
 RISING = ("score", "z_query", "z_picture")
 """Those that rise with the score; their weights are never negative, so a match never falls."""
 
@@ -107,15 +113,16 @@ class Calibration:
         curves: Mapping[QueryKind, Mapping[str, float]],
         bands: Mapping[QueryKind, Mapping[str, float]],
         notes: Mapping[str, Any] | None = None,
+        wide: Collection[QueryKind] = WIDE,
     ) -> None:
         """Take backgrounds by name, weights and the least match of bands by kind, and notes.
 
-        The background "pictures" is what queries are compared with, except that those by words
-        are compared with `NAMED` if there is any; what pictures are compared with is named by
+        The background "pictures" is what queries are compared with, except that those of a `wide`
+        kind are compared with `NAMED` if there is any; what pictures are compared with is named by
         `background_of`.
         """
         self.backgrounds, self.curves = dict(backgrounds), dict(curves)
-        self.notes = dict(notes or {})
+        self.notes, self.wide = dict(notes or {}), tuple(wide)
         self._bands = dict(bands)
 
     @property
@@ -150,12 +157,11 @@ class Calibration:
             rows = np.array([each == kind for each in kinds])
             features = features_of(
                 scores[rows],
-                pictures_for(kind, self.backgrounds).moments(queries[rows]),
-                self.backgrounds[background_of(kind)].moments(pictures),
+                pictures_for(kind, self.backgrounds, self.wide).moments(queries[rows]),
+                queries_for(kind, self.backgrounds, self.wide).moments(pictures),
                 sizes[rows],
             )
-            weights = self.curves[kind]
-            logits = sum(weights[name] * features[name] for name in FEATURES)
+            logits = sum(weight * features[name] for name, weight in self.curves[kind].items())
             result[rows] = sigmoid(np.asarray(logits))
         return result
 
@@ -177,6 +183,7 @@ class Calibration:
         entries = {
             "format": FORMAT,
             "backgrounds": names,
+            "wide": self.wide,
             "curves": self.curves,
             "bands": self.bands,
             "notes": self.notes,
@@ -191,10 +198,18 @@ class Calibration:
         path = parameters
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
-            if entries["format"] != FORMAT:
+            if entries["format"] not in READABLE:
                 raise ValueError(f"format {entries['format']}, this lexpix reads {FORMAT}")
+            is_new = entries["format"] == FORMAT
+            wide: list[QueryKind] = entries["wide"] if is_new else ["words"]
+            if unknown := set(wide).difference(KINDS):
+                raise ValueError(f"no kinds of query: {sorted(unknown)}")
             curves: dict[QueryKind, dict[str, float]] = {
-                kind: {name: float(entries["curves"][kind][name]) for name in FEATURES}
+                kind: {
+                    name: float(entries["curves"][kind][name])
+                    for name in features_for(kind)
+                    if name not in MEANS or name in entries["curves"][kind]
+                }
                 for kind in KINDS
             }
             bands: dict[QueryKind, dict[str, float]] = {
@@ -214,7 +229,7 @@ class Calibration:
             raise ModelError(
                 f"{path}: not a calibration ({error!r}); run: lexpix train match"
             ) from error
-        return cls(spread, curves, bands, notes)
+        return cls(spread, curves, bands, notes, wide)
 
 
 def matcher_of(encoder: Encoder) -> Matcher | None:
@@ -227,10 +242,25 @@ def background_of(kind: QueryKind) -> str:
     return "pictures" if kind == "picture" else kind
 
 
-def pictures_for(kind: QueryKind, backgrounds: Mapping[str, Background]) -> Background:
+def pictures_for(
+    kind: QueryKind, backgrounds: Mapping[str, Background], wide: Collection[QueryKind] = WIDE
+) -> Background:
     """Return the background that queries of a kind are compared with."""
-    name = NAMED if kind == "words" and NAMED in backgrounds else "pictures"
-    return backgrounds[name]
+    return backgrounds[NAMED if kind in wide and NAMED in backgrounds else "pictures"]
+
+
+def queries_for(
+    kind: QueryKind, backgrounds: Mapping[str, Background], wide: Collection[QueryKind] = WIDE
+) -> Background:
+    """Return the background that pictures are compared with where a kind of query asks."""
+    if kind == "picture":
+        return pictures_for(kind, backgrounds, wide)
+    return backgrounds[background_of(kind)]
+
+
+def features_for(kind: QueryKind) -> tuple[str, ...]:
+    """Return the names of what the regression of a kind of query looks at."""
+    return FEATURES + MEANS if kind == "picture" else FEATURES
 
 
 def kind_of(query: Query) -> QueryKind:
@@ -268,4 +298,6 @@ def features_of(
         "z_picture": (scores - mean_p) / deviation_p,
         "spread": np.broadcast_to(deviation_q, scores.shape),
         "size": np.broadcast_to(size, scores.shape),
+        "mean_query": np.broadcast_to(mean_q, scores.shape),
+        "mean_picture": np.broadcast_to(mean_p, scores.shape),
     }

@@ -58,7 +58,8 @@ class Ingredient:
 def parse_ingredients(lines: Iterable[str]) -> tuple[Ingredient, ...]:
     """Take ingredient lines apart, one entry per line that is not blank, in order.
 
-    The first call of a process takes seconds: it loads the library and its models.
+    The first call of a process takes a second or two: it loads the library and its models
+    (`is_ready`).
 
     Raises:
         MissingPlugin: The extra `recipes` is not installed.
@@ -78,6 +79,11 @@ def require_parser() -> None:
     """Raise MissingPlugin unless lines can be parsed; nothing is loaded for that."""
     if not is_available():
         raise MissingPlugin(EXTRA)
+
+
+def is_ready() -> bool:
+    """Return whether this process has loaded what parses lines, so that a line takes no time."""
+    return bool(_parser.cache_info().currsize)
 
 
 def _entry(line: str) -> Ingredient:

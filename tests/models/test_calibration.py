@@ -16,10 +16,12 @@ from searchengine.language.query import parse
 from searchengine.models.calibration import (
     FEATURES,
     KINDS,
+    NAMED,
     RISING,
     Background,
     Calibration,
     background_of,
+    features_for,
     features_of,
     kind_of,
 )
@@ -27,7 +29,7 @@ from searchengine.types import Query, QueryKind, Term, Vectors
 from searchengine.vectors import unit_rows
 
 DIM = 16
-NAMES = ("pictures", "words", "sentence", "mixture")
+NAMES = ("pictures", "words", "sentence", "mixture", NAMED)
 
 
 def vectors(seed: int, count: int) -> Vectors:
@@ -45,9 +47,9 @@ def calibration(seed: int = 0, rank: int = 6) -> Calibration:
     curves = {
         kind: {
             name: float(abs(weight) if name in RISING else weight)
-            for name, weight in zip(FEATURES, random.normal(0, 1, len(FEATURES)), strict=True)
+            for name, weight in zip(names, random.normal(0, 1, len(names)), strict=True)
         }
-        for kind in KINDS
+        for kind, names in ((kind, features_for(kind)) for kind in KINDS)
     }
     return Calibration(backgrounds, curves, {k: {"likely": 0.7, "maybe": 0.2} for k in KINDS})
 
@@ -68,8 +70,9 @@ def naive_match(
 
     query, picture = query.astype(np.float64), picture.astype(np.float64)
     score = float(query @ picture)
-    mean_q, deviation_q = moments("pictures", query)
-    mean_p, deviation_p = moments("pictures" if kind == "picture" else kind, picture)
+    of_pictures = NAMED if kind in of.wide else "pictures"
+    mean_q, deviation_q = moments(of_pictures, query)
+    mean_p, deviation_p = moments(of_pictures if kind == "picture" else kind, picture)
     values = {
         "one": 1.0,
         "score": score,
@@ -77,8 +80,10 @@ def naive_match(
         "z_picture": (score - mean_p) / deviation_p,
         "spread": deviation_q,
         "size": np.log(searched),
+        "mean_query": mean_q,
+        "mean_picture": mean_p,
     }
-    logit = sum(of.curves[kind][name] * values[name] for name in FEATURES)
+    logit = sum(of.curves[kind][name] * values[name] for name in features_for(kind))
     return float(1 / (1 + np.exp(-logit)))
 
 
@@ -176,6 +181,24 @@ def test_what_is_saved_gives_the_same_matches(tmp_path: Path) -> None:
     assert np.array_equal(before, after)
     assert again.bands == of.bands
     assert {background_of(kind) for kind in KINDS} <= set(again.backgrounds)
+
+
+def test_a_file_of_the_first_format_compares_pictures_as_it_did(tmp_path: Path) -> None:
+    of = calibration(6)
+    of.curves["picture"] = {name: of.curves["picture"][name] for name in FEATURES}
+    fitted = Calibration(of.backgrounds, of.curves, of.bands, wide=["words"])
+    fitted.save(tmp_path)
+    path = tmp_path / "match.json"
+    entries = json.loads(path.read_text())
+    del entries["wide"]
+    path.write_text(json.dumps(entries | {"format": 1}))
+    again = Calibration.load(path, tmp_path / "match.npy")
+    queries, pictures = vectors(1, 4), vectors(2, 9)
+    found = again.match(queries, pictures, KINDS)
+    assert np.array_equal(found, fitted.match(queries, pictures, KINDS))
+    now = Calibration(of.backgrounds, of.curves, of.bands).match(queries, pictures, KINDS)
+    changed = [kind for row, kind in enumerate(KINDS) if not np.array_equal(found[row], now[row])]
+    assert changed == ["picture"]
 
 
 def _drop_a_kind(folder: Path) -> None:

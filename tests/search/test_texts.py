@@ -31,8 +31,9 @@ from searchengine.indexes.sync import open_index
 from searchengine.language.words import tokenize
 from searchengine.models.joint import JointEncoder
 from searchengine.models.texts import FIELD_WEIGHTS, SIF_A, GeneralTexts
+from searchengine.recipes import ingredients
 from searchengine.search.engine import Engine
-from searchengine.search.texts import document_in, title_of
+from searchengine.search.texts import MANY_UNPARSED, document_in, title_of
 from searchengine.types import Failure, Vectors
 from searchengine.vectors import unit_rows
 from tests.support.colour_encoder import ColourEncoder
@@ -195,6 +196,25 @@ def test_filters_lose_no_recipe_however_far_down_it_is(engine: Engine, tmp_path:
         "2 cups of flour",
     ]
     assert [text.document.title for text in engine.texts.first(9, lacking=["flour"])] == ["blue"]
+
+
+def test_ingredients_of_a_few_recipes_are_parsed_when_they_are_asked_for(
+    engine: Engine, tmp_path: Path
+) -> None:
+    ingredients._parser.cache_clear()  # as in a process that has parsed nothing
+    cake = {"title": "red cake", "ingredients": ["2 large eggs", "1 cup chopped pecans"]}
+    pie = {"title": "blue pie", "ingredients": ["3 apples"]}
+    add(engine, write(tmp_path / "few.jsonl", cake, pie))
+    assert engine.texts.store.unparsed() == [1, 2]
+    assert engine.texts.get(1).names == ("eggs", "pecans")
+    assert engine.texts.store.unparsed() == [2]  # who asked for one did not wait for the other
+    assert [one.id for one in engine.texts.first(5, having=["apple"])] == [2]
+    assert engine.texts.store.unparsed() == []
+    ingredients._parser.cache_clear()
+    more = [{"title": "red", "ingredients": [f"{n} apples"]} for n in range(2, MANY_UNPARSED + 2)]
+    add(engine, write(tmp_path / "many.jsonl", *more))
+    assert engine.texts.store.unparsed() == []
+    assert engine.texts.store.ingredient_names() == ["apples", "eggs", "pecans"]
 
 
 def test_what_must_be_avoided_is_looked_for_in_the_whole_line(

@@ -14,11 +14,11 @@ from PIL import Image
 from indexer.evaluation.concepts import Concepts, named, stem
 from indexer.evaluation.match import Judged, measure
 from indexer.evaluation.questions import TOP, Question, ask
-from indexer.train.match.fit import train_match
+from indexer.train.match.fit import fit, train_match
 from indexer.train.match.material import prepare
 from searchengine.errors import ModelError, TrainingDataError
 from searchengine.models import files
-from searchengine.models.calibration import GROUP, KINDS, Calibration
+from searchengine.models.calibration import FEATURES, GROUP, KINDS, Calibration
 from searchengine.vectors import unit_rows
 from tests.support.colour_encoder import COLOURS, ColourEncoder
 
@@ -212,6 +212,28 @@ def test_a_calibration_is_fitted_and_written_without_a_new_fingerprint(
     assert sorted(p.name for p in model.iterdir()) == sorted(
         ["config.json", "w.npy", *(part.name for part in parts.values())]
     )
+
+
+def test_one_kind_of_query_is_fitted_again_and_the_others_stay(pairs: Path, model: Path) -> None:
+    material = prepare(ENCODER, pairs)
+    fit_all = fit(material.backgrounds, [source.whole() for source in material.sources])
+    kept = dataclasses.replace(material, spread=dict)  # the old backgrounds do, none is measured
+    bands = {kind: {"likely": 0.99, "maybe": 0.98} for kind in KINDS}
+    curves = {kind: {"one": 0.25, **dict.fromkeys(FEATURES[1:], 0.0)} for kind in KINDS}
+    old = Calibration(fit_all.backgrounds, curves, bands, {"pairs": "older.jsonl"}, ["words"])
+    figures = train_match(model, kept, kinds=["picture"], old=old)
+    assert set(figures.captions) == {"picture"}
+    (asked,) = figures.pictures.values()
+    assert asked.asked == len(material.captions.questions["picture"])
+    parts = files.attached(model, files.read_config(model), GROUP)
+    now = Calibration.load(parts[".json"], parts[".npy"])
+    others = [kind for kind in KINDS if kind != "picture"]
+    assert [now.curves[kind] for kind in others] == [curves[kind] for kind in others]
+    assert [now.bands[kind] for kind in others] == [bands[kind] for kind in others]
+    assert now.wide == ("words", "picture")
+    assert now.curves["picture"] == pytest.approx(fit_all.curves["picture"])
+    assert now.bands["picture"] == pytest.approx(fit_all.bands["picture"])
+    assert now.curves["picture"]["size"] <= 0
 
 
 def test_a_changed_calibration_is_named_and_the_model_still_there(pairs: Path, model: Path) -> None:

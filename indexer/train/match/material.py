@@ -2,7 +2,8 @@
 
 Backgrounds come from the train splits; questions are about pictures that the model
 was not trained on. Captions ask of every kind. Labelled pictures ask for names and hypernyms, which
-are words too, so that words are also judged where pictures are unlike those that have captions.
+are words too, and for the like of each of them, so that words and pictures are also judged where
+pictures are unlike those that have captions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from indexer.evaluation.alike import alike
 from indexer.evaluation.concepts import Concepts
 from indexer.evaluation.encode import encode_pictures
 from indexer.evaluation.names import NameWriter
@@ -60,13 +62,21 @@ class Material:
         spread: Measures the backgrounds.
         captions: Questions of every kind about captioned pictures.
         labels: Names and hypernyms, a source each per file that has them.
+        pictures: The like of labelled pictures: of each file, and of all files together, as a
+            library of many sorts of pictures has them.
         left_out: By file of labels.
     """
 
     spread: Callable[[], Backgrounds]
     captions: Source
     labels: tuple[Source, ...]
+    pictures: tuple[Source, ...]
     left_out: Mapping[Path, LeftOut]
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All questions, captions first."""
+        return self.captions, *self.labels, *self.pictures
 
     @cached_property
     def backgrounds(self) -> Backgrounds:
@@ -114,28 +124,45 @@ def prepare(
     spread = partial(_backgrounds, encoder, train, concepts, named, np.random.default_rng(seed))
     captions = Source(pairs.name, pictures, writer.all(), "pictures")
     sources: list[Source] = []
+    alike_in: list[Source] = []
     left_out: dict[Path, LeftOut] = {}
     if labels:
         if wordnet is None:
             raise TypeError("labels need wordnet")
         nouns = WordNet(wordnet)
-        for path in labels:
-            of_file, left_out[path] = _labelled(encoder, path, split, nouns)
+        every = [(path, read_labelled(path, split)) for path in labels]
+        rows = [
+            encode_pictures([entry.image for entry in entries], encoder) for _, entries in every
+        ]
+        for (path, of_path), vectors in zip(every, rows, strict=True):
+            of_file, left_out[path] = _labelled(encoder, path, of_path, vectors, nouns)
             sources += of_file
-    return Material(spread, captions, tuple(sources), left_out)
+            alike_in.append(_pictures(_called(path), of_path, vectors, nouns, seed))
+        if len(every) > 1:
+            together = [entry for _, entries in every for entry in entries]
+            alike_in.append(_pictures("all labels", together, np.concatenate(rows), nouns, seed))
+    return Material(spread, captions, tuple(sources), tuple(alike_in), left_out)
+
+
+def _called(path: Path) -> str:
+    return f"{path.resolve().parent.name}/{path.name}"
+
+
+def _pictures(
+    name: str, labelled: Sequence[Labelled], rows: Vectors, wordnet: WordNet, seed: int
+) -> Source:
+    questions = alike(labelled, rows, wordnet, seed=seed)
+    return Source(f"{name} pictures", rows, {"picture": questions}, "pictures")
 
 
 def _labelled(
-    encoder: Encoder, path: Path, split: str, wordnet: WordNet
+    encoder: Encoder, path: Path, labelled: Sequence[Labelled], pictures: Vectors, wordnet: WordNet
 ) -> tuple[list[Source], LeftOut]:
     """Return the names and the hypernyms of a file, and what of it cannot be asked."""
-    labelled = read_labelled(path, split)
     writer = NameWriter(labelled, encoder, wordnet)
     of_known = NameWriter(list(compress(labelled, writer.known)), encoder, wordnet)
-    pictures = encode_pictures([entry.image for entry in labelled], encoder)
-    file = f"{path.resolve().parent.name}/{path.name}"
     sources = [
-        Source(f"{file} {sort}", rows, {"words": questions}, "questions")
+        Source(f"{_called(path)} {sort}", rows, {"words": questions}, "questions")
         for sort, rows, questions in (
             ("names", pictures, writer.names()),
             ("hypernyms", pictures[writer.known], of_known.hypernyms()),
