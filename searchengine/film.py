@@ -189,7 +189,7 @@ def _stills(
         _refuse_want_of_memory(error)
     kept = [known[chosen]]
     scenes = _scenes([known[time] for time in sorted(known)])
-    for scene in sorted(scenes, key=_length, reverse=True):
+    for scene in sorted(scenes, key=len, reverse=True):
         best = max(scene, key=lambda sample: sample.detail)
         if best.detail >= _FLAT and not any(best.is_like(other) for other in kept):
             kept.append(best)
@@ -209,10 +209,6 @@ def _refuse_want_of_memory(error: Exception) -> None:
     if is_want_of_memory(error):
         raise error
     _log.debug("scenes of a film are left out", exc_info=error)
-
-
-def _length(scene: Sequence[_Sample]) -> int:
-    return len(scene)
 
 
 def _scenes(samples: Sequence[_Sample]) -> list[list[_Sample]]:
@@ -248,7 +244,8 @@ def _chosen(samples: Sequence[_Sample]) -> _Sample:
         raise ValueError("no frame of the film can be decoded")
     scenes = _scenes(samples)
     seen = [scene for scene in scenes if max(one.detail for one in scene) >= _FLAT]
-    return max(max(seen or scenes, key=len), key=lambda one: one.detail)
+    longest = max(seen or scenes, key=len)
+    return max(longest, key=lambda one: one.detail)
 
 
 def _exif(container: InputContainer) -> Exif:

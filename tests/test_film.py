@@ -77,6 +77,7 @@ def test_each_scene_that_looks_unlike_the_others_has_a_still(tmp_path: Path) -> 
     path = write_film(tmp_path / "a.mp4", [*scenes, (scene("blue"), 1.0), (scene("red"), 1.0)])
     photo = read_photo(path, size=60, stills=True)
     assert photo.pixels is not None
+    assert photo.at is not None
     shown = {
         at: np.asarray(one)[50, 65].tolist()
         for at, one in (*photo.stills, (photo.at, photo.pixels))
