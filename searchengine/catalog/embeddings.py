@@ -69,10 +69,10 @@ class Embeddings(Store):
         """Return the first 64 bits of the digests of all bytes with a model's vector, sorted."""
         query = select(ImageRow.sha256).distinct()
         query = query.join(EmbeddingRow, EmbeddingRow.image_id == ImageRow.id)
-        query = query.where(made_by(fingerprint), ImageRow.sha256.is_not(None))
         with self._reader.begin() as connection:
-            digests = connection.scalars(query)
-            return np.sort(np.fromiter((int(one[:16], 16) for one in digests), np.uint64))
+            digests = connection.scalars(query.where(made_by(fingerprint)))
+            starts = (int(one[:16], 16) for one in digests if one is not None)
+            return np.sort(np.fromiter(starts, np.uint64))
 
     def add(self, encoder: StoredEncoder, contents: Mapping[int, Content]) -> set[int]:
         """Store vectors by image id in one transaction; those of other models stay.
