@@ -95,7 +95,9 @@ class Glance:
     def folders(self) -> Counter[str]:
         """Return the folders that present pictures lie in, and how many in each."""
         rows = self._rows("SELECT path FROM images WHERE state = 'ok' ORDER BY path")
-        return Counter(os.path.dirname(os.fsdecode(path)) for (path,) in rows)
+        separator = os.fsencode(os.sep)  # paths are decoded once a folder: there may be many
+        counts = Counter(path.rpartition(separator)[0] or separator for (path,) in rows)
+        return Counter({os.fsdecode(folder): count for folder, count in counts.items()})
 
     def roots(self) -> list[str]:
         """Return the folders that were indexed."""
