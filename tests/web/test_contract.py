@@ -1,7 +1,7 @@
 """The whole app against its own OpenAPI: schemathesis asks whatever the contract allows, and more.
 
-All checks of schemathesis apply; no answer may be a failure of the server. The same library is served
-a second time for others than this machine, who need a token.
+All checks of schemathesis apply; no answer may be a failure of the server. The same library is
+served a second time for others than this machine, who need a token.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.support.web_server import PATIENCE, Served, get, served
 EXAMPLES = 12
 """Requests of each kind to each operation; about a minute in all."""
 LOCKED_EXAMPLES = 3
-"""The same with a token, and again without the one that is asked for: what differs is who may ask."""
+"""The same with a token, and again without the one that is asked for."""
 TOKEN = "correct-horse-battery"
 
 
@@ -83,7 +83,11 @@ def _ask_everything(
         @settings(
             max_examples=examples,
             deadline=None,
-            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # smaller cases take many requests
+            phases=[
+                Phase.explicit,
+                Phase.reuse,
+                Phase.generate,
+            ],  # smaller cases take many requests
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(generation_mode=mode))
