@@ -20,6 +20,7 @@ from searchengine.catalog.pictures import (
     DESCRIPTION,
     KNOWN_FILE,
     PICTURE,
+    VECTOR,
     VECTOR_OF_CONTENT,
     Description,
     KnownFile,
@@ -199,9 +200,10 @@ class Catalog(IndexedStore):
 
     def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
-        query = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(made_by(fingerprint))
+        model = {"fingerprint": fingerprint}
         with self._reader.begin() as connection:
-            rows = list(select_in(connection, query, EmbeddingRow.image_id, storable(ids)))
+            wanted = select_in(connection, VECTOR, EmbeddingRow.image_id, storable(ids), model)
+            rows = list(wanted)
         unpacked = unpack([row.vector for row in rows])
         return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
 
