@@ -85,7 +85,7 @@ _LEAST = {
     "backups": 0,
 }
 """The settings that are numbers, and the least that each may be."""
-_MEASURE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_MEASURE = re.compile(r"\s*+(\d+(?:\.\d+)?)\s*+([A-Za-z]*)\s*+")
 _MEASURES: dict[str, tuple[dict[str, float], str]] = {
     "index_memory": ({"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, "500MB or 2GB"),
     "latency": ({"": 1, "ms": 1, "s": 1000}, "10ms or 0.5s"),

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 Node: TypeAlias = Mapping[str, Any]
 
 _WRAPPER = re.compile(r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|//\s*\]\]>|\]\]>);?\s*$")
-_MARKUP = re.compile(r"<\s*/?\s*[a-zA-Z!]")
+_MARKUP = re.compile(r"<\s*+/?\s*+[a-zA-Z!]")
 _BLOCKS = frozenset({"br", "div", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ol", "p", "ul"})
 
 

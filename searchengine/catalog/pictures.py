@@ -64,6 +64,12 @@ _BEFORE_EXIF = [field.name for field in dataclasses.fields(Picture)].index("exif
 
 # Asked once for every file of a scan: building the statement anew would cost more than running it.
 COPIES = PICTURE.where(ImageRow.sha256 == sa.bindparam("digest")).order_by(ImageRow.id)
+VECTOR: AnySelect = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(
+    EmbeddingRow.encoder_id
+    == select(EncoderRow.id)
+    .where(EncoderRow.fingerprint == sa.bindparam("fingerprint"))
+    .scalar_subquery()
+)
 VECTOR_OF_CONTENT = (
     select(EmbeddingRow.vector)
     .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -39,21 +40,24 @@ def select_in(
     query: AnySelect,
     column: InstrumentedAttribute[Any],
     values: Iterable[Any],
-    **given: Any,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[AnyRow]:
-    """Yield the rows whose column has one of any number of values; `given` fills in the query."""
-    statement = _restricted(query, column)
+    """Yield the rows whose column has one of any number of values.
+
+    A query that is made once, with its `bindparam` in `parameters`, is asked in half the time of
+    one that is made anew.
+    """
+    statement = _among(query, column)
     for chunk in chunks(values):
-        yield from connection.execute(statement, {"values": chunk, **given})
+        yield from connection.execute(statement, {**parameters, _VALUES: chunk})
+
+
+_VALUES = "values_in"
 
 
 @lru_cache(maxsize=64)
-def _restricted(query: AnySelect, column: InstrumentedAttribute[Any]) -> AnySelect:
-    """Return the same statement for the same query, which SQLAlchemy has compiled and read before.
-
-    To build one, and to learn what columns its rows have, takes longer than SQLite does for a page.
-    """
-    return query.where(column.in_(sa.bindparam("values", expanding=True)))
+def _among(query: AnySelect, column: InstrumentedAttribute[Any]) -> AnySelect:
+    return query.where(column.in_(sa.bindparam(_VALUES, expanding=True)))
 
 
 def columns_of(table: type[Schema], kind: type[Any]) -> list[InstrumentedAttribute[Any]]:

@@ -21,6 +21,7 @@ from searchengine.catalog.pictures import (
     DESCRIPTION,
     KNOWN_FILE,
     PICTURE,
+    VECTOR,
     VECTOR_OF_CONTENT,
     Description,
     KnownFile,
@@ -65,10 +66,6 @@ from searchengine.catalog.undoing import UndoCatalog, note
 from searchengine.types import Failure, FileStat, Ids, Picture, State, Vector
 
 _STATES: AnySelect = select(ImageRow.id, ImageRow.state)
-_VECTORS: AnySelect = select(EmbeddingRow.image_id, EmbeddingRow.vector).where(
-    made_by(sa.bindparam("fingerprint"))
-)
-
 MANY = 100_000
 """Ids from which on all are read and compared faster than each is looked up."""
 
@@ -217,9 +214,10 @@ class Catalog(IndexedStore):
 
     def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
+        model = {"fingerprint": fingerprint}
         with self._reader.begin() as connection:
-            asked = _VECTORS, EmbeddingRow.image_id, storable(ids)
-            rows = list(select_in(connection, *asked, fingerprint=fingerprint))
+            wanted = select_in(connection, VECTOR, EmbeddingRow.image_id, storable(ids), model)
+            rows = list(wanted)
         unpacked = unpack([row.vector for row in rows])
         return {row.image_id: vector for row, vector in zip(rows, unpacked, strict=True)}
 

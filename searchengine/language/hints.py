@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from searchengine.language.filters import KINDS
 from searchengine.types import Term
@@ -35,11 +36,17 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _KEY_ALONE = re.compile(rf"(?<!\S)({'|'.join(KINDS)}):(?=\s|\Z)")
 _MINUS = re.compile(r"(?<!\S)([\u2010-\u2015\u2212])(?=\s|\Z)")
 _TOUCHING = re.compile(r"(?<!\S)([\u2010-\u2015\u2212])(\w+)")
+_IN_QUOTES = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)')
+"""A quote that is never closed ends with the text, so that each is read once."""
 _NEGATION = re.compile(
     r"(?:^|(?<=\s))(?:without|but not|but no|not|no|except(?: for)?|excluding)\s+"
     r"(?:(?:any|a|an|the)\s+)?(?P<what>\w[\w' -]*)",
     re.IGNORECASE,
 )
+
+
+MOST, LONGEST = 5, 500
+"""Hints of a query, and characters of one: a query of 5,000 dashes has as many, of 10 kB each."""
 
 
 def hints_for(text: str, terms: Iterable[Term]) -> tuple[str, ...]:
@@ -51,10 +58,15 @@ def hints_for(text: str, terms: Iterable[Term]) -> tuple[str, ...]:
     """
     words = [term.value for term in terms if term.kind == "words"]
     if '"' in text:  # what stands in quotes is meant as it stands
-        text = re.sub(r'"(?:[^"\\]|\\.)*"', '"', text)
+        text = _IN_QUOTES.sub('"', text)
         words = [word for word in words if all(part in text for part in word.split())]
-    hints = [hint for word in words for hint in (*_unknown_keys(word), *_negation(word))]
-    return tuple(dict.fromkeys([*_signs(text), *_empty(text), *hints]))
+    of_words = (hint for word in words for hint in chain(_unknown_keys(word), _negation(word)))
+    hints = islice(chain(_signs(text), _empty(text), of_words), MOST)
+    return tuple(dict.fromkeys(map(_shortened, hints)))
+
+
+def _shortened(hint: str) -> str:
+    return hint if len(hint) <= LONGEST else f"{hint[:LONGEST]}..."
 
 
 def _signs(text: str) -> Iterator[str]:

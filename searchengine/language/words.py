@@ -18,8 +18,8 @@ one that begins at a word is found first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +311,7 @@ class WordVectors:
         while start < len(words):
             for size in range(min(self._longest, len(words) - start), 0, -1):
                 word = " ".join(words[start : start + size])
-                row = self._row_of_variant(word)
+                row = self._rows(word)
                 if row is not None or size == 1:
                     yield word, row
                     start += size
@@ -319,6 +319,11 @@ class WordVectors:
 
     def _word(self, row: int) -> bytes:
         return bytes(self._text[int(self._offsets[row]) : int(self._offsets[row + 1])])
+
+    @cached_property
+    def _rows(self) -> Callable[[str], int | None]:
+        """`_row_of_variant`, which remembers: a query asks three times for each of its words."""
+        return lru_cache(maxsize=1024)(self._row_of_variant)
 
     def _row_of_variant(self, word: str) -> int | None:
         """Return the row of a word, however its marks are written: café and cafe are one word.

@@ -19,7 +19,7 @@ FILE = Path(__file__).parent.parent / "assets" / "foods.tsv"
 LONGEST = 5
 """Words of the longest name that is looked for."""
 
-_FREE = re.compile(r"(\w+)[-\s]free\b")
+_FREE = re.compile(r"\b(\w++)[-\s]free\b")
 
 # Where a name of a food stands in a text: begin, end, and the name as `to_singular` writes it.
 _Span = tuple[int, int, str]

@@ -69,6 +69,7 @@ class Facets:
         remembered: What took long to find; see `remember`.
         counted: Counts among all pictures, by what is chosen.
         lock: Held while one of these two is written.
+        counting: Held while all pictures are counted, so that of many who ask one does it.
     """
 
     columns: Columns
@@ -78,6 +79,7 @@ class Facets:
     remembered: dict[Hashable, Any] = field(default_factory=dict)
     counted: dict[Hashable, dict[Facet, FacetCounts]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
     def remember(self, key: Hashable, result: Any) -> None:
         """Keep what took long to find, as long as this is how the library is."""
@@ -130,8 +132,11 @@ class Facets:
         key = tuple((facet, tuple(values)) for facet, values in chosen.items())
         counts = self.counted.get(key)
         if counts is None:
-            counts = self._counts(None, chosen, "")
-            self._keep(self.counted, key, counts)
+            with self.counting:
+                counts = self.counted.get(key)  # by whoever held it meanwhile
+                if counts is None:
+                    counts = self._counts(None, chosen, "")
+                    self._keep(self.counted, key, counts)
         return dict(counts)
 
     def _counts(
@@ -191,7 +196,8 @@ class Facets:
     def _counted(self, facet: Facet, passing: Mask) -> dict[Value, int]:
         if facet == "tag":
             places, known = self._tag_rows
-            here = known & passing[places] if len(self.ids) else known
+            # There are ten times as many tags as pictures: none is looked up if all of these pass.
+            here = known if passing.all() else known & passing[places]
             counts = np.bincount(self.tags.codes[here], minlength=len(self.tags.names))
             untagged = int((passing & self._tagged(None)).sum())
             return {**dict(zip(self.tags.names, counts.tolist(), strict=True)), None: untagged}

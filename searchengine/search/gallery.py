@@ -55,7 +55,8 @@ def thumbnail(image: Image.Image) -> bytes:
     """Return a picture as a small JPEG."""
     image.thumbnail((SIDE, SIDE), reducing_gap=2.0)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=80, optimize=True)
+    # Pillow would carry along what somebody wrote into the original as its comment.
+    image.save(file, "JPEG", quality=80, optimize=True, comment=b"")
     return file.getvalue()
 
 

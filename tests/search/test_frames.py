@@ -107,7 +107,7 @@ def shown(photos: Path) -> dict[str, dict[float | None, Any]]:
     for path in sorted(photos.rglob("*.*")):
         photo = read_photo(path, size=32, stills=True)
         assert photo.pixels is not None
-        stills = {photo.at: photo.pixels, **dict(photo.stills)}
+        stills: dict[float | None, Any] = {photo.at: photo.pixels, **dict(photo.stills)}
         rows = encoder.encode_images(list(stills.values())).astype("<f2").astype(np.float32)
         vectors[path.name] = dict(zip(stills, unit_rows(rows), strict=True))
     return vectors
@@ -164,9 +164,8 @@ def test_pages_are_what_a_loop_over_all_frames_finds(
     ]
     expected = naive(shown, text)
     assert [(name, at) for name, _, at in found] == [(name, at) for name, _, at in expected]
-    np.testing.assert_allclose(
-        [score for _, score, _ in found], [score for _, score, _ in expected], atol=1e-6
-    )
+    scores: list[Any] = [score for _, score, _ in found]
+    np.testing.assert_allclose(scores, [score for _, score, _ in expected], atol=1e-6)
 
 
 def test_filters_hold_and_a_film_is_not_its_own_answer(still: Engine, photos: Path) -> None:

@@ -141,7 +141,8 @@ def thumbnail(image: Image, size: int) -> bytes:
             (max(1, round(width * scale)), max(1, round(height * scale))), reducing_gap=2.0
         )
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=QUALITY, optimize=True)
+    # Pillow would carry along what somebody wrote into the original as its comment.
+    image.save(file, "JPEG", quality=QUALITY, optimize=True, comment=b"")
     return file.getvalue()
 
 
