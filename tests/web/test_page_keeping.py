@@ -90,14 +90,13 @@ def test_a_search_is_saved_opened_and_removed(page: sync_api.Page, url: str) -> 
     assert (kept["name"], kept["query"]) == ("My <cats>", "cat")
 
 
-def test_a_broken_search_is_not_saved_and_says_why(page: sync_api.Page, url: str) -> None:
+def test_a_broken_search_cannot_be_saved(page: sync_api.Page, url: str) -> None:
+    button = page.get_by_role("button", name="Save this search")
+    open_at(page, url, "/?q=cat")
+    expect(button).to_be_visible()
     page.goto(f'{url}/?q=cat+-+"')
     expect(page.locator("#empty .problem")).to_be_visible()
-    page.get_by_role("button", name="Save this search").click()
-    page.get_by_label("Name", exact=True).fill("broken")
-    page.get_by_label("Name", exact=True).press("Enter")
-    expect(page.locator("#sheet .problem")).to_be_visible()
-    expect(page.locator("#sheet .problem")).not_to_have_text("")
+    expect(button).to_be_hidden()
 
 
 def test_lists_have_tags_and_matches(page: sync_api.Page, url: str) -> None:
