@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -37,7 +38,9 @@ from indexer.train.food.config import FoodConfig
 from indexer.train.joint.config import JointConfig
 from searchengine.cli.options import files_option, path_option
 from searchengine.models.files import resolve
-from searchengine.types import QueryKind
+
+if TYPE_CHECKING:
+    from searchengine.types import QueryKind
 
 DISTIL = 192
 """With GloVe's 50, as much as a table of 100,000 words of 8 bits may hold below 25 MB."""
