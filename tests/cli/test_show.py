@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -20,8 +22,14 @@ KITTY = {b"\x1b[c": b"\x1b[?62c", b"a=q": b"\x1b_Gi=1;OK\x1b\\"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("show")
+def folder() -> Iterator[Path]:
+    # Its path is short, so that no line of the screen is broken, whoever runs the tests.
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        photograph(Path(short))
+        yield Path(short)
+
+
+def photograph(folder: Path) -> None:
     photos = folder / "photos"
     photos.mkdir()
     Image.new("RGB", (60, 40), "#ff0000").save(photos / "a-red.png")
@@ -43,7 +51,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.new("RGB", (40, 40), "#ffffff").save(photos / "d-gone\x1b[31m.png")
     lexpix("index", photos, library=folder / "library")
     os.unlink(photos / "d-gone\x1b[31m.png")
-    return folder
 
 
 def near(colour: str, red: int, green: int, blue: int) -> bool:

@@ -122,11 +122,13 @@ def on_screen(
     """
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+    # Processes of pytest-xdist say how wide theirs is, which would count more than the terminal.
+    without_size = {name: env[name] for name in env if name not in ("COLUMNS", "LINES")}
     # The first terminal that a session opens is its own, so that Ctrl+C is a signal.
     owned = ["sh", "-c", 'exec 0<>"$0" && exec "$@"', os.ttyname(terminal), *command]
     with subprocess.Popen(
         owned,
-        env={"TERM": "xterm-256color", "COLORTERM": "truecolor", **env},
+        env={"TERM": "xterm-256color", "COLORTERM": "truecolor", **without_size},
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
