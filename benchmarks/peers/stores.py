@@ -117,10 +117,35 @@ class Lexpix(Store):
         return [hit.path for hit in answer.hits]
 
 
-class RawFaiss(Store):
-    """FAISS alone: an inverted file of 8-bit rows, re-ranked from half-precision rows."""
+class _Faiss(Store):
+    """FAISS alone, with a selector of the rows of each shelf."""
 
     distribution, keeps_rows = "faiss-cpu", False
+
+    def open(self, folder: Path, rows: int) -> None:
+        """Read the index."""
+        import faiss
+
+        self.faiss = faiss
+        self.index = faiss.read_index(str(folder / "index.faiss"))
+        self.shelves = [
+            faiss.IDSelectorBatch(np.arange(shelf, rows, SHELVES)) for shelf in range(SHELVES)
+        ]
+
+    def ask(self, _word: str, vector: Rows, effort: int, shelf: int | None = None) -> list[str]:
+        """Ask with the selector of what passes."""
+        chosen = None if shelf is None else self.shelves[shelf]
+        params = self.how(effort, chosen)
+        return _paths(self.index.search(vector[None], K, params=params)[1][0])
+
+    def how(self, effort: int, chosen: Any) -> Any:
+        """Return the parameters of a search."""
+        raise NotImplementedError
+
+
+class RawFaiss(_Faiss):
+    """FAISS alone: an inverted file of 8-bit rows, re-ranked from half-precision rows."""
+
     efforts: Sequence[int] = LISTS
 
     def build(self, folder: Path, rows: Rows) -> None:
@@ -135,28 +160,15 @@ class RawFaiss(Store):
         index.add(rows)
         faiss.write_index(index, str(folder / "index.faiss"))
 
-    def open(self, folder: Path, rows: int) -> None:
-        """Read the index."""
-        import faiss
-
-        self.faiss = faiss
-        self.index = faiss.read_index(str(folder / "index.faiss"))
-        self.shelves = [
-            faiss.IDSelectorBatch(np.arange(shelf, rows, SHELVES)) for shelf in range(SHELVES)
-        ]
-
-    def ask(self, _word: str, vector: Rows, effort: int, shelf: int | None = None) -> list[str]:
-        """Ask with a bitmap of what passes."""
-        chosen = None if shelf is None else self.shelves[shelf]
+    def how(self, effort: int, chosen: Any) -> Any:
+        """Look through some lists, and compare four times as many rows as are wanted again."""
         lists = self.faiss.SearchParametersIVF(nprobe=effort, sel=chosen)
-        both = self.faiss.IndexRefineSearchParameters(k_factor=4, base_index_params=lists)
-        return _paths(self.index.search(vector[None], K, params=both)[1][0])
+        return self.faiss.IndexRefineSearchParameters(k_factor=4, base_index_params=lists)
 
 
-class FlatFaiss(Store):
+class FlatFaiss(_Faiss):
     """FAISS alone, comparing every half-precision row: the limit of what is exact."""
 
-    distribution, keeps_rows = "faiss-cpu", False
     efforts: Sequence[int] = (0,)
 
     def build(self, folder: Path, rows: Rows) -> None:
@@ -168,21 +180,9 @@ class FlatFaiss(Store):
         index.add(rows)
         faiss.write_index(index, str(folder / "index.faiss"))
 
-    def open(self, folder: Path, rows: int) -> None:
-        """Read the index."""
-        import faiss
-
-        self.faiss = faiss
-        self.index = faiss.read_index(str(folder / "index.faiss"))
-        self.shelves = [
-            faiss.IDSelectorBatch(np.arange(shelf, rows, SHELVES)) for shelf in range(SHELVES)
-        ]
-
-    def ask(self, _word: str, vector: Rows, _effort: int, shelf: int | None = None) -> list[str]:
-        """Ask with a bitmap of what passes."""
-        chosen = None if shelf is None else self.shelves[shelf]
-        how = self.faiss.SearchParameters(sel=chosen)
-        return _paths(self.index.search(vector[None], K, params=how)[1][0])
+    def how(self, _effort: int, chosen: Any) -> Any:
+        """Compare every row that passes."""
+        return self.faiss.SearchParameters(sel=chosen)
 
 
 class Hnswlib(Store):

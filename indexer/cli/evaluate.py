@@ -22,6 +22,14 @@ from searchengine.cli.options import path_option
 from searchengine.errors import ModelError
 from searchengine.terminal import printable
 
+_base_option = click.option(
+    "--base",
+    metavar="MODEL",
+    default="default",
+    show_default=True,
+    help="The joint model that the food head was trained on.",
+)
+
 
 @click.group("eval")
 def evaluate() -> None:
@@ -51,13 +59,7 @@ for _command in (
     help="A food head, or a joint model to be measured as it is; the bundled food head if there is "
     "one.",
 )
-@click.option(
-    "--base",
-    metavar="MODEL",
-    default="default",
-    show_default=True,
-    help="The joint model that the food head was trained on.",
-)
+@_base_option
 @json_option
 def evaluate_food(pairs: Path, model: str | None, base: str, as_json: bool) -> None:
     """Measure how well pictures find their recipes and recipes their pictures.
@@ -86,13 +88,7 @@ def evaluate_food(pairs: Path, model: str | None, base: str, as_json: bool) -> N
 @click.option("--split", help="Which pictures: train, dev, test; all of a file without splits.")
 @wordnet_option
 @click.option("--model", default="food", show_default=True, metavar="MODEL", help="A food head.")
-@click.option(
-    "--base",
-    metavar="MODEL",
-    default="default",
-    show_default=True,
-    help="The joint model that the food head was trained on.",
-)
+@_base_option
 @json_option
 def evaluate_food_gate(
     dishes: Path,

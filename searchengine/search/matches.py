@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from searchengine.search.frames import SceneIndex
 from searchengine.search.pages import PageRequest
 from searchengine.search.ranking import Cursor, Ranked, Ranking, without_unlikely_end
 from searchengine.search.resolve import Resolved, Resolver, query_vector
-from searchengine.types import Approximate, Ids, Query, SearchPlan, Vector, VectorIndex
+from searchengine.types import Ids, Query, SearchPlan, Vector
 
 LOOK_AHEAD = 200
 """Best matches that are looked at first where all of them are wanted."""
@@ -125,7 +126,7 @@ def in_order_of(page: Ranking, scored: Ranking) -> Ranking:
 
 
 def plan_of(
-    index: VectorIndex, encoded: EncodedQuery | None, count: int, only: Ids | None
+    index: SceneIndex, encoded: EncodedQuery | None, count: int, only: Ids | None
 ) -> SearchPlan:
     """Say how an index finds so many best rows for a query, and why.
 
@@ -139,6 +140,4 @@ def plan_of(
     passing = rows if only is None else len(only)
     if encoded is None:
         return SearchPlan("none", None, rows, passing, "no term asks by what pictures show")
-    if isinstance(index, Approximate):
-        return index.plan(count + len(encoded.resolved.named), only)
-    return SearchPlan("exact", None, rows, passing, "this index compares every row that passes")
+    return index.plan(count + len(encoded.resolved.named), only)

@@ -194,7 +194,7 @@ class Pager:
             and self._ordering.shows_matches_only(request)
         ):
             width = LOOK_AHEAD
-        return plan_of(self._index, encoded, width, None if passing is None else passing.ids)
+        return plan_of(self._scenes, encoded, width, None if passing is None else passing.ids)
 
     # What may be on the page
 
