@@ -38,6 +38,9 @@ MinMatch = Annotated[
     Field(description="only pictures with at least this match, or band; not with unlikely"),
 ]
 Month = Annotated[str, Field(pattern=r"^\d{4}-\d{2}$")]
+Shape = Literal["landscape", "portrait", "square", "panorama"]
+Nothing = Annotated[None, WithJsonSchema({"const": ""})]
+"""Null as an address has it."""
 Share = Annotated[float, Field(description="of the score; negative if it spoke against")]
 Grid = list[list[float]]
 
@@ -60,9 +63,9 @@ def _countable(weight: float) -> float:
 
 
 class Strict(BaseModel):
-    """A request: a member that nobody knows is a mistake."""
+    """A request: a member that nobody knows is a mistake, and so is a value of another type."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 TagPrefix = Annotated[
@@ -108,10 +111,7 @@ class Filters(Strict):
     place: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
     camera: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
     tag: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
-    shape: Annotated[
-        list[Literal["landscape", "portrait", "square", "panorama"] | None],
-        Field(max_length=MAX_VALUES),
-    ] = []
+    shape: Annotated[list[Shape | None], Field(max_length=MAX_VALUES)] = []
     format: Annotated[list[str | None], Field(max_length=MAX_VALUES)] = []
 
     def chosen(self) -> dict[Facet, list[Any]]:
@@ -166,9 +166,18 @@ class FacetsRequest(Question):
     tag_prefix: TagPrefix = ""
 
 
+_OF_TEXT = ConfigDict(strict=False)
+"""All values of an address are text."""
+
+
 class QueryParams(Filters):
     """A `Question` as an address has it: an empty value of a facet stands for null."""
 
+    model_config = _OF_TEXT
+
+    year: Annotated[list[int | Nothing], Field(max_length=MAX_VALUES)] = []
+    month: Annotated[list[Month | Nothing], Field(max_length=MAX_VALUES)] = []
+    shape: Annotated[list[Shape | Nothing], Field(max_length=MAX_VALUES)] = []
     q: Annotated[str, Field(max_length=MAX_QUERY)] = ""
     sort: Sort = "match"
     unlikely: bool = Field(default=False, description="keep unlikely matches")
@@ -192,6 +201,8 @@ class QueryParams(Filters):
 
 class SearchParams(QueryParams, Paging):
     """A `SearchRequest` as an address has it."""
+
+    model_config = _OF_TEXT
 
 
 class FacetsParams(QueryParams):
