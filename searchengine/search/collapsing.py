@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from searchengine.catalog.store import Catalog
 from searchengine.search.duplicates import same_as
-from searchengine.search.ranking import Ranked, without_unlikely_end
-from searchengine.types import Answer, Hit, Picture
+from searchengine.search.ranking import Ranked
+from searchengine.types import Hit, Picture
 
 AHEAD = 20
 """How many hits are ranked beyond those that are shown, to find what these stand for."""
@@ -45,21 +45,6 @@ def collapsed(
     by_id = {hit.id: hit for hit in hits}
     behind = {id_ for ids in same.values() for id_ in ids}
     return tuple(_standing_for(hit, same, by_id) for hit in hits if hit.id not in behind)
-
-
-def first_of(answer: Answer, limit: int, *, unlikely: bool) -> Answer:
-    """Return an answer with its first hits only, as if no more had been ranked.
-
-    Args:
-        answer: With more hits than are wanted, or not.
-        limit: Most hits.
-        unlikely: Keep unlikely matches at the end.
-    """
-    hits = answer.hits[:limit]
-    if not unlikely and not answer.names_pictures:
-        hits = tuple(without_unlikely_end(hits))
-    nothing = answer.nothing_like_that or (bool(answer.hits) and not hits)
-    return replace(answer, hits=hits, nothing_like_that=nothing)
 
 
 def _standing_for(hit: Hit, same: Mapping[int, Sequence[int]], hits: Mapping[int, Hit]) -> Hit:

@@ -24,7 +24,7 @@ from searchengine.models.captioner.loading import DEFAULT as CAPTIONER
 from searchengine.models.captioner.loading import Captioners
 from searchengine.models.loading import load_configured, load_model
 from searchengine.models.translating import with_languages
-from searchengine.search.collapsing import AHEAD, first_of
+from searchengine.search.collapsing import AHEAD
 from searchengine.search.explain import Explainer
 from searchengine.search.frames import SceneIndex
 from searchengine.search.index_kinds import IndexInfo, improve, index_info
@@ -170,8 +170,9 @@ class Engine:
     ) -> Answer:
         """Return the pictures nearest to a query: the first page of `page`.
 
-        Pictures that the query names are left out of its answer, copies of them too. So are the
-        unlikely matches at its end, which may be all of it, if the model is calibrated.
+        Pictures that the query names are left out of its answer, copies of them too. So are
+        unlikely matches, which may be all of it, if the model is calibrated; of those to pictures
+        the nearest stay.
 
         Args:
             query: As text, as arguments of a command line, or parsed; empty for filters alone.
@@ -196,8 +197,8 @@ class Engine:
         if not collapse:
             return self.page(request).answer
         most = self.settings.limit if limit is None else limit
-        ahead = replace(request, limit=most + AHEAD, collapse=True)
-        return first_of(self.page(ahead).answer, most, unlikely=unlikely or min_match is not None)
+        answer = self.page(replace(request, limit=most + AHEAD, collapse=True)).answer
+        return replace(answer, hits=answer.hits[:most])
 
     def similar(
         self,

@@ -10,12 +10,14 @@ import numpy as np
 
 from searchengine.search.frames import SceneIndex
 from searchengine.search.pages import PageRequest
-from searchengine.search.ranking import Cursor, Ranked, Ranking, without_unlikely_end
+from searchengine.search.ranking import Cursor, Ranked, Ranking
 from searchengine.search.resolve import Resolved, Resolver, query_vector
 from searchengine.types import Ids, Query, SearchPlan, Vector
 
 LOOK_AHEAD = 200
 """Best matches that are looked at first where all of them are wanted."""
+LEAST_LOOK = 40
+"""Best matches that are looked at for a page, however short: a match may come after worse ones."""
 
 NEAREST = 24
 """Pictures that a query with a picture finds at least, whatever they are worth.
@@ -54,13 +56,9 @@ class Matches:
 
     Attributes:
         ranking: They alone.
-        nearest: All that were looked at for that, unlikely ones too, best first.
-        is_all: There are no others than `nearest`.
     """
 
     ranking: Ranking
-    nearest: tuple[Ranked, ...] = ()
-    is_all: bool = False
 
     @cached_property
     def ids(self) -> Ids:
@@ -75,28 +73,9 @@ class Matches:
         rows = tuple(row for row in self.ranking.rows if row.id in kept)
         return replace(self.ranking, rows=rows)
 
-    def page(self, only: Ids | None, limit: int, after: Cursor | None) -> Ranking | None:
-        """Return the page that a ranking of its own would give; None if it goes beyond `nearest`.
-
-        Unlikely matches at its end are left out.
-        """
-        rows = [row for row in self.nearest if after is None or place(row) > (after.key, after.tie)]
-        if only is not None:
-            kept = set(np.intersect1d([row.id for row in rows], only).tolist())
-            rows = [row for row in rows if row.id in kept]
-        if len(rows) < limit and not self.is_all:
-            return None
-        page = rows[:limit]
-        shown = tuple(without_unlikely_end(page))
-        cursor = None
-        if shown and len(page) == limit:
-            cursor = Cursor(*place(shown[-1]), (after.seen if after else 0) + len(shown))
-        nothing = bool(page) and not shown and after is None
-        return Ranking(shown, cursor, nothing_like_that=nothing)
-
 
 def page_of(ranking: Ranking, limit: int, after: Cursor | None) -> Ranking:
-    """Return a page of a ranking that is known to its end."""
+    """Return a page of a ranking that is known to its end, with how long that is."""
     rows: Sequence[Ranked] = ranking.rows
     if after is not None:
         rows = [row for row in rows if place(row) > (after.key, after.tie)]
@@ -104,7 +83,7 @@ def page_of(ranking: Ranking, limit: int, after: Cursor | None) -> Ranking:
     cursor = None
     if len(rows) > limit:
         cursor = Cursor(*place(page[-1]), (after.seen if after else 0) + limit)
-    return replace(ranking, rows=page, next=cursor)
+    return replace(ranking, rows=page, next=cursor, total=len(ranking.rows))
 
 
 def place(row: Ranked) -> tuple[float, int]:

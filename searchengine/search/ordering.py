@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from searchengine.search.columns import Columns
 from searchengine.search.facets import Facets
 from searchengine.search.frames import SceneIndex
 from searchengine.search.matches import (
+    LEAST_LOOK,
     LOOK_AHEAD,
     NEAREST,
     EncodedQuery,
@@ -22,6 +24,7 @@ from searchengine.search.matches import (
     in_order_of,
     merged,
     page_of,
+    place,
 )
 from searchengine.search.pages import PageRequest
 from searchengine.search.ranking import (
@@ -33,7 +36,7 @@ from searchengine.search.ranking import (
     is_enough,
     judged,
     nearest,
-    without_unlikely_end,
+    without_unlikely,
 )
 from searchengine.search.resolve import Resolver
 from searchengine.types import Encoder, Ids, MinMatch
@@ -102,6 +105,12 @@ class Ordering:
         """Return how many rows a page has at most."""
         return self._settings.limit if request.limit is None else request.limit
 
+    def width(self, request: PageRequest, encoded: EncodedQuery | None) -> int:
+        """Return how many best rows the index is first asked for, for a page by match."""
+        if encoded is None or not self.shows_matches_only(request):
+            return self.limit(request)
+        return LOOK_AHEAD if _needs_all(request, encoded) else max(self.limit(request), LEAST_LOOK)
+
     def shows_matches_only(self, request: PageRequest) -> bool:
         """Whether pages leave unlikely matches out: a ranking without calibration knows of none."""
         is_calibrated = matcher_of(self._encoder) is not None
@@ -116,25 +125,37 @@ class Ordering:
         only: Ids | None,
     ) -> Ranking:
         limit, after = self.limit(request), request.after
-        if request.min_match is not None:
-            matches = self.shown(encoded, facets, among, only, request.min_match).within(only)
-            nothing = not matches.rows
-            return replace(page_of(matches, limit, after), nothing_like_that=nothing)
-        if self.shows_matches_only(request) and (encoded.names_pictures or request.count):
-            found = self.shown(encoded, facets, among, only)
-            if encoded.names_pictures:
-                return page_of(found.within(only), limit, after)
-            page = found.page(only, limit, after)  # what is counted is ranked already
-            if page is not None:
-                return page
-        return self._by_match(
-            encoded,
-            only,
-            limit,
-            after=after,
-            unlikely=request.unlikely,
-            searched=self._number(among),
-        )
+        if not self.shows_matches_only(request):
+            return self._by_match(encoded, only, limit, after=after, searched=self._number(among))
+        least = request.min_match
+        if not _needs_all(request, encoded) and not self._is_remembered(encoded, facets, among):
+            return self._matches_after(encoded, only, limit, after, self._number(among))
+        found = self.shown(encoded, facets, among, only, least)
+        page = page_of(found.within(only), limit, after)
+        is_nearest = encoded.names_pictures and least is None
+        nothing = not page.rows and not is_nearest and after is None and self._number(only) > 0
+        return replace(page, nothing_like_that=nothing)
+
+    def _matches_after(
+        self,
+        encoded: EncodedQuery,
+        only: Ids | None,
+        limit: int,
+        after: Cursor | None,
+        searched: int,
+    ) -> Ranking:
+        """Return a page of all but the unlikely matches without ranking those of other pages."""
+        rows: list[Ranked] = []
+        width, nothing, ended, start = max(limit, LEAST_LOOK), False, False, after
+        while len(rows) <= limit and not ended:
+            look = self._by_match(encoded, only, width, after=start, searched=searched)
+            rows += without_unlikely(look.rows)
+            # A match may come after worse ones, so as many again are looked at behind the last.
+            ended = look.next is None or not without_unlikely(look.rows[width // 2 :])
+            nothing = nothing or look.nothing_like_that
+            start = look.next
+        page = page_of(Ranking(tuple(rows)), limit, after)
+        return replace(page, total=None, nothing_like_that=nothing)
 
     def _by_match(
         self,
@@ -143,17 +164,15 @@ class Ordering:
         limit: int,
         *,
         after: Cursor | None = None,
-        unlikely: bool = False,
         searched: int,
     ) -> Ranking:
-        """Return the pictures nearest to the terms of a query.
+        """Return the pictures nearest to the terms of a query, whatever they are worth.
 
         Args:
             encoded: The query.
             only: Sorted ids of the pictures that may be hits, None for all.
             limit: Most rows.
             after: Where the page before ended.
-            unlikely: Keep the unlikely matches at the end.
             searched: How many pictures the rows are the best of.
         """
         named = encoded.resolved.named
@@ -163,18 +182,16 @@ class Ordering:
             rows = look(after=after, exactly=exactly)
             frames = self._index.frames.answering(vector, (id_ for id_, _ in rows))
             ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched, frames)
-            likely = without_unlikely_end(ranked)
+            matches = without_unlikely(ranked)
             # That nothing looks like that is said only when every picture was looked at.
-            if likely or self._index.is_exact:
+            if matches or after is not None or self._index.is_exact:
                 break
-        shown = ranked if unlikely else likely
         cursor = None
-        if shown and len(rows) == limit:
-            last = shown[-1].id
-            seen = (after.seen if after else 0) + len(shown)
-            cursor = Cursor(-dict(rows)[last], last, seen)
-        nothing = bool(ranked) and not likely and after is None and not encoded.names_pictures
-        return Ranking(tuple(shown), cursor, nothing_like_that=nothing)
+        if ranked and len(rows) == limit:
+            seen = (after.seen if after else 0) + len(ranked)
+            cursor = Cursor(*place(ranked[-1]), seen)
+        nothing = bool(ranked) and not matches and after is None and not encoded.names_pictures
+        return Ranking(tuple(ranked), cursor, nothing_like_that=nothing)
 
     def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
         columns = Columns.of(self._catalog) if facets is None else facets.columns
@@ -195,9 +212,7 @@ class Ordering:
         """
         page = self._by_date(request, facets, only)
         ids = np.sort(np.array([row.id for row in page.rows], dtype=np.int64))
-        scored = self._by_match(
-            encoded, ids, max(len(ids), 1), unlikely=True, searched=self._number(among)
-        )
+        scored = self._by_match(encoded, ids, max(len(ids), 1), searched=self._number(among))
         return in_order_of(page, replace(scored, nothing_like_that=False, total=None))
 
     def _matches_by_date(
@@ -213,6 +228,11 @@ class Ordering:
         page = self._by_date(request, facets, ids)
         return in_order_of(page, replace(matches.ranking, total=page.total))
 
+    def _is_remembered(
+        self, encoded: EncodedQuery, facets: Facets | None, among: Ids | None
+    ) -> bool:
+        return facets is not None and _key(encoded, among, None) in facets.remembered
+
     def shown(
         self,
         encoded: EncodedQuery,
@@ -227,7 +247,7 @@ class Ordering:
         never takes all, unless a least match is wanted: then the nearest of what is chosen belong
         to it too.
         """
-        key = (encoded.query.terms, None if among is None else among.tobytes(), least)
+        key = _key(encoded, among, least)
         matches: Matches | None = None if facets is None else facets.remembered.get(key)
         if matches is None:
             matches = self._matches(encoded, among, least)
@@ -237,7 +257,7 @@ class Ordering:
             return matches
         if matches.within(only).rows:
             return matches
-        more = self._by_match(encoded, only, NEAREST, unlikely=True, searched=self._number(among))
+        more = self._by_match(encoded, only, NEAREST, searched=self._number(among))
         return Matches(replace(matches.ranking, rows=merged(matches.ranking.rows, more.rows)))
 
     def _matches(
@@ -255,7 +275,7 @@ class Ordering:
 
         limit, searched = LOOK_AHEAD, self._number(among)
         while True:
-            ranking = self._by_match(encoded, among, limit, unlikely=True, searched=searched)
+            ranking = self._by_match(encoded, among, limit, searched=searched)
             matching = max((n for n, row in enumerate(ranking.rows, 1) if is_match(row)), default=0)
             is_all = limit >= len(self._index)
             if is_all or matching < limit // 2 or matcher_of(self._encoder) is None:
@@ -264,4 +284,14 @@ class Ordering:
         least = NEAREST if encoded.names_pictures and wanted is None else 0
         rows = (row for n, row in enumerate(ranking.rows) if n < least or is_match(row))
         found = replace(ranking, rows=tuple(rows), next=None)
-        return Matches(found, ranking.rows, is_all)
+        return Matches(found)
+
+
+def _needs_all(request: PageRequest, encoded: EncodedQuery) -> bool:
+    """Tell whether a page by match needs the matches of all pages."""
+    return request.count or request.min_match is not None or encoded.names_pictures
+
+
+def _key(encoded: EncodedQuery, among: Ids | None, least: MinMatch | None) -> Hashable:
+    """Return what the matches of a query are remembered by."""
+    return encoded.query.terms, None if among is None else among.tobytes(), least

@@ -25,11 +25,7 @@ from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
 from searchengine.search.facets import Facet, FacetCounts, Facets
 from searchengine.search.frames import SceneIndex
-from searchengine.search.matches import (
-    LOOK_AHEAD,
-    EncodedQuery,
-    plan_of,
-)
+from searchengine.search.matches import EncodedQuery, plan_of
 from searchengine.search.ordering import Ordering
 from searchengine.search.pages import Page, PageRequest
 from searchengine.search.resolve import Resolver, refuse_excess
@@ -187,13 +183,7 @@ class Pager:
         if request.query is not None:
             self._require_answerable(request.query)
         passing, encoded = self._passing(request, None), EncodedQuery.of(request, self._resolver)
-        width = self._ordering.limit(request)
-        if (
-            encoded is not None
-            and encoded.names_pictures
-            and self._ordering.shows_matches_only(request)
-        ):
-            width = LOOK_AHEAD
+        width = self._ordering.width(request, encoded)
         return plan_of(self._scenes, encoded, width, None if passing is None else passing.ids)
 
     # What may be on the page

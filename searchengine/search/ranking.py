@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -180,10 +180,9 @@ def is_enough(row: Judged, least: MinMatch) -> bool:
     return row.match is not None and row.match >= least
 
 
-def without_unlikely_end(rows: Sequence[Judged]) -> Sequence[Judged]:
-    """Take the unlikely matches at the end away."""
-    likely = (place for place, row in enumerate(rows, 1) if row.band != "unlikely")
-    return rows[: max(likely, default=0)]
+def without_unlikely(rows: Iterable[Judged]) -> tuple[Judged, ...]:
+    """Return all but the unlikely matches."""
+    return tuple(row for row in rows if row.band != "unlikely")
 
 
 def by_confidence(

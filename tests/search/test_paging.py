@@ -298,6 +298,34 @@ def test_a_query_with_a_picture_always_finds_the_nearest(
         assert counted[away] == len(there)
 
 
+@pytest.mark.parametrize("text", ["star - woman", "night - woman", "coffee"])
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_pages_show_all_that_is_no_unlikely_match_and_say_how_much_that_is(
+    photographs: Engine, text: str, limit: int
+) -> None:
+    asked = query.parse(text)
+    every = photographs.search(asked, limit=1000, unlikely=True).hits
+    wanted = [hit.id for hit in every if hit.band != "unlikely"]
+    bands = [hit.band for hit in every]
+    # Some of the unlikely ones stand before better ones.
+    assert (bands.index("unlikely") < len(wanted)) == ("-" in text)
+    facets = photographs.facets()
+    request = PageRequest(asked, limit=limit)
+    first = photographs.page(replace(request, count=True), facets)
+    assert first.total == len(wanted)
+    assert first.counts is not None
+    assert sum(one.count for one in first.counts["shape"].values) == len(wanted)
+    assert ids_of(*pages(photographs, request)) == wanted
+    found = [first]
+    while found[-1].next is not None:  # as a page in a browser goes on: nobody counts again
+        found.append(photographs.page(replace(request, after=found[-1].next), facets))
+    assert ids_of(*found) == wanted
+    assert {page.total for page in found} == {len(wanted)}
+    assert [hit.id for hit in photographs.search(asked, limit=limit).hits] == wanted[:limit]
+    folded = photographs.search(asked, limit=limit, collapse=True).hits
+    assert [hit.id for hit in folded] == wanted[:limit]
+
+
 @pytest.mark.parametrize("least", [0.0, 0.02, 0.3, 1.0, "maybe", "likely"])
 @pytest.mark.parametrize("text", ["coffee", "an animal - horse", "#2 + coffee"])
 def test_a_least_match_is_met_by_all_and_missed_by_none(

@@ -61,7 +61,7 @@ function showStatus() {
   byId("sort").querySelector("[value=match]").disabled = !state.q.trim();
   const total = typeof answer.total === "number" ? answer.total : null;
   const all = reached(), shown = total !== null && !found.cursor && total < all ? all : total;
-  const number = shown !== null && sorted !== "match" ? plural(shown, "{n} picture", "{n} pictures") : found.cursor ? t("{n}+ pictures", { n: count(all) }) : plural(all, "{n} picture", "{n} pictures");
+  const number = shown === null && found.cursor ? t("{n}+ pictures", { n: count(all) }) : plural(shown ?? all, "{n} picture", "{n} pictures");
   for (const node of [byId("select"), byId("sort").parentElement]) node.hidden = !hits.length;
   byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
 }
