@@ -165,7 +165,7 @@ def _bursts(
         soon.append(np.column_stack((after.nonzero()[0], after.nonzero()[0] + step)))
     pairs = np.concatenate(soon)
     cosines = _Vectors(catalog, fingerprint).cosines(dated, pairs)
-    pairs = pairs[(cosines >= BURST_COSINE) & ~_beside(dated, pairs)]
+    pairs = pairs[(cosines >= BURST_COSINE) & ~_are_two(dated, pairs)]
     links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(dated), len(dated)))
     _, labels = connected_components(links, directed=False)
     order = np.argsort(labels, kind="stable").tolist()
@@ -258,7 +258,7 @@ def same_pictures(
     may_be = _one_moment(times[ones], times[others]) & (
         (bits <= SAME_BITS) | ((bits <= CUT_BITS) & ~one_size)
     )
-    may_be[may_be] = ~_beside(pictures, pairs[may_be])
+    may_be[may_be] = ~_are_two(pictures, pairs[may_be])
     cosines = np.full(len(pairs), np.nan, dtype=np.float32)
     cosines[may_be] = vectors.cosines(pictures, pairs[may_be])
     enough = np.where(bits <= SAME_BITS, SAME_COSINE, CUT_COSINE)
@@ -282,13 +282,13 @@ def _seconds(pictures: Sequence[Appearance]) -> npt.NDArray[np.float64]:
     return np.where(np.isnat(times), np.nan, times.astype(np.int64) / 1e6)
 
 
-def _beside(pictures: Sequence[Appearance], pairs: Pairs) -> Flags:
-    """Tell which pairs are files of one shot: a RAW or a film, and the picture beside it."""
+def _are_two(pictures: Sequence[Appearance], pairs: Pairs) -> Flags:
+    """Tell which pairs are no copies, however alike: a film and a still, a RAW and its JPEG."""
 
     def are(one: Appearance, other: Appearance) -> bool:
         kinds = {one.format, other.format}
         stems = {os.path.splitext(picture.path)[0] for picture in (one, other)}
-        return len(stems) == 1 and len(kinds) == 2 and bool(kinds & {"raw", "video"})
+        return len(kinds) == 2 and ("video" in kinds or ("raw" in kinds and len(stems) == 1))
 
     return np.array(
         [are(pictures[one], pictures[other]) for one, other in pairs.tolist()], dtype=np.bool_

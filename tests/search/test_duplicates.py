@@ -23,6 +23,7 @@ from searchengine.search.engine import Engine
 from searchengine.search.keeping import Kind
 from searchengine.search.pages import PageRequest, Sort
 from searchengine.types import Hit
+from tests.support.camera_files import write_film
 from tests.support.colour_library import open_engine
 
 PHOTOS = {name: Image.fromarray(getattr(data, name)()) for name in ("astronaut", "coffee")}
@@ -105,6 +106,21 @@ def test_what_was_taken_at_another_time_is_another_picture(engine: Engine, tmp_p
     [group] = groups(engine)
     assert names(group) == ["a.jpg", "zone.jpg", "undated.jpg"]
     assert group.reasons == ("metadata", "size")
+
+
+def test_a_film_is_never_the_same_as_a_picture_only_as_another_film(
+    engine: Engine, tmp_path: Path
+) -> None:
+    still, photos = PHOTOS["coffee"].resize((320, 240)), tmp_path / "photos"
+    save(photos / "still.png", still)
+    for name, codec in (("a.mp4", "mpeg4"), ("again.mov", "h264")):
+        write_film(photos / name, [(still, 2.0)], codec=codec)
+    [group] = groups(engine)
+    assert sorted(names(group)) == ["a.mp4", "again.mov"]
+    answer = engine.search("red", collapse=True, unlikely=True)
+    standing = [{hit.path, *(one.path for one in hit.duplicates)} for hit in answer.hits]
+    assert sorted(len(paths) for paths in standing) == [1, 2]
+    assert {str(photos / "still.png")} in standing
 
 
 def test_a_burst_is_one_camera_soon_after_and_alike_and_its_sharpest_is_kept(

@@ -139,6 +139,13 @@ def test_what_recipes_need_is_in_the_address(page: sync_api.Page, url: str) -> N
     page.reload()
     expect(page.locator("[name=with]")).to_have_value("milk")
     expect(page.locator(".card strong")).to_have_text(["Flat white"])
+    # What pictures are asked for by says nothing of recipes.
+    page.goto(url + "/recipes?q=milk")
+    expect(page.locator(".card strong").first).to_be_visible()
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(page.locator("#chips")).to_be_hidden()
+    page.locator("nav [data-view='/']").click()
+    expect(page.locator("#chips")).to_be_visible()
 
 
 def test_an_original_that_is_gone_is_said_to_be(page: sync_api.Page, url: str) -> None:
