@@ -54,6 +54,7 @@ def test_small_groups_share_a_row(
     browser: sync_api.Browser, photo_server: str, width: int, pieces: int
 ) -> None:
     sizes = [(1, 1.5), (2, 0.7), (1, 1), (30, 1.3), (1, 0.5), (1, 0.5), (9, 1), (1, 2), (40, 1.5)]
+    sizes += [(3, 1), (2, 1.3), (1, 1.5), (2, 1), (1, 0.6), (1, 0.6)]
     with tab_of(browser, photo_server) as page:
         page.goto(photo_server)
         base = page.locator("script[type=module]").get_attribute("src").rsplit("/", 1)[0]
@@ -75,6 +76,15 @@ def test_small_groups_share_a_row(
             lefts = [head["left"] for head in row["heads"]]
             assert set(lefts) <= set(below["lefts"])
             assert all(b - a >= 118 for a, b in itertools.pairwise(lefts))
+    # A group begins a row only where it has no place behind those above.
+    wide = {
+        f"g{n}": max(118, many * shape * 200 + 6 * (many - 1))
+        for n, (many, shape) in enumerate(sizes)
+    }
+    shared = [[wide[head["text"]] for head in row["heads"]] for row in rows if row["label"]]
+    for above, below in itertools.pairwise(shared):
+        if max(above[0], below[0]) <= width:
+            assert sum(above) + 22 * len(above) + below[0] > width
     if width == 1200:
         assert [head["text"] for head in rows[0]["heads"]] == ["g0", "g1", "g2"]
 

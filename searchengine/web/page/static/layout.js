@@ -77,7 +77,8 @@ export class Layout {
         group = next;
         const to = this.packed && next ? endOf(at) : at;
         const left = heads ? indent + BETWEEN : 0;
-        const fits = to !== at && left + Math.max(LABEL, widthOf(at, to ?? items.length)) <= this.width;
+        const wide = Math.max(LABEL, widthOf(at, to ?? items.length));
+        const fits = to !== at && left + wide <= this.width;
         if (to === null && heads && fits) unsure = from;
         if (heads && fits && to !== null) {
           heads.push({ left, text: next });
@@ -90,7 +91,7 @@ export class Layout {
           heads = [{ left: 0, text: next }];
           this.rows.push({ top: this.height, height: HEADING, from: at, to: at, widths: [], lefts: [], label: next, heads });
           this.height += HEADING;
-          if (this.packed && to !== null && fits) {
+          if (this.packed && to !== null && wide <= this.width) {
             join(at, to, 0);
             at = to - 1;
             continue;
