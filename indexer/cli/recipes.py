@@ -57,8 +57,8 @@ def from_picture(
 
     Both options may be given several times. --with looks at the names of the ingredients, --without
     at all that is written of them, and leaves out what may contain the food. A recipe that lists no
-    ingredients passes neither. A picture of what is no dish has no recipes. --show draws the pictures
-    that recipes name, if these files are there.
+    ingredients passes neither. A picture of what is no dish has no recipes. --show draws the
+    pictures that recipes name, if these files are there.
     """
     if show and as_json:
         raise click.UsageError("--show is for people, --json is for programs")
