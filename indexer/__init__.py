@@ -11,21 +11,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from indexer.library.importing import ImportReport, import_tags
     from indexer.library.indexing import index, retry, running, undo
     from indexer.library.sweeping import Gone, Sweeps
     from indexer.library.tally import Progress
 
 _HOMES = {
     "Gone": "sweeping",
+    "ImportReport": "importing",
     "Progress": "tally",
     "Sweeps": "sweeping",
+    "import_tags": "importing",
     "index": "indexing",
     "retry": "indexing",
     "running": "indexing",
     "undo": "indexing",
 }
 
-__all__ = ["Gone", "Progress", "Sweeps", "index", "retry", "running", "undo"]
+__all__ = [
+    "Gone",
+    "ImportReport",
+    "Progress",
+    "Sweeps",
+    "import_tags",
+    "index",
+    "retry",
+    "running",
+    "undo",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from searchengine.terminal import printable
 
 if TYPE_CHECKING:
     from indexer.library.importing import ImportReport, Place
-    from searchengine.search.engine import Engine
 
 MOST_TOLD = 20
 """Tags and sidecars that are listed at most; JSON has all."""
@@ -33,53 +31,27 @@ def import_tags(
     Raises:
         SystemExit: Something could not be read.
     """
-    from indexer.executors import executor_of
     from indexer.library import importing
-    from indexer.library.running import running
     from indexer.progress import meter
     from searchengine.cli.options import open_engine
 
-    with (
-        open_engine(flags) as engine,
-        running(engine.settings.library, "import"),
-        meter("pictures") as progress,
-    ):
-        report = importing.import_tags(
-            engine.catalog,
-            list(engine.catalog.get(_ids(engine, paths)).values()),
-            executor_of(engine.settings),
-            places=tuple(places) or importing.PLACES,
-            faces=faces,
-            dry_run=dry_run,
-            whole=all(os.path.isdir(os.path.expanduser(path)) for path in paths),
-            progress=lambda done, total: progress("reading keywords", done, total),
-        )
-    _show(report, dry_run=dry_run, as_json=as_json)
-    if report.failed:
-        click.get_current_context().exit(1)
-
-
-def _ids(engine: Engine, paths: tuple[str, ...]) -> list[int]:
-    """Return the present pictures that paths and numbers name, of the library if there are none."""
-    from searchengine.errors import UnknownPicture
-    from searchengine.search.status import ids_within
-
-    if not paths:
-        return list(map(int, engine.catalog.present()))
-    ids: list[int] = []
     for path in paths:
         if path.lower().endswith((".xmp", ".json")):
             raise click.UsageError(
                 f"{path}: name the picture or its folder; what is beside it is found"
             )
-        picture = picture_of(path)
-        if isinstance(picture, str):
-            ids += map(int, ids_within(engine.catalog, picture))
-        elif picture in engine.catalog.get([picture]):
-            ids.append(picture)
-        else:
-            raise UnknownPicture(f"#{picture}: no picture of the library has this number")
-    return list(dict.fromkeys(ids))
+    with open_engine(flags) as engine, meter("pictures") as progress:
+        report = importing.import_tags(
+            engine,
+            *map(picture_of, paths),
+            places=tuple(places) or importing.PLACES,
+            faces=faces,
+            dry_run=dry_run,
+            progress=lambda done, total: progress("reading keywords", done, total),
+        )
+    _show(report, dry_run=dry_run, as_json=as_json)
+    if report.failed:
+        click.get_current_context().exit(1)
 
 
 def _show(report: ImportReport, *, dry_run: bool, as_json: bool) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Literal
 
-from indexer.executors import Executor
+from indexer.executors import Executor, executor_of
+from indexer.library.indexing import Library, absolute
 from indexer.library.keywords import Keywords, keywords_in, keywords_of
+from indexer.library.running import running
 from indexer.library.takeout import (
     MOST_JSON,
     TakeoutError,
@@ -22,11 +24,13 @@ from indexer.library.takeout import (
 from indexer.library.xmp import XmpError
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import Told
+from searchengine.errors import UnknownPicture
 from searchengine.formats import ending_of, sidecars_of
 from searchengine.images import open_file
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.metadata import MOST_XMP
-from searchengine.types import Failure, Picture
+from searchengine.search.status import ids_within
+from searchengine.types import Failure, PathLike, Picture
 
 Place = Literal["xmp", "file", "takeout"]
 """Where keywords are looked for: in XMP beside a picture, in its file, in Takeout's JSON."""
@@ -72,6 +76,65 @@ class ImportReport:
 
 
 def import_tags(
+    library: Library,
+    *pictures: PathLike | int,
+    places: Collection[Place] = PLACES,
+    faces: bool = False,
+    dry_run: bool = False,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImportReport:
+    """Make keywords that other programs gave to pictures the user's tags.
+
+    Nothing comes twice, and what the user took away stays away. What was written before an error or
+    an interruption stays, and the next import does the rest. While another process imports into
+    the library, this one waits.
+
+    Args:
+        library: As `searchengine.open()` returns it.
+        pictures: Paths of pictures and folders ("~" is a home), and numbers of the library; the
+            whole library if there are none.
+        places: Where to look.
+        faces: Take names of people whose faces XMP marks as well.
+        dry_run: Write nothing; the report says what would be done.
+        executor: Reads files; the one of the settings if None.
+        progress: Is told how many pictures are done, and how many there are.
+
+    Raises:
+        NothingIndexed: There is nothing of the library at or under a path.
+        UnknownPicture: No picture of the library has a number.
+    """
+    catalog = library.catalog
+    folders = [one for one in pictures if not isinstance(one, int)]
+    with running(library.settings.library, "import"):
+        return import_keywords(
+            catalog,
+            list(catalog.get(_ids(catalog, pictures)).values()),
+            executor or executor_of(library.settings),
+            places=places,
+            faces=faces,
+            dry_run=dry_run,
+            whole=len(folders) == len(pictures) and all(map(os.path.isdir, map(absolute, folders))),
+            progress=progress,
+        )
+
+
+def _ids(catalog: Catalog, pictures: Sequence[PathLike | int]) -> list[int]:
+    """Return the present pictures that paths and numbers name, of the library if there are none."""
+    if not pictures:
+        return [int(one) for one in catalog.present()]
+    ids: list[int] = []
+    for picture in pictures:
+        if not isinstance(picture, int):
+            ids += map(int, ids_within(catalog, picture))
+        elif picture in catalog.get([picture]):
+            ids.append(picture)
+        else:
+            raise UnknownPicture(f"#{picture}: no picture of the library has this number")
+    return list(dict.fromkeys(ids))
+
+
+def import_keywords(
     catalog: Catalog,
     pictures: Sequence[Picture],
     executor: Executor,
@@ -82,10 +145,9 @@ def import_tags(
     whole: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportReport:
-    """Make keywords of pictures, in their files and beside them, the user's tags.
+    """Make keywords of rows, in their files and beside them, the user's tags.
 
-    Nothing comes twice, and what the user took away stays away. Each batch is one transaction, so
-    an interrupted import is finished by the next one.
+    Each batch is one transaction, so an interrupted import is finished by the next one.
 
     Args:
         catalog: The library.

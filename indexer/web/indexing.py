@@ -1,11 +1,12 @@
-"""Index a folder, or read failures again, in a process of its own, which a server started.
+"""Index, read failures again or import tags, in a process of its own, which a server started.
 
     python -m indexer.web.indexing
 
-The first line of standard input is a JSON object, {"kind", "folder", "settings"}. Standard output
-is a JSON object on each line: {"event": "progress", "done", "total"}, {"event": "failure", "path",
-"reason"}, and at the end {"event": "report", ...} or {"event": "error", "detail"}. Of the kind
-"watch", {"event": "batch", ...}, a report, comes whenever something has changed. When standard
+The first line of standard input is a JSON object, {"kind", "folder", "settings"}, of an import
+"options" too. Standard output is a JSON object on each line: {"event": "progress", "done",
+"total"}, {"event": "failure", "path", "reason"}, and at the end {"event": "report", ...}, of an
+import {"event": "imported", ...}, or {"event": "error", "detail"}. Of the kind "watch", {"event":
+"batch", ...}, a report, comes whenever something has changed. When standard
 input ends, so does the process: that is how it is cancelled, and why it does not go on without its
 server. What was written until then can be found, and the next run does the rest.
 """
@@ -28,10 +29,11 @@ from indexer import Progress
 from searchengine.config import Settings
 from searchengine.errors import LexpixError
 from searchengine.search.engine import Engine
-from searchengine.types import Failure, IndexReport
+from searchengine.types import Failure
 
-Kind = Literal["index", "retry"]
-"""What a run does: make the library agree with a folder, or read again what could not be read."""
+Kind = Literal["index", "retry", "import"]
+"""What a run does: make the library agree with a folder, read again what could not be read, or make
+keywords of other programs tags."""
 Order: TypeAlias = Kind | Literal["watch"]
 """What a process does: a run, or follow all folders until it is ended."""
 
@@ -39,6 +41,10 @@ EVERY = 0.2
 """Seconds between two lines of progress."""
 GRACE = 10.0
 """Seconds that a run has to end by itself."""
+MOST_TAGS = 500
+"""Tags that an import names; those of most pictures."""
+LONGEST_TAG = 100
+"""Letters of a tag that an import names, so that a line is shorter than a server reads."""
 
 
 class Reporter:
@@ -80,19 +86,43 @@ def settings_in(entry: dict[str, Any]) -> Settings:
     )
 
 
-def carry_out(
-    kind: Kind, folder: str | None, settings: Settings, reporter: Reporter
-) -> IndexReport:
-    """Index one folder as `lexpix index` does, or read failures again as `lexpix failures` does."""
+def carry_out(order: dict[str, Any], settings: Settings, reporter: Reporter) -> None:
+    """Do what `lexpix index`, `lexpix failures --retry` or `lexpix tag --import` does."""
+    folder: str | None = order["folder"]
+    told: dict[str, Any] = {"progress": reporter.progress, "on_failure": reporter.failure}
     with Engine.open(settings, create=True) as engine:
-        if kind == "retry":
-            return indexer.retry(
-                engine, folder, progress=reporter.progress, on_failure=reporter.failure
-            )
-        assert folder is not None, "the job was checked"
-        return indexer.index(
-            engine, folder, progress=reporter.progress, on_failure=reporter.failure
-        )
+        if order["kind"] == "import":
+            import_tags(engine, folder, order["options"], reporter)
+        elif order["kind"] == "retry":
+            reporter.write("report", **dataclasses.asdict(indexer.retry(engine, folder, **told)))
+        else:
+            assert folder is not None, "the job was checked"
+            reporter.write("report", **dataclasses.asdict(indexer.index(engine, folder, **told)))
+
+
+def import_tags(
+    engine: Engine, folder: str | None, options: dict[str, Any], reporter: Reporter
+) -> None:
+    """Make keywords of pictures in a folder, or of all, tags of the user's."""
+    report = indexer.import_tags(
+        engine,
+        *([] if folder is None else [folder]),
+        progress=lambda done, total: reporter.progress(Progress(done, total)),
+        **options,
+    )
+    for failure in report.failed:
+        reporter.failure(failure)
+    named = [one for one in report.names.most_common() if len(one[0]) <= LONGEST_TAG]
+    reporter.write(
+        "imported",
+        pictures=report.pictures,
+        tagged=report.tagged,
+        keywords=report.names.total(),
+        tags=dict(named[:MOST_TAGS]),
+        removed=report.removed,
+        kept_away=report.kept_away,
+        strangers=len(report.strangers),
+    )
 
 
 def watch(settings: Settings, reporter: Reporter) -> None:
@@ -115,13 +145,12 @@ def main() -> int:
         if order["kind"] == "watch":
             watch(settings, reporter)
             return 0
-        report = carry_out(order["kind"], order["folder"], settings, reporter)
+        carry_out(order, settings, reporter)
     except KeyboardInterrupt:
         return 130
     except (LexpixError, OSError) as error:
         reporter.write("error", detail=str(error))
         return 1
-    reporter.write("report", **dataclasses.asdict(report))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Index jobs that a page starts, follows and cancels: `/jobs`.
+"""Jobs that a page starts, follows and cancels, of indexing and of importing tags: `/jobs`.
 
 A job is a process of its own (`indexing.py`), so that searches do not wait for the interpreter's
 lock. There is one at a time, because two would only take the processors from each other. Only who
@@ -23,8 +23,9 @@ from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from indexer.library.importing import PLACES, Place
 from indexer.web import folders
-from indexer.web.indexing import GRACE, Kind, Order, settings_entry
+from indexer.web.indexing import GRACE, LONGEST_TAG, MOST_TAGS, Kind, Order, settings_entry
 from searchengine.config import Settings
 from searchengine.errors import RootError
 from searchengine.web.answers import API, AsciiJSON
@@ -50,22 +51,42 @@ OPEN = frozenset({"running", "watching"})
 JobId = Annotated[str, Path(max_length=64, pattern="^[0-9a-f]+$")]
 
 
+class ImportOptions(BaseModel):
+    """How keywords are imported."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    places: list[Place] = Field(
+        default=list(PLACES),
+        min_length=1,
+        max_length=len(PLACES),
+        description="where to look: in XMP beside a picture, in its file, in Takeout's JSON",
+    )
+    faces: bool = Field(default=False, description="names of faces that XMP marks as well")
+    dry_run: bool = Field(default=False, description="write nothing, say what would be done")
+
+
 class JobRequest(BaseModel):
     """What is to be done."""
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind = Field(
-        default="index", description="retry reads again what could not be read, and nothing else"
+        default="index",
+        description="retry reads again what could not be read, and nothing else; import makes "
+        "keywords that other programs gave to pictures the user's tags",
     )
     folder: Annotated[FileName, Field(description="absolute, on this machine")] | None = Field(
-        default=None, description="what is indexed; of a retry, where, everywhere if null"
+        default=None, description="what is indexed; of other kinds, where, everywhere if null"
     )
+    options: ImportOptions | None = Field(default=None, description="of an import only")
 
     @model_validator(mode="after")
-    def _has_folder(self) -> JobRequest:
+    def _fits(self) -> JobRequest:
         if self.kind == "index" and self.folder is None:
             raise ValueError("say which folder is to be indexed")
+        if self.kind != "import" and self.options is not None:
+            raise ValueError("options are those of an import")
         return self
 
 
@@ -87,6 +108,21 @@ class Report(BaseModel):
     )
 
 
+class Imported(BaseModel):
+    """What an import did, or would do."""
+
+    pictures: int = Field(description="looked at")
+    tagged: int = Field(description="pictures that got a tag")
+    keywords: int = Field(description="tags that pictures got, in all")
+    tags: dict[str, int] = Field(
+        description=f"pictures that got a tag, by its name; at most {MOST_TAGS} tags, the most "
+        f"common, of up to {LONGEST_TAG} letters"
+    )
+    removed: int = Field(description="tags that another program took out of XMP")
+    kept_away: int = Field(description="keywords that are no tags as the user took these away")
+    strangers: int = Field(description="sidecars beside no picture of the library")
+
+
 class JobOut(BaseModel):
     """A job; done and total count files, and total is what is known so far."""
 
@@ -103,6 +139,7 @@ class JobOut(BaseModel):
     report: Report | None = Field(
         description="at the end, as that of lexpix index --json; of a watch, the last one"
     )
+    imported: Imported | None = Field(description="of an import, at the end")
     error: str | None
 
 
@@ -118,12 +155,14 @@ class Job:
     """A run of the indexer, and what is known of it.
 
     Attributes:
+        options: Of an import, as `indexer.import_tags` takes them.
         changed: Set, and replaced by a new one, whenever something changes.
     """
 
     id: str
     kind: Order
     folder: str | None
+    options: dict[str, Any] = field(default_factory=dict)
     state: State = "running"
     done: int = 0
     total: int = 0
@@ -132,6 +171,7 @@ class Job:
     failures: list[dict[str, str]] = field(default_factory=list)
     failed: int = 0
     report: dict[str, int] | None = None
+    imported: dict[str, Any] | None = None
     error: str | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     process: asyncio.subprocess.Process | None = None
@@ -152,6 +192,7 @@ class Job:
             "failures": self.failures,
             "failed": self.failed,
             "report": self.report,
+            "imported": self.imported,
             "error": self.error,
         }
 
@@ -162,6 +203,8 @@ class Job:
             return "folders are being watched"
         if self.kind == "index":
             return f"{self.folder} is being indexed"
+        if self.kind == "import":
+            return "keywords are being imported"
         return "what could not be read is being read again"
 
     def notify(self) -> None:
@@ -191,8 +234,10 @@ class Jobs:
         """Return how many jobs are running."""
         return sum(job.state == "running" for job in self._jobs.values())
 
-    async def start(self, kind: Kind, folder: str | None) -> Job:
-        """Begin to index a folder, or to read again what could not be read, there or everywhere.
+    async def start(
+        self, kind: Kind, folder: str | None, options: dict[str, Any] | None = None
+    ) -> Job:
+        """Begin what `Kind` names in a folder, or everywhere.
 
         Raises:
             RootError: It is no absolute path of a folder.
@@ -202,7 +247,7 @@ class Jobs:
         if self.running():
             (other,) = (job for job in self._jobs.values() if job.state == "running")
             raise HTTPException(409, f"{other.activity}; wait for that, or cancel it")
-        return await self._begin(Job(secrets.token_hex(8), kind, folder))
+        return await self._begin(Job(secrets.token_hex(8), kind, folder, options or {}))
 
     async def watch(self) -> None:
         """Begin to follow all folders of the library; other jobs may run beside it."""
@@ -274,6 +319,7 @@ class Jobs:
         order = {
             "kind": job.kind,
             "folder": job.folder,
+            "options": job.options,
             "settings": settings_entry(self._settings),
         }
         try:
@@ -292,7 +338,7 @@ class Jobs:
             process.stdin.close()
         with contextlib.suppress(Exception):  # the next search tries again, and says what is wrong
             await asyncio.to_thread(self._live.refresh)
-        if job.report is not None and job.kind != "watch":
+        if job.imported is not None or (job.report is not None and job.kind != "watch"):
             self._end(job, "done")
         elif job.is_cancelled:
             self._end(job, "cancelled")
@@ -309,6 +355,8 @@ class Jobs:
                 job.failures.append(event)
         elif kind in ("report", "batch"):
             job.report = event
+        elif kind == "imported":
+            job.imported = event
         else:
             job.error = event["detail"]
         job.notify()
@@ -354,9 +402,11 @@ def _router(jobs: Jobs) -> APIRouter:
 
     @router.post("", response_model=JobOut, status_code=202)
     async def start_job(body: JobRequest, request: Request) -> Response:
-        """Index a folder, or retry failures; clients of this machine only, one job at a time."""
+        """Begin a job; clients of this machine only, one job at a time."""
         _require_local(request)
-        job = await jobs.start(body.kind, body.folder)
+        options = ImportOptions() if body.options is None else body.options
+        of_import = options.model_dump() if body.kind == "import" else None
+        job = await jobs.start(body.kind, body.folder, of_import)
         return AsciiJSON(job.entry(), 202, {"Location": f"{API}/jobs/{job.id}"})
 
     @router.get("/{id}", response_model=JobOut)

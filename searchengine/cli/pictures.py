@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,9 +32,9 @@ PIXELS = 360
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture of the library on a sheet: its number, and the lines beneath it."""
+    """A picture on a sheet: its number in the library, or a file, and the lines beneath it."""
 
-    id: int
+    picture: int | Path
     lines: tuple[str, ...]
 
 
@@ -77,7 +78,7 @@ def of_hits(hits: Iterable[Hit]) -> list[Shown]:
 
 
 def show_sheet(engine: Engine, pictures: Sequence[Shown]) -> None:
-    """Draw pictures of the library side by side; say of which none can be drawn."""
+    """Draw pictures side by side; say of which none can be drawn."""
     logging.getLogger("textual_image").setLevel(logging.ERROR)  # it guesses sizes aloud
     from rich.console import Console
     from rich.table import Table
@@ -94,7 +95,7 @@ def show_sheet(engine: Engine, pictures: Sequence[Shown]) -> None:
         sheet = Table.grid(padding=(0, GAP, 0, 0), pad_edge=False)
         for _ in row:
             sheet.add_column(width=wide, vertical="bottom", no_wrap=True)
-        drawn = [_drawn(engine, one.id, Image, wide, failed) for one in row]
+        drawn = [_drawn(engine, one.picture, Image, wide, failed) for one in row]
         sheet.add_row(*(one or Text("no picture") for one in drawn))
         for line in range(max(len(one.lines) for one in row)):
             texts = [one.lines[line] if line < len(one.lines) else "" for one in row]
@@ -104,13 +105,16 @@ def show_sheet(engine: Engine, pictures: Sequence[Shown]) -> None:
         click.echo(f"lexpix: {printable(reason)}", err=True)
 
 
-def _drawn(engine: Engine, picture: int, kind: Any, wide: int, failed: list[str]) -> Any:
+def _drawn(engine: Engine, picture: int | Path, kind: Any, wide: int, failed: list[str]) -> Any:
     """Return what rich draws of a picture; None, and the reason in `failed`, if it cannot be."""
     from searchengine.images import open_image
 
     try:
-        with engine.original(engine.picture(picture)) as file:
-            pixels = open_image(file, size=PIXELS)
+        if isinstance(picture, Path):
+            pixels = open_image(picture, size=PIXELS)
+        else:
+            with engine.original(engine.picture(picture)) as file:
+                pixels = open_image(file, size=PIXELS)
     except (ImageError, ChangedFile, UnknownPicture) as error:
         failed.append(str(error))
         return None

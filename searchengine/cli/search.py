@@ -86,7 +86,9 @@ def search(
     pictures, the newest first. Each is also a flag: --after 2024-06 is after:2024-06.
 
     A match is how probable it is that a picture shows what was asked for, if the chance is even
-    that any does. Where every match is unlikely, the answer is that nothing looks like that.
+    that any does. Where every match is unlikely, the answer is that nothing looks like that. The
+    order is that of scores. To words matches fall with them; to pictures, sums and sentences they
+    weigh as well how much a picture looks like any other, so that one may exceed that above it.
     """
     _refuse_drawing(show, form)
     refuse_both(unlikely, min_match)

@@ -126,10 +126,7 @@ class Suggestions:
         if key == "in":
             with self._glance() as glance:
                 return _folders(begun, glance.folders(), glance.roots())
-        # Alternatives that stand already stay; a tag and words of a caption have none.
-        kept, bar, last = (
-            begun.rpartition("|") if key not in ("tag", "caption") else ("", "", begun)
-        )
+        kept, bar, last = begun.rpartition("|")  # alternatives that stand already stay
         with self._glance() as glance:
             known = self._known(key, plain(last), glance)
         fitting = [pair for pair in known if plain(pair[0]).startswith(plain(last))]

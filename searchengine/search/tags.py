@@ -203,8 +203,14 @@ class Tags:
         return Selection.union(Selection.of(self._captions.holders(name)) for name in names)
 
     def _meanings(self, one: Filter) -> tuple[str, ...]:
-        """Return a name as it stands and in English: the user's tags may be in any language."""
-        return tuple(dict.fromkeys([one.name, self._polyglot.english(one.name)]))
+        """Return the names of which a picture must have one, as they stand and in English.
+
+        The user's tags may be in any language, and have a bar in their names, which else stands
+        between alternatives.
+        """
+        parts = [part for part in map(str.strip, one.name.split("|")) if part]
+        names = dict.fromkeys([one.name, *parts])
+        return tuple(dict.fromkeys(form for n in names for form in (n, self._polyglot.english(n))))
 
     def invalidate(self) -> None:
         """Take note that the taught words have changed."""

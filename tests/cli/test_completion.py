@@ -73,6 +73,7 @@ def written(known: Suggestions, text: str) -> list[str]:
         ("tag:zebra", []),  # the user said no
         ("camera:x-", ["camera:X-T3"]),
         ("camera:X-T3|pix", ['camera:"X-T3|Pixel 8 Pro"']),
+        ("tag:quagga|zoo", ["tag:quagga|zoo", 'tag:"quagga|zoo keeper"']),
         ("camera:pro", ['camera:"Pixel 8 Pro"']),
         ("in:2024/su", ["in:2024/Summer"]),
         ("in:my", ['in:"My trip"']),

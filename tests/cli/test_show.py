@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -143,3 +144,26 @@ def test_dupes_are_seen_side_by_side(folder: Path, tmp_path: Path) -> None:
         ended(screen)
         row = row_of(screen, "keep")
         assert screen.colours(row - 1, 0) == screen.colours(row - 1, 26) == ("ff00ff", "ff00ff")
+
+
+def test_recipes_are_seen_by_the_pictures_that_they_name(folder: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (50, 50), "#ff00ff").save(tmp_path / "soup.png")
+    recipes = [
+        {"id": "1", "title": "Soup", "ingredients": ["1 onion"], "image": "soup.png"},
+        {"id": "2", "title": "Bread", "ingredients": ["flour"]},
+        {"id": "3", "title": "Stew", "ingredients": ["2 carrots"], "image": "gone.png"},
+    ]
+    lines = "".join(f"{json.dumps(one)}\n" for one in recipes)
+    (tmp_path / "recipes.jsonl").write_text(lines, encoding="utf-8")
+    lexpix("texts", "add", tmp_path / "recipes.jsonl", library=folder / "library")
+    command = [LEXPIX, "recipes", "from", str(tmp_path / "soup.png"), "--all"]
+    with on_screen([*command, "--show"], environment(folder / "library"), size=(160, 40)) as screen:
+        ended(screen)
+        row, column = row_of(screen, "Soup"), screen.lines[row_of(screen, "Soup")].index("Soup")
+        assert screen.colours(row - 2, column) == ("ff00ff", "ff00ff")
+        assert f"{tmp_path}/gone.png: " in screen.text.replace("\n", "")
+        assert "Bread" not in screen.lines[row]
+        table = lexpix(*command[1:], library=folder / "library").stdout
+        assert all(line.strip() in screen.text for line in table.splitlines())
+    with on_screen([*command, "--show", "--json"], environment(folder / "library")) as screen:
+        assert "--show is for people" in ended(screen, code=2).text

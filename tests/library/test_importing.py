@@ -17,7 +17,7 @@ from PIL import Image
 
 from indexer.executors import Serial, Threads
 from indexer.library import importing
-from indexer.library.importing import ImportReport, Place, import_tags
+from indexer.library.importing import ImportReport, Place, import_keywords
 from indexer.library.keywords import keywords_of
 from indexer.library.pipeline import index_images
 from indexer.library.takeout import read_takeout, takeouts_of
@@ -60,7 +60,7 @@ class Library:
 
     def take_in(self, **options: Any) -> ImportReport:
         rows = list(self.pictures().values())
-        return import_tags(self.catalog, rows, Serial(), **options)
+        return import_keywords(self.catalog, rows, Serial(), **options)
 
     def tags(self, source: str = "user") -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
@@ -265,7 +265,7 @@ def test_an_import_that_was_broken_off_is_finished_by_the_next(
         library.take_in(progress=stop)
     assert set(library.tags()) == {"a.jpg", "b.jpg", "c.jpg", "d.jpg"}
     rows = list(library.pictures().values())
-    report = import_tags(library.catalog, rows, Threads(2))
+    report = import_keywords(library.catalog, rows, Threads(2))
     assert (report.tagged, report.pictures) == (1, 5)
     assert library.tags() == {f"{name}.jpg": {name * 3} for name in "abcde"}
 

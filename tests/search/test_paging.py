@@ -326,6 +326,27 @@ def test_pages_show_all_that_is_no_unlikely_match_and_say_how_much_that_is(
     assert [hit.id for hit in folded] == wanted[:limit]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "coffee",
+        "coffee tag:liked|animal",
+        "animal type:png",
+        "gravel - tag:car",
+        "tag:liked|coffee",
+    ],
+)
+def test_matches_of_words_and_filters_fall_with_the_scores(photographs: Engine, text: str) -> None:
+    for id_ in (2, 3, 5, 7):
+        photographs.edit_tags(id_, add=["liked"])
+    photographs.tags.tag_all()
+    hits = photographs.search(query.parse(text), limit=1000, unlikely=True).hits
+    matches = [hit.match or 0.0 for hit in hits]
+    assert len(set(matches)) > 1
+    assert matches == sorted(matches, reverse=True)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
 @pytest.mark.parametrize("least", [0.0, 0.02, 0.3, 1.0, "maybe", "likely"])
 @pytest.mark.parametrize("text", ["coffee", "an animal - horse", "#2 + coffee"])
 def test_a_least_match_is_met_by_all_and_missed_by_none(
@@ -361,6 +382,20 @@ def test_a_least_match_of_a_filter_is_how_sure_it_is(photographs: Engine) -> Non
         assert list(found) == [hit for hit in every if hit.match is not None and hit.match >= least]
     likely = photographs.search(asked, limit=1000, min_match="likely").hits
     assert list(likely) == [hit for hit in every if hit.band == "likely"]
+
+
+def test_tags_with_a_bar_between_them_are_alternatives(engine: Engine) -> None:
+    engine.edit_tags(2, add=["liked"])
+    engine.edit_tags(3, add=["printed"])
+    engine.edit_tags(5, add=["liked|printed"])  # a bar in a name is one all the same
+    for text, expected in [
+        ("tag:liked|printed", {2, 3, 5}),
+        ('tag:"printed | unknown"', {3}),
+        ('tag:"liked|printed" - tag:liked', {3, 5}),
+    ]:
+        for facets in (None, engine.facets()):
+            page = engine.page(PageRequest(query.parse(text), limit=1000), facets)
+            assert set(ids_of(page)) == expected
 
 
 @pytest.mark.parametrize("least", [1.5, -0.1, float("nan"), "unlikely"])

@@ -31,6 +31,7 @@ from searchengine.errors import NothingIndexed
 from searchengine.search.engine import Engine
 from searchengine.web.app import create_app
 from searchengine.web.live import Live
+from tests.support.camera_files import xmp
 from tests.support.plain_pictures import draw_many
 from tests.support.web_server import PATIENCE, Served, delete, get, post, served
 
@@ -114,6 +115,60 @@ def test_a_report_is_what_the_openapi_says_and_counts_what_is_not_marked(
     assert told == {"unchanged": 5, "skipped": 1, "unconfirmed": 15}
     schema = get(f"{server.url}/api/openapi.json").json()["components"]["schemas"]["Report"]
     assert sorted(schema["required"]) == sorted(schema["properties"]) == sorted(report)
+
+
+def test_import_makes_keywords_tags_of_a_folder_or_of_all(server: Served, tmp_path: Path) -> None:
+    folder = draw_many(tmp_path / "photos", 4)
+    first, second, third, _ = sorted(folder.glob("*.png"))
+    first.with_name(f"{first.name}.xmp").write_bytes(xmp(keywords="beach,Ann Lee"))
+    (folder / "in").mkdir()
+    second = second.rename(folder / "in" / second.name)
+    second.with_name(f"{second.name}.xmp").write_bytes(xmp(keywords="beach"))
+    third.with_name(f"{third.name}.xmp").write_bytes(b"<nonsense")
+    finished(server, start(server, folder).json()["id"])
+
+    def imported(**asked: Any) -> dict[str, Any]:
+        answer = post(f"{server.url}/api/v1/jobs", json={"kind": "import", **asked})
+        assert answer.status_code == 202, answer.text
+        last = finished(server, answer.json()["id"])
+        assert (last["state"], last["kind"], last["report"]) == ("done", "import", None)
+        return last
+
+    def tagged() -> set[str]:
+        found = post(f"{server.url}/api/v1/search", json={"query": "tag:beach"}).json()
+        return {one["path"] for one in found["hits"]}
+
+    foreseen = imported(folder=str(folder), options={"dry_run": True})
+    assert tagged() == set()
+    assert imported(options={"places": ["file"]})["imported"]["keywords"] == 0
+    assert imported(folder=str(folder / "in"))["imported"]["tags"] == {"beach": 1}
+    assert tagged() == {str(second)}
+    last = imported()
+    assert foreseen["imported"]["tags"] == {"beach": 2, "ann lee": 1}
+    assert last["imported"] == {
+        "pictures": 4,
+        "tagged": 1,
+        "keywords": 2,
+        "tags": {"beach": 1, "ann lee": 1},
+        "removed": 0,
+        "kept_away": 0,
+        "strangers": 0,
+    }
+    assert [Path(one["path"]).name for one in last["failures"]] == [f"{third.name}.xmp"]
+    assert tagged() == {str(first), str(second)}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"kind": "import", "options": {"places": []}},
+        {"kind": "import", "options": {"places": ["cloud"]}},
+        {"kind": "import", "options": {"faces": 1}},
+        {"kind": "retry", "options": {"faces": True}},
+    ],
+)
+def test_import_that_is_asked_for_wrongly_is_refused(server: Served, asked: dict[str, Any]) -> None:
+    assert post(f"{server.url}/api/v1/jobs", json=asked).status_code == 422
 
 
 def _figure(server: Served, name: str) -> float:

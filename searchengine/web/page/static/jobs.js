@@ -38,7 +38,7 @@ async function cancel(id) {
 function follow(job) {
   if (followed === job.id) return;
   followed = job.id;
-  job.folder ??= t("what could not be read"); // of a retry
+  if (job.kind === "retry") job.folder ??= t("what could not be read");
   const events = api.jobEvents(job.id);
   draw(job);
   const finish = (text) => {
@@ -66,6 +66,7 @@ function follow(job) {
 
 function said(job, end) {
   if (end.state && !["done", "finished", "ok"].includes(end.state)) return end.detail || end.error || t("{job}: it has ended early", { job: nameOfJob(job) });
+  if (end.imported) return `${nameOfJob(job)}: ${toldOfImport(end.imported) || t("nothing new")}`;
   const report = end.report || end;
   return `${job.folder || nameOfJob(job)}: ${told(report) || `${plural(report.unchanged || 0, "{n} picture", "{n} pictures")}, ${t("nothing new")}`}`;
 }
@@ -74,6 +75,12 @@ function said(job, end) {
 function told(report) {
   const parts = { added: t("{n} new"), updated: t("{n} changed"), moved: t("{n} moved"), missing: t("{n} gone"), unconfirmed: t("{n} gone, but so many that they stay; if that is right, run: lexpix index --yes"), failed: t("{n} not readable") };
   return Object.entries(parts).filter(([key]) => report[key]).map(([key, text]) => text.replace("{n}", count(report[key]))).join(", ");
+}
+
+/** What an import changed, in words. @param {Record<string, number>} imported */
+function toldOfImport({ keywords, removed }) {
+  const parts = [keywords && t("new tags: {n}", { n: count(keywords) }), removed && t("{n} gone", { n: count(removed) })];
+  return parts.filter(Boolean).join(", ");
 }
 
 /** Say that the server follows its folders, and what it does or did there. @param {any} job */
@@ -109,7 +116,10 @@ let timer = 0, soon = 0;
 const start = async (folder) => follow(await api.startJob(folder));
 const retry = async () => follow(await api.startRetry());
 /** What a job does, in words. */
-const nameOfJob = (job) => (job.kind === "retry" ? t("Reading again what could not be read") : t("Indexing {folder}", { folder: job.folder }));
+function nameOfJob(job) {
+  if (job.kind === "retry") return t("Reading again what could not be read");
+  return job.kind === "import" ? t("Importing keywords as tags") : t("Indexing {folder}", { folder: job.folder });
+}
 
 /** Let somebody choose a folder to index. @param {HTMLElement} box where the form stands */
 export async function chooseFolder(box) {
