@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
@@ -31,7 +31,7 @@ ALONE = 2
 MOST_READS = 1_000_000
 """Pieces that a file may be read in: a decoder that looks for a mark byte by byte needs as many."""
 
-_LARGE = 64 * MEGABYTE
+LARGE = 64 * MEGABYTE
 """What has needed this much is given back to the system at once."""
 
 
@@ -56,10 +56,14 @@ class Budget:
 
     Args:
         size: How many.
+
+    Attributes:
+        lender: Asked in its place, if there is one: a process that decodes for another has none.
     """
 
     def __init__(self, size: int = MEMORY * MEGABYTE) -> None:
         self.size = size
+        self.lender: Callable[[int], AbstractContextManager[None]] | None = None
         self._taken = 0
         self._change = threading.Condition()
         self._waiting: deque[object] = deque()
@@ -73,6 +77,10 @@ class Budget:
         Raises:
             TooLarge: It is more than `ALONE` budgets.
         """
+        if self.lender is not None:
+            with self.lender(needed):
+                yield
+            return
         if needed > ALONE * self.size:
             megabytes = -(-needed // MEGABYTE)
             raise TooLarge(
@@ -92,7 +100,7 @@ class Budget:
         try:
             yield
         finally:
-            if needed >= _LARGE:
+            if needed >= LARGE:
                 give_back()
             with self._change:
                 self._taken -= needed
@@ -140,10 +148,7 @@ class BoundedFile(io.RawIOBase):
         if self._reads > MOST_READS:
             raise TooSlow("it is in more pieces than a picture has")
         if time.thread_time() > self._end:
-            raise TooSlow(
-                f"reading it takes more than {self._seconds:g} s; allow more with the setting "
-                "file_seconds, then: lexpix failures --retry"
-            )
+            raise TooSlow(too_slow(self._seconds))
 
     def read(self, size: int = -1, /) -> bytes:
         """Read as the file does."""
@@ -167,6 +172,14 @@ class BoundedFile(io.RawIOBase):
     def seekable(self) -> bool:
         """It is."""
         return True
+
+
+def too_slow(seconds: float) -> str:
+    """Return what is said of a file that takes longer to read."""
+    return (
+        f"reading it takes more than {seconds:g} s; allow more with the setting "
+        "file_seconds, then: lexpix failures --retry"
+    )
 
 
 def require_size(file: BinaryIO) -> None:

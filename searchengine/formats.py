@@ -79,14 +79,15 @@ _BY_NAME = {one.name: one for one in FORMATS}
 _RAW_ENDINGS = frozenset(_RAW)
 _FILM_ENDINGS = frozenset(_BY_NAME["video"].endings)
 
-_BRANDS: dict[bytes, str | None] = {
+_BRANDS: dict[bytes, str] = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "heic"),
     **dict.fromkeys((b"mif1", b"msf1"), "heic"),
-    **dict.fromkeys((b"avif", b"avis")),  # Pillow reads it
+    **dict.fromkeys((b"avif", b"avis"), "avif"),
     b"crx ": "raw",
 }
 """What the first brand of a file says in the container that films have as well."""
 
+_JPEG2000_STARTS = (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n")
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 _RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
 _TIFF_STARTS = (b"II*\x00", b"MM\x00*")
@@ -109,7 +110,9 @@ def titled(name: str) -> Format:
 
 
 def sniffed(head: bytes, path: str = "") -> str | None:
-    """Return which format needs more than Pillow by the first bytes: heic, jxl, raw or video.
+    """Return which format needs a large decoder, by the first bytes.
+
+    It is avif, heic, jpeg2000, jxl, raw, video, or None for what Pillow decodes with less.
 
     Args:
         head: At least `HEAD` bytes, or the whole file.
@@ -121,6 +124,8 @@ def sniffed(head: bytes, path: str = "") -> str | None:
         return _BRANDS.get(head[8:12], "video")
     if head.startswith(_JXL_STARTS):
         return "jxl"
+    if head.startswith(_JPEG2000_STARTS):
+        return "jpeg2000"
     is_raw_tiff = head[8:10] == b"CR" or ending in _RAW_ENDINGS
     is_raw = head.startswith(_RAW_STARTS) or head[6:14] == b"HEAPCCDR"
     if is_raw or (head.startswith(_TIFF_STARTS) and is_raw_tiff):

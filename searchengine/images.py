@@ -1,8 +1,9 @@
 """Turn a picture file of any kind into upright 8-bit RGB, within limits.
 
-Only here and in `raw` pictures are opened; what reads the rarer formats is imported when the first
-file of its kind comes. Whatever a broken file makes it raise leaves as `ImageError` with the file's
-name and the reason in words.
+Only here and in `reader`, `raw` and `film` pictures are opened. What Pillow decodes itself is read
+in this process; what needs a decoder that can take a process down with it, by a worker, which is
+one of its own (`workers`). Either way a broken file is an `ImageError` with its name and the reason
+in words.
 """
 
 from __future__ import annotations
@@ -11,83 +12,17 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
 from io import BufferedReader
-from typing import BinaryIO, TypeAlias, cast
+from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from searchengine.bounds import (
-    BoundedFile,
-    TooLarge,
-    TooSlow,
-    budget,
-    is_want_of_disk,
-    is_want_of_memory,
-    require_size,
-)
-from searchengine.errors import ImageError, NotNow
-from searchengine.formats import HEAD, is_installed, sniffed, titled
-from searchengine.metadata import merged, read_exposure, read_metadata, read_xmp
-from searchengine.openers import formats_of, leave_small_copies, name_of, orientation
-from searchengine.pixels import (
-    END_OF_JPEG,
-    bytes_needed,
-    draft,
-    reduced_rgb,
-    shrunk,
-    upper_part,
-)
-from searchengine.types import Exif, PathLike, Prepare, Preparing
-
-Check: TypeAlias = Callable[[], None]
-"""Raises if reading a file takes too long."""
-
-MAX_PIXELS = 200_000_000
-"""Pictures with more pixels are refused before a pixel is decoded."""
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_TURNED_ON_ITS_SIDE = frozenset({5, 6, 7, 8})
-
-# Pillow warns at 89 MP and refuses at twice that. A warning cannot be silenced per thread, so its
-# threshold moves to our limit; the refusal of larger ones stays in force for the whole process.
-if Image.MAX_IMAGE_PIXELS is not None:
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """What a picture file holds.
-
-    Attributes:
-        width: Of the whole picture in pixels, after the EXIF turn.
-        height: Likewise.
-        exif: What the file, and the XMP file beside it, say of it.
-        pixels: Upright RGB, or None if they were not asked for.
-        format: As `formats.FORMATS` names it; by the content.
-        damage: What is wrong with a file of which a part can be seen; None if nothing is.
-        at: Of a film, the time of the frame in seconds.
-        stills: Of a film, a frame of each of its other scenes with its time, treated like
-            `pixels`; none if they were not asked for.
-    """
-
-    width: int
-    height: int
-    exif: Exif
-    pixels: Image.Image | None
-    format: str
-    damage: str | None = None
-    at: float | None = None
-    stills: tuple[tuple[float, Image.Image], ...] = ()
+from searchengine import reader, workers
+from searchengine.bounds import TooLarge, require_size
+from searchengine.errors import ImageError
+from searchengine.formats import HEAD, is_installed, sniffed
+from searchengine.reader import MAX_PIXELS, Photo, Reader, message, reason_of
+from searchengine.types import PathLike, Prepare, Preparing
 
 
 def open_file(path: PathLike, opener: Callable[[str, int], int] | None = None) -> BufferedReader:
@@ -177,15 +112,15 @@ def read_photo(
     Raises:
         ImageError: As `open_image`.
     """
-    reader = _Reader(size, prepare, max_pixels, decode, sidecar, at, stills)
+    asked = Reader(size, prepare, max_pixels, decode, sidecar, at, stills)
     if not isinstance(source, (str, os.PathLike)):
-        return reader.read(source, str(getattr(source, "name", "picture")))
+        return _read(asked, source, str(getattr(source, "name", "picture")))
     path = os.fspath(source)
     try:
         with open_file(path) as file:
-            return reader.read(file, path)
+            return _read(asked, file, path)
     except OSError as error:
-        raise ImageError(_message(path, _reason(error))) from error
+        raise ImageError(message(path, reason_of(error))) from error
 
 
 def refuse_excess(file: BufferedReader) -> None:
@@ -203,7 +138,7 @@ def refuse_excess(file: BufferedReader) -> None:
         kind = sniffed(file.read(HEAD), path)
         file.seek(0)
         if kind != "video":
-            raise ImageError(_message(path, str(error))) from error
+            raise ImageError(message(path, str(error))) from error
 
 
 def format_in(file: BinaryIO) -> str | None:
@@ -211,199 +146,54 @@ def format_in(file: BinaryIO) -> str | None:
 
     The file is at its beginning before and after.
     """
-    head = file.read(HEAD)
-    file.seek(0)
-    kind = sniffed(head, str(getattr(file, "name", "")))
+    kind = _kind_of(file)
     if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return kind
-    try:
-        with Image.open(file, formats=formats_of(kind)) as image:
-            name = name_of(image)
-    except Exception:  # as in `_Reader.read`
-        name = None
+    name = workers.name_in(file) if _is_apart(kind) else reader.name_in(file)
     file.seek(0)
     return name
 
 
 def exposure_in(file: BinaryIO) -> tuple[float | None, float | None]:
     """Return f-number and seconds of an open picture, as `read_exposure`; of its head alone."""
-    kind = sniffed(file.read(HEAD), str(getattr(file, "name", "")))
-    file.seek(0)
+    kind = _kind_of(file)
     if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return None, None
+    return workers.exposure_in(file) if _is_apart(kind) else reader.exposure_in(file)
+
+
+def keywords_in(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
+    """Return the packet of XMP and the keywords of IPTC in an open picture."""
+    kind = _kind_of(file)
+    if kind == "raw":
+        from searchengine.raw import packet_in_raw
+
+        return packet_in_raw(file), ()
+    if kind == "video" or (kind is not None and not is_installed(kind)):
+        return None, ()
+    return workers.keywords_in(file) if _is_apart(kind) else reader.keywords_in(file)
+
+
+def _read(asked: Reader, file: BinaryIO, path: str) -> Photo:
+    apart = _is_apart(_kind_of(file, path))
+    return workers.read(asked, file, path) if apart else asked.read(file, path)
+
+
+def _kind_of(file: BinaryIO, path: str = "") -> str | None:
+    """Return what of an open file is more than Pillow's own; it is at its beginning afterwards."""
     try:
-        with Image.open(file, formats=formats_of(kind)) as image:
-            return read_exposure(image)
-    except Exception:  # as in `_Reader.read`
-        return None, None
+        kind = sniffed(file.read(HEAD), path or str(getattr(file, "name", "")))
+        file.seek(0)
+    except OSError:  # whoever reads it next says so
+        return None
+    return kind
+
+
+def _is_apart(kind: str | None) -> bool:
+    """Tell whether pictures of a kind are decoded by a worker."""
+    return kind is not None and workers.AVAILABLE and is_installed(kind)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
     # Opening a FIFO waits for its writer, for ever if need be. Windows has no such flag.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Read pictures as `read_photo` was asked to."""
-
-    size: int | None
-    prepare: Prepare | None
-    max_pixels: int
-    decode: bool
-    sidecar: bytes | None = field(repr=False)
-    at: float | None
-    stills: bool
-
-    def read(self, file: BinaryIO, path: str) -> Photo:
-        try:
-            head = file.read(HEAD)
-            if not head:
-                raise ImageError(_message(path, "the file is empty"))
-            kind = sniffed(head, path)
-            if kind is not None and not is_installed(kind):
-                known = titled(kind)
-                remedy = f"{known.title}, which needs: pip install 'lexpix[{known.extra}]'"
-                raise ImageError(_message(path, remedy))
-            if kind != "video":  # of which only some frames are read
-                require_size(file)
-            file.seek(0)
-            bounded = BoundedFile(file)
-            file = cast(BinaryIO, bounded)
-            if kind == "raw":
-                return self._raw(file, path, bounded.check)
-            if kind == "video":
-                return self._film(file, head)
-            return self._picture(file, path, kind, bounded.check)
-        except ImageError:
-            raise
-        except Exception as error:  # a broken file can make a decoder raise nearly anything
-            if is_want_of_memory(error):
-                raise NotNow(_message(path, "not enough memory to decode it")) from error
-            if is_want_of_disk(error):
-                raise NotNow(_message(path, _reason(error))) from error
-            raise ImageError(_message(path, _reason(error))) from error
-
-    def _picture(self, file: BinaryIO, path: str, kind: str | None, check: Check) -> Photo:
-        with Image.open(file, formats=formats_of(kind)) as image:
-            leave_small_copies(image)
-            width, height = image.size
-            self._require_size(width, height, path)
-            turn = orientation(image)
-            name = name_of(image)
-            exif = read_metadata(image, self.sidecar)
-            pixels, damage = None, None
-            if self.decode:
-                pixels, damage = self._decoded(image, file, path, turn, check)
-            elif name == "jpeg" and not _has_end(file):
-                damage = self._damage(file, image, path)
-        if turn in _TURNED_ON_ITS_SIDE:
-            width, height = height, width
-        return Photo(width, height, exif, pixels, name, damage)
-
-    def _decoded(
-        self, image: Image.Image, file: BinaryIO, path: str, turn: int, check: Check
-    ) -> tuple[Image.Image, str | None]:
-        """Return the pixels of an open picture, and what is wrong with its file."""
-        name = name_of(image)
-        draft(image, self.size)
-        with budget.taken(bytes_needed(image, self.size)):
-            try:
-                return self._pixels(image, turn, check), None
-            except OSError as error:
-                if name != "jpeg" or "truncated" not in str(error):
-                    raise
-                upper, damage = self._upper_part(file, image, path)
-                return self._upright(upper, turn), damage
-
-    def _raw(self, file: BinaryIO, path: str, check: Check) -> Photo:
-        from searchengine.raw import read_raw
-
-        raw = read_raw(
-            file,
-            size=self.size,
-            sidecar=self.sidecar,
-            max_pixels=self.max_pixels,
-            decode=self.decode,
-        )
-        self._require_size(raw.width, raw.height, path)
-        pixels = None
-        if raw.image is not None:
-            draft(raw.image, self.size)
-            with budget.taken(bytes_needed(raw.image, self.size)):
-                pixels = self._pixels(raw.image, raw.turn, check)
-        return Photo(raw.width, raw.height, raw.exif, pixels, "raw")
-
-    def _film(self, file: BinaryIO, head: bytes) -> Photo:
-        from searchengine.film import read_film
-
-        # The stills come before the one that stands for all, which a `prepare` may remember.
-        finish = partial(self._upright, turn=1) if self.stills else None
-        film = read_film(
-            file,
-            head,
-            max_pixels=self.max_pixels,
-            decode=self.decode,
-            at=self.at,
-            finish=finish,
-        )
-        exif = film.exif if self.sidecar is None else merged(read_xmp(self.sidecar), film.exif)
-        pixels = None if film.image is None else self._upright(film.image, 1)
-        return Photo(film.width, film.height, exif, pixels, "video", at=film.at, stills=film.stills)
-
-    def _require_size(self, width: int, height: int, path: str) -> None:
-        if width * height > self.max_pixels:
-            megapixels = f"{width * height / 1e6:.0f} megapixels"
-            limit = f"{self.max_pixels / 1e6:.0f}"
-            raise ImageError(_message(path, f"{megapixels}, the limit is {limit}"))
-
-    def _pixels(self, image: Image.Image, turn: int, check: Check) -> Image.Image:
-        return self._upright(reduced_rgb(image, self.size, check), turn)
-
-    def _upright(self, pixels: Image.Image, turn: int) -> Image.Image:
-        if self.size is not None and self.prepare is None:
-            pixels = shrunk(pixels, self.size)
-        method = _UPRIGHT.get(turn)
-        upright = pixels if method is None else pixels.transpose(method)
-        return upright if self.prepare is None else self.prepare(upright)
-
-    def _upper_part(
-        self, file: BinaryIO, failed: Image.Image, path: str
-    ) -> tuple[Image.Image, str]:
-        """Return what there is of a JPEG that ends too early, and what is wrong with it."""
-        upper, share = upper_part(file, failed, self.size)
-        if upper is None:
-            reason = f"it ends too early: only its upper {share:.0%} can be decoded"
-            raise ImageError(_message(path, reason))
-        if share > 0.99:
-            return upper, "the file lacks its end"
-        return upper, f"the file ends too early: only its upper {share:.0%} can be seen"
-
-    def _damage(self, file: BinaryIO, image: Image.Image, path: str) -> str | None:
-        """Return what is wrong with a JPEG of which no pixels were asked for."""
-        draft(image, 1)
-        try:
-            with budget.taken(bytes_needed(image, 1)):
-                image.load()
-        except OSError as error:
-            return self._upper_part(file, image, path)[1] if "truncated" in str(error) else None
-        return None
-
-
-def _has_end(file: BinaryIO) -> bool:
-    file.seek(-len(END_OF_JPEG), os.SEEK_END)
-    return file.read() == END_OF_JPEG
-
-
-def _message(path: str, reason: str) -> str:
-    return f"{path}: not a readable image ({reason})"
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "its content is of no known format"
-    if isinstance(error, TooLarge | TooSlow):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__

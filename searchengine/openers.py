@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from functools import cache
 
 from PIL import ExifTags, Image
 
 # A folder of downloads is untrusted input: none of Pillow's rarer decoders is let near it.
 # (MPO, what some cameras write, is opened as a JPEG.)
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM")
 
 # A few brands of the container of HEIC are those of AVIF, too: either reader may take the file.
-_PLUGINS = {"heic": ("HEIF", "AVIF"), "jxl": ("JXL",)}
+_PLUGINS = {
+    "heic": ("HEIF", "AVIF"),
+    "avif": ("AVIF",),
+    "jpeg2000": ("JPEG2000",),
+    "jxl": ("JXL",),
+}
+
+# A program that has set up no logging would have them on standard error; what is wrong is raised.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _SAME_FORMAT = {"MPO": "jpeg", "DIB": "bmp", "PPM": "pnm", "HEIF": "heic"}
 """What Pillow calls differently from `formats.FORMATS`."""

@@ -17,7 +17,7 @@ from skimage import data
 from searchengine.errors import ImageError
 from searchengine.formats import FORMATS, format_of, readable_endings, sniffed
 from searchengine.images import format_in, open_image, read_photo
-from tests.support.camera_files import write_dng
+from tests.support.camera_files import write_dng, write_film
 from tests.support.fresh_interpreter import loaded_by
 
 pillow_heif.register_heif_opener()
@@ -255,13 +255,15 @@ def test_a_whole_jpeg_has_no_damage_whatever_stands_behind_it(tmp_path: Path, ex
 # What it costs, and what is said where a reader is missing
 
 
-def test_readers_of_rare_formats_are_imported_by_their_first_file(tmp_path: Path) -> None:
-    quarters().save(tmp_path / "a.png")
-    quarters().save(tmp_path / "a.heic")
-    readers = {"pillow_heif", "pillow_jxl", "rawpy"}
-    read = "from searchengine.images import open_image\nopen_image({!r})"
-    assert loaded_by(read.format(str(tmp_path / "a.png"))) & readers == set()
-    assert loaded_by(read.format(str(tmp_path / "a.heic"))) & readers == {"pillow_heif"}
+@pytest.mark.parametrize("name", ["a.png", "a.heic", "a.mp4"])
+def test_readers_of_rare_formats_are_imported_by_workers_alone(tmp_path: Path, name: str) -> None:
+    if name.endswith("mp4"):
+        write_film(tmp_path / name, [(quarters(), 0.5)])
+    else:
+        quarters().save(tmp_path / name)
+    readers = {"pillow_heif", "pillow_jxl", "rawpy", "av"}
+    read = f"from searchengine.images import open_image\nopen_image({str(tmp_path / name)!r})"
+    assert loaded_by(read) & readers == set()
 
 
 def test_endings_belong_to_one_format_each() -> None:

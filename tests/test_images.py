@@ -19,7 +19,8 @@ from skimage import data
 
 from searchengine.errors import ImageError
 from searchengine.formats import format_of
-from searchengine.images import MAX_PIXELS, open_image, read_photo
+from searchengine.images import open_image, read_photo
+from searchengine.reader import MAX_PIXELS
 from searchengine.types import Exif
 
 RED, GREEN, BLUE, WHITE = (230, 20, 30), (20, 180, 40), (20, 40, 220), (255, 255, 255)

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from PIL import Image
-
 from indexer.library.xmp import XmpError, items_of, parse
 from indexer.library.xmp_tags import CARRIED, HIERARCHY, MARKS, SUBJECT, TREE, gone_from
-from searchengine.formats import HEAD, is_installed, sniffed
+from searchengine import images
 from searchengine.language.tag_vocabulary import tag_name
-from searchengine.metadata import MOST_XMP, packet_of, read_iptc
-from searchengine.openers import formats_of
+from searchengine.metadata import MOST_XMP
 
 _MICROSOFT = ("http://ns.microsoft.com/photo/1.0/", "http://ns.microsoft.com/photo/1.0")
 _TREES = {
@@ -98,26 +95,9 @@ def keywords_in(file: BinaryIO, *, faces: bool = False) -> Keywords:
     Raises:
         XmpError: Its XMP is none.
     """
-    packet, iptc = _said_in(file)
+    packet, iptc = images.keywords_in(file)
     found = Keywords() if packet is None else keywords_of(packet, faces=faces)
     return Keywords(_once([*found.names, *_names(iptc)]))
-
-
-def _said_in(file: BinaryIO) -> tuple[bytes | None, Collection[str]]:
-    """Return the packet of XMP and the keywords of IPTC in an open picture."""
-    kind = sniffed(file.read(HEAD), str(getattr(file, "name", "")))
-    file.seek(0)
-    if kind == "raw":
-        from searchengine.raw import packet_in_raw
-
-        return packet_in_raw(file), ()
-    if kind == "video" or (kind is not None and not is_installed(kind)):
-        return None, ()
-    try:
-        with Image.open(file, formats=formats_of(kind)) as image:
-            return packet_of(image), read_iptc(image).keywords
-    except Exception:  # a broken file can make a decoder raise nearly anything
-        return None, ()
 
 
 def _faces(rdf: ElementTree.Element) -> Iterator[str]:

@@ -13,8 +13,9 @@ from searchengine.bounds import sha256_of
 from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.pictures import KnownFile
 from searchengine.errors import ImageError, NotNow
-from searchengine.images import Photo, open_file, read_photo, refuse_excess
+from searchengine.images import open_file, read_photo, refuse_excess
 from searchengine.look import Look, Looking
+from searchengine.reader import Photo
 from searchengine.types import METADATA_VERSION, FileStat, Picture, Prepare, Vector
 
 

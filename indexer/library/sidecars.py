@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from indexer.library.takeout import MOST_JSON, TakeoutError, read_takeout, takeouts_of
 from searchengine.formats import sidecars_of
-from searchengine.images import Photo, open_file
+from searchengine.images import open_file
 from searchengine.metadata import MOST_XMP, merged
+from searchengine.reader import Photo
 
 SPEAKING = frozenset({".xmp", ".json"})
 """Endings, in lower case, of files that may tell of a picture."""

@@ -21,6 +21,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeAlias
 
@@ -137,6 +138,7 @@ def main() -> int:
     """Read the order, carry it out, and end when standard input does."""
     # A server that was started in the background hands down that interrupts are ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    warnings.filterwarnings("ignore", module="PIL")  # as commands have it
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
     reporter = Reporter(sys.stdout)

@@ -229,6 +229,7 @@ def main(ctx: click.Context) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="lexpix: %(message)s", level=logging.WARNING)
     # Pillow warns of every odd tag; a file that it cannot read is an error and is reported as one.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="PIL")
     ctx.ensure_object(dict)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.at_once import REPOSITORY
+from tests.support.command import LEXPIX, environment
 from tests.support.mutate_pictures import FORMATS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -38,6 +42,34 @@ def read(name: str, tries: int, seed: int) -> dict[str, float]:
 def test_mutated_files_are_read_or_refused(name: str) -> None:
     seen = read(name, 60, seed=1)
     assert 0 < seen["read"] < 60
+
+
+@pytest.mark.parametrize("how", ["library", "command"])
+def test_what_pillow_logs_of_a_file_does_not_reach_standard_error(tmp_path: Path, how: str) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (40, 30), "red").save(photos / "a.tif")
+    content = (photos / "a.tif").read_bytes()
+    samples = struct.pack("<HHIH", 277, 3, 1, 3)
+    assert samples in content
+    (photos / "a.tif").write_bytes(content.replace(samples, struct.pack("<HHIH", 277, 3, 1, 48)))
+    code = "import sys, PIL.Image, searchengine.images as i\ntry: i.open_image(sys.argv[1])\n"
+    code += "except i.ImageError: sys.exit(4)"
+    commands = {
+        "library": [sys.executable, "-c", code, str(photos / "a.tif")],
+        "command": [LEXPIX, "index", str(photos)],
+    }
+    ran = subprocess.run(
+        commands[how],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(tmp_path / "library"),
+        cwd=REPOSITORY,
+    )
+    assert ran.returncode == 4
+    assert "samples" not in ran.stderr
+    assert ran.stderr == "" or how == "command"
 
 
 @pytest.mark.slow
