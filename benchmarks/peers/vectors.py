@@ -31,7 +31,7 @@ from stores import SHELVES, STORES, K, Rows, Store, number_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from machine import describe, publish
-from simulated import around_words
+from simulated import around_words, between_photographs
 
 from searchengine.errors import UnknownWords
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -100,9 +100,8 @@ def make_data(folder: Path, pictures: int, photographs: Path | None) -> None:
         if real is None:
             part = around_words(vectors, centre, count, rng)
         else:
-            one, other = real[rng.integers(0, len(real), (2, count))]
-            part = one + rng.uniform(0, 0.5, (count, 1)) * (other - one)
-        rows[start : start + count] = unit_rows(part).astype(np.float16)  # what all can hold
+            part = between_photographs(real, count, rng)
+        rows[start : start + count] = part.astype(np.float16)  # what all can hold
     queries = vectors[order]
     best = np.empty((len(order), K), np.int64)
     within = np.empty((len(order), K), np.int64)
