@@ -39,6 +39,7 @@ import numpy as np
 from kinds import FILTERS, K, alone, drawn, raw
 from machine import describe, publish
 from simulated import ROOT, write_pictures
+from threadpoolctl import threadpool_limits
 
 from searchengine.config import Settings
 from searchengine.indexes import files
@@ -83,7 +84,10 @@ def main() -> None:
         text=True,
     )
     found: dict[str, Any] = {"guide": json.loads(ran.stdout)}
-    with Engine.open(Settings(library=options.library)) as engine:
+    with (
+        Engine.open(Settings(library=options.library)) as engine,
+        threadpool_limits(limits=1, user_api="blas"),  # as `lexpix serve` does
+    ):
         assert isinstance(engine.index, FaissIndex)
         found["pictures"] = len(engine.index)
         found |= queries(engine, engine.index)
@@ -132,7 +136,7 @@ def queries(engine: Engine, index: FaissIndex) -> dict[str, Any]:
         for name, way in ways.items():
             times[name].append(timed(partial(way, query[None])))
         word = WORDS[place % len(WORDS)]
-        times["engine"].append(timed(lambda word=word: engine.search(word, limit=K)))
+        times["engine"].append(timed(partial(engine.search, word, limit=K)))
     every = np.concatenate(list(asked.values()))
     filters = {}
     for share in FILTERS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -701,6 +702,21 @@ def test_a_large_file_is_read_again_once_it_was_touched(
     if touch != "content":
         os.utime(rows, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert backend(stem).stamp() == (STAMP if touch == "date" else None)
+
+
+def test_a_large_file_of_a_copy_is_read_until_the_copy_is_written_to(
+    backend: Backend, stem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGE", 0)
+    filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
+    stamp, rows = files_of(stem)
+    shutil.copy(rows, rows.with_suffix(".copy"))
+    os.replace(rows.with_suffix(".copy"), rows)
+    read = backend(stem)
+    assert json.loads(stamp.read_text())["rows"]["seen"][2] != rows.stat().st_ino
+    read.flush(STAMP)
+    assert json.loads(stamp.read_text())["rows"]["seen"][2] == rows.stat().st_ino
+    assert backend(stem).stamp() == STAMP
 
 
 CRASH = """
