@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -38,6 +37,7 @@ from typing import Any
 import numpy as np
 from kinds import FILTERS, K, alone, drawn, raw
 from machine import describe, publish
+from processes import run
 from simulated import ROOT, write_pictures
 from threadpoolctl import threadpool_limits
 
@@ -187,27 +187,16 @@ def processes(library: Path, beside: Path | None, runs: int) -> dict[str, Any]:
     for name, arguments in commands.items():
         times: dict[str, list[Times]] = {size: [] for size in where}
         memory = dict.fromkeys(where, 0)
-        for run in range(runs + 1):
+        for number in range(runs + 1):  # the first is not counted
             for size, folder in where.items():
-                taken, used = process([LEXPIX, *arguments, "--library", str(folder)])
-                if run:
-                    times[size].append(taken)
-                memory[size] = max(memory[size], used)
+                ran = run([LEXPIX, *arguments, "--library", str(folder)])
+                if number:
+                    times[size].append((1000 * ran.cpu, 1000 * ran.clock))
+                memory[size] = max(memory[size], round(ran.memory))
         told[name] = {size: (*medians(each), memory[size]) for size, each in times.items()}
         if beside:
             told[name]["ratio"] = round(told[name]["large"][0] / told[name]["small"][0], 2)
     return told
-
-
-def process(command: Sequence[str]) -> tuple[Times, int]:
-    """Run a process; return what it took, and its largest memory in MB."""
-    began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
-        _, status, used = os.wait4(running.pid, 0)
-        running.returncode = os.waitstatus_to_exitcode(status)
-    assert running.returncode == 0, command
-    passed = time.perf_counter() - began
-    return (1000 * (used.ru_utime + used.ru_stime), 1000 * passed), round(used.ru_maxrss / 1000)
 
 
 def added(engine: Engine, runs: int) -> Times:
