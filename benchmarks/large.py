@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from kinds import FILTERS, K, alone, drawn, raw
 from machine import describe, publish
-from processes import run
+from processes import peak_mb, run
 from simulated import ROOT, write_pictures
 from threadpoolctl import threadpool_limits
 
@@ -110,7 +110,7 @@ def guide(library: Path) -> dict[str, Any]:
         engine.improve_index()
         spent, worked = time.perf_counter() - began, time.process_time() - worked
         about = dict(engine.index_info().tuned)
-    kept = ("kind", "effort", "build_s", "query_ms", "scan_ms", "memory", "why")
+    kept = ("kind", "effort", "build_s", "query_ms", "scan_ms", "recall", "memory", "why")
     return {
         **{name: about[name] for name in kept if name in about},
         "tuned": about.get("efforts"),
@@ -258,16 +258,6 @@ def medians(taken: Sequence[Times]) -> Times:
     """Return the medians of times."""
     worked, passed = zip(*taken, strict=True)
     return round(statistics.median(worked), 2), round(statistics.median(passed), 2)
-
-
-def peak_mb() -> int:
-    """Return the largest memory of this process, in MB."""
-    [kilobytes] = [
-        line.split()[1]
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        if line.startswith("VmHWM")
-    ]
-    return round(int(kilobytes) * 1024 / 1e6)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run processes to their ends, and say what they took."""
+"""Run processes to their ends, and say what they took; say what this one holds."""
 
 from __future__ import annotations
 
@@ -56,3 +56,19 @@ def run(
         )
         cpu, clock, kilobytes = map(float, told.read().split())
     return Ran(cpu, clock, kilobytes * 1024 / 1e6)
+
+
+def resident_mb() -> int:
+    """Return the memory that this process holds, in MB; by Linux alone."""
+    return _status("VmRSS")
+
+
+def peak_mb() -> int:
+    """Return the largest memory of this process so far, in MB; by Linux alone."""
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    [kilobytes] = [line.split()[1] for line in lines if line.startswith(name)]
+    return round(int(kilobytes) * 1024 / 1e6)
