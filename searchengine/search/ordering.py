@@ -11,7 +11,7 @@ from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.models.calibration import kind_of, matcher_of
-from searchengine.search.columns import Columns
+from searchengine.search.columns import Dated
 from searchengine.search.facets import Facets
 from searchengine.search.frames import SceneIndex
 from searchengine.search.matches import (
@@ -164,8 +164,9 @@ class Ordering:
             frames = self._index.frames.answering(vector, (id_ for id_, _ in rows))
             ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched, frames)
             likely = without_unlikely_end(ranked)
-            # That nothing looks like that is said only when every picture was looked at.
-            if likely or self._index.is_exact:
+            # That nothing looks like that is said only when every picture was looked at; behind the
+            # first page nobody says it.
+            if likely or after is not None or self._index.is_exact:
                 break
         shown = ranked if unlikely else likely
         cursor = None
@@ -177,9 +178,9 @@ class Ordering:
         return Ranking(tuple(shown), cursor, nothing_like_that=nothing)
 
     def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
-        columns = Columns.of(self._catalog) if facets is None else facets.columns
+        dated = facets.columns if facets else Dated(*self._catalog.filters.taken(ids))
         newest = request.sort != "oldest"
-        return by_date(columns, ids, self.limit(request), request.after, newest=newest)
+        return by_date(dated, ids, self.limit(request), request.after, newest=newest)
 
     def _all_by_date(
         self,
