@@ -1,9 +1,17 @@
-"""Libraries of simulated pictures, for benchmarks of what only depends on their number."""
+"""Libraries of simulated pictures, for benchmarks of what only depends on their number.
+
+    python benchmarks/simulated.py FOLDER --pictures 1000000 [--photographs vectors.npy] [--tags 3]
+
+makes one that stays, for benchmarks that take `--library`, and prints what its parts took.
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +29,7 @@ from searchengine.types import Encoder, FileStat, Vectors
 from searchengine.vectors import unit_rows
 
 BATCH = 5_000
+ROOT = "/photos"
 TAGS = 10
 """Tags of a picture in a library that is served."""
 
@@ -49,39 +58,51 @@ def save_photos(root: Path, pictures: int, distinct: int = 100) -> None:
 def make_library(
     folder: Path,
     pictures: int,
-    root: str = "/photos",
+    root: str = ROOT,
     tags: int = 0,
     *,
     clustered: bool = False,
+    photographs: Path | None = None,
     index: bool = True,
-) -> None:
+) -> dict[str, float]:
     """Write a library of pictures below a folder, which need not exist, and its index.
 
     The vectors are random around a common mean, as those of photographs are; if they are clustered,
-    around words of the model too. Each picture gets so many tags at most, of which some are as
-    frequent as words of a language are.
+    around words of the model too. With a file of the unit rows of photographs they lie between
+    pairs of those. Each picture gets so many tags at most, of which some are as frequent as words
+    of a language are.
+
+    Returns:
+        Seconds that its parts took.
     """
+    began, taken = time.perf_counter(), {}
     encoder = load_model()
     rng = np.random.default_rng(0)
     centre = rng.normal(size=encoder.dim)
     words = word_vectors(encoder) if clustered else None
+    real = None if photographs is None else np.load(photographs)
     catalog = Catalog(open_database(folder, create=True))
     scan = catalog.begin_scan(root, None)
     for start in range(0, pictures, BATCH):
         count = min(BATCH, pictures - start)
-        if words is None:
+        if real is not None:
+            vectors = between_photographs(real, count, rng)
+        elif words is None:
             vectors = unit_rows(centre + 2 * rng.normal(size=(count, encoder.dim)))
         else:
             vectors = around_words(words, centre, count, rng)
         write_pictures(
             catalog, scan, root, start, vectors, fingerprint=encoder.fingerprint, name=encoder.name
         )
+    taken["catalog"], began = time.perf_counter() - began, time.perf_counter()
     if tags:
         guess_tags(catalog, encoder.fingerprint, tags)
+    taken["tags"], began = time.perf_counter() - began, time.perf_counter()
     catalog.close()
-    if not index:
-        return
-    Engine.open(Settings(library=folder)).close()
+    if index:
+        Engine.open(Settings(library=folder)).close()
+        taken["index"] = time.perf_counter() - began
+    return taken
 
 
 def word_vectors(encoder: Encoder) -> Vectors:
@@ -109,6 +130,12 @@ def around_words(
     noise = rng.standard_normal((count, width)) * (spread / np.linalg.norm(spread)) @ turn
     common = centre / np.linalg.norm(centre)
     return unit_rows(0.3 * common + 0.35 * words[things[0]] + 0.2 * words[things[1]] + 0.9 * noise)
+
+
+def between_photographs(real: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+    """Return vectors each of which lies between two of the given ones, nearer to the first."""
+    one, other = real[rng.integers(0, len(real), (2, count))]
+    return unit_rows(one + rng.uniform(0, 0.5, (count, 1)) * (other - one))
 
 
 def write_pictures(
@@ -153,3 +180,27 @@ def guess_tags(catalog: Catalog, fingerprint: str, count: int) -> None:
             for id_, row in zip(batch, drawn.tolist(), strict=True)
         }
         store.write_guesses(guesses, fingerprint, "simulated")
+
+
+def main() -> None:
+    """Make a library that stays."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pictures", type=int, default=100_000)
+    parser.add_argument("--tags", type=int, default=0, help="guesses of a picture")
+    parser.add_argument(
+        "--photographs", type=Path, help="unit rows (.npy) that pictures lie between"
+    )
+    options = parser.parse_args()
+    taken = make_library(
+        options.folder,
+        options.pictures,
+        tags=options.tags,
+        clustered=True,
+        photographs=options.photographs,
+    )
+    print(json.dumps({name: round(seconds, 1) for name, seconds in taken.items()}))
+
+
+if __name__ == "__main__":
+    main()

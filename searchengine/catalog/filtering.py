@@ -6,6 +6,7 @@ are compared here, each different one once, among the rows that the database lea
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import os
 from collections.abc import Callable, Hashable, Sequence
@@ -13,15 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.statements import AnySelect, select_in
 from searchengine.catalog.tables import ImageRow
 from searchengine.formats import format_of
 from searchengine.language import filters as meaning
 from searchengine.language.filters import Span
 from searchengine.types import Filter, FilterKind, Ids
+
+MANY = 100_000
+"""Pictures from which on the dates of all are read faster than each is looked up."""
 
 REMEMBERED = 8
 """Most answers that are remembered."""
@@ -65,6 +71,27 @@ class FilterCatalog(Store):
             self._remembered[key] = known
         return known
 
+    def taken(self, among: Ids | None = None) -> tuple[Ids, npt.NDArray[np.float64]]:
+        """Return when present pictures were taken, as seconds since 1970 by the camera's clock.
+
+        Args:
+            among: Sorted ids of the pictures; all if None.
+
+        Returns:
+            Sorted ids, and the seconds of each, NaN where nobody knows; both (n,).
+        """
+        with self._reader.begin() as connection:
+            if among is None or len(among) > MANY:
+                # An index has the dates of all that are present, and nothing else.
+                rows = connection.execute(_TAKEN.where(ImageRow.state == "ok")).all()
+            else:
+                found = select_in(connection, _TAKEN, ImageRow.id, among.tolist())
+                rows = [row for row in found if row.state == "ok"]
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        seconds = np.floor(np.array([row[1] for row in rows], dtype=np.float64))  # None is NaN
+        order = np.argsort(ids)
+        return ids[order], seconds[order]
+
     def _passing(self, filters: Sequence[Filter]) -> Ids:
         query = select(ImageRow.id).where(ImageRow.state == "ok")
         checks: list[tuple[_Check, bool]] = []
@@ -96,6 +123,11 @@ class FilterCatalog(Store):
         return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
 
 
+_TAKEN: AnySelect = select(
+    ImageRow.id, sa.extract("epoch", ImageRow.taken_at).label("taken"), ImageRow.state
+)
+
+
 def _after(value: str) -> ColumnElement[bool]:
     return ImageRow.taken_at >= meaning.moment(value)
 
@@ -114,6 +146,25 @@ def _in_span(column: ColumnElement[Any], span: Span) -> ColumnElement[bool]:
         bounds.append(column > span.low if span.low_open else column >= span.low)
     if span.high < math.inf:
         bounds.append(column < span.high if span.high_open else column <= span.high)
+    return sa.and_(*bounds)
+
+
+def _years(value: str) -> ColumnElement[bool]:
+    """Compare dates, which an index knows, in place of their years."""
+    return sa.or_(*(_in_years(span) for span in meaning.spans(value)))
+
+
+def _in_years(span: Span) -> ColumnElement[bool]:
+    bounds: list[ColumnElement[bool]] = [ImageRow.taken_at.is_not(None)]
+    # The first year that is meant, and the first one behind: dates know those from 1 to 9999.
+    first = math.floor(span.low) + 1 if span.low_open else math.ceil(max(span.low, 0))
+    behind = math.ceil(span.high) if span.high_open else math.floor(min(span.high, 9999)) + 1
+    if first > dt.MAXYEAR or behind <= dt.MINYEAR:
+        return sa.false()
+    if first > dt.MINYEAR:
+        bounds.append(ImageRow.taken_at >= dt.datetime(first, 1, 1))
+    if behind <= dt.MAXYEAR:
+        bounds.append(ImageRow.taken_at < dt.datetime(behind, 1, 1))
     return sa.and_(*bounds)
 
 
@@ -190,7 +241,7 @@ _TESTS: dict[FilterKind, Callable[[str], ColumnElement[bool] | _Check]] = {
     "shape": _shape,
     "after": _after,
     "before": _before,
-    "year": _numbers(sa.extract("year", ImageRow.taken_at)),
+    "year": _years,
     "month": _numbers(sa.extract("month", ImageRow.taken_at)),
     "camera": _part_of(ImageRow.camera),
     "lens": _part_of(ImageRow.lens),

@@ -12,7 +12,10 @@ missing or not understood reads as "no stamp", and the index is rebuilt from the
     STEM.KIND.93c0...    the changes to them, in the format of the backend
     STEM.KIND.07be...    a guide to the rows, which spares a search to look at all of them
 
-Every byte of a file is checked when it is opened, so each answer comes from what was written.
+Every byte of a file is checked when it is written, and when it is opened, so each answer comes from
+what was written. Only a large file is not read again for each process while the system shows it as
+untouched since it was written: that would take longer than the search.
+
 Whoever writes a file holds a lock on it until the stamp names it: what nobody holds and nothing
 names is what a crash left behind, and goes the next time that an index is opened or flushed.
 """
@@ -25,7 +28,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -48,6 +51,13 @@ PAGE = 4096
 READ = 1 << 20
 """Bytes that are read at a time; they stay in the cache of the processor."""
 
+LARGE = 64_000_000
+"""Bytes from which on a file that nobody has touched is not read again; less takes 10 ms at most.
+
+So much is not written and checked within one tick of the clock that dates files: whatever changes
+it afterwards gives it another date.
+"""
+
 ATTEMPTS = 3
 """Readings of a stamp whose file is replaced by another process at that very moment."""
 
@@ -58,18 +68,22 @@ class RowFile:
 
     `checksum` covers both ends of the file, headers and ids, by SHA-256, as a reader trusts them
     with its memory; and all of it by sums of its pages, at the speed of memory: 100,000 rows take
-    12 ms, where SHA-256 of them would take 80.
+    12 ms, where SHA-256 of them would take 80. `seen` is how the system showed the file when it was
+    read for that last: when it was written and when anything of it changed, and its number; None if
+    nobody knows.
     """
 
     file: str
     count: int
     size: int
     checksum: str
+    seen: tuple[int, int, int] | None = field(default=None, compare=False)
 
     @classmethod
     def describe(cls, path: str, count: int) -> RowFile:
         """Describe a file of `count` rows."""
-        return cls(os.path.basename(path), count, _size(path), _checksum(path, count))
+        seen = _seen(path)  # before it is read: what changes it meanwhile is not missed
+        return cls(os.path.basename(path), count, _size(path), _checksum(path, count), seen)
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> RowFile:
@@ -77,20 +91,30 @@ class RowFile:
         count = int(fields["count"])
         if count < 0:
             raise ValueError(count)
-        file = os.path.basename(fields["file"])
-        return cls(file, count, int(fields["size"]), str(fields["checksum"]))
+        file, seen = os.path.basename(fields["file"]), fields.get("seen")
+        if seen is not None:
+            written, changed, number = map(int, seen)
+            seen = written, changed, number
+        return cls(file, count, int(fields["size"]), str(fields["checksum"]), seen)
 
     def path_in(self, folder: str) -> str:
-        """Return its path, once its content is known to be what was written.
+        """Return its path."""
+        return os.path.join(folder, self.file)
+
+    def checked_in(self, folder: str) -> RowFile:
+        """Return it as it is seen now, once its content is known to be what was written.
 
         Raises:
             OSError: It cannot be read.
             IndexFileError: It has other content.
         """
-        path = os.path.join(folder, self.file)
-        if (_size(path), _checksum(path, self.count)) != (self.size, self.checksum):
+        path = self.path_in(folder)
+        size, seen = _size(path), _seen(path)
+        if self.size >= LARGE and (size, seen) == (self.size, self.seen):
+            return self
+        if (size, _checksum(path, self.count)) != (self.size, self.checksum):
             raise IndexFileError("not the bytes that were written")
-        return path
+        return replace(self, seen=seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +144,20 @@ class Generation:
         """Whether another generation has the same rows and changes, whatever guides to them."""
         return (self.rows, self.changes) == (other.rows, other.changes)
 
+    def checked_in(self, folder: str) -> Generation:
+        """Return it with rows and changes as they are seen now, once both are what was written.
+
+        Raises:
+            OSError: A file cannot be read.
+            IndexFileError: A file has other content.
+        """
+        changes = None if self.changes is None else self.changes.checked_in(folder)
+        return replace(self, rows=self.rows.checked_in(folder), changes=changes)
+
     def guided_as(self, other: Generation) -> Generation:
         """Return this generation with the guide of another one, which has the same file of rows."""
-        return replace(self, guide=other.guide, about=other.about)
+        guide = self.guide if self.guide == other.guide else other.guide  # as it was seen last
+        return replace(self, guide=guide, about=other.about)
 
 
 class Generations:
@@ -151,8 +186,9 @@ class Generations:
             if generation is None:
                 return None
             self._remove_orphans()
-            rows, changes = generation.rows, generation.changes
             try:
+                generation = generation.checked_in(self._folder)
+                rows, changes = generation.rows, generation.changes
                 found = read(
                     generation,
                     rows.path_in(self._folder),
@@ -160,7 +196,7 @@ class Generations:
                 )
             except (OSError, IndexFileError) as error:
                 if self._named() == generation:
-                    path = os.path.join(self._folder, rows.file)
+                    path = generation.rows.path_in(self._folder)
                     log.warning("%s: unreadable index file (%s); rebuilding it", path, error)
                     return None
             else:
@@ -206,7 +242,9 @@ class Generations:
             return False
         with self._new_file(save) as path:
             changes = RowFile.describe(path, changed)
-            written = Generation(stamp.fingerprint, stamp.seq, mine.dim, count, mine.rows, changes)
+            written = replace(
+                mine, fingerprint=stamp.fingerprint, seq=stamp.seq, count=count, changes=changes
+            )
             self._replace(written.guided_as(current))
         # Another process may have merged them into new rows at that very moment.
         return os.path.exists(os.path.join(self._folder, mine.rows.file))
@@ -244,7 +282,7 @@ class Generations:
         current = self._named()  # writing took a while: changes may have come since
         if current is None or current.rows != mine.rows:
             return False
-        self._replace(replace(current, guide=guide, about=dict(about)))
+        self._replace(replace(current, rows=mine.rows, guide=guide, about=dict(about)))
         self._mine = replace(mine, guide=guide, about=dict(about))
         return True
 
@@ -256,12 +294,14 @@ class Generations:
         mine = self._mine
         if mine is None or mine.guide is None or mine.about is None:
             return None
+        path = mine.guide.path_in(self._folder)
         try:
-            return mine.guide.path_in(self._folder), mine.about
+            guide = mine.guide.checked_in(self._folder)
         except (OSError, IndexFileError) as error:
-            path = os.path.join(self._folder, mine.guide.file)
             log.warning("%s: unreadable (%s); searching without it; run: lexpix index", path, error)
             return None
+        self._mine = replace(mine, guide=guide)
+        return path, mine.about
 
     def about(self) -> Mapping[str, Any] | None:
         """Return what was last decided of a guide to these rows; None if nothing was."""
@@ -378,6 +418,12 @@ def _sync_folder(folder: str) -> None:
 
 def _size(path: str) -> int:
     return os.stat(path).st_size
+
+
+def _seen(path: str) -> tuple[int, int, int]:
+    """Return what changes when anybody writes to a file, or puts another one in its place."""
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _checksum(path: str, count: int) -> str:

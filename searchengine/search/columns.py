@@ -62,13 +62,53 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Columns:
+class Dated:
+    """When some pictures were taken.
+
+    Attributes:
+        ids: Shape (n,), rising.
+        taken: Seconds since 1970 by the camera's clock, shape (n,); NaN where nobody knows.
+    """
+
+    ids: Ids
+    taken: npt.NDArray[np.float64]
+
+    def by_date(self, *, newest: bool) -> Order:
+        """Return the pictures by date, the newest or the oldest first, those without one last."""
+        return self._newest if newest else self._oldest
+
+    @cached_property
+    def _newest(self) -> Order:
+        return _order(np.where(np.isnan(self.taken), np.inf, -self.taken), -self.ids)
+
+    @cached_property
+    def _oldest(self) -> Order:
+        return _order(np.where(np.isnan(self.taken), np.inf, self.taken), self.ids)
+
+    def places(self, ids: Ids) -> tuple[npt.NDArray[np.int64], Mask]:
+        """Return where ids stand among these, and which stand there at all."""
+        last = int(self.ids[-1]) if len(self.ids) else 0
+        if len(ids) > len(self.ids) and last < SPARSE * len(self.ids):
+            # Looking each one up in a table is ten times as fast as a search for each.
+            table = np.full(last + 2, -1, dtype=np.int64)
+            table[self.ids] = np.arange(len(self.ids))
+            places = table[np.minimum(ids, last + 1)]
+            known = places >= 0
+            places[~known] = 0
+            return places, known
+        places = np.searchsorted(self.ids, ids)
+        inside = places < len(self.ids)
+        places[~inside] = 0
+        known = inside & (self.ids[places] == ids) if len(self.ids) else inside
+        return places, known
+
+
+@dataclass(frozen=True)
+class Columns(Dated):
     """A value of each facet but tags for every present picture, as of one seq of the catalog.
 
     Attributes:
         seq: What the columns reflect.
-        ids: Shape (n,), rising.
-        taken: Seconds since 1970 by the camera's clock, shape (n,); NaN where nobody knows.
         where: Degrees north and east, shape (n, 2); NaN where nobody knows.
         codes: Numbers of values by facet, shape (n,) each.
         numbering: The values by facet; those of folders are the folders of the files.
@@ -76,8 +116,6 @@ class Columns:
     """
 
     seq: int
-    ids: Ids
-    taken: npt.NDArray[np.float64]
     where: npt.NDArray[np.float64]
     codes: Mapping[Column, Codes]
     numbering: Mapping[Column, Numbering]
@@ -88,9 +126,9 @@ class Columns:
         """Return the columns of no picture."""
         none = np.empty(0, dtype=np.int32)
         return cls(
-            0,
             np.empty(0, dtype=np.int64),
             np.empty(0, dtype=np.float64),
+            0,
             np.empty((0, 2), dtype=np.float64),
             dict.fromkeys(COLUMNS, none),
             {facet: Numbering() for facet in COLUMNS},
@@ -116,35 +154,6 @@ class Columns:
         described, gone = catalog.descriptions(self.seq)
         return self.with_changes(seq, described, gone)
 
-    def by_date(self, *, newest: bool) -> Order:
-        """Return the pictures by date, the newest or the oldest first, those without one last."""
-        return self._newest if newest else self._oldest
-
-    @cached_property
-    def _newest(self) -> Order:
-        return _order(np.where(np.isnan(self.taken), np.inf, -self.taken), -self.ids)
-
-    @cached_property
-    def _oldest(self) -> Order:
-        return _order(np.where(np.isnan(self.taken), np.inf, self.taken), self.ids)
-
-    def places(self, ids: Ids) -> tuple[npt.NDArray[np.int64], Mask]:
-        """Return where ids stand among those of the columns, and which stand there at all."""
-        last = int(self.ids[-1]) if len(self.ids) else 0
-        if len(ids) > len(self.ids) and last < SPARSE * len(self.ids):
-            # Looking each one up in a table is ten times as fast as a search for each.
-            table = np.full(last + 2, -1, dtype=np.int64)
-            table[self.ids] = np.arange(len(self.ids))
-            places = table[np.minimum(ids, last + 1)]
-            known = places >= 0
-            places[~known] = 0
-            return places, known
-        places = np.searchsorted(self.ids, ids)
-        inside = places < len(self.ids)
-        places[~inside] = 0
-        known = inside & (self.ids[places] == ids) if len(self.ids) else inside
-        return places, known
-
     def with_changes(self, seq: int, described: Sequence[Description], gone: Ids) -> Columns:
         """Return the columns with pictures described anew and others gone, as of a later seq."""
         new = np.array([one.id for one in described], dtype=np.int64)
@@ -158,9 +167,9 @@ class Columns:
             for facet, value in _values(one):
                 added[facet].append(self.numbering[facet].code(value))
         return Columns(
-            seq,
             ids[order],
             np.concatenate([self.taken[kept], np.array(taken, dtype=np.float64)])[order],
+            seq,
             np.concatenate([self.where[kept], where.reshape(-1, 2)])[order],
             {
                 facet: np.concatenate(

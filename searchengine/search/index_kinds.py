@@ -79,7 +79,7 @@ def improve(
     budget = budget_of(settings)
     if suits(guided.about, guided, budget):
         return None
-    queries = list(_questions(guided, encoder, TUNING).values())
+    queries = list(questions(guided, encoder, TUNING).values())
     try:
         return build(guided, budget, queries, threads=settings.workers, progress=progress)
     except OSError as error:
@@ -102,7 +102,7 @@ def index_info(index: VectorIndex, encoder: Encoder, settings: Settings) -> Inde
             np.vstack([guided.search(query[None], BEST)[0] for query in queries]),
             guided.search_exactly(queries, BEST)[0],
         )
-        for name, queries in _questions(guided, encoder, SAMPLE, tuning=False).items()
+        for name, queries in questions(guided, encoder, SAMPLE, tuning=False).items()
     }
     return IndexInfo(
         index=settings.index,
@@ -127,7 +127,7 @@ def _guidable(index: VectorIndex) -> FaissIndex | None:
     return index if isinstance(index, FaissIndex) else None
 
 
-def _questions(
+def questions(
     index: FaissIndex, encoder: Encoder, count: int, *, tuning: bool = True
 ) -> dict[str, Vectors]:
     """Return what may ask: words of the vocabulary, and vectors near those of pictures.

@@ -12,7 +12,7 @@ from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.models.calibration import kind_of, matcher_of
-from searchengine.search.columns import Columns
+from searchengine.search.columns import Dated
 from searchengine.search.facets import Facets
 from searchengine.search.frames import SceneIndex
 from searchengine.search.matches import (
@@ -183,7 +183,8 @@ class Ordering:
             frames = self._index.frames.answering(vector, (id_ for id_, _ in rows))
             ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched, frames)
             matches = without_unlikely(ranked)
-            # That nothing looks like that is said only when every picture was looked at.
+            # That nothing looks like that is said only when every picture was looked at; behind the
+            # first page nobody says it.
             if matches or after is not None or self._index.is_exact:
                 break
         cursor = None
@@ -194,9 +195,9 @@ class Ordering:
         return Ranking(tuple(ranked), cursor, nothing_like_that=nothing)
 
     def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
-        columns = Columns.of(self._catalog) if facets is None else facets.columns
+        dated = facets.columns if facets else Dated(*self._catalog.filters.taken(ids))
         newest = request.sort != "oldest"
-        return by_date(columns, ids, self.limit(request), request.after, newest=newest)
+        return by_date(dated, ids, self.limit(request), request.after, newest=newest)
 
     def _all_by_date(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.models.calibration import matcher_of
-from searchengine.search.columns import Columns
+from searchengine.search.columns import Dated
 from searchengine.search.frames import Frame, SceneIndex
 from searchengine.types import (
     Approximate,
@@ -210,22 +210,22 @@ def by_confidence(
 
 
 def by_date(
-    columns: Columns, ids: Ids | None, count: int, after: Cursor | None, *, newest: bool
+    dated: Dated, ids: Ids | None, count: int, after: Cursor | None, *, newest: bool
 ) -> Ranking:
     """Return a page of pictures in order of their dates, those without one last.
 
     Args:
-        columns: Of the library.
+        dated: These pictures, and more.
         ids: Sorted ids of the pictures, None for all.
         count: Most of them.
         after: Where the page before ended.
         newest: The newest first, else the oldest.
     """
-    order = columns.by_date(newest=newest)
-    chosen = np.ones(len(columns.ids), dtype=np.bool_)
+    order = dated.by_date(newest=newest)
+    chosen = np.ones(len(dated.ids), dtype=np.bool_)
     if ids is not None:
-        places, known = columns.places(ids)
-        chosen = np.zeros(len(columns.ids), dtype=np.bool_)
+        places, known = dated.places(ids)
+        chosen = np.zeros(len(dated.ids), dtype=np.bool_)
         chosen[places[known]] = True
     total = int(chosen.sum())
     if after is not None:
@@ -236,4 +236,4 @@ def by_date(
     if len(sequence) > len(page):
         last = page[-1]
         cursor = Cursor(float(order.keys[last]), int(order.ties[last]), 0)
-    return Ranking(tuple(map(Ranked, columns.ids[page].tolist())), cursor, total)
+    return Ranking(tuple(map(Ranked, dated.ids[page].tolist())), cursor, total)

@@ -122,6 +122,9 @@ NAIVE: dict[str, Test] = {
     "year:2023|2024": lambda p: (
         p.exif.taken_at is not None and p.exif.taken_at.year in (2023, 2024)
     ),
+    "year:<2024|>=2025": lambda p: p.exif.taken_at is not None and p.exif.taken_at.year != 2024,
+    "year:0|2023-123456": lambda p: p.exif.taken_at is not None and p.exif.taken_at.year >= 2023,
+    "year:<1|>9999": lambda p: False,
     "year:>2023": lambda p: p.exif.taken_at is not None and p.exif.taken_at.year > 2023,
     "month:6-8|12": lambda p: (
         p.exif.taken_at is not None and p.exif.taken_at.month in (6, 7, 8, 12)

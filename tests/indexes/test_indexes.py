@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from searchengine.indexes import faiss
+from searchengine.indexes import faiss, files
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.files import Generation, Generations
@@ -674,6 +676,47 @@ def test_damage_between_the_ends_of_a_file_is_noticed(
         content[start : start + 4096] = bytes(4096)
     rows.write_bytes(content)
     assert backend(stem).stamp() is None
+
+
+@pytest.mark.parametrize("touch", ["nothing", "date", "content", "content and date", "copy"])
+def test_a_large_file_is_read_again_once_it_was_touched(
+    backend: Backend, stem: Path, monkeypatch: pytest.MonkeyPatch, touch: str
+) -> None:
+    monkeypatch.setattr(files, "LARGE", 0)
+    filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
+    stamp, rows = files_of(stem)
+    if touch == "nothing":  # whoever read it would find that this is not its checksum
+        told = json.loads(stamp.read_text())
+        told["rows"]["checksum"] = "0" * 64
+        stamp.write_text(json.dumps(told))
+        assert backend(stem).stamp() == STAMP
+        return
+    before, content = rows.stat(), bytearray(rows.read_bytes())
+    time.sleep(0.02)  # the clock that dates files ticks every few milliseconds
+    content[len(content) // 2] ^= 0x40
+    if touch == "copy":
+        rows.with_suffix(".copy").write_bytes(content)
+        os.replace(rows.with_suffix(".copy"), rows)
+    elif touch != "date":
+        rows.write_bytes(content)
+    if touch != "content":
+        os.utime(rows, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert backend(stem).stamp() == (STAMP if touch == "date" else None)
+
+
+def test_a_large_file_of_a_copy_is_read_until_the_copy_is_written_to(
+    backend: Backend, stem: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGE", 0)
+    filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
+    stamp, rows = files_of(stem)
+    shutil.copy(rows, rows.with_suffix(".copy"))
+    os.replace(rows.with_suffix(".copy"), rows)
+    read = backend(stem)
+    assert json.loads(stamp.read_text())["rows"]["seen"][2] != rows.stat().st_ino
+    read.flush(STAMP)
+    assert json.loads(stamp.read_text())["rows"]["seen"][2] == rows.stat().st_ino
+    assert backend(stem).stamp() == STAMP
 
 
 CRASH = """

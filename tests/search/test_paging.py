@@ -16,13 +16,15 @@ import pytest
 import indexer
 from searchengine.config import Settings
 from searchengine.errors import ModelError, NothingIndexed, QueryError
+from searchengine.indexes.faiss import FaissIndex
+from searchengine.indexes.sync import synchronise
 from searchengine.language import query
 from searchengine.search import ordering
 from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facet
 from searchengine.search.pages import Page, PageRequest, Sort
-from searchengine.types import MinMatch, Picture
+from searchengine.types import Ids, MinMatch, Picture, Scores, Vectors
 from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 
 
@@ -79,6 +81,21 @@ def test_pictures_by_date(engine: Engine, sort: Sort, limit: int) -> None:
     assert ids_of(*found) == [row.id for row in [*dated, *undated]]
     assert {page.total for page in found} == {len(rows)}
     assert {hit.score for page in found for hit in page.answer.hits} == {None}
+
+
+@pytest.mark.parametrize("limit", [3, 100])
+def test_filters_alone_list_pictures_as_they_stand_by_date(engine: Engine, limit: int) -> None:
+    every = ids_of(*pages(engine, PageRequest(limit=limit)))
+    asked = query.parse("type:jpeg")  # answered without reading what all pictures are
+    found = list(pages(engine, PageRequest(asked, limit=limit)))
+    assert ids_of(*found) == every
+    assert {page.total for page in found} == {len(every)}
+    dated = {row.id for row in engine.catalog.get(every).values() if row.exif.taken_at}
+    assert 0 < len(dated) < len(every)
+    asked = query.parse("year:1-9999")
+    assert ids_of(*pages(engine, PageRequest(asked, limit=limit))) == [
+        id_ for id_ in every if id_ in dated
+    ]
 
 
 @pytest.mark.parametrize("unlikely", [False, True])
@@ -345,6 +362,37 @@ def test_matches_of_words_and_filters_fall_with_the_scores(photographs: Engine, 
     assert len(set(matches)) > 1
     assert matches == sorted(matches, reverse=True)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+class Guided(FaissIndex):
+    """Be asked like an index that may miss pictures; count how often it must miss none."""
+
+    scans = 0
+
+    @property
+    def is_exact(self) -> bool:
+        return False
+
+    def search_exactly(
+        self, queries: Vectors, k: int, within: Ids | None = None
+    ) -> tuple[Ids, Scores]:
+        self.scans += 1
+        return super().search_exactly(queries, k, within)
+
+
+def test_every_picture_is_looked_at_only_before_it_is_said_that_nothing_is_like_that(
+    photographs: Engine,
+) -> None:
+    catalog, encoder, index = photographs.catalog, photographs.encoder, Guided(None)
+    synchronise(index, catalog, encoder.fingerprint, encoder.dim)
+    engine = Engine(photographs.settings, catalog, encoder, index)
+    request = PageRequest(query.parse("coffee"), limit=2)
+    first, *others = pages(engine, request)
+    assert first.answer.hits == photographs.page(request).answer.hits
+    assert others, "no second page was asked for"
+    assert index.scans == 0
+    assert engine.search("kids playing in a pool").nothing_like_that
+    assert index.scans == 1
 
 
 @pytest.mark.parametrize("least", [0.0, 0.02, 0.3, 1.0, "maybe", "likely"])

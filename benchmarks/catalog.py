@@ -1,0 +1,208 @@
+"""Measure a catalog of millions of pictures, which have no vectors.
+
+    python benchmarks/catalog.py --pictures 5000000 [--keep FOLDER] [--json] [--out FILE]
+
+Pictures are written by SQLite itself, each with a date, one of 40 cameras, one of 60 places and up
+to three tags, of which some are as frequent as words of a language are. Times are milliseconds of
+processor time, and behind them of the clock, medians:
+
+    page       what is shown of 20 pictures
+    folder     the pictures of a folder of 1,000
+    day, year  searches by `after:` and `before:` one day apart, and by `year:`, in a new engine
+    rare, frequent  the pictures with a tag, and how many those are
+    facets     reading what counts need (once for a server), and counting the values of all facets
+               among a tenth of the pictures
+    status     of the library
+    write      rows a second, in batches of an indexer, without vectors
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from large import Times, median, timed
+from machine import describe, publish
+from processes import resident_mb
+from simulated import path_of, write_pictures
+
+from searchengine.catalog.database import FILE_NAME, open_database
+from searchengine.catalog.records import StoredEncoder, encoder_id
+from searchengine.catalog.store import Catalog
+from searchengine.config import Settings
+from searchengine.indexes.exact import ExactIndex
+from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.search.engine import Engine, load_model
+from searchengine.search.status import status_of
+from searchengine.vectors import unit_rows
+
+ROOT = "/photos"
+TAGS = 3
+SLOTS = 100_000
+"""Among which the name of a tag is drawn, so that a name has as many as it is frequent."""
+WRITTEN, BATCH = 20_000, 256
+
+PICTURES = """
+WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :pictures)
+INSERT INTO images(
+    id, path, root, sha256, size, mtime_ns, ctime_ns, width, height, taken_at, camera, place,
+    format, state, scan, seq
+)
+SELECT n + 1, CAST(printf('%s/%04d/%07d.jpg', :root, n / 1000, n) AS BLOB), CAST(:root AS BLOB),
+    printf('%064x', n), 3000000 + n, 1600000000000000000 + n, 1600000000000000000 + n, 4000, 3000,
+    strftime('%Y-%m-%d %H:%M:%S.000000', 1000000000 + abs(random()) % 700000000, 'unixepoch'),
+    printf('Camera %d', abs(random()) % 40), printf('Town %d, Country %d', n % 60, n % 7), 'JPEG',
+    'ok', 1, 1 + n / 256
+FROM numbers
+"""
+NAMES = """
+INSERT OR IGNORE INTO tags(image_id, name, source, confidence, fingerprint)
+SELECT id, (SELECT name FROM temp.slots WHERE slot = abs(random() + id) % :slots), 'guess', 0.5,
+    :fingerprint
+FROM images WHERE id > :first AND id <= :last
+"""
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--pictures", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="a folder for the library, which may be there")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="also write the JSON here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        library = options.keep or Path(work)
+        if not (library / FILE_NAME).exists():
+            make_catalog(library, options.pictures)
+        found = measure(library, options.runs)
+    lines = [f"{name:>10}  {value}" for name, value in found.items()]
+    result = found | describe(["numpy", "SQLAlchemy"])
+    publish(result, table="\n".join(lines), as_json=options.json, out=options.out)
+
+
+def make_catalog(library: Path, pictures: int) -> None:
+    """Write the catalog of so many pictures."""
+    encoder = load_model()
+    catalog = Catalog(open_database(library, create=True))
+    catalog.begin_scan(ROOT, None)
+    with catalog._writer.begin() as connection:
+        model = encoder_id(
+            connection, StoredEncoder(encoder.fingerprint, encoder.name, encoder.dim)
+        )
+    catalog.close()
+    names = [entry.name for entry in TagVocabulary.load().entries]
+    shares = 1 / np.arange(10, len(names) + 10)
+    bounds = np.searchsorted(np.cumsum(shares / shares.sum()), np.arange(SLOTS) / SLOTS)
+    with contextlib.closing(sqlite3.connect(library / FILE_NAME)) as base:
+        base.execute("PRAGMA cache_size = -500000")
+        base.execute("CREATE TEMP TABLE slots(slot INTEGER PRIMARY KEY, name TEXT)")
+        slots = ((n, names[min(one, len(names) - 1)]) for n, one in enumerate(bounds.tolist()))
+        base.executemany("INSERT INTO slots VALUES (?, ?)", slots)
+        with base:
+            base.execute(PICTURES, {"pictures": pictures, "root": ROOT})
+            base.execute("INSERT INTO embeddings SELECT id, ?, x'' FROM images", (model,))
+            base.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (str(1 + pictures // 256),))
+        for first in range(0, pictures, 500_000):
+            told = {"slots": SLOTS, "fingerprint": encoder.fingerprint, "first": first}
+            for _ in range(TAGS):
+                with base:
+                    base.execute(NAMES, told | {"last": first + 500_000})
+
+
+def measure(library: Path, runs: int) -> dict[str, Any]:
+    """Ask the catalog of a library."""
+    encoder = load_model()
+    rng = np.random.default_rng(5)
+
+    def opened() -> Engine:
+        index = ExactIndex(None)
+        index.put(np.array([1]), unit_rows(np.ones((1, encoder.dim))))  # so that there is any
+        catalog = Catalog(open_database(library, create=False))
+        return Engine(Settings(library=library), catalog, encoder, index)
+
+    def asked(query: str) -> Times:
+        with opened() as engine:
+            return timed(lambda: engine.search(query))
+
+    engine = opened()
+    catalog = engine.catalog
+    count = catalog.counts()["ok"]
+    found: dict[str, Any] = {
+        "pictures": count,
+        "disk_mb": round((library / FILE_NAME).stat().st_size / 1e6),
+    }
+
+    def page() -> None:
+        catalog.get(rng.integers(1, count, 20).tolist())
+
+    found["page"] = median(page, 10 * runs)
+    found["folder"] = median(lambda: catalog.ids_under(f"{ROOT}/{count // 2000:04}"), runs)
+    found["day"] = asked("after:2015-06-01 before:2015-06-02")
+    found["year"] = asked("year:2015")
+    names = [entry.name for entry in TagVocabulary.load().entries]
+    for name, tag in {"rare": names[-1], "frequent": names[0]}.items():
+        found[name] = (*asked(f'tag:"{tag}"'), holders(engine, tag))
+    found["status"] = median(lambda: status_of(catalog, encoder, engine.settings, count), runs)
+    before, taken, facets = resident_mb(), *returned(engine.facets)
+    some = np.zeros(len(facets.ids), dtype=np.bool_)
+    some[::10] = True
+    found["facets"] = {
+        "read": taken,
+        "memory_mb": resident_mb() - before,
+        "count": median(partial(facets.counts, some, {}), runs),
+    }
+    del facets
+    found["write"] = written(catalog, encoder.fingerprint, count)
+    engine.close()
+    return found
+
+
+def holders(engine: Engine, tag: str) -> int:
+    """Return how many pictures have a tag."""
+    [(_, selection)] = engine.catalog.tags.holders(engine.encoder.fingerprint, [tag])
+    return len(selection)
+
+
+def returned(act: Callable[[], Any]) -> tuple[Times, Any]:
+    """Return how long something takes, and what it returns."""
+    worked, began = time.process_time(), time.perf_counter()
+    result = act()
+    return (
+        round(1000 * (time.process_time() - worked)),
+        round(1000 * (time.perf_counter() - began)),
+    ), result
+
+
+def written(catalog: Catalog, fingerprint: str, first: int) -> int:
+    """Return how many rows a second of processor time the catalog takes."""
+    vectors = unit_rows(np.random.default_rng(1).standard_normal((WRITTEN, 8)))
+    scan = catalog.begin_scan(ROOT, None)
+
+    def store() -> None:
+        for start in range(0, WRITTEN, BATCH):
+            write_pictures(
+                catalog,
+                scan,
+                f"{ROOT}/new",
+                first + start,
+                vectors[start : start + BATCH],
+                fingerprint=f"small{fingerprint}"[:64],
+                name="small",
+            )
+
+    assert not catalog.knows(path_of(f"{ROOT}/new", first)), "run before"
+    return round(1000 * WRITTEN / timed(store)[0])
+
+
+if __name__ == "__main__":
+    main()
