@@ -190,7 +190,7 @@ def require_size(file: BinaryIO) -> None:
     except OSError:  # in memory
         return
     if size > limits.file_size * MEGABYTE:
-        raise TooLarge(_many_bytes(size))
+        raise TooLarge(too_many_bytes(size))
 
 
 def sha256_of(file: BinaryIO) -> str:
@@ -247,7 +247,8 @@ def _trim() -> Callable[[int], int] | None:
     return trim
 
 
-def _many_bytes(size: int) -> str:
+def too_many_bytes(size: int) -> str:
+    """Say that a file has more bytes than a picture may have."""
     return (
         f"a file of {size // MEGABYTE} MB, the limit is {limits.file_size}; allow more with the "
         "setting file_size, then: lexpix failures --retry"

@@ -17,6 +17,8 @@ from searchengine.errors import ConfigError, ImageError, UnknownPicture
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from PIL.Image import Image
 
     from searchengine.catalog.store import Catalog
@@ -171,7 +173,9 @@ def _write(
     opened: list[Image | None] = []
     for path in paths:
         try:
-            opened.append(open_image(path, size=captioner.decode_size, prepare=captioner.prepare))
+            with _opened(path) as file:
+                size, prepare = captioner.decode_size, captioner.prepare
+                opened.append(open_image(file, size=size, prepare=prepare))
         except ImageError as error:
             if len(paths) == 1:
                 raise
@@ -179,6 +183,15 @@ def _write(
             warn(Failure(path, str(error).removeprefix(f"{path}: ")))
     captions = iter(captioner.caption([one for one in opened if one is not None], width=width))
     return [None if one is None else next(captions) for one in opened], opened.count(None)
+
+
+def _opened(path: str) -> BufferedReader:
+    from searchengine.sources import open_stored
+
+    try:
+        return open_stored(path)
+    except OSError as error:
+        raise ImageError(f"{path}: not a readable image ({error.strerror or error})") from error
 
 
 def _show(captions: Sequence[tuple[str, Caption]], explained: bool, *, alone: bool) -> None:
@@ -214,7 +227,8 @@ def _draw(path: str, one: Caption, out: Path) -> None:
     from searchengine.images import open_image
     from searchengine.search.attribution import PANEL, draw_attention
 
-    sheet = draw_attention(open_image(path, size=PANEL), one)
+    with _opened(path) as file:
+        sheet = draw_attention(open_image(file, size=PANEL), one)
     try:
         sheet.save(out)
     except (OSError, ValueError) as error:

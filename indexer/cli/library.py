@@ -100,6 +100,7 @@ def index(
     import time
 
     from indexer.library.foresight import Foresight
+    from searchengine.addresses import absolute
     from searchengine.catalog.skipped import skipped
     from searchengine.config import load_settings, store_settings
     from searchengine.errors import ModelError
@@ -114,7 +115,7 @@ def index(
             f"{settings.model}: a model of recipes, which has no pictures of its own; leave it "
             "out: pictures are indexed by the model that it stands on"
         )
-    roots = [os.path.abspath(os.path.expanduser(folder)) for folder in folders]
+    roots = list(map(absolute, folders))
     if not allow_empty:
         _require(roots)
     started = time.monotonic()
@@ -290,8 +291,13 @@ def _ask(gone: indexer.Gone) -> bool:
 
 def _require(roots: Iterable[str]) -> None:
     """Refuse a folder that is not there before a library is made for it."""
+    from indexer.library.remote_scan import require_there
+    from searchengine.addresses import is_remote
+
     for root in roots:
-        if not os.path.lexists(root):
+        if is_remote(root):
+            require_there(root)
+        elif not os.path.lexists(root):
             raise RootError(
                 f"{root}: no such folder; is its disk mounted? If its pictures are gone for good, "
                 "pass --allow-empty"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli.output import print_json, warn
+from searchengine.addresses import absolute, is_remote
 from searchengine.cli.completion import folders
 from searchengine.errors import NothingIndexed, RootError
 
@@ -35,8 +36,7 @@ def watch(flags: dict[str, str], roots: tuple[str, ...], poll: bool, as_json: bo
     Nothing is asked: where so much is gone that lexpix index would ask, nothing is marked as
     missing until you run that.
     """
-    from indexer.library.indexing import absolute
-    from indexer.library.watching import follow
+    from indexer.library.watching import NOT_WATCHED, follow
     from indexer.progress import meter
     from searchengine.config import load_settings
     from searchengine.search.engine import Engine
@@ -44,6 +44,8 @@ def watch(flags: dict[str, str], roots: tuple[str, ...], poll: bool, as_json: bo
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = load_settings(flags)
     folders = list(dict.fromkeys(map(absolute, roots)))
+    for folder in filter(is_remote, folders):
+        raise RootError(f"{folder}: {NOT_WATCHED}")
     known: set[str] = set()
     if not folders or any(not os.path.isdir(one) for one in folders):
         with contextlib.suppress(NothingIndexed), Engine.open(settings) as engine:

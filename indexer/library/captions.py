@@ -14,6 +14,7 @@ from searchengine.catalog.captions import CaptionCatalog, Waiting
 from searchengine.errors import ImageError
 from searchengine.images import open_image
 from searchengine.models.captioner.captioner import BATCH, BEAM, Captioner
+from searchengine.sources import open_stored
 from searchengine.types import Failure
 
 
@@ -49,7 +50,11 @@ def caption_library(
 
     def read(one: Waiting) -> tuple[Waiting, Image | Failure]:
         try:
-            return one, open_image(one.path, size=captioner.decode_size, prepare=captioner.prepare)
+            with open_stored(one.path) as file:
+                size, prepare = captioner.decode_size, captioner.prepare
+                return one, open_image(file, size=size, prepare=prepare)
+        except OSError as error:
+            return one, Failure(one.path, f"cannot be read ({error.strerror or error})")
         except ImageError as error:
             return one, Failure(one.path, str(error).removeprefix(f"{one.path}: "))
 

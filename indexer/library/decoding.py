@@ -19,7 +19,8 @@ from indexer.library.reading import Decoded, Job, Result, Unreadable, decode
 from searchengine import bounds
 from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.store import Catalog
-from searchengine.images import open_file
+from searchengine.errors import ImageError
+from searchengine.sources import open_stored
 from searchengine.types import Encoder, Vector
 
 _KNOWN = np.empty(0, np.float32)
@@ -75,11 +76,11 @@ class Decoder:
         """Note a file that nobody could read; None if it was deleted meanwhile."""
         why = f"{reason}; to try it again: lexpix failures --retry"
         try:
-            with open_file(job.stat.path) as file:
+            with open_stored(job.stat.path, place=job.stat.place) as file:
                 return Unreadable(job.stat, job.row, bounds.sha256_of(file), why)
         except FileNotFoundError:
             return None
-        except OSError:
+        except (OSError, ImageError):
             return Unreadable(job.stat, job.row, None, why)
 
 

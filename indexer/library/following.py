@@ -11,6 +11,7 @@ from searchengine.catalog.naming import Seen
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.look import read_look
+from searchengine.sources import open_stored
 from searchengine.types import Picture
 
 
@@ -60,7 +61,8 @@ def _seen(picture: Picture, path: str | None = None) -> Seen:
     """Return what is known of a picture; its look is taken of the file at a path, if need be."""
     if picture.phash is None and path is not None:
         try:
-            look = read_look(path)
+            with open_stored(path) as file:
+                look = read_look(file)
         except (OSError, ImageError):
             return Seen(picture.exif.taken_at, None, None)
         return Seen(picture.exif.taken_at, look.phash, look.sharpness)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from indexer.executors import Threads
-from indexer.library.indexing import absolute
 from indexer.library.pipeline import agree
 from indexer.library.reading import Job, decode, digest_of
 from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
 from indexer.library.writing import NO_SIZE
+from searchengine.addresses import absolute
 from searchengine.catalog.frames import Frames
 from searchengine.catalog.sketch import DIM, Sketch
 from searchengine.catalog.store import Catalog

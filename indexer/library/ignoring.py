@@ -14,6 +14,7 @@ from copy import copy
 from pathspec import GitIgnoreSpec
 
 from searchengine.errors import RootError
+from searchengine.sources import open_stored
 
 NOMEDIA = ".nomedia"
 FILE = ".lexpixignore"
@@ -41,8 +42,8 @@ class Rules:
             RootError: It has a line that is no pattern.
         """
         path = os.path.join(folder, FILE)
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            own = _spec(file.read().splitlines(), path)
+        with open_stored(path) as file:
+            own = _spec(file.read().decode("utf-8", "surrogateescape").splitlines(), path)
         rules = copy(self)
         rules._specs = (
             *self._specs[: self._given],

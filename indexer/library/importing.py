@@ -24,12 +24,12 @@ from indexer.library.takeout import (
 from indexer.library.xmp import XmpError
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import Told
-from searchengine.errors import UnknownPicture
+from searchengine.errors import ImageError, UnknownPicture
 from searchengine.formats import ending_of, sidecars_of
-from searchengine.images import open_file
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.metadata import MOST_XMP
 from searchengine.search.status import ids_within
+from searchengine.sources import names_in, open_stored
 from searchengine.types import Failure, PathLike, Picture
 
 Place = Literal["xmp", "file", "takeout"]
@@ -207,7 +207,7 @@ def _jobs(
 
     for folder, group in groupby(sorted(pictures, key=place), key=lambda one: place(one)[0]):
         try:
-            there = set(os.listdir(folder))
+            there = names_in(folder)
         except OSError:  # then no picture of it can be read, which is told of each
             there = set()
         used: set[str] = set()
@@ -240,7 +240,7 @@ def _read(job: _Job, places: Collection[Place], faces: bool) -> _Found:
     beside = Keywords()
     for path in job.xmp if "xmp" in places else ():
         try:
-            with open_file(path) as file:
+            with open_stored(path, most=MOST_XMP + 1) as file:
                 said = keywords_of(file.read(MOST_XMP + 1), faces=faces)
             names = beside.names or said.names
             beside = Keywords(names, beside.gone | said.gone, beside.hidden | said.hidden)
@@ -249,14 +249,14 @@ def _read(job: _Job, places: Collection[Place], faces: bool) -> _Found:
     told = list(beside.names)
     if "file" in places and not told:
         try:
-            with open_file(job.picture.path) as file:
+            with open_stored(job.picture.path, size=job.picture.size) as file:
                 said = keywords_in(file, faces=faces)
             told += [one for one in said.names if one not in beside.hidden]
-        except (XmpError, OSError) as error:
+        except (XmpError, ImageError, OSError) as error:
             failed.append(_failure(job.picture.path, error))
     if "takeout" in places and job.takeout is not None:
         try:
-            with open_file(job.takeout) as file:
+            with open_stored(job.takeout, most=MOST_JSON + 1) as file:
                 takeout = read_takeout(file.read(MOST_JSON + 1))
             if takeout is not None:
                 told += filter(None, map(tag_name, takeout.people))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
@@ -14,6 +13,7 @@ from indexer.library.running import Run
 from indexer.library.running import running as running_in
 from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
+from searchengine.addresses import absolute
 from searchengine.catalog.backups import rotate
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.undoing import Undone
@@ -69,7 +69,7 @@ def index(
 
     Args:
         library: As `searchengine.open(create=True)` returns it.
-        folder: The folder; "~" is a home.
+        folder: The folder, where "~" is a home; or an address, such as s3://bucket/photos.
         allow_empty: Accept that the folder is gone, or has no picture, and mark all as missing.
         exclude: Patterns in the syntax of gitignore, relative to the folder, of what is passed
             over, as in a file `.lexpixignore`; what was indexed of it is missing then.
@@ -172,8 +172,3 @@ def running(library: Library, *, wait: bool = True) -> Iterator[Run]:
 
 def _within(run: Run | None, library: Library) -> AbstractContextManager[Run]:
     return running(library) if run is None else nullcontext(run)
-
-
-def absolute(path: PathLike) -> str:
-    """Return a path from the root of the disk; "~" is a home."""
-    return os.path.abspath(os.path.expanduser(os.fspath(path)))

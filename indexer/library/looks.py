@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import closing
 
 from indexer.executors import Executor
+from searchengine.addresses import is_remote
 from searchengine.catalog.looks import Appearance, Seen
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.look import Look, read_look
+from searchengine.sources import open_stored, stat_stored
 from searchengine.types import Failure, Picture
 
 CHUNK = 500
@@ -58,7 +61,10 @@ def _look(row: Picture) -> tuple[Picture, Look | str]:
     try:
         if changed(row):
             return row, "changed since it was indexed; run: lexpix index"
-        return row, read_look(row.path)
+        if not is_remote(row.path):
+            return row, read_look(row.path)
+        with open_stored(row.path, size=row.size) as file:
+            return row, read_look(file)
     except OSError as error:
         return row, f"cannot be read ({error.strerror or error})"
     except ImageError as error:
@@ -71,5 +77,10 @@ def changed(row: Picture | Appearance) -> bool:
     Raises:
         OSError: It is not there.
     """
+    if is_remote(row.path):
+        now = stat_stored(row.path)
+        if now is None:
+            raise FileNotFoundError(errno.ENOENT, "not there", row.path)
+        return (now.size, now.mtime_ns) != (row.size, row.mtime_ns)
     stat = os.stat(row.path)
     return (stat.st_size, stat.st_mtime_ns) != (row.size, row.mtime_ns)

@@ -8,7 +8,10 @@ from collections.abc import Collection
 from indexer.library.embedding import forget_oldest
 from indexer.library.planning import Scan
 from indexer.library.reading import Decoded
+from searchengine.addresses import is_remote
 from searchengine.catalog.store import Catalog
+from searchengine.errors import MissingPlugin, RootError
+from searchengine.sources import stat_stored
 from searchengine.types import Picture
 
 
@@ -53,11 +56,16 @@ class Moves:
 
 
 def is_gone(path: str) -> bool:
-    """Tell whether nothing is at a path; a folder that may not be entered leaves that open."""
+    """Tell whether nothing is at a path; a folder that may not be entered leaves that open.
+
+    So does a server that does not answer.
+    """
     try:
+        if is_remote(path):
+            return stat_stored(path) is None
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:
+    except (OSError, MissingPlugin, RootError):
         return False
     return False

@@ -18,9 +18,11 @@ from indexer.executors import Executor
 from indexer.library.decoding import Decoder
 from indexer.library.embedding import BATCH
 from indexer.library.following import follow
+from indexer.library.moves import is_gone
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
 from indexer.library.reading import Job, Result
+from indexer.library.remote_scan import IF_GONE, scan_remote
 from indexer.library.running import Run
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
 from indexer.library.sidecars import sidecar_time
@@ -28,10 +30,12 @@ from indexer.library.sweeping import Confirm, Sweep, Sweeps
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
+from searchengine.addresses import absolute, is_remote
 from searchengine.catalog.skipped import record_skipped
 from searchengine.catalog.store import Catalog
 from searchengine.errors import RootError
 from searchengine.formats import is_medium, told
+from searchengine.sources import stat_stored
 from searchengine.types import Encoder, Failure, FileStat, IndexReport
 
 _IF_GONE = "is its disk mounted? If its pictures are gone for good, pass --allow-empty"
@@ -105,10 +109,16 @@ def agree(
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
     """Do what `index_images` does, by any way to look into files, and name no places."""
-    root = os.path.abspath(root)
-    entries = _checked(root, allow_empty, exclude)
+    root = absolute(root)
+    if is_remote(root):
+        # Asked for once, as each folder is a request.
+        found = list(_checked(root, allow_empty, exclude))
+        entries, total = iter(found), sum(isinstance(one, FileStat) for one in found)
+    else:
+        entries = _checked(root, allow_empty, exclude)
+        total = count(root, exclude) if progress else 0
     volumes = Volumes(catalog, root)
-    tally = Tally(progress, on_failure, total=count(root, exclude) if progress else 0)
+    tally = Tally(progress, on_failure, total=total)
     number = volumes.begin()
     sweeps = Sweeps() if later is None else later
     undone_by = 0 if run is None else run.begin(number)
@@ -144,7 +154,7 @@ def retry_failures(
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
     """Try the files again that were no readable pictures, as `indexer.retry` says."""
-    failures = catalog.failures(None if under is None else os.path.abspath(under))
+    failures = catalog.failures(None if under is None else absolute(under))
     tally = Tally(progress, on_failure, total=len(failures))
     rows = catalog.by_paths(failure.path for failure in failures)
     stats = ((_file_stat(row.path), row) for row in rows.values())
@@ -187,17 +197,22 @@ def _files(
 
 def _checked(root: str, allow_empty: bool, exclude: Sequence[str]) -> Iterator[ScanEntry]:
     """Return what a scan finds, having made sure that there is something."""
-    if allow_empty and not os.path.exists(root):
-        return iter(())
-    if os.path.exists(root) and not os.path.isdir(root):
-        raise RootError(f"{root}: is a file, not a folder; give the folder that it is in")
-    entries = scan(root, exclude)
+    if is_remote(root):
+        if allow_empty and is_gone(root):
+            return iter(())
+        entries, if_gone = scan_remote(root, exclude), IF_GONE
+    else:
+        if allow_empty and not os.path.exists(root):
+            return iter(())
+        if os.path.exists(root) and not os.path.isdir(root):
+            raise RootError(f"{root}: is a file, not a folder; give the folder that it is in")
+        entries, if_gone = scan(root, exclude), _IF_GONE
     start: list[ScanEntry] = []
     passed_over: Counter[str] = Counter()
     for one in entries:
         start.append(one)
         if isinstance(one, Failure) and one.path == root:
-            raise RootError(f"{root}: {one.reason}; {_IF_GONE}")
+            raise RootError(f"{root}: {one.reason}; {if_gone}")
         if isinstance(one, Skipped):
             passed_over.update(one.counts)
         elif not isinstance(one, Volume | Ignored):
@@ -206,12 +221,14 @@ def _checked(root: str, allow_empty: bool, exclude: Sequence[str]) -> Iterator[S
         if any(map(is_medium, passed_over)) and not allow_empty:
             raise RootError(f"{root}: has no pictures that can be read; {told(passed_over)}")
         if not allow_empty:
-            raise RootError(f"{root}: has no pictures; {_IF_GONE}")
+            raise RootError(f"{root}: has no pictures; {if_gone}")
     return chain(start, entries)
 
 
 def _file_stat(path: str) -> FileStat | None:
     try:
+        if is_remote(path):
+            return stat_stored(path)
         stat = os.stat(path)
     except OSError:  # the next scan will see what became of it
         return None

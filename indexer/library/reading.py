@@ -13,9 +13,10 @@ from searchengine.bounds import sha256_of
 from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.pictures import KnownFile
 from searchengine.errors import ImageError, NotNow
-from searchengine.images import open_file, read_photo, refuse_excess
+from searchengine.images import read_photo, refuse_excess
 from searchengine.look import Look, Looking
 from searchengine.reader import Photo
+from searchengine.sources import open_stored
 from searchengine.types import METADATA_VERSION, FileStat, Picture, Prepare, Vector
 
 
@@ -125,7 +126,7 @@ def decode(
     stat, row, digest = job.stat, job.row, None
     try:
         sidecar = None if stat.sidecar_ns is None else xmp_beside(stat.path)
-        with open_file(stat.path) as file:
+        with open_stored(stat.path, size=stat.size, place=stat.place) as file:
             refuse_excess(file)
             if not job.unchanged:
                 digest = hashing(job, file)

@@ -20,6 +20,7 @@ from searchengine.formats import (
     sidecars_of,
     titled,
 )
+from searchengine.remote import Item
 from searchengine.types import Failure, FileStat
 
 SKIPPED_FOLDERS = frozenset({"@eadir", "thumbs", "thumbnails"})
@@ -80,24 +81,28 @@ def scan(root: str, exclude: Sequence[str] = ()) -> Iterator[ScanEntry]:
         RootError: A pattern of `exclude` is none.
     """
     for item in _walk(root, exclude):
-        if not isinstance(item, _File):
-            yield item
-            continue
-        entry = item.entry
-        try:
-            stat = entry.stat()
-        except FileNotFoundError:  # deleted between being listed and being looked at
-            continue
-        except OSError as error:
-            yield _failure(entry.path, error)
-        else:
-            times = stat.st_mtime_ns, stat.st_ctime_ns
-            yield FileStat(entry.path, stat.st_size, *times, _modified(item.sidecars))
+        one = file_stat(item) if isinstance(item, Found) else item
+        if one is not None:
+            yield one
 
 
 def count(root: str, exclude: Sequence[str] = ()) -> int:
     """Return the number of picture files that `scan` would look at, without looking at them."""
-    return sum(isinstance(item, _File) for item in _walk(root, exclude))
+    return sum(isinstance(item, Found) for item in _walk(root, exclude))
+
+
+def file_stat(file: Found) -> FileStat | Failure | None:
+    """Look at a file; return None if it was deleted since it was listed."""
+    entry = file.entry
+    try:
+        stat = entry.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return failure(entry.path, error)
+    times = stat.st_mtime_ns, stat.st_ctime_ns
+    place = entry.place if isinstance(entry, Item) else None
+    return FileStat(entry.path, stat.st_size, *times, _modified(file.sidecars), place)
 
 
 def is_under(path: str, folder: str) -> bool:
@@ -114,16 +119,20 @@ def device_of(stat: os.stat_result) -> int:
     return stat.st_dev & (2**63 - 1)
 
 
+Entry: TypeAlias = "os.DirEntry[str] | Item"
+"""What a folder has, of a disk or at an address."""
+
+
 @dataclass(slots=True)
-class _File:
+class Found:
     """A picture file, and the files beside it that tell of it."""
 
-    entry: os.DirEntry[str]
-    sidecars: Sequence[os.DirEntry[str]]
+    entry: Entry
+    sidecars: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class Listing:
     """What is in a folder, sorted by name.
 
     Attributes:
@@ -133,15 +142,15 @@ class _Listing:
         hidden: Names that begin with a dot.
     """
 
-    files: list[_File | Failure]
-    folders: list[os.DirEntry[str]]
+    files: list[Found | Failure]
+    folders: list[Entry]
     skipped: Counter[str]
     hidden: set[str]
 
 
 def _walk(
     root: str, exclude: Sequence[str]
-) -> Iterator[_File | Failure | Volume | Skipped | Ignored]:
+) -> Iterator[Found | Failure | Volume | Skipped | Ignored]:
     real_root = os.path.realpath(root)
     entered: set[tuple[int, int]] = set()
     # Folders with their parents' devices and rules.
@@ -158,16 +167,16 @@ def _walk(
             if FILE in listing.hidden:
                 rules = rules.entered(folder)
         except (OSError, RootError) as error:
-            yield _failure(folder, error)
+            yield failure(folder, error)
             continue
         if device != parent_device:
             yield Volume(folder, device)
         if NOMEDIA in listing.hidden and folder != root:
             yield Ignored(folder, 1)
             continue
-        files, folders, ignored = _passing(listing, rules)
+        files, folders, ignored = passing(listing, rules)
         for found in files:
-            if not (isinstance(found, _File) and _is_found_elsewhere(found, real_root)):
+            if not (isinstance(found, Found) and _is_found_elsewhere(found, real_root)):
                 yield found
         if listing.skipped:
             yield Skipped(folder, listing.skipped)
@@ -179,10 +188,8 @@ def _walk(
                 pending.append((entry.path, device, rules))
 
 
-def _passing(
-    listing: _Listing, rules: Rules
-) -> tuple[list[_File | Failure], list[os.DirEntry[str]], int]:
-    """Return the files and subfolders that are not ignored, and how many are."""
+def passing(listing: Listing, rules: Rules) -> tuple[list[Found | Failure], list[Entry], int]:
+    """Return the files and subfolders that are not ignored, and how many entries are."""
     files = [
         one
         for one in listing.files
@@ -193,7 +200,7 @@ def _passing(
     return files, folders, every - len(files) - len(folders)
 
 
-def _is_found_elsewhere(file: _File, real_root: str) -> bool:
+def _is_found_elsewhere(file: Found, real_root: str) -> bool:
     """Tell whether a file is a link to one that is found, or ignored, at its own place."""
     if not file.entry.is_symlink():
         return False
@@ -204,14 +211,19 @@ def _is_found_elsewhere(file: _File, real_root: str) -> bool:
     return not any(one.startswith(".") or one.lower() in SKIPPED_FOLDERS for one in names)
 
 
-def _listing(folder: str) -> _Listing:
-    files: list[tuple[os.DirEntry[str], str]] = []  # with their endings
-    folders: list[os.DirEntry[str]] = []
-    others: list[tuple[os.DirEntry[str], str]] = []
+def _listing(folder: str) -> Listing:
+    with os.scandir(folder) as entries:
+        return listing_of(entries)
+
+
+def listing_of(entries: Iterable[Entry]) -> Listing:
+    """Sort what is in a folder into pictures, subfolders and all else."""
+    files: list[tuple[Entry, str]] = []  # with their endings
+    folders: list[Entry] = []
+    others: list[tuple[Entry, str]] = []
     failures: list[Failure] = []
     readable = readable_endings()
-    with os.scandir(folder) as entries:
-        named = {entry.name: entry for entry in entries}
+    named = {entry.name: entry for entry in entries}
     hidden = {name for name in named if name.startswith(".")}
     for entry in (entry for name, entry in named.items() if name not in hidden):
         ending = ending_of(entry.name)
@@ -229,22 +241,22 @@ def _listing(folder: str) -> _Listing:
             else:
                 others.append((entry, ending))
         except OSError as error:  # such as a link to itself
-            failures.append(_failure(entry.path, error))
+            failures.append(failure(entry.path, error))
     # Most folders have neither, and then nothing is looked up for each file.
     if any(ending in _FOLLOWING for _, ending in (*files, *others)):
         leading = {_stem(entry.name) for entry, ending in files if ending in _LEADING}
         files = [(e, end) for e, end in files if not _follows(e.name, end, leading)]
         others = [(e, end) for e, end in others if not _follows(e.name, end, leading)]
     sidecars = {entry.name: entry for entry, ending in others if ending in SPEAKING}
-    items: list[_File | Failure] = [
-        _File(entry, list(_beside(entry.name, sidecars)) if sidecars else ()) for entry, _ in files
+    items: list[Found | Failure] = [
+        Found(entry, list(_beside(entry.name, sidecars)) if sidecars else ()) for entry, _ in files
     ]
     items = sorted([*items, *failures], key=_path)
     folders.sort(key=lambda entry: entry.name)
-    return _Listing(items, folders, _skipped(end for _, end in others), hidden)
+    return Listing(items, folders, _skipped(end for _, end in others), hidden)
 
 
-def _beside(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+def _beside(name: str, sidecars: Mapping[str, Entry]) -> Iterator[Entry]:
     """Yield the files that tell of a picture: of each kind the first that is there."""
     for names in (sidecars_of(name), takeouts_of(name)):
         yield from islice(filter(None, map(sidecars.get, names)), 1)
@@ -273,22 +285,23 @@ def _stem(name: str) -> str:
     return os.path.splitext(name)[0].lower()
 
 
-def _path(item: _File | Failure) -> str:
-    return item.entry.path if isinstance(item, _File) else item.path
+def _path(item: Found | Failure) -> str:
+    return item.entry.path if isinstance(item, Found) else item.path
 
 
-def _modified(entries: Iterable[os.DirEntry[str]]) -> int | None:
+def _modified(entries: Iterable[Entry]) -> int | None:
     return time_of_all(_mtime(entry) for entry in entries)
 
 
-def _mtime(entry: os.DirEntry[str]) -> int | None:
+def _mtime(entry: Entry) -> int | None:
     try:
         return entry.stat().st_mtime_ns
     except OSError:  # gone meanwhile
         return None
 
 
-def _failure(path: str, error: OSError | RootError) -> Failure:
+def failure(path: str, error: OSError | RootError) -> Failure:
+    """Say that a file or folder cannot be looked at."""
     if isinstance(error, RootError):
         return Failure(path, str(error))
     return Failure(path, f"cannot be read ({error.strerror or error})")

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from indexer.library.takeout import MOST_JSON, TakeoutError, read_takeout, takeouts_of
+from searchengine.addresses import is_remote
 from searchengine.formats import sidecars_of
-from searchengine.images import open_file
 from searchengine.metadata import MOST_XMP, merged
 from searchengine.reader import Photo
+from searchengine.sources import open_stored
 
 SPEAKING = frozenset({".xmp", ".json"})
 """Endings, in lower case, of files that may tell of a picture."""
@@ -23,7 +24,12 @@ def time_of_all(times: Iterable[int | None]) -> int | None:
 
 
 def sidecar_time(path: str) -> int | None:
-    """Return what `scan` says of the times of the files beside a picture; None if none is there."""
+    """Return what `scan` says of the times of the files beside a picture; None if none is there.
+
+    None at an address too: there the next scan says it.
+    """
+    if is_remote(path):
+        return None
     return time_of_all(map(_time, (sidecars_of(path), takeouts_of(path))))
 
 
@@ -54,7 +60,7 @@ def _time(names: Sequence[str]) -> int | None:
 def _first(names: Sequence[str], most: int) -> bytes | None:
     for name in names:
         try:
-            with open_file(name) as file:
+            with open_stored(name, most=most + 1) as file:
                 return file.read(most + 1)
         except OSError:  # not of this name, or gone meanwhile
             continue

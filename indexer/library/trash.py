@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from indexer.library.looks import changed
+from searchengine.addresses import is_remote
 from searchengine.catalog.looks import Appearance
 from searchengine.catalog.store import Catalog
 from searchengine.search.duplicates import Group
@@ -58,6 +59,8 @@ def move_to_trash(
 def _not_as_it_was(one: Appearance) -> str | None:
     """Return what is the matter with a file; None if it is as it was indexed."""
     try:
+        if is_remote(one.path):
+            return "is at an address, which has no trash"
         if os.path.islink(one.path):
             return "is a link"
         return "has changed since it was indexed; run: lexpix index" if changed(one) else None

@@ -13,6 +13,7 @@ import json
 import os
 
 from indexer.library.scan import Volume, device_of, is_under
+from searchengine.addresses import is_remote
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
 from searchengine.types import Picture
@@ -88,9 +89,13 @@ class Volumes:
         return _device(_existing(nearest)) == self._recorded[nearest]
 
     def gone_roots(self) -> list[str]:
-        """Return the other roots that are no more, though their disk is there."""
+        """Return the other roots that are no more, though their disk is there; no addresses."""
         others = (one.path for one in self._catalog.roots() if not is_under(one.path, self._root))
-        return [path for path in others if not os.path.lexists(path) and self.mounted(path)]
+        return [
+            path
+            for path in others
+            if not is_remote(path) and not os.path.lexists(path) and self.mounted(path)
+        ]
 
     def record(self) -> None:
         """Remember the devices that this scan found, for the next; absent volumes keep theirs."""

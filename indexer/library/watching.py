@@ -21,6 +21,7 @@ from indexer.library.noticing import Notices, Place, place_of
 from indexer.library.scan import SKIPPED_FOLDERS, is_under
 from indexer.library.sweeping import Sweeps
 from indexer.library.tally import Progress
+from searchengine.addresses import is_remote
 from searchengine.catalog.database import FILE_NAME
 from searchengine.config import Settings
 from searchengine.errors import LexpixError, RootError
@@ -44,6 +45,9 @@ RETRY = 60.0
 """Seconds until a batch that failed is tried again."""
 LOOK = 5.0
 """Seconds between two looks at which roots the library has."""
+
+NOT_WATCHED = "is an address, which nothing watches; run now and then: lexpix index ADDRESS"
+"""What is told of a root at an address."""
 
 QUIET_COUNTS = frozenset({"unchanged", "ignored", "skipped", "damaged"})
 """Counts of a report that are no change by themselves."""
@@ -149,6 +153,8 @@ class _Following:
 
     def batches(self, progress: Callable[[Progress], None] | None) -> Iterator[Batch]:
         self._look_at_library()
+        for root in filter(is_remote, self._places):
+            self._tell(root, {Failure(root, NOT_WATCHED)})
         self._look_at_roots()
         self._scanned = time.monotonic()
         yield self._run(progress, is_first=True)

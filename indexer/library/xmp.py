@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
+from searchengine.addresses import is_remote
 from searchengine.formats import sidecars_of
 from searchengine.metadata import has_document_type, unpadded
 
@@ -48,7 +49,13 @@ class XmpError(ValueError):
 
 
 def sidecar_of(picture: str) -> str:
-    """Return the sidecar of a picture: the one that is there, else NAME.jpg.xmp."""
+    """Return the sidecar of a picture: the one that is there, else NAME.jpg.xmp.
+
+    Raises:
+        XmpError: The picture is at an address.
+    """
+    if is_remote(picture):
+        raise XmpError("is at an address, where nothing is written")
     return next(filter(os.path.exists, sidecars_of(picture)), f"{picture}.xmp")
 
 
@@ -83,6 +90,7 @@ def embed(picture: str, text: str) -> Outcome:
         XmpError: It is no JPEG, its XMP cannot be read, or there is no room.
         OSError: It cannot be read or written.
     """
+    beside = sidecar_of(picture)
     content = Path(picture).read_bytes()
     if content[:2] != b"\xff\xd8":
         raise XmpError("not a JPEG file; leave out --embed")
@@ -94,7 +102,6 @@ def embed(picture: str, text: str) -> Outcome:
     packets = [(s, e) for s, e in segments if content[s + 4 : s + 4 + len(_XMP)] == _XMP]
     before = content[packets[0][0] + 4 + len(_XMP) : packets[0][1]] if packets else EMPTY
     after = described(before, text)
-    beside = sidecar_of(picture)
     is_described_beside = (
         os.path.exists(beside) and described(Path(beside).read_bytes(), text) is None
     )

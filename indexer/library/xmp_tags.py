@@ -27,6 +27,7 @@ from indexer.library.xmp import (
     replace_file,
     sidecar_of,
 )
+from searchengine.addresses import is_remote
 from searchengine.formats import ending_of, readable_endings
 from searchengine.images import read_photo
 from searchengine.language.tag_vocabulary import tag_name
@@ -54,6 +55,8 @@ def write_tags(picture: str, tags: Sequence[str], *, again: Collection[str] = ()
         ImageError: The picture cannot be read, so nobody can say which keywords it has.
         OSError: The sidecar cannot be read or written.
     """
+    if is_remote(picture) and not tags:
+        return "unchanged"
     path = sidecar_of(picture)
     before = Path(path).read_bytes() if os.path.exists(path) else EMPTY
     if not tags and OWN.encode() not in before:
@@ -75,6 +78,8 @@ def taken_out(picture: str, tags: Sequence[str]) -> list[str]:
         XmpError: The sidecar that is there is no XMP.
         OSError: It cannot be read.
     """
+    if is_remote(picture):
+        return []
     path = sidecar_of(picture)
     if not os.path.exists(path):
         return []

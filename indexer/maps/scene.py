@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.maps.layout import METHODS, Method, Places, centred, layout, spread
+from searchengine.addresses import absolute
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ConfigError, ImageError, QueryError, UnknownWords
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -161,9 +161,13 @@ def with_thumbs(scene: Scene, most: int, executor: Executor) -> tuple[Scene, lis
 
 def _thumb(names: Sequence[str], point: int) -> Image | str:
     from searchengine.images import open_image
+    from searchengine.sources import open_stored
 
     try:
-        image = open_image(os.path.abspath(names[point]), size=THUMB)
+        with open_stored(absolute(names[point])) as file:
+            image = open_image(file, size=THUMB)
+    except OSError as error:
+        return f"{names[point]}: cannot be read ({error.strerror or error})"
     except ImageError as error:
         return str(error)
     image.thumbnail((THUMB, THUMB))

@@ -26,6 +26,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from indexer.library.importing import PLACES, Place
 from indexer.web import folders
 from indexer.web.indexing import GRACE, LONGEST_TAG, MOST_TAGS, Kind, Order, settings_entry
+from searchengine.addresses import is_remote
 from searchengine.config import Settings
 from searchengine.errors import RootError
 from searchengine.web.answers import API, AsciiJSON
@@ -240,10 +241,18 @@ class Jobs:
         """Begin what `Kind` names in a folder, or everywhere.
 
         Raises:
-            RootError: It is no absolute path of a folder.
+            RootError: It is no absolute path of a folder, nor an address that is indexed already.
             HTTPException: A job is running, 409.
         """
-        folder = None if folder is None else _checked(folder)
+        if folder is not None and is_remote(folder):
+            roots = {one.path for one in self._live.engine.catalog.roots()}
+            if folder not in roots:
+                raise RootError(
+                    f"{folder}: an address that was not indexed before, which only the command may "
+                    "do: lexpix index ADDRESS"
+                )
+        elif folder is not None:
+            folder = _checked(folder)
         if self.running():
             (other,) = (job for job in self._jobs.values() if job.state == "running")
             raise HTTPException(409, f"{other.activity}; wait for that, or cancel it")

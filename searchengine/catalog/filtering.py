@@ -18,6 +18,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, select
 
+from searchengine.addresses import absolute, is_remote
 from searchengine.catalog.changes import Store
 from searchengine.catalog.statements import AnySelect, select_in
 from searchengine.catalog.tables import ImageRow
@@ -177,8 +178,8 @@ def _part_of(column: Any) -> Callable[[str], _Check]:
 
 
 def _folder(value: str) -> _Check:
-    if value.startswith(("/", "~", "./", "../")) or os.path.isabs(value):
-        top = os.path.abspath(os.path.expanduser(value)).rstrip(os.sep)
+    if is_remote(value) or value.startswith(("/", "~", "./", "../")) or os.path.isabs(value):
+        top = (value if is_remote(value) else absolute(value)).rstrip(os.sep)
         inside = top + os.sep
         return _Check((ImageRow.path,), lambda path: path == top or path.startswith(inside))
     matches = meaning.folders_matching(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from searchengine.addresses import absolute, is_remote
 from searchengine.cli.completion import folders_within
 from searchengine.cli.options import is_interactive, json_option, open_engine
 from searchengine.cli.output import print_json, show_failures
@@ -103,7 +104,7 @@ def forget(flags: dict[str, str], path: str, yes: bool, as_json: bool) -> None:
     go with it, which no scan brings back. If there are any, the command says so and asks; without a
     terminal it does nothing unless --yes is given. Taught words and texts stay.
     """
-    target = os.path.abspath(os.path.expanduser(path))
+    target = absolute(path)
     with open_engine(flags) as engine:
         typed = engine.catalog.tags.typed_under(target)
         if typed.pictures and not yes:
@@ -122,7 +123,7 @@ def forget(flags: dict[str, str], path: str, yes: bool, as_json: bool) -> None:
             err=True,
         )
     inside = next((r for r in roots if target.startswith(r.rstrip(os.sep) + os.sep)), None)
-    if inside and os.path.exists(target):
+    if inside and (is_remote(target) or os.path.exists(target)):
         click.echo(f"note: the next scan of {printable(inside)} will find it again", err=True)
 
 

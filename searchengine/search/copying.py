@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import Literal
 
+from searchengine.addresses import is_remote
 from searchengine.errors import ChangedFile, ImageError
 from searchengine.types import Failure, Picture
 
@@ -63,6 +64,9 @@ def into_folder(
             for name in _names(picture.path):
                 known = taken.get(name.casefold())
                 path = os.path.join(folder, known or name)
+                if how == "symlink" and is_remote(picture.path):
+                    failed.append(Failure(picture.path, "is at an address; no link leads there"))
+                    break
                 if known is None:
                     is_new = _link(picture, path) if how == "symlink" else _copy(file, path)
                     taken[name.casefold()] = name

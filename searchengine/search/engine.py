@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from searchengine import bounds, plugins
+from searchengine.addresses import absolute
 from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings, load_settings
@@ -384,7 +385,7 @@ class Engine:
         Raises:
             UnknownPicture: The library has nothing there.
         """
-        target = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        target = absolute(path)
         known = any(root.path == target for root in self.catalog.roots())
         forgotten = self.catalog.forget(target)
         if not forgotten and not known:

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from functools import partial
 from io import BufferedReader
 
+from searchengine.addresses import is_remote
 from searchengine.errors import ChangedFile, ImageError
 from searchengine.images import open_file
+from searchengine.sources import open_stored
 from searchengine.types import Picture
 
 CHANGES_ARE_TIMED = os.name != "nt"
@@ -34,7 +36,7 @@ def open_original(picture: Picture, roots: Iterable[str]) -> BufferedReader:
         ImageError: There is no picture to open, or a link leads out of the folders.
         ChangedFile: The bytes are not those that were indexed.
     """
-    path, folder = picture.path, os.path.dirname(picture.path)
+    path, folder = picture.path, _root_or_folder(picture)
     if picture.state == "bad":
         raise ImageError(
             f"{path}: was no readable picture when it was indexed; see: lexpix failures"
@@ -44,6 +46,8 @@ def open_original(picture: Picture, roots: Iterable[str]) -> BufferedReader:
             f"{path}: was gone when its folder was indexed; if it is back, index it again: "
             f"lexpix index {folder}"
         )
+    if is_remote(path):
+        return _fetched(picture, roots)
     real = os.path.realpath(path)
     root = next((one for one in map(os.path.realpath, roots) if _is_below(real, one)), None)
     if root is None:
@@ -62,11 +66,36 @@ def open_original(picture: Picture, roots: Iterable[str]) -> BufferedReader:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
     if not is_same:
         file.close()
-        raise ChangedFile(
-            f"{path}: has changed since it was indexed, so that it may be anything by now; index "
-            f"it again: lexpix index {folder}"
-        )
+        raise _changed(picture)
     return file
+
+
+def _fetched(picture: Picture, roots: Iterable[str]) -> BufferedReader:
+    """Fetch what is at an address, which only an operator can have indexed; compare all of it."""
+    path = picture.path
+    if not any(is_remote(root) and _is_below(path, root) for root in roots):
+        raise ImageError(f"{path}: is at no address that was indexed, and nothing else is fetched")
+    try:
+        file = open_stored(path, size=picture.size)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if hashlib.file_digest(file, "sha256").hexdigest() != picture.sha256:
+        file.close()
+        raise _changed(picture)
+    file.seek(0)
+    return file
+
+
+def _changed(picture: Picture) -> ChangedFile:
+    return ChangedFile(
+        f"{picture.path}: has changed since it was indexed, so that it may be anything by now; "
+        f"index it again: lexpix index {_root_or_folder(picture)}"
+    )
+
+
+def _root_or_folder(picture: Picture) -> str:
+    """Return what to index again: of an address the root, as a folder in an archive is none."""
+    return picture.root if is_remote(picture.path) else os.path.dirname(picture.path)
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from searchengine.addresses import absolute, is_remote
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownWords
 from searchengine.language.words import tokenize
@@ -222,7 +223,9 @@ class Resolver:
 
         if isinstance(picture, int):
             return self._stored_picture(picture)
-        path = os.path.abspath(_expanded(picture))
+        path = absolute(picture)
+        if is_remote(path):
+            return self._at_address(path)
         try:
             with open_file(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -235,6 +238,16 @@ class Resolver:
             return self._with_content(path, path, digest)
         except ImageError as error:
             raise QueryError(f"{error}; a query needs a picture that can be read") from error
+
+    def _at_address(self, path: str) -> KnownPicture:
+        """Return a picture of the library by its address; no other is fetched for a query."""
+        row = self._catalog.by_paths([path]).get(path)
+        if row is None:
+            raise UnknownPicture(
+                f"{path}: no picture of the library has this address; index it first, or name a "
+                "file of this machine"
+            )
+        return self._stored_picture(row.id)
 
     def picture_in(self, file: BytesIO, name: str, *, in_views: bool = False) -> KnownPicture:
         """Return the vector of a picture that is given as bytes, and its copies in the library.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from dataclasses import dataclass, field
 
+from searchengine.addresses import absolute
 from searchengine.catalog.skipped import skipped
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
@@ -107,7 +107,7 @@ def ids_within(catalog: Catalog, folder: PathLike) -> Ids:
     Raises:
         NothingIndexed: There is none.
     """
-    path = os.path.abspath(os.path.expanduser(os.fspath(folder)))
+    path = absolute(folder)
     ids = catalog.ids_under(path)
     if not len(ids):
         raise NothingIndexed(f"{path}: nothing of it is indexed; run: lexpix index {path}")

@@ -271,7 +271,8 @@ class FileStat:
 
     `ctime_ns` notices what size and mtime cannot: two files of one size and mtime, swapped.
     `sidecar_ns` is the sum of the mtimes of the files beside it that tell of it (XMP, and the JSON
-    of Google Takeout); None if there is none.
+    of Google Takeout); None if there is none. `place` is where the bytes of a member of an archive
+    begin in it, and how many they are; None of any other file.
     """
 
     path: str
@@ -279,6 +280,7 @@ class FileStat:
     mtime_ns: int
     ctime_ns: int
     sidecar_ns: int | None = None
+    place: tuple[int, int] | None = field(default=None, compare=False)
 
 
 METADATA_VERSION = 1

