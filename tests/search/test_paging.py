@@ -386,7 +386,7 @@ def test_every_picture_is_looked_at_only_before_it_is_said_that_nothing_is_like_
     catalog, encoder, index = photographs.catalog, photographs.encoder, Guided(None)
     synchronise(index, catalog, encoder.fingerprint, encoder.dim)
     engine = Engine(photographs.settings, catalog, encoder, index)
-    request = PageRequest(query.parse("coffee"), limit=2)
+    request = PageRequest(query.parse("star - woman"), limit=2)
     first, *others = pages(engine, request)
     assert first.answer.hits == photographs.page(request).answer.hits
     assert others, "no second page was asked for"
