@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from typing import Literal
 
 from indexer.executors import Executor, executor_of
-from indexer.library.indexing import Library, absolute
+from indexer.library.indexing import Library
 from indexer.library.keywords import Keywords, keywords_in, keywords_of
 from indexer.library.running import running
 from indexer.library.takeout import (
@@ -22,6 +22,7 @@ from indexer.library.takeout import (
     takeouts_of,
 )
 from indexer.library.xmp import XmpError
+from searchengine.addresses import absolute
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import Told
 from searchengine.errors import ImageError, UnknownPicture
