@@ -48,7 +48,9 @@ _ZSH = r"""#compdef %(prog_name)s
     local -a lines plain part explained
     local kind value about
     (( $+commands[%(prog_name)s] )) || return 1
-    lines=("${(@f)$(env COMP_WORDS="${(j: :)words[1,CURRENT-1]} ${QIPREFIX}${PREFIX}" \
+    # As it was typed: of a quote in mid-word PREFIX says nothing.
+    local typed=${${words[CURRENT]%%"$QISUFFIX"}%%"$SUFFIX"}
+    lines=("${(@f)$(env COMP_WORDS="${(j: :)words[1,CURRENT-1]} $typed" \
         COMP_CWORD=$((CURRENT-1)) %(complete_var)s=zsh_complete %(prog_name)s 2>/dev/null)}")
     for kind value about in "${lines[@]}"; do
         case $kind in
@@ -166,11 +168,11 @@ def words_of(line: str, breaks: str = "") -> tuple[list[str], str, str]:
         The words without quotes; what of the last one stands before the last cut; the open quote.
     """
     words, value, fixed, quote = [], "", "", ""
-    is_word, opened, characters = False, 0, iter(line)
+    is_word, opened, before, characters = False, 0, "", iter(line)
     for character in characters:
         if quote:
             if character == quote:
-                quote, fixed = "", value if character in breaks else fixed
+                quote, fixed = "", before  # a pair of quotes cuts nothing
             elif character == "\\" and quote == '"':
                 following = next(characters, "")
                 value += following if following in '"\\$`' else character + following
@@ -182,7 +184,7 @@ def words_of(line: str, breaks: str = "") -> tuple[list[str], str, str]:
         else:
             is_word = True
             if character in "'\"":
-                quote, opened, fixed = character, len(value), value
+                quote, opened, before, fixed = character, len(value), fixed, value
             elif character == "\\":
                 value += next(characters, "")
             else:
@@ -199,5 +201,7 @@ def _escaped(value: str, quote: str) -> str:
     if quote == "'":
         return value.replace("'", r"'\''")
     if quote:
-        return re.sub(r'(["\\$`])', r"\\\1", value)
+        escaped = re.sub(r'(["\\$`])', r"\\\1", value)
+        # Where the last character is a quote, bash takes the one that is open for closed.
+        return f'{escaped}"' if escaped.endswith('"') else escaped
     return re.sub(r"([^\w@%+=:,./~-])", r"\\\1", value)

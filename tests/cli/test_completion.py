@@ -262,6 +262,27 @@ def shell(name: str, folder: Path, tmp_path: Path) -> Iterator[Screen]:
         yield screen.wait_for("\nready")
 
 
+IN_QUOTES = {
+    "bash": [
+        ('tag:"zoo k', r'tag:"\"zoo keeper\""'),
+        ("tag:'zoo k", "tag:'\"zoo keeper\"'"),
+        ('tag:"quag"g', "tag:quagga"),
+    ],
+    "zsh": [
+        ('tag:"zoo k', r"tag:\"zoo\ keeper\""),
+        ("tag:'zoo k", r"tag:\"zoo\ keeper\""),
+        ('tag:"quag"g', "tag:quagga"),
+        ('camera:Pix"el', r"camera:\"Pixel\ 8\ Pro\""),
+    ],
+    "fish": [
+        ('tag:"zoo k', r"tag:\"zoo\ keeper\""),
+        ("tag:'zoo k", r"tag:\"zoo\ keeper\""),
+        ('camera:Pix"el', r"camera:\"Pixel\ 8\ Pro\""),
+    ],
+}
+"""What is made of a quote in mid-word: one of the shell, for which the query needs its own."""
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_shell_completes_the_line(name: str, folder: Path, tmp_path: Path) -> None:
     with shell(name, folder, tmp_path) as screen:
@@ -276,5 +297,9 @@ def test_shell_completes_the_line(name: str, folder: Path, tmp_path: Path) -> No
             screen.press(f"lexpix {typed}\t")
             screen.wait_for(f"lexpix {shown}")
             screen.press("\x15")  # Ctrl+U takes the line away
+        for typed, shown in IN_QUOTES[name]:
+            screen.press(f"lexpix search {typed}\t")
+            screen.wait_for(f"lexpix search {shown}")
+            screen.press("\x15")
         screen.press("lexpix search tag:\t\t")
         screen.wait_for("keeper")
