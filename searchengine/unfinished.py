@@ -52,6 +52,16 @@ def written(file: BinaryIO) -> None:
         file.close()
 
 
+def renamed(folder: str | os.PathLike[str]) -> None:
+    """Make a rename durable, where folders can be synchronised; not on Windows, nor everywhere."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
 def left(path: str) -> Iterator[bool]:
     """Tell whether nobody is writing a file, and keep it so meanwhile."""

@@ -21,7 +21,7 @@ from searchengine.catalog.database import FILE_NAME, INDEX_FOLDER, unusable
 from searchengine.catalog.health import examine
 from searchengine.catalog.opening import open_file, open_to_read
 from searchengine.errors import LibraryError, NothingIndexed
-from searchengine.unfinished import held, left, written
+from searchengine.unfinished import held, left, renamed, written
 
 FOLDER = "backups"
 """Where a library keeps the copies that it makes by itself."""
@@ -30,6 +30,7 @@ EVERY = dt.timedelta(days=7)
 """How old the newest copy is when another is made."""
 
 TIME = "%Y%m%d-%H%M%S"
+_BESIDE = ("-journal", "-wal", "-shm")  # what SQLite puts beside a database
 _NAME = re.compile(r"catalog-(\d{8}-\d{6})\.sqlite")
 
 
@@ -160,6 +161,7 @@ def _copy(
                 _fill(file.name, source, opened)
                 written(file)
                 os.replace(file.name, target)
+                renamed(target.parent)
             finally:
                 _remove_unfinished(file.name)
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -183,17 +185,18 @@ def _fill(copy: str, source: Path, opened: Callable[[str], sqlite3.Connection]) 
 def _remove_leftovers(target: Path) -> None:
     """Remove what copies to this place, or those of each week, left when they were killed."""
     names = f"{re.escape(target.name)}|{_NAME.pattern}"
-    unfinished = re.compile(rf"(?:{names})\.[0-9a-f]{{16}}\.tmp")
+    unfinished = re.compile(rf"((?:{names})\.[0-9a-f]{{16}}\.tmp)(?:{'|'.join(_BESIDE)})?")
     with contextlib.suppress(OSError):
-        for name in os.listdir(target.parent):
-            if unfinished.fullmatch(name):
-                with left(os.path.join(target.parent, name)) as is_left:
-                    if is_left:
-                        _remove_unfinished(os.path.join(target.parent, name))
+        for match in filter(None, map(unfinished.fullmatch, os.listdir(target.parent))):
+            path = os.path.join(target.parent, match[1])
+            with left(path) as is_left:
+                # A power cut may leave what stood beside a copy, and not the copy.
+                if is_left or not os.path.exists(path):
+                    _remove_unfinished(path)
 
 
 def _remove_unfinished(path: str) -> None:
-    for ending in ("", "-journal"):
+    for ending in ("", *_BESIDE):
         with contextlib.suppress(OSError):
             os.remove(path + ending)
 

@@ -19,6 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, open_file
 from searchengine.errors import LibraryError, NothingIndexed
+from searchengine.unfinished import renamed
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -282,3 +283,4 @@ def _copy(source: Path, target: Path) -> None:
     ):
         old.backup(new)
     os.replace(unfinished, target)
+    renamed(target.parent)

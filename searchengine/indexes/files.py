@@ -36,7 +36,7 @@ import numpy as np
 
 from searchengine.errors import IndexFileError
 from searchengine.types import Stamp
-from searchengine.unfinished import held, left, written
+from searchengine.unfinished import held, left, renamed, written
 
 T = TypeVar("T")
 
@@ -378,7 +378,7 @@ class Generations:
         with self._new_file(lambda file: file.write(text), f"{self._stamp_path}.") as temporary:
             os.replace(temporary, self._stamp_path)
         self._mine = generation
-        _sync_folder(self._folder)
+        renamed(self._folder)
 
     def _remove_orphans(self) -> None:
         """Remove what crashes left behind: files that no stamp names and nobody is writing."""
@@ -404,16 +404,6 @@ class Generations:
         # Windows refuses to remove a file that somebody has mapped; a later flush will.
         with contextlib.suppress(OSError):
             os.remove(path)
-
-
-def _sync_folder(folder: str) -> None:
-    """Make a rename durable, where folders can be synchronised; not on Windows, nor everywhere."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _size(path: str) -> int:

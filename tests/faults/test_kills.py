@@ -14,6 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from sqlalchemy import Connection, event
 
@@ -24,6 +26,7 @@ from searchengine.catalog.store import Catalog
 from tests.support.at_once import REPOSITORY
 from tests.support.colour_library import paint
 from tests.support.command import LEXPIX, environment, lexpix
+from tests.support.served import free_port
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -38,7 +41,7 @@ def killed(folder: Path, stride: int) -> dict[str, int]:
 
 def test_a_kill_at_some_steps_loses_nothing(tmp_path: Path) -> None:
     kills = killed(tmp_path, 29)
-    assert set(kills) == {"index", "reembed", "rebuild", "tag", "add_texts", "backup"}
+    assert set(kills) == {"index", "reembed", "rebuild", "tag", "add_texts", "backup", "migrate"}
     assert min(kills.values()) >= 1
 
 
@@ -50,9 +53,16 @@ def test_a_kill_at_each_step_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path) -> None:
-    """`lexpix index` with its real model, killed forty times while files come and go."""
+@pytest.mark.parametrize("kind", ["index", "watch", "job"])
+def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path, kind: str) -> None:
+    """Work with its real model, killed forty times while files come and go."""
     photos, library, rng = tmp_path / "photos", tmp_path / "library", random.Random(1)
+
+    def edit(turn: int) -> None:
+        for number in rng.sample(range(120), 8):
+            with (photos / f"{number:03}.png").open("ab") as file:
+                file.write(bytes([turn]))
+
     for number in range(120):
         paint(photos / f"{number:03}.png", "red", "green")
         with (photos / f"{number:03}.png").open("ab") as file:
@@ -60,25 +70,55 @@ def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path) -> 
     lexpix("index", photos, library=library)
     landed = 0
     for turn in range(40):
-        for number in rng.sample(range(120), 8):
-            with (photos / f"{number:03}.png").open("ab") as file:
-                file.write(bytes([turn]))
-        work = subprocess.Popen(
-            [LEXPIX, "index", str(photos)],
-            env=environment(library),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(rng.uniform(0.3, 3.0))
-        work.send_signal(signal.SIGKILL)
-        landed += work.wait() == -signal.SIGKILL
+        if kind != "watch":
+            edit(turn)
+        landed += _killed_in_mid_work(kind, photos, library, rng, lambda: edit(turn))  # noqa: B023
         found = examine(library / "catalog.sqlite", open_to_read)
         assert [one for one in found if one.severity == "damage"] == []
-    print("killed in mid-work:", landed, "of 40")  # noqa: T201
+    print("killed in mid-work:", kind, landed, "of 40")  # noqa: T201 - for docs/reliability.md
     lexpix("index", photos, library=library)
     lexpix("doctor", library=library)
     with closing(Catalog(open_database(library, create=False))) as catalog:
         assert len(catalog.present()) == 120
+
+
+def _killed_in_mid_work(
+    kind: str, photos: Path, library: Path, rng: random.Random, edit: Callable[[], None]
+) -> bool:
+    """Start work, kill it at a random moment, wait for all of it to end; return if it had not."""
+    port = free_port()
+    commands = {
+        "index": ("index", str(photos)),
+        "watch": ("watch", str(photos)),
+        "job": ("serve", "--port", str(port)),
+    }
+    work = psutil.Popen(
+        [LEXPIX, *commands[kind]],
+        env=environment(library),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if kind == "watch" else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    if kind == "watch":
+        work.stdout.readline()  # the folder has been read; from now on it follows
+        edit()
+    elif kind == "job":
+        order = {"kind": "index", "folder": str(photos)}
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            trust_env=False,
+            transport=httpx.HTTPTransport(retries=9),
+            timeout=30,
+        ) as client:
+            client.post("/api/v1/jobs", json=order).raise_for_status()
+    time.sleep(rng.uniform(0.3, 3.0))
+    children = work.children(recursive=True)
+    work.send_signal(signal.SIGKILL)
+    killed = work.wait() == -signal.SIGKILL and (kind != "job" or bool(children))
+    if work.stdout is not None:
+        work.stdout.close()
+    psutil.wait_procs(children, timeout=30)
+    return killed
 
 
 @pytest.mark.parametrize("what", ["tag", "refused tag", "word", "search", "choice", "forgotten"])

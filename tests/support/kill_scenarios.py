@@ -2,7 +2,7 @@
 
 A step is a statement that writes, a commit, an fsync, or a file of the library that is opened for
 writing, renamed or removed. The process ends there without any cleaning up, as by SIGKILL; what it
-wrote stays, so this shows no loss of power: that SQLite and fsync hold then is taken on trust.
+wrote stays: `power_cuts` shows what a loss of power takes.
 
     python -m tests.support.kill_scenarios FOLDER STRIDE
 
@@ -30,9 +30,12 @@ from searchengine.config import Settings
 from searchengine.search.engine import Engine
 from tests.support.colour_encoder import ColourEncoder
 from tests.support.colour_library import paint
+from tests.support.earlier_libraries import make_earlier, rows_in
 
 KILLED, BROKEN = 86, 87
 OTHER = "d1" * 32
+OLD = "old"
+"""Name of the folder of a library of the first version."""
 COLOURS = ("red", "green", "blue", "yellow", "pink", "orange")
 RECIPES = [
     {"title": f"{colour} soup", "ingredients": [colour], "instructions": [f"Boil {colour}."]}
@@ -109,7 +112,13 @@ def backup(folder: Path) -> int:
     return 0
 
 
-SCENARIOS = (index, reembed, rebuild, tag, add_texts, backup)
+def migrate(folder: Path) -> int:
+    """Bring the library of the first version to the schema of today."""
+    open_database(folder / OLD, create=False).dispose()
+    return 0
+
+
+SCENARIOS = (index, reembed, rebuild, tag, add_texts, backup, migrate)
 
 
 def encoder_of(engine: Engine) -> ColourEncoder:
@@ -133,12 +142,20 @@ def make(folder: Path) -> None:
         paint(photos / f"new-{colour}.png", colour, colour)
     lines = (json.dumps(one) for one in RECIPES)
     (folder / "recipes.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    for path in (folder / "library").glob("catalog.sqlite-*"):
+    make_earlier(folder / OLD, "0001")
+    for path in folder.glob("*/catalog.sqlite-*"):
         path.unlink()
 
 
-def state(folder: Path) -> dict[str, Any]:
+def library_of(folder: Path, scenario: Callable[[Path], int]) -> Path:
+    """Return the library that a scenario is about."""
+    return folder / (OLD if scenario is migrate else "library")
+
+
+def state(folder: Path, scenario: Callable[[Path], int] = index) -> dict[str, Any]:
     """Return what the catalog says, without what differs from run to run."""
+    if scenario is migrate:
+        return rows_in(folder / OLD)
     questions = {
         "images": "SELECT path, sha256, state, error FROM images",
         "vectors": "SELECT i.path, n.fingerprint, e.vector FROM embeddings e"
@@ -169,6 +186,9 @@ def _without(folder: Path, rows: list[Any]) -> list[Any]:
 
 def check(folder: Path, scenario: Callable[[Path], int], before: Any, after: Any) -> None:
     """Check a library whose work was killed, then the same work once more."""
+    if scenario is migrate:
+        _check_migrated(folder, before, after)
+        return
     import numpy as np
 
     now = state(folder)
@@ -205,6 +225,15 @@ def check(folder: Path, scenario: Callable[[Path], int], before: Any, after: Any
         stem = stamp.name.removesuffix("json")
         there = {path.name for path in stamp.parent.iterdir() if path.name.startswith(stem)}
         assert there == {stamp.name, *named}, f"files of the index are left: {there}"
+
+
+def _check_migrated(folder: Path, before: Any, after: Any) -> None:
+    assert state(folder, migrate) in (before, after), "half a migration"
+    migrate(folder)
+    assert state(folder, migrate) == after, "another end than without the kill"
+    names = {path.name for path in (folder / OLD).iterdir()}
+    left = names - {FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", f"{FILE_NAME}.bak"}
+    assert not left, f"files are left: {left}"
 
 
 def end_at(step: int, library: Path) -> None:
@@ -287,15 +316,15 @@ def main(folder: Path, stride: int) -> dict[str, int]:
     kills = {}
     for scenario in SCENARIOS:
         fresh()
-        before = state(place)
+        before = state(place, scenario)
         assert in_child(lambda: scenario(place)) == 0, scenario.__name__  # noqa: B023
-        after = state(place)
+        after = state(place, scenario)
         kills[scenario.__name__] = 0
         for step in range(1, 2000, stride):
             fresh()
 
             def killed() -> None:
-                end_at(step, place / "library")  # noqa: B023
+                end_at(step, library_of(place, scenario))  # noqa: B023
                 scenario(place)  # noqa: B023
 
             code = in_child(killed)

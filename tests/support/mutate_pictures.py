@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import random
 import re
 import sys
@@ -94,12 +95,17 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
+def workers_now() -> list[str]:
+    """Return the numbers of the processes that this one has started, which has one thread."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
 def peak_mb() -> int:
     """Return the most that this process and its workers have taken, the largest of them."""
     most = 0
-    for process in (psutil.Process(), *psutil.Process().children()):
+    for process in ("self", *workers_now()):
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+            found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
             most = max(most, int(found[1]) // 1000 if found else 0)
     return most
 
@@ -107,9 +113,9 @@ def peak_mb() -> int:
 def seconds_of_workers() -> float:
     """Return the processor time of those that have not ended."""
     total = 0.0
-    for process in psutil.Process().children():
+    for process in workers_now():
         with contextlib.suppress(psutil.Error):
-            total += sum(process.cpu_times()[:2])
+            total += sum(psutil.Process(int(process)).cpu_times()[:2])
     return total
 
 
