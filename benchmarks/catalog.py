@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -137,32 +138,37 @@ def measure(library: Path, runs: int) -> dict[str, Any]:
     engine = opened()
     catalog = engine.catalog
     count = catalog.counts()["ok"]
-    found: dict[str, Any] = {
-        "pictures": count,
-        "disk_mb": round((library / FILE_NAME).stat().st_size / 1e6),
-    }
+    found: dict[str, Any] = {}
+
+    def tell(name: str, value: Any) -> None:
+        found[name] = value
+        print(f"{name}: {value}", file=sys.stderr, flush=True)
+
+    tell("pictures", count)
+    tell("disk_mb", round((library / FILE_NAME).stat().st_size / 1e6))
 
     def page() -> None:
         catalog.get(rng.integers(1, count, 20).tolist())
 
-    found["page"] = median(page, 10 * runs)
-    found["folder"] = median(lambda: catalog.ids_under(f"{ROOT}/{count // 2000:04}"), runs)
-    found["day"] = asked("after:2015-06-01 before:2015-06-02")
-    found["year"] = asked("year:2015")
+    tell("page", median(page, 10 * runs))
+    tell("folder", median(lambda: catalog.ids_under(f"{ROOT}/{count // 2000:04}"), runs))
+    tell("day", asked("after:2015-06-01 before:2015-06-02"))
+    tell("year", asked("year:2015"))
     names = [entry.name for entry in TagVocabulary.load().entries]
     for name, tag in {"rare": names[-1], "frequent": names[0]}.items():
-        found[name] = (*asked(f'tag:"{tag}"'), holders(engine, tag))
-    found["status"] = median(lambda: status_of(catalog, encoder, engine.settings, count), runs)
+        tell(name, (*asked(f'tag:"{tag}"'), holders(engine, tag)))
+    tell("status", median(lambda: status_of(catalog, encoder, engine.settings, count), runs))
     before, taken, facets = resident_mb(), *returned(engine.facets)
     some = np.zeros(len(facets.ids), dtype=np.bool_)
     some[::10] = True
-    found["facets"] = {
+    told = {
         "read": taken,
         "memory_mb": resident_mb() - before,
         "count": median(partial(facets.counts, some, {}), runs),
     }
+    tell("facets", told)
     del facets
-    found["write"] = written(catalog, encoder.fingerprint, count)
+    tell("write", written(catalog, encoder.fingerprint, count))
     engine.close()
     return found
 

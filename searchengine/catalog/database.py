@@ -24,7 +24,7 @@ from searchengine.unfinished import renamed
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 FILE_NAME = CATALOG_FILE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -195,6 +195,9 @@ def _columns(
     }
 
 
+_EXIF = tuple(one.name for one in fields(Exif))
+
+
 def _description(record: PictureRecord) -> dict[str, Any]:
     """Return the columns that depend on how a file is read, and on its times."""
     stat, exif = record.stat, record.exif
@@ -203,7 +206,7 @@ def _description(record: PictureRecord) -> dict[str, Any]:
         "mtime_ns": stat.mtime_ns,
         "ctime_ns": stat.ctime_ns,
         "sidecar_ns": stat.sidecar_ns,
-        **asdict(exif),
+        **{name: getattr(exif, name) for name in _EXIF},
         "keywords": exif.keywords or None,
         "place": None,  # found by where it was taken, once that is stored
         "width": record.width,

@@ -118,6 +118,7 @@ class ImageRow(Schema):
             postgresql_where=sa.text("damage IS NOT NULL"),
         ),
         sa.Index(None, "state", "path"),  # "present and under this folder" without touching a row
+        sa.Index(None, "state", "taken_at"),  # "present and of that time" likewise
         {"sqlite_autoincrement": True},  # an id that was forgotten never comes back
     )
 

@@ -70,6 +70,9 @@ def reads_all(line: str) -> bool:
         "tag:holiday -tag:nothing",
         "caption:dog",
         "red caption:dog -tag:holiday",
+        "year:2024",
+        "red year:2022-2023",
+        "after:2024-06-01 before:2024-07",
     ],
 )
 def test_search_reads_no_table_from_end_to_end(engine: Engine, query: str) -> None:
@@ -82,6 +85,11 @@ def test_search_in_a_folder_reads_that_folder(engine: Engine, tmp_path: Path) ->
     plans = plans_of(engine, lambda: engine.search("red", within=f"{root.path}/green"))
     assert [line for line in plans if reads_all(line)] == []
     assert any(line.endswith("(state=? AND path>? AND path<?)") for line in plans)
+
+
+def test_all_dates_are_read_from_an_index_alone(engine: Engine) -> None:
+    plans = plans_of(engine, engine.catalog.filters.taken)
+    assert plans == ["SEARCH images USING COVERING INDEX ix_images_state_taken_at (state=?)"]
 
 
 def test_what_would_read_all_is_noticed(engine: Engine) -> None:
