@@ -6,7 +6,8 @@ order of `seq` is the order of commits; readers never wait.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +20,13 @@ from searchengine.errors import ConfigError, LibraryError, MissingPlugin
 
 WAIT = "30s"
 """How long a writer waits for another one; as with SQLite."""
+
+CONNECT = 10
+"""Seconds in which a server must take a connection."""
+
+SILENCE = 60
+"""Seconds after which a server that says nothing to a statement is given up: it was stopped, or its
+machine is gone. A writer waits for another one for less, and a statement takes less."""
 
 WRITING, INDEXING = "lexpix", "lexpix index"
 """Names of the two advisory locks of a database: of the catalog, and of indexes on servers."""
@@ -51,12 +59,13 @@ def connect_postgres(address: str) -> Engine:
             url,
             isolation_level="REPEATABLE READ",
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "lexpix"},
+            connect_args={"connect_timeout": CONNECT, "application_name": "lexpix"},
         )
     except ModuleNotFoundError as error:
         raise MissingPlugin("a catalog in PostgreSQL needs: pip install 'lexpix[postgres]'") from (
             error
         )
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _explain)
     return engine
@@ -79,6 +88,33 @@ def _url(address: str) -> URL:
 def shown(url: URL) -> str:
     """Return an address for messages, without its password."""
     return url.render_as_string(hide_password=True)
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> Any:
+    """Connect in a way that no wait is for ever: the driver itself would wait for any answer."""
+    import psycopg
+
+    class Impatient(psycopg.Connection[Any]):
+        def wait(self, gen: Any, *rest: Any, **more: Any) -> Any:
+            return super().wait(self._heard(gen), *rest, **more)
+
+        def _heard(self, gen: Any) -> Generator[Any, Any, Any]:
+            """Go on as a generator of the driver does, which is told 0 while nothing comes."""
+            last = time.monotonic()
+            try:
+                wanted = next(gen)
+                while True:
+                    ready = yield wanted
+                    if ready:
+                        last = time.monotonic()
+                    elif time.monotonic() - last > SILENCE:
+                        self.close()
+                        raise psycopg.OperationalError(f"no answer for {SILENCE} s")
+                    wanted = gen.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    return Impatient.connect(*arguments, **named)
 
 
 def _begin(connection: Connection) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from searchengine.catalog import postgres
 from searchengine.catalog.database import open_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
@@ -24,6 +25,7 @@ pytest.importorskip("pgserver", reason="a real PostgreSQL is missing: pip instal
 pytest.importorskip("psycopg", reason="its driver is missing: pip install -e '.[dev]'")
 
 from tests.support.postgres_server import RealPostgres
+from tests.support.slow_line import slow_line
 
 MODEL, DIM = "a" * 64, 8
 
@@ -177,6 +179,59 @@ def test_server_killed_between_writes_loses_nothing_and_writes_nothing_twice(
         assert catalog.seq() == len(kept) // 3
         again = write(catalog, *map(record, sorted(kept)))
         assert sorted(again) == sorted(picture.id for picture in kept.values())
+
+
+def test_server_that_is_stopped_is_given_up_and_nothing_is_half_written(
+    server: RealPostgres, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "SILENCE", 1)
+    monkeypatch.setattr(postgres, "CONNECT", 2)
+    with opened(address, tmp_path) as catalog:
+        write(catalog, record("/photos/a.jpg"))
+        engine = postgres.connect_postgres(address)
+        in_use = engine.connect()
+        server.pause()
+        try:
+            with pytest.raises(LibraryError, match=r"no answer for 1 s\); see that it runs"):
+                in_use.execute(sa.text("SELECT 1"))
+            told = r"postgres@/postgres.*see that it runs"
+            with pytest.raises(LibraryError, match=told):
+                write(catalog, record("/photos/b.jpg"))
+            with pytest.raises(LibraryError, match=told):
+                open_database(tmp_path, create=False, address=address)
+        finally:
+            server.resume()
+            in_use.close()
+            engine.dispose()
+        assert set(catalog.by_paths(["/photos/a.jpg", "/photos/b.jpg"])) == {"/photos/a.jpg"}
+        write(catalog, record("/photos/b.jpg"))
+        write(catalog, record("/photos/b.jpg"))
+        assert len(catalog.present()) == 2
+
+
+def test_slow_line_to_the_server_changes_nothing_but_time(
+    server: RealPostgres, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "line"
+    folder.mkdir()
+    monkeypatch.chdir(folder)  # the path of a socket has few letters
+    monkeypatch.setattr(postgres, "SILENCE", 1)
+    monkeypatch.setattr(postgres, "CONNECT", 2)
+    real = Path(server.socket)
+    with slow_line(server.socket, real.name) as line:
+        slow = address.replace(str(real.parent), str(folder))
+        with opened(slow, tmp_path) as catalog:
+            line.delay = 0.02
+            for batch in range(5):
+                write(catalog, record(f"/photos/{batch}.jpg"))
+            assert len(catalog.present()) == catalog.seq() == 5
+            line.delay = 3.0
+            with pytest.raises(LibraryError, match="see that it runs"):
+                write(catalog, record("/photos/late.jpg"))
+            line.delay = 0.0
+            assert len(catalog.present()) == 5
+    with opened(address, tmp_path) as catalog:
+        assert len(catalog.present()) == 5
 
 
 @pytest.mark.parametrize(

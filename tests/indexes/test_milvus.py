@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,8 @@ pytest.importorskip("milvus", reason="a real Milvus is missing: pip install -e '
 pytest.importorskip("pymilvus", reason="its client is missing: pip install -e '.[dev]'")
 
 from searchengine.indexes.milvus import MilvusIndex
-from tests.support.milvus_server import RealMilvus
+from tests.support.milvus_server import RealMilvus, free_port
+from tests.support.slow_line import slow_line
 
 DIM = 16
 MODEL = "a" * 64
@@ -89,6 +91,15 @@ def exact_of(catalog: Catalog) -> VectorIndex:
     index = ExactIndex(None)
     synchronise(index, catalog, MODEL, DIM)
     return index
+
+
+def synchronise_in_the_end(index: VectorIndex, catalog: Catalog) -> None:
+    """Wait until a server that is there again has taken what it missed."""
+    for _ in range(60):
+        if synchronise(index, catalog, MODEL, DIM):
+            return
+        time.sleep(0.5)
+    raise AssertionError("the server was never asked again")
 
 
 def change_at_random(indexes: list[VectorIndex], rounds: int) -> None:
@@ -180,6 +191,50 @@ def test_killed_server_is_stood_in_for_and_misses_nothing_when_it_is_back(
     server.start()
     assert synchronise(index, catalog, MODEL, DIM)
     check_same(backend(tmp_path / f"{catalog.uid[:12]}-{MODEL[:12]}"), exact_of(catalog), ks=(7,))
+
+
+@pytest.mark.slow
+def test_stopped_server_is_stood_in_for_and_misses_nothing_when_it_goes_on(
+    server: RealMilvus, catalog: Catalog, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    backend = partial(Impatient, address=server.url)
+    write(catalog, {name: name % 9 for name in range(60)})
+    index = open_index(catalog, MODEL, DIM, tmp_path, backend)
+    server.pause()
+    try:
+        write(catalog, {name: name % 7 for name in range(40, 80)})
+        assert not synchronise(index, catalog, MODEL, DIM)
+        check_same(index, exact_of(catalog), ks=(7,))
+        (told,) = [record.message for record in caplog.records if "Milvus" in record.message]
+        assert server.url in told
+        assert "--index faiss" in told
+        with pytest.raises(IndexUnavailable, match=server.url):
+            index.put(np.array([1]), rows_of([1]))
+    finally:
+        server.resume()
+    synchronise_in_the_end(index, catalog)
+    check_same(backend(tmp_path / f"{catalog.uid[:12]}-{MODEL[:12]}"), exact_of(catalog), ks=(7,))
+
+
+@pytest.mark.slow
+def test_slow_line_to_the_server_is_waited_for_or_stood_in_for(
+    server: RealMilvus, catalog: Catalog, tmp_path: Path
+) -> None:
+    at = ("127.0.0.1", free_port())
+    with slow_line(server.place, at) as line:
+        backend = partial(Impatient, address=f"http://127.0.0.1:{at[1]}")
+        line.delay = 0.01
+        write(catalog, {name: name % 9 for name in range(60)})
+        index = open_index(catalog, MODEL, DIM, tmp_path, backend)
+        check_same(index, exact_of(catalog), ks=(7,))
+        line.delay = 5.0  # longer than it is waited for
+        write(catalog, {name: name % 7 for name in range(40, 80)})
+        assert not synchronise(index, catalog, MODEL, DIM)
+        check_same(index, exact_of(catalog), ks=(7,))
+        line.delay = 0.0
+        synchronise_in_the_end(index, catalog)
+        check_same(index, exact_of(catalog), ks=(7,))
 
 
 def test_only_an_index_with_an_address_takes_one() -> None:

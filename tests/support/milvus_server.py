@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
+import subprocess
 import time
 import warnings
 from pathlib import Path
@@ -64,6 +67,23 @@ class RealMilvus:
             "PROXY_PORT": str(self._port),
             "COMMON_SESSION_TTL": "2",
         }
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self._port
+
+    def pause(self) -> None:
+        """Stop it, as a machine does that has no time for it."""
+        self._server.server_proc.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on; one that ends, as it was away for too long, is started again."""
+        self._server.server_proc.send_signal(signal.SIGCONT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._server.server_proc.wait(5)
+            self.kill()
+            self.start()
 
     def kill(self) -> None:
         """End it at once, as the kernel would."""

@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import psutil
 import sqlalchemy as sa
 
 USER = "pgserver"
@@ -69,6 +70,26 @@ class RealPostgres:
         assert self._server is not None, "it was started"
         self._server.kill()
         self._server.wait()
+
+    def pause(self) -> None:
+        """Stop it, and all its children, as a machine does that has no time for them."""
+        for one in self._all():
+            one.suspend()
+
+    def resume(self) -> None:
+        """Have them go on."""
+        for one in self._all():
+            one.resume()
+
+    def _all(self) -> list[psutil.Process]:
+        assert self._server is not None, "it was started"
+        server = psutil.Process(self._server.pid)
+        return [server, *server.children(recursive=True)]
+
+    @property
+    def socket(self) -> str:
+        """Where it listens."""
+        return str(self._folder / ".s.PGSQL.5432")
 
     def close(self) -> None:
         """End it, and delete its data."""
