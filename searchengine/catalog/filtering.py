@@ -27,9 +27,6 @@ from searchengine.language import filters as meaning
 from searchengine.language.filters import Span
 from searchengine.types import Filter, FilterKind, Ids
 
-MANY = 100_000
-"""Pictures from which on the dates of all are read faster than each is looked up."""
-
 REMEMBERED = 8
 """Most answers that are remembered."""
 
@@ -72,22 +69,21 @@ class FilterCatalog(Store):
             self._remembered[key] = known
         return known
 
-    def taken(self, among: Ids | None = None) -> tuple[Ids, npt.NDArray[np.float64]]:
-        """Return when present pictures were taken, as seconds since 1970 by the camera's clock.
+    def taken(self, among: Ids) -> tuple[Ids, npt.NDArray[np.float64]]:
+        """Return when pictures were taken, as seconds since 1970 by the camera's clock.
 
         Args:
-            among: Sorted ids of the pictures; all if None.
+            among: Sorted ids of the pictures; those that are not present are left out.
 
         Returns:
             Sorted ids, and the seconds of each, NaN where nobody knows; both (n,).
         """
         with self._reader.begin() as connection:
-            if among is None or len(among) > MANY:
-                # An index has the dates of all that are present, and nothing else.
-                rows = connection.execute(_TAKEN.where(ImageRow.state == "ok")).all()
-            else:
-                found = select_in(connection, _TAKEN, ImageRow.id, among.tolist())
-                rows = [row for row in found if row.state == "ok"]
+            rows = [
+                row
+                for row in select_in(connection, _TAKEN, ImageRow.id, among.tolist())
+                if row.state == "ok"
+            ]
         ids = np.array([row[0] for row in rows], dtype=np.int64)
         seconds = np.floor(np.array([row[1] for row in rows], dtype=np.float64))  # None is NaN
         order = np.argsort(ids)

@@ -195,7 +195,12 @@ class Ordering:
         return Ranking(tuple(ranked), cursor, nothing_like_that=nothing)
 
     def _by_date(self, request: PageRequest, facets: Facets | None, ids: Ids | None) -> Ranking:
-        dated = facets.columns if facets else Dated(*self._catalog.filters.taken(ids))
+        dated: Dated
+        if facets is not None:
+            dated = facets.columns
+        else:
+            assert ids is not None, "who lists all pictures has read what they are"
+            dated = Dated(*self._catalog.filters.taken(ids))
         newest = request.sort != "oldest"
         return by_date(dated, ids, self.limit(request), request.after, newest=newest)
 

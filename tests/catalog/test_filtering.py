@@ -8,10 +8,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from searchengine.catalog import store
 from searchengine.catalog.database import empty_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
@@ -196,3 +198,30 @@ def test_missing_and_bad_files_pass_no_filter(catalog: Catalog) -> None:
     catalog.mark_seen(ids[:2], later)
     catalog.sweep("/p", later)
     assert catalog.filters.passing([read_filter("in", "p", False)]).tolist() == [ids[0]]
+
+
+@pytest.mark.parametrize("many", [0, 100])
+def test_present_among_some_is_the_same_however_it_is_found(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(store, "MANY", many)
+    catalog.forget("/p")
+    catalog.forget("/other")
+    stats = [FileStat(f"/p/{name}.jpg", 1, 1, 1) for name in "abcd"]
+    records = [
+        PictureRecord(stats[0], "/p", "aa"),
+        PictureRecord(stats[1], "/p", "bb", error="broken"),
+        PictureRecord(stats[2], "/p", "cc"),
+    ]
+    ids = catalog.write(records, fingerprint="f", model_name="m", dim=4, scan=1)
+    ids += catalog.write(
+        [PictureRecord(stats[3], "/p", "dd")],
+        fingerprint="f",
+        model_name="m",
+        dim=4,
+        scan=catalog.begin_scan("/p", None),
+    )
+    catalog.sweep("/p", catalog.begin_scan("/p", None))  # all that was written before is missing
+    catalog.write(records[2:], fingerprint="f", model_name="m", dim=4, scan=10)
+    assert catalog.present(np.sort(ids)).tolist() == catalog.present().tolist() == [ids[2]]
+    assert catalog.present(np.array(ids[:2])).tolist() == []

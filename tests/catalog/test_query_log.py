@@ -87,11 +87,6 @@ def test_search_in_a_folder_reads_that_folder(engine: Engine, tmp_path: Path) ->
     assert any(line.endswith("(state=? AND path>? AND path<?)") for line in plans)
 
 
-def test_all_dates_are_read_from_an_index_alone(engine: Engine) -> None:
-    plans = plans_of(engine, engine.catalog.filters.taken)
-    assert plans == ["SEARCH images USING COVERING INDEX ix_images_state_taken_at (state=?)"]
-
-
 def test_what_would_read_all_is_noticed(engine: Engine) -> None:
     plans = plans_of(engine, engine.catalog.present)
     assert list(map(reads_all, plans)) == [True]
