@@ -23,7 +23,10 @@ import fsspec
 class RemotePlace(Protocol):
     """A place that can be made equal to a folder."""
 
-    address: str
+    @property
+    def address(self) -> str:
+        """What lexpix is told."""
+        ...
 
     def mirror(self, folder: Path) -> None:
         """Have just what is in a folder."""
@@ -34,8 +37,13 @@ class Store:
     """A place that fsspec writes to."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        self._address = address
         self._system, self._path = fsspec.core.url_to_fs(address, use_listings_cache=False)
+
+    @property
+    def address(self) -> str:
+        """What lexpix is told."""
+        return self._address
 
     def mirror(self, folder: Path) -> None:
         """Write what has changed, remove what is gone."""
