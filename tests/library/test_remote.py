@@ -24,6 +24,7 @@ from searchengine.types import Failure, IndexReport
 from tests.support.colour_encoder import COLOURS
 from tests.support.colour_library import open_engine, paint, photograph
 from tests.support.command import lexpix
+from tests.support.plain_pictures import draw_many
 
 pytest.importorskip("fsspec", reason="fsspec is missing: pip install -e '.[dev]'")
 pytest.importorskip("moto", reason="moto is missing: pip install -e '.[dev]'")
@@ -202,6 +203,20 @@ def test_a_folder_that_cannot_be_listed_loses_nothing(
     assert [one.path for one in failures if "deep" in one.path] == [f"{site.address}/deep"]
     assert "HTTP 403" in next(one.reason for one in failures if "deep" in one.path)
     assert (report.missing, content(engine, site.address)) == (0, before)
+
+
+def test_a_server_that_goes_down_amid_a_run_ends_it(tmp_path: Path, engine: Engine) -> None:
+    site = Website(tmp_path / "site")
+    draw_many(tmp_path / "photos", 120)
+    site.mirror(tmp_path / "photos")
+    site.most = 60
+    with pytest.raises(RootError, match=r"does not answer any more .*the next run does the rest"):
+        indexer.index(engine, site.address)
+    assert (engine.catalog.counts()["bad"], engine.catalog.counts()["missing"]) == (0, 0)
+    site.most = None
+    report = indexer.index(engine, site.address)
+    site.stop()
+    assert (report.added + report.unchanged, report.failed) == (120, 0)
 
 
 def test_what_is_gone_from_a_place_is_missing(
