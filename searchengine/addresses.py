@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CHAINED = ("tar://", "zip://")
 
-ENDINGS = frozenset({".tar", ".zip"})
+ENDINGS = frozenset({".tar", ".zip", ".parquet"})
 """Of names, in lower case, of what is looked into."""
 
 

@@ -1,4 +1,4 @@
-"""Pictures inside of archives: shards of webdataset (.tar) and .zip.
+"""Pictures inside of archives: shards of webdataset (.tar), .zip, and the rows of .parquet.
 
 An archive counts as a folder, so the path of a picture in it is that of the archive, a slash, and
 its name there: s3://bucket/000.tar/dog.jpg. Only what is not packed as a whole can be read in
@@ -10,16 +10,20 @@ from __future__ import annotations
 import errno
 import tarfile
 import threading
+import time
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader
 from typing import Any
 
-from searchengine.addresses import is_archive, joined
+from searchengine import parquet
+from searchengine.addresses import is_archive, is_remote, joined
 from searchengine.bounds import MEGABYTE, limits
 from searchengine.formats import ending_of
+from searchengine.listings import store, stored
 from searchengine.remote import (
     Item,
     Status,
@@ -31,6 +35,9 @@ from searchengine.remote import (
 
 KEPT = 16
 """Archives of which this process remembers what is in them."""
+
+MOMENT = 10.0
+"""Seconds for which an archive is taken to be as it was, unless somebody has looked."""
 
 _BLOCK = 2**20
 
@@ -60,6 +67,8 @@ class Contents:
 
 def archives_of(address: str) -> Iterator[str]:
     """Yield what of an address is named like an archive that it leads into, the outermost first."""
+    if not is_remote(address):
+        return
     start = address.find("://") + 3
     while (end := address.find("/", start)) >= 0:
         if is_archive(address[:end]):
@@ -78,7 +87,7 @@ def contents(archive: str, status: Status | None = None) -> Contents:
         NoArchive: It is none.
         OSError: It is not there, or the server does not answer.
     """
-    status = look(archive) if status is None else status
+    status = _looked(archive, status)
     with _lock_of(archive):
         known = _known.get(archive)
         if known is not None and known.status == status:
@@ -110,6 +119,21 @@ def member(address: str) -> tuple[str, Item] | None:
     return None
 
 
+def _looked(archive: str, status: Status | None = None) -> Status:
+    """Return how an archive is, or was a moment ago: its members are asked for one by one."""
+    now = time.monotonic()
+    with _lock:
+        before = _seen.get(archive)
+        if status is None and before is not None and now - before[0] < MOMENT:
+            return before[1]
+    status = look(archive) if status is None else status
+    with _lock:
+        if len(_seen) > 64 * KEPT:
+            _seen.clear()
+        _seen[archive] = now, status
+    return status
+
+
 def open_member(
     archive: str, address: str, place: tuple[int, int] | None, most: int | None = None
 ) -> BufferedReader:
@@ -127,13 +151,25 @@ def open_member(
         TooLarge: It has more bytes than a picture may.
     """
     bound = limits.file_size * MEGABYTE if most is None else most
-    blocks = _unpacked(archive, address) if place is None else _parts(archive, *place)
+    if place is None:
+        blocks = _unpacked(archive, address)
+    elif ending_of(archive) == ".parquet":
+        blocks = iter((_row(archive, place),))
+    else:
+        blocks = _parts(archive, *place)
     return copied(address, blocks, bound, cut=most is not None)
 
 
 def _parts(archive: str, start: int, length: int) -> Iterator[bytes]:
     for done in range(0, length, 32 * _BLOCK):
         yield fetch_part(archive, start + done, min(32 * _BLOCK, length - done))
+
+
+def _row(archive: str, place: tuple[int, int]) -> bytes:
+    number, length = place
+    with _reading(archive):
+        opened = partial(open_to_seek, archive)
+        return parquet.row(opened, (archive, _looked(archive)), number, caption=length < 0)
 
 
 def _unpacked(archive: str, address: str) -> Iterator[bytes]:
@@ -149,9 +185,12 @@ def _unpacked(archive: str, address: str) -> Iterator[bytes]:
 
 
 def _tree(archive: str, status: Status) -> dict[str, dict[str, Item]]:
-    with _reading(archive), open_to_seek(archive) as file:
-        found = _in_zip(file) if ending_of(archive) == ".zip" else _in_tar(file)
-        members = {name: (size, place) for name, size, place in found if name is not None}
+    members = stored(archive, status)
+    if members is None:
+        with _reading(archive), open_to_seek(archive) as file:
+            found = _READERS[ending_of(archive)](file)
+            members = {name: (size, place) for name, size, place in found if name is not None}
+        store(archive, status, members)
     folders: dict[str, dict[str, Item]] = {archive: {}}
     for name, (size, place) in members.items():
         *above, own = name.split("/")
@@ -183,6 +222,11 @@ def _in_zip(file: Any) -> Iterator[tuple[str | None, int, tuple[int, int] | None
 
 
 _ENCRYPTED = 1
+_READERS: dict[str, Callable[[Any], Iterator[tuple[str | None, int, tuple[int, int] | None]]]] = {
+    ".tar": _in_tar,
+    ".zip": _in_zip,
+    ".parquet": parquet.rows_in,
+}
 
 
 def _inner(name: str) -> str | None:
@@ -191,7 +235,11 @@ def _inner(name: str) -> str | None:
     return None if not parts or ".." in parts or "\0" in name else "/".join(parts)
 
 
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError)
+def _is_broken(error: Exception) -> bool:
+    known = (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError)
+    # Errors of pyarrow are told by their class only where it is imported.
+    is_arrow = any(one.__name__ == "ArrowException" for one in type(error).__mro__)
+    return isinstance(error, (*known, parquet.NoPictures)) or is_arrow
 
 
 class _reading:  # noqa: N801 - reads as a function
@@ -207,13 +255,14 @@ class _reading:  # noqa: N801 - reads as a function
         if isinstance(error, OSError) or not isinstance(error, Exception):
             return
         words = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, _BROKEN):
+        if _is_broken(error):
             raise NoArchive(errno.EINVAL, f"cannot be read as an archive: {words}", self._archive)
         # Such as that a web server sends no parts of files.
         raise OSError(errno.EIO, words, self._archive)
 
 
 _lock = threading.Lock()
+_seen: dict[str, tuple[float, Status]] = {}
 _locks: dict[str, threading.Lock] = {}
 _known: OrderedDict[str, Contents] = OrderedDict()
 

@@ -75,6 +75,9 @@ def index(
 ) -> None:
     """Make pictures searchable; only what changed is read.
 
+    A folder may be an address such as s3://bucket/photos or https://host/photos, and an archive at
+    one or on this disk counts as a folder: .tar, .zip, .parquet.
+
     Without a folder, all that were indexed before are scanned again. A folder that is gone or empty
     is refused, as its disk may not be mounted; with --allow-empty its pictures count as missing.
 

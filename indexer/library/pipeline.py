@@ -21,8 +21,8 @@ from indexer.library.following import follow
 from indexer.library.moves import is_gone
 from indexer.library.places import name_places
 from indexer.library.planning import Scan, plan
-from indexer.library.reading import Job, Result
-from indexer.library.remote_scan import IF_GONE, scan_remote
+from indexer.library.reading import Job, Result, Unreadable
+from indexer.library.remote_scan import IF_GONE, require_there, scan_remote
 from indexer.library.running import Run
 from indexer.library.scan import Ignored, ScanEntry, Skipped, Volume, count, scan
 from indexer.library.sidecars import sidecar_time
@@ -39,6 +39,9 @@ from searchengine.sources import stat_stored
 from searchengine.types import Encoder, Failure, FileStat, IndexReport
 
 _IF_GONE = "is its disk mounted? If its pictures are gone for good, pass --allow-empty"
+
+MOST_FAILED = 16
+"""Files at an address that fail one after the other until somebody asks whether it is there."""
 
 _NOT_MOUNTED = (
     "another volume than before, or none, is here, so nothing below is marked as missing; mount it"
@@ -128,7 +131,8 @@ def agree(
     unlisted: list[str] = []
     files = _files(entries, volumes, tally, unlisted)
     jobs = plan(files, catalog, encoder.fingerprint, this, leave=leave, retry_failed=retry_failed)
-    _work(jobs, look, executor, Writer(catalog, encoder, this, batch=batch))
+    writer = Writer(catalog, encoder, this, batch=batch)
+    _work(jobs, look, executor, writer, root if is_remote(root) else None)
     absent = volumes.absent()
     catalog.spare([*unlisted, *absent], this.number)
     follow(catalog, this, newest)
@@ -169,12 +173,39 @@ def _work(
     look: Callable[[Job], Result | None],
     executor: Executor,
     writer: Writer,
+    root: str | None = None,
 ) -> None:
-    """Look into files and hand over what they hold."""
+    """Look into files and hand over what they hold; of a root at an address while it answers."""
     with closing(executor.imap(look, jobs)) as results:
-        for result in results:
+        for result in results if root is None else _while_it_answers(results, root):
             writer.take(result)
     writer.write()
+
+
+def _while_it_answers(results: Iterable[Result | None], root: str) -> Iterator[Result | None]:
+    """Yield results; end the run if nothing can be read any more and the server is down.
+
+    Else each file of a large bucket would be waited for, and noted as one that cannot be read.
+    """
+    failed: list[Result] = []
+    for result in results:
+        if not isinstance(result, Unreadable) or result.sha256 is not None:
+            yield from failed
+            failed.clear()
+            yield result
+            continue
+        failed.append(result)
+        if len(failed) == MOST_FAILED:
+            try:
+                require_there(root)
+            except RootError as error:
+                raise RootError(
+                    f"{root}: does not answer any more ({result.reason}); what was indexed stays, "
+                    "and the next run does the rest"
+                ) from error
+            yield from failed
+            failed.clear()
+    yield from failed
 
 
 def _files(

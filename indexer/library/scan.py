@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from indexer.library.ignoring import FILE, NOMEDIA, Rules
-from indexer.library.sidecars import SPEAKING, time_of_all
+from indexer.library.sidecars import SPEAKING, captions_of, time_of_all
 from indexer.library.takeout import takeouts_of
 from searchengine.errors import RootError
 from searchengine.formats import (
@@ -249,16 +249,20 @@ def listing_of(entries: Iterable[Entry]) -> Listing:
         others = [(e, end) for e, end in others if not _follows(e.name, end, leading)]
     sidecars = {entry.name: entry for entry, ending in others if ending in SPEAKING}
     items: list[Found | Failure] = [
-        Found(entry, list(_beside(entry.name, sidecars)) if sidecars else ()) for entry, _ in files
+        Found(entry, list(_beside(entry, sidecars)) if sidecars else ()) for entry, _ in files
     ]
+    told = {one.name for item in items if isinstance(item, Found) for one in item.sidecars}
     items = sorted([*items, *failures], key=_path)
     folders.sort(key=lambda entry: entry.name)
-    return Listing(items, folders, _skipped(end for _, end in others), hidden)
+    skipped = _skipped(end for entry, end in others if entry.name not in told)
+    return Listing(items, folders, skipped, hidden)
 
 
-def _beside(name: str, sidecars: Mapping[str, Entry]) -> Iterator[Entry]:
+def _beside(picture: Entry, sidecars: Mapping[str, Entry]) -> Iterator[Entry]:
     """Yield the files that tell of a picture: of each kind the first that is there."""
-    for names in (sidecars_of(name), takeouts_of(name)):
+    name = picture.name
+    captions = (os.path.basename(one) for one in captions_of(picture.path))
+    for names in (sidecars_of(name), takeouts_of(name), captions):
         yield from islice(filter(None, map(sidecars.get, names)), 1)
 
 

@@ -8,13 +8,23 @@ from dataclasses import replace
 
 from indexer.library.takeout import MOST_JSON, TakeoutError, read_takeout, takeouts_of
 from searchengine.addresses import is_remote
+from searchengine.archives import archives_of
 from searchengine.formats import sidecars_of
 from searchengine.metadata import MOST_XMP, merged
 from searchengine.reader import Photo
 from searchengine.sources import open_stored
+from searchengine.types import Exif
 
-SPEAKING = frozenset({".xmp", ".json"})
+SPEAKING = frozenset({".xmp", ".json", ".txt"})
 """Endings, in lower case, of files that may tell of a picture."""
+
+MOST_TEXT = 10_000
+"""Bytes of a caption beside a picture that are read."""
+
+
+def captions_of(path: str) -> tuple[str, ...]:
+    """Return what the caption beside a picture is called; only shards of training data have one."""
+    return (f"{os.path.splitext(path)[0]}.txt",) if any(archives_of(path)) else ()
 
 
 def time_of_all(times: Iterable[int | None]) -> int | None:
@@ -39,7 +49,11 @@ def xmp_beside(path: str) -> bytes | None:
 
 
 def completed(photo: Photo, path: str) -> Photo:
-    """Return a picture with what only Takeout's file beside it says."""
+    """Return a picture with what only Takeout's file, or a caption, beside it says."""
+    caption = _first(captions_of(path), MOST_TEXT)
+    if caption is not None:
+        said = " ".join(caption[:MOST_TEXT].decode("utf-8", "replace").split())
+        photo = replace(photo, exif=merged(photo.exif, Exif(description=said or None)))
     content = _first(takeouts_of(path), MOST_JSON)
     try:
         takeout = None if content is None else read_takeout(content)

@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from searchengine import bounds, plugins
+from searchengine import bounds, listings, plugins
 from searchengine.addresses import absolute
 from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
 from searchengine.catalog.store import Catalog
@@ -88,6 +88,7 @@ class Engine:
     def __init__(self, settings: Settings, catalog: Catalog, encoder: Encoder, index: VectorIndex):
         self.settings = settings
         bounds.use(settings.memory, settings.file_size, settings.file_seconds)
+        listings.keep_in(str(settings.library / listings.FOLDER))
         self.catalog, self.encoder, self.index = catalog, encoder, index
         self.scenes = SceneIndex(index, catalog, encoder.fingerprint)
         self._taught = TaughtWords(catalog, encoder)

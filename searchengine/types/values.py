@@ -272,7 +272,7 @@ class FileStat:
     `ctime_ns` notices what size and mtime cannot: two files of one size and mtime, swapped.
     `sidecar_ns` is the sum of the mtimes of the files beside it that tell of it (XMP, and the JSON
     of Google Takeout); None if there is none. `place` is where the bytes of a member of an archive
-    begin in it, and how many they are; None of any other file.
+    begin in it, or its row, and how many they are; None of any other file.
     """
 
     path: str

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,17 @@ from searchengine.plugins import load_at
 from searchengine.types import Encoder, Failure, IndexReport, Vectors
 from tests.support.colour_encoder import ColourEncoder
 from tests.support.command import lexpix
-from tests.support.ray_cluster import FatalEncoder, LoggedEncoder, RealCluster
+from tests.support.ray_cluster import (
+    FatalEncoder,
+    LoggedEncoder,
+    RealCluster,
+    started_by_command,
+)
 
 pytest.importorskip("ray", reason="Ray is missing: pip install -e '.[dev]'")
 
 from indexer.ray import BATCH, LOOK_AHEAD, Ray, require_answer
+from tests.support.remote_places import Website
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +81,11 @@ def catalog_in(folder: Path) -> Iterator[Catalog]:
         yield catalog
 
 
-def content(catalog: Catalog, encoder: Encoder) -> tuple[dict[str, tuple[Any, ...]], Vectors]:
+def content(
+    catalog: Catalog, encoder: Encoder, root: str = "/"
+) -> tuple[dict[str, tuple[Any, ...]], Vectors]:
     """Return what a catalog says of each picture by its path, and the vectors in this order."""
-    by_id = catalog.get(catalog.ids_under("/"))
+    by_id = catalog.get(catalog.ids_under(root))
     ids = sorted(by_id, key=lambda id_: by_id[id_].path)
     rows = {
         row.path: (row.state, row.sha256, row.size, row.width, row.height, row.format, row.exif)
@@ -147,6 +156,50 @@ def test_the_catalog_is_that_of_threads(
         assert rows == expected
         assert mine.failures() == theirs.failures()
         np.testing.assert_allclose(vectors, those, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_workers_open_addresses_themselves(
+    cluster: RealCluster, photos: Path, tmp_path: Path, colour_encoder: JointEncoder, kind: str
+) -> None:
+    site = Website(tmp_path / "site")
+    if kind != "folder":
+        shutil.make_archive(str(tmp_path / "shards" / "000"), kind, photos)
+    site.mirror(photos if kind == "folder" else tmp_path / "shards")
+    with catalog_in(tmp_path / "ray") as mine, catalog_in(tmp_path / "threads") as theirs:
+        report = index_images(site.address, mine, colour_encoder, executor=Ray())
+        assert report == index_images(site.address, theirs, colour_encoder, executor=Threads(2))
+        assert (report.added, report.failed) == (100, 2)
+        rows, vectors = content(mine, colour_encoder, site.address)
+        expected, those = content(theirs, colour_encoder, site.address)
+        assert rows == expected
+        np.testing.assert_allclose(vectors, those, atol=1e-3)
+        again = index_images(site.address, mine, colour_encoder, executor=Ray())
+        assert (again.added, again.unchanged) == (0, 102)
+    site.stop()
+
+
+@pytest.mark.slow
+def test_the_command_is_a_client_of_a_cluster_that_ray_start_has_started(
+    photos: Path, tmp_path: Path, colour_model: Path
+) -> None:
+    site = Website(tmp_path / "site")
+    site.mirror(photos)
+    with (
+        tempfile.TemporaryDirectory(prefix="ray-") as short,  # as names of sockets have to be
+        started_by_command(Path(short)) as (nodes, clients),
+    ):
+        for place, executor in (
+            (str(photos), f"ray://127.0.0.1:{clients}"),
+            (site.address, f"ray:127.0.0.1:{nodes}"),
+            (site.address, f"ray://127.0.0.1:{clients}"),
+        ):
+            library = tmp_path / f"library {len(list(tmp_path.iterdir()))}"
+            library.mkdir()
+            (library / "config.toml").write_text(f"model = '{colour_model}'\n")
+            told = lexpix("index", place, "--executor", executor, library=library, code=4)
+            assert "100 added, 2 failed" in told.stdout
+    site.stop()
 
 
 def test_what_is_known_is_not_embedded_again(

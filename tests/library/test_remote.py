@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import random
@@ -22,6 +23,8 @@ from searchengine.search.engine import Engine
 from searchengine.types import Failure, IndexReport
 from tests.support.colour_encoder import COLOURS
 from tests.support.colour_library import open_engine, paint, photograph
+from tests.support.command import lexpix
+from tests.support.plain_pictures import draw_many
 
 pytest.importorskip("fsspec", reason="fsspec is missing: pip install -e '.[dev]'")
 pytest.importorskip("moto", reason="moto is missing: pip install -e '.[dev]'")
@@ -160,9 +163,9 @@ def _change(folder: Path, chosen: random.Random) -> None:
     """Add, change, move and remove a picture."""
     pictures = sorted(folder.rglob("*.jpg"))
     added = folder / "new" / f"{chosen.random()}.jpg"
-    photograph(added, *chosen.choices(NAMES, k=2))
+    photograph(added, chosen.choice(NAMES), chosen.choice(NAMES))
     changed, moved, removed = chosen.sample(pictures, 3)
-    photograph(changed, *chosen.choices(NAMES, k=2))
+    photograph(changed, chosen.choice(NAMES), chosen.choice(NAMES))
     os.rename(moved, folder / "deep" / f"moved-{chosen.random()}.jpg")
     removed.unlink()
 
@@ -200,6 +203,20 @@ def test_a_folder_that_cannot_be_listed_loses_nothing(
     assert [one.path for one in failures if "deep" in one.path] == [f"{site.address}/deep"]
     assert "HTTP 403" in next(one.reason for one in failures if "deep" in one.path)
     assert (report.missing, content(engine, site.address)) == (0, before)
+
+
+def test_a_server_that_goes_down_amid_a_run_ends_it(tmp_path: Path, engine: Engine) -> None:
+    site = Website(tmp_path / "site")
+    draw_many(tmp_path / "photos", 120)
+    site.mirror(tmp_path / "photos")
+    site.most = 60
+    with pytest.raises(RootError, match=r"does not answer any more .*the next run does the rest"):
+        indexer.index(engine, site.address)
+    assert (engine.catalog.counts()["bad"], engine.catalog.counts()["missing"]) == (0, 0)
+    site.most = None
+    report = indexer.index(engine, site.address)
+    site.stop()
+    assert (report.added + report.unchanged, report.failed) == (120, 0)
 
 
 def test_what_is_gone_from_a_place_is_missing(
@@ -275,6 +292,88 @@ def test_an_archive_is_a_folder(
         counts = ("added", "updated", "moved", "missing")
         assert [getattr(mine, one) for one in counts] == [getattr(theirs, one) for one in counts]
         assert content(engine, inside) == content(local, str(photos))
+
+
+def test_a_shard_that_is_as_it_was_is_not_fetched_again(
+    photos: Path, tmp_path: Path, colour_model: Path
+) -> None:
+    site = Website(tmp_path / "site")
+    shards(tmp_path / "shards", photos, "tar")
+    site.mirror(tmp_path / "shards")
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "config.toml").write_text(f"model = '{colour_model}'\n")
+    told = lexpix("index", site.address, library=library, code=4)
+    assert told.stdout.startswith("5 added, 1 failed, 2 ignored in")
+    assert site.asked.count("/photos/000.tar") > 6
+    site.asked.clear()
+    told = lexpix("index", library=library)
+    assert told.stdout.startswith("6 unchanged, 2 ignored in")
+    assert site.asked.count("/photos/000.tar") == 1  # for its .lexpixignore
+    for listing in (library / "archives").iterdir():
+        listing.write_bytes(listing.read_bytes()[:-9])
+    assert "6 unchanged" in lexpix("index", library=library).stdout
+    assert site.asked.count("/photos/000.tar") > 1
+    found = lexpix("search", "red", f"in:{site.address}", "--json", library=library)
+    assert f"{site.address}/000.tar/deep/er/pink.png" in found.stdout
+    site.stop()
+    refused = lexpix("index", library=library, code=1)
+    assert "does its server answer" in refused.stderr
+    assert "5 ok, 0 missing" in lexpix("status", library=library).stdout
+    refused = lexpix("watch", site.address, library=library, code=1)
+    assert "nothing watches" in refused.stderr
+
+
+def test_captions_of_a_shard_describe_its_pictures(
+    s3: str, photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    (photos / "deep" / "copy.txt").write_text(" a red\n copy ")
+    (photos / "deep" / "copy.json").write_text('{"key": "copy"}')
+    shards(tmp_path / "shards", photos, "tar")
+    place = Store(f"s3://bucket/{tmp_path.name}")
+    place.mirror(tmp_path / "shards")
+    assert indexer.index(engine, place.address).skipped == 1
+    path = f"{place.address}/000.tar/deep/copy.jpg"
+    assert engine.catalog.by_paths([path])[path].exif.description == "a red copy"
+    assert indexer.index(engine, place.address).unchanged == 6
+
+
+@pytest.mark.parametrize("groups", [1, 3, 100])
+def test_rows_of_parquet_are_pictures(
+    place: RemotePlace, photos: Path, tmp_path: Path, engine: Engine, groups: int
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = [one for one in sorted(photos.rglob("*.*g")) if one.stat().st_size > 30]
+    rows: list[dict[str, Any]] = [
+        {"image": {"bytes": one.read_bytes(), "path": one.name}, "caption": f"number {n}"}
+        for n, one in enumerate(files)
+    ]
+    rows.insert(2, {"image": None, "caption": "nothing"})
+    rows.append({"image": {"bytes": files[-1].read_bytes(), "path": None}, "caption": None})
+    (shard := tmp_path / "shards" / "train").mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), shard / "0.parquet", row_group_size=groups)
+    place.mirror(tmp_path / "shards")
+    assert indexer.index(engine, place.address).added == len(files) + 1
+    got = content(engine, f"{place.address}/train/0.parquet")
+    with closing(open_engine(tmp_path / "local")) as local:
+        indexer.index(local, photos)
+        # What a folder has passed over has no row of its own to compare with.
+        naive = {one[0]: one for one in content(local, str(photos)).values()}
+    names = [f"{n + (n > 1):08}-{one.name}" for n, one in enumerate(files)]
+    names.append(f"{len(files) + 1:08}{files[-1].suffix}")
+    assert sorted(got) == sorted(names)
+    described = [got[name][5].description for name in names]
+    assert described == [*(f"number {n}" for n in range(len(files))), None]
+    for name, one in zip(names, [*files, files[-1]], strict=True):
+        assert got[name][0] == hashlib.sha256(one.read_bytes()).hexdigest()
+        if got[name][0] in naive:
+            assert got[name][-1] == naive[got[name][0]][-1]
+    assert indexer.index(engine, place.address).unchanged == len(files) + 1
+    path = f"{place.address}/train/0.parquet/{names[-1]}"
+    with engine.original(engine.catalog.by_paths([path])[path]) as file:
+        assert file.read() == files[-1].read_bytes()
 
 
 def test_an_archive_of_a_disk_is_named_alone(photos: Path, tmp_path: Path, engine: Engine) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +56,35 @@ class RealCluster:
 
         ray.shutdown()
         self._cluster.shutdown()
+
+
+@contextlib.contextmanager
+def started_by_command(folder: Path) -> Iterator[tuple[int, int]]:
+    """Start a head as a user does; yield its port for nodes and that for clients."""
+    ports = free_port(), free_port()
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]
+    command += [f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--num-cpus=1"]
+    command += [f"--object-store-memory={STORE}", "--include-dashboard=false"]
+    command += ["--node-ip-address=127.0.0.1", f"--temp-dir={folder}"]
+    log = folder / "log"
+    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as ray:
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    socket.create_connection(("127.0.0.1", ports[1]), 1).close()
+                    break
+                assert ray.poll() is None, log.read_text()
+                time.sleep(0.1)
+            yield ports
+        finally:
+            ray.terminate()  # which ends the processes that it has started
+
+
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class LoggedEncoder(ColourEncoder):

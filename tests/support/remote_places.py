@@ -23,7 +23,10 @@ import fsspec
 class RemotePlace(Protocol):
     """A place that can be made equal to a folder."""
 
-    address: str
+    @property
+    def address(self) -> str:
+        """What lexpix is told."""
+        ...
 
     def mirror(self, folder: Path) -> None:
         """Have just what is in a folder."""
@@ -34,8 +37,13 @@ class Store:
     """A place that fsspec writes to."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        self._address = address
         self._system, self._path = fsspec.core.url_to_fs(address, use_listings_cache=False)
+
+    @property
+    def address(self) -> str:
+        """What lexpix is told."""
+        return self._address
 
     def mirror(self, folder: Path) -> None:
         """Write what has changed, remove what is gone."""
@@ -63,6 +71,7 @@ class Website:
         asked: What was asked for.
         ranges: Whether parts of files can be asked for.
         refused: What is refused, by the beginning of its path.
+        most: After so many questions it is out of order.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,6 +80,7 @@ class Website:
         self.asked: list[str] = []
         self.ranges = True
         self.refused: str | None = None
+        self.most: int | None = None
         self._port = 0
         self.start()
 
@@ -118,7 +128,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Answer with a file, a part of it, or a page."""
         self._site.asked.append(self.path)
         file = Path(self.translate_path(self.path))
-        if self._site.refused is not None and self.path.startswith(self._site.refused):
+        if self._site.most is not None and len(self._site.asked) > self._site.most:
+            self.send_error(503)
+        elif self._site.refused is not None and self.path.startswith(self._site.refused):
             self.send_error(403)
         elif self._site.ranges and "Range" in self.headers and file.is_file():
             content = file.read_bytes()
