@@ -181,6 +181,9 @@ def test_a_file_is_a_query(page: sync_api.Page, url: str, library: Path, tmp_pat
     expect(page.locator(".chip .picture")).to_have_text("cup.jpg")
     expect_first(page, [coffee])
     assert "@upload:" in page.locator("#q").input_value()
+    cell(page, coffee).locator(".open").click()
+    expect(page.locator(".part")).to_have_text(["cup.jpg100%"])
+    page.keyboard.press("Escape")
     # The same by dropping it on the window.
     search(page, "cat")
     data = list(small.read_bytes())

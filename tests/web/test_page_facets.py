@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright import sync_api
 
-from tests.support.page import ask, expect, open_at
+from tests.support.page import ask, expect, ids_of, open_at
 from tests.support.served import run, serving, tab_of
 
 FOLDERS = ("2019/alps", "2019/alps/hut", "2019/sea", "2020 %s", "2020")
@@ -103,6 +103,29 @@ def test_a_camera_does_not_say_its_maker_twice(page: sync_api.Page, url: str) ->
         if one["label"].endswith("D90")
     ]
     expect(page.locator("#status")).to_contain_text(f"{counted} pictures")
+
+
+def test_the_box_finds_tags_that_are_not_counted_out(page: sync_api.Page, url: str) -> None:
+    many = [f"many {number:03}" for number in range(200)]
+    [id_, *_] = ids_of(ask(url))
+    for part in (many[:100], many[100:], ["rare"]):
+        put(url, id_, part)
+    try:
+        open_at(page, url, "/")
+        counted = ask(url, **{"with": ["facets"]})["facets"]
+        [hidden, *_] = {*TAGS, *many, "rare"} - {one["value"] for one in counted["tag"]}
+        more = page.locator("[data-more=tag]")
+        expect(more).to_have_text(f"{len(counted['tag'])} of {counted['in_all']['tag']}")
+        more.click()
+        expect(names(page, "tag")).to_have_count(len(counted["tag"]))
+        page.get_by_label("Find a tag").fill(hidden)
+        expect(names(page, "tag")).to_have_text([hidden])
+        page.get_by_label("Find a tag").fill("nowhere")
+        expect(page.locator("#facets")).to_contain_text("No tag has this in its name.")
+    finally:
+        for part in (many[:100], many[100:], ["rare"]):
+            body = {"remove": part}
+            httpx.put(f"{url}/api/v1/images/{id_}/tags", json=body).raise_for_status()
 
 
 def test_tags_are_narrowed_down_by_a_box(page: sync_api.Page) -> None:

@@ -42,6 +42,7 @@ def test_from_an_empty_library_to_pictures(
         places.get_by_role("button", name="Pictures").click()
         box = page.get_by_label("Folder", exact=True)
         expect(box).to_have_value(str(home / "Pictures"))
+        expect(first).to_contain_text("0 pictures · 1 folder")
         page.get_by_role("button", name="trip").click()
         expect(box).to_have_value(str(home / "Pictures" / "trip"))
         expect(first).to_contain_text("90 pictures")

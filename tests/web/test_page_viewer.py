@@ -69,6 +69,33 @@ def test_keys_zoom_and_arrows_move_what_is_zoomed(page: sync_api.Page, url: str)
     assert page.locator(".stage").get_attribute("data-zoom") == "1.00"
 
 
+def test_keys_are_heard_wherever_the_keyboard_is(page: sync_api.Page, url: str) -> None:
+    ids = ids_of(ask(url, query="cat", unlikely=True))
+    page.goto(f"{url}/?q=cat&unlikely=1&open={ids[0]}")
+    expect(page.locator(".frame .picture")).to_be_visible()
+
+    def expect_after(key: str, id_: int) -> None:
+        page.keyboard.press(key)
+        expect(page).to_have_url(re.compile(f"open={id_}$"))
+        expect(page.locator("#detail .facts")).to_be_visible()
+
+    for id_ in ids[1:4]:
+        expect_after("ArrowRight", id_)
+    page.locator(".stage").click(position={"x": 80, "y": 300})  # beside all that takes the keyboard
+    expect_after("ArrowLeft", ids[2])
+    page.get_by_role("button", name="Next picture").click()
+    expect_after("ArrowRight", ids[4])
+    along = page.locator("#detail .similar a")
+    into = [
+        int(str(link.get_attribute("href")).rpartition("=")[2])
+        for link in (along.nth(1), along.nth(2))
+    ]
+    along.nth(1).click()
+    expect(page).to_have_url(re.compile(f"open={into[0]}$"))
+    expect(page.locator("#detail h2")).to_be_focused()
+    expect_after("ArrowRight", into[1])
+
+
 def test_a_phone_swipes_pinches_and_fills_the_screen(browser: sync_api.Browser, url: str) -> None:
     with tab_of(browser, url, viewport=PHONE, has_touch=True, is_mobile=True) as page:
         shown = ids_of(ask(url))
@@ -157,6 +184,12 @@ def test_small_words_are_folded_and_a_word_that_gives_nothing_says_so(
         expect(page.locator(".part", has_text=re.compile(f"^{small[0]}"))).to_be_visible()
 
 
+def test_a_word_that_is_subtracted_has_its_sign(page: sync_api.Page, url: str) -> None:
+    [id_, *_] = ids_of(ask(url, query="cat - rocket", unlikely=True))
+    page.goto(f"{url}/?q=cat+-+rocket&unlikely=1&open={id_}")
+    expect(page.locator(".part")).to_have_text(["all", re.compile("^cat"), re.compile("^− rocket")])
+
+
 def test_no_buttons_lie_over_narrow_pictures(browser: sync_api.Browser, url: str) -> None:
     with tab_of(browser, url, viewport=PHONE, has_touch=True, is_mobile=True) as page:
         open_at(page, url, "/?q=cat&unlikely=1")
@@ -179,6 +212,7 @@ def test_all_that_a_camera_says_is_shown(page: sync_api.Page, url: str) -> None:
     [id_, *_] = ids_of(ask(url, query="cat"))
     said = {"camera": "Canon Canon EOS 5D", "lens": "EF 50mm", "focal": 50.0, "iso": 400}
     said |= {"aperture": 1.8, "shutter": 0.004, "keywords": ["a", "<b>b</b>"], "rating": 4}
+    said |= {"damage": "the file ends too early"}
     said |= {"description": "My cat", "place": "Seoul", "lat": 37.5, "lon": 127.0}
 
     def tell(route: sync_api.Route) -> None:
@@ -196,4 +230,5 @@ def test_all_that_a_camera_says_is_shown(page: sync_api.Page, url: str) -> None:
     assert shown["Keywords"] == "a, <b>b</b>"
     assert shown["Place"] == "Seoul · 37.50000, 127.00000"
     assert shown["Rating"] == "★★★★"
+    assert shown["Damage"] == "the file ends too early"
     assert shown["Text"] == "My cat"

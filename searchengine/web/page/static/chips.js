@@ -32,8 +32,8 @@ function labelOf(term) {
 }
 
 /** A text with the names of pictures in place of what stands for them. @param {string} text */
-export const named = (text) => text.replace(/@upload:[\w-]+|upload '[\w-]+'|#\d+/g, (key) => {
-  const name = names.get(key.replace(/^upload '(.*)'$/, "@upload:$1"));
+export const named = (text) => text.replace(/@?upload:[\w-]+|upload '[\w-]+'|#\d+/g, (key) => {
+  const name = names.get(key.replace(/^@?upload:|^upload '/, "@upload:").replace("'", ""));
   return name || (/^[@u]/.test(key) ? t("your picture") : key);
 });
 

@@ -118,10 +118,10 @@ async function show(id) {
   const side = el("div", { class: "side" }, head, panel);
   if (stage.parentElement === dialog) dialog.querySelector(".side").replaceWith(side);
   else dialog.replaceChildren(stage, side);
-  if (!dialog.open) {
-    dialog.showModal();
-    head.querySelector("h2").focus(); // what it is, before what can be done with it
-  }
+  const isNew = !dialog.open;
+  if (isNew) dialog.showModal();
+  // What it is, before what can be done with it; also if what had the keyboard is gone.
+  if (isNew || !dialog.contains(document.activeElement)) head.querySelector("h2").focus();
   let image;
   try {
     image = await api.image(id, signal);
@@ -167,9 +167,10 @@ async function show(id) {
   if (twins.length) panel.append(el("section", { class: "twins" }, el("h3", {}, t("Nearly the same")), strip(twins)));
   if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "{n} exact copy", "{n} exact copies")), strip(copies.map((one) => ({ id: one })))));
   panel.append(similar, texts);
-  const match = likelihood(found.hits.find((hit) => hit.id === id) || null, (found.answer?.terms || []).some((term) => term.text === undefined));
+  const terms = found.answer?.terms || [];
+  const match = likelihood(found.hits.find((hit) => hit.id === id) || null, terms.some((term) => term.text === undefined));
   if (match) why.append(el("p", { class: "match" }, match));
-  if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, canvas, signal));
+  if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, terms, canvas, signal));
   else why.remove();
   // A caption is of the frame that stands for a film: nothing of it can be pointed at on another.
   const onPicture = (answer) => (answering(id) ? { ...answer, words: answer.words.map((word) => ({ ...word, attention: null })) } : answer);
@@ -210,8 +211,9 @@ export function startDetail() {
   const STEP = 80;
   const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
   const keys = { f: () => toggleFavourite(shown), "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: reset };
-  dialog.addEventListener("keydown", (event) => {
-    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Of the window, for a click beside what takes the keyboard leaves it to the whole page.
+  addEventListener("keydown", (event) => {
+    if (!dialog.open || byId("sheet")?.hasAttribute("open") || isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     const { before, after } = around(shown);
     if (moves[event.key] && isZoomed()) pan(...moves[event.key]);
     else if (event.key === "ArrowLeft" && before !== undefined) go({ open: before }, "replace");

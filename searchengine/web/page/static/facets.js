@@ -1,9 +1,10 @@
 // Filters with counts beside the pictures; a drawer where the window is narrow.
 
+import { api, Problem } from "./api.js";
 import { filtersOfKind, setFilter } from "./chips.js";
 import { byId, count, debounce, el, icon, nameOf } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
-import { found } from "./search.js";
+import { found, question } from "./search.js";
 import { bus, FACETS, go, href, state, toggleFilter } from "./state.js";
 
 const NAMES = { folder: t("Folder"), year: t("Year"), month: t("Month"), place: t("Place"), camera: t("Camera"), tag: t("Tag"), shape: t("Shape"), format: t("Format") };
@@ -11,15 +12,18 @@ const NONE = { year: t("No date"), month: t("No date"), place: t("No place"), ca
 const OPEN_AT_FIRST = new Set(["folder", "year", "place", "tag", "shape"]);
 const TREES = new Set(["folder", "place"]);
 const FEW = 7;
-const COUNTED = 200; // values of a facet that the server counts out, at most
 
 /** Facets whose whole list is shown, and those that were folded or unfolded by hand. */
 const whole = new Set();
 const unfolded = new Map();
 /** What the tags are narrowed down to by the box above them. */
 let wantedTag = "";
-/** @type {Record<string, {value: any, label: string, count: number}[]>} */
+/** Tags beyond those that were counted out, of which a word begins as the box says. */
+let others = { begun: "", tags: [] };
+/** Lists of `{value, label, count}`, and `in_all`. @type {Record<string, any>} */
 let facets = {};
+/** Whether there are more values than the server counts out. */
+const isCut = (facet) => (facets.in_all?.[facet] || 0) > (facets[facet] || []).length;
 
 const keyOf = (value) => (value === null ? "" : String(value));
 const SHAPES = { landscape: t("Landscape"), portrait: t("Portrait"), square: t("Square"), panorama: t("Panorama") };
@@ -116,27 +120,48 @@ function few(facet, values, chosen) {
   return values.filter((one) => shown.has(one) || chosen.includes(keyOf(one.value)));
 }
 
+const askTags = debounce(async () => {
+  const begun = wantedTag;
+  if (!begun || !isCut("tag")) return;
+  try {
+    const { tag } = await api.facets({ ...question(), tag_prefix: begun });
+    if (begun !== wantedTag) return;
+    others = { begun, tags: tag };
+    draw();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error; // those that are there are still narrowed down
+  }
+}, 200);
+
+/** The tags that fit what is in the box. */
+function fitting(values) {
+  const known = new Set(values.map((one) => one.value)), wanted = wantedTag.toLowerCase();
+  return [...values, ...others.tags.filter((one) => one.count > 0 && !known.has(one.value))]
+    .filter((one) => labelOf("tag", one).toLowerCase().includes(wanted));
+}
+
 function section(facet) {
   const chosen = state.filters[facet] || [];
   const counted = (facets[facet] || []).filter((one) => one.count > 0 || chosen.includes(keyOf(one.value)));
   const values = facet === "folder" ? tree(counted) : facet === "place" ? places(counted) : counted;
   if (values.length === 0 || (values.length === 1 && !chosen.length && values[0].value === null)) return null;
-  const narrowed = facet === "tag" && wantedTag ? values.filter((one) => labelOf(facet, one).toLowerCase().includes(wantedTag.toLowerCase())) : values;
+  const narrowed = facet === "tag" && wantedTag ? fitting(values) : values;
+  const part = isCut(facet) && t("{done} of {total}", { done: count(values.length), total: count(facets.in_all[facet]) });
   const shown = whole.has(facet) || narrowed !== values ? narrowed : few(facet, values, chosen);
   const finder = facet === "tag" && values.length > FEW && el("input", {
     type: "search", id: "find-tag", value: wantedTag, placeholder: t("Find a tag"), "aria-label": t("Find a tag"),
-    on: { input: (event) => { wantedTag = event.target.value.trim(); draw(); } },
+    on: { input: (event) => { wantedTag = event.target.value.trim(); draw(); askTags(); } },
   });
   const details = el("details", { open: unfolded.get(facet) ?? (OPEN_AT_FIRST.has(facet) || chosen.length > 0) },
     el("summary", { id: `facet-${facet}` }, NAMES[facet], chosen.length ? el("span", { class: "badge" }, chosen.length) : ""),
     finder, el("fieldset", {}, el("legend", { class: "sr" }, NAMES[facet]), el("ul", {}, shown.map((one) => line(facet, one)))),
-    narrowed !== values && !shown.length && el("p", { class: "quiet-text" }, t("No tag has this in its name.")),
-    // The server counts out the most frequent ones; any other can be asked for in the box.
-    whole.has(facet) && values.length >= COUNTED && el("p", { class: "quiet-text" }, t("The {n} with most pictures", { n: count(values.length) })),
+    narrowed !== values && !shown.length && (!isCut(facet) || others.begun === wantedTag) && el("p", { class: "quiet-text" }, t("No tag has this in its name.")),
+    // The server counts out the most frequent ones; any other tag is asked for by the box.
+    whole.has(facet) && narrowed === values && part && el("p", { class: "quiet-text" }, part),
     narrowed === values && shown.length < values.length && el("button", {
       type: "button", class: "link", data: { more: facet },
       on: { click: () => { whole.add(facet); draw(); byId("facets").querySelectorAll(`[data-facet="${facet}"]`)[FEW]?.focus(); } },
-    }, values.length >= COUNTED ? t("The {n} with most pictures", { n: count(values.length) }) : t("All {n}", { n: count(values.length) })),
+    }, part || t("All {n}", { n: count(values.length) })),
     facet === "place" && el("a", { href: href({ page: "/world", open: 0 }), class: "plain on-map", data: { view: "/world" } }, icon("world"), el("span", {}, t("On the map"))),
   );
   details.addEventListener("toggle", () => unfolded.set(facet, details.open));
@@ -234,6 +259,8 @@ export function startFacets() {
     if (text === drawn) return; // another weight changes the order, not the counts
     drawn = text;
     facets = next;
+    others = { begun: "", tags: [] };
+    askTags();
     requestAnimationFrame(() => setTimeout(draw)); // the pictures come first
   });
   draw();

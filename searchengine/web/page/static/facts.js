@@ -46,6 +46,7 @@ export function facts(image) {
   if (image.description) row(t("Text"), image.description);
   if (image.keywords?.length) row(t("Keywords"), image.keywords.join(", "));
   if (image.rating > 0) row(t("Rating"), el("span", { role: "img", "aria-label": t("{n} of 5 stars", { n: image.rating }) }, "★".repeat(image.rating)));
+  if (image.damage) row(t("Damage"), image.damage);
   if (image.width) row(t("Size"), `${image.width} × ${image.height}`, image.size ? ` · ${size(image.size)}` : "");
   if (image.format) row(t("Format"), image.format.toUpperCase());
   row(t("Path"), el("span", { class: "path" }, image.path), iconButton("copy", t("Copy the path"), () => copyText(image.path, t("Path"))));

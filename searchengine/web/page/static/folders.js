@@ -37,6 +37,7 @@ export function folderChooser(start) {
       );
       if (hadFocus) inside.querySelector("button")?.focus();
       note.replaceChildren(...filled("In {folder}: {pictures}", { folder: el("code", {}, found.path), pictures: plural(found.pictures, "{n} picture", "{n} pictures") }),
+        found.folders.length ? ` · ${plural(found.folders.length, "{n} folder", "{n} folders")}` : "",
         found.is_whole ? "" : ` · ${t("not all folders are shown")}`);
     } catch (error) {
       if (isAborted(error)) return;

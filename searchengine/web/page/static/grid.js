@@ -10,6 +10,7 @@ import { found, isUnfolded, loadMore, sortedBy, unfold } from "./search.js";
 import { isSelected, isSelecting, pick, pickAll } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 
+const NARROW = 130; // pixels of a picture on which there is no place for buttons
 const AROUND = 900; // pixels above and below the window whose rows are kept ready
 
 const grid = byId("grid");
@@ -81,7 +82,7 @@ function cell(hit, index, width, height, left) {
     type: "checkbox", class: "pick", checked: isSelected(hit.id), "aria-label": t("Select {name}", { name }),
     on: { click: (event) => { active = index; pick(index, event.shiftKey); } },
   });
-  const node = el("div", { class: width < 130 ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
+  const node = el("div", { class: width < NARROW ? "cell narrow" : "cell", role: "gridcell", data: { id: hit.id, index } },
     link, box,
     el("span", { class: "likes" },
       iconButton("plus", t("More like {name}", { name }), () => addTerm(term(), HINT)),
@@ -89,18 +90,18 @@ function cell(hit, index, width, height, left) {
   );
   if (hit.at !== null && hit.at !== undefined) node.append(el("span", { class: "time" }, clock(hit.at)));
   if (hit.behind) node.classList.add("behind");
-  if (hit.duplicates?.length) node.append(standing(hit, index));
+  if (hit.duplicates?.length) node.append(standing(hit, index, width < NARROW));
   Object.assign(node.style, { left: `${left}px`, width: `${width}px`, height: `${height}px` });
   return node;
 }
 
 /** What a picture stands for, one click away. */
-function standing(hit, index) {
-  const n = hit.duplicates.length, is = isUnfolded(hit);
+function standing(hit, index, isNarrow) {
+  const n = hit.duplicates.length, is = isUnfolded(hit), said = t("+{n} the same", { n });
   return el("button", {
-    type: "button", class: "same", "aria-expanded": String(is), title: is ? t("Hide those that are the same") : t("Show the {n} that are the same", { n }),
+    type: "button", class: "same", "aria-label": said, "aria-expanded": String(is), title: is ? t("Hide those that are the same") : t("Show the {n} that are the same", { n }),
     on: { click: () => { unfold(hit); rebuild(); moveTo(index, false); grid.querySelector(`.cell[data-index="${index}"] .same`)?.focus({ preventScroll: true }); } },
-  }, t("+{n} the same", { n }));
+  }, isNarrow ? `+${n}` : said);
 }
 
 function drawRow(number) {

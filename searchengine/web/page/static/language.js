@@ -8,6 +8,7 @@ export const LANGUAGE = document.documentElement.lang || "en";
 const texts = JSON.parse(document.getElementById("texts")?.textContent || "{}");
 const rules = new Intl.PluralRules(LANGUAGE);
 const numbers = new Intl.NumberFormat(LANGUAGE);
+export const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
 
 /**
  * A text of the page, with values in place of their names in braces.

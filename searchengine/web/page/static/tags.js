@@ -3,7 +3,7 @@
 import { api, Problem } from "./api.js";
 import { makeDraggable } from "./chips.js";
 import { el, iconButton, toast } from "./dom.js";
-import { t } from "./language.js";
+import { percents, t } from "./language.js";
 import { bus, go } from "./state.js";
 
 const FEW = 3, LEAST = 0.3; // guesses that are shown at once, and how sure they are at least
@@ -38,7 +38,7 @@ export function tagEditor(id, tags) {
     const more = el("button", { type: "button", class: "link more", on: { click: () => { all = true; draw(now); list.querySelector(".guess .name")?.focus(); } } }, t("{n} more guesses", { n: now.length - shown.length }));
     list.replaceChildren(...shown.map((tag) => {
       const isGuess = tag.source === "guess";
-      const sure = isGuess && tag.confidence !== null && tag.confidence !== undefined ? `${Math.round(100 * tag.confidence)} %` : "";
+      const sure = isGuess && tag.confidence !== null && tag.confidence !== undefined ? percents.format(tag.confidence) : "";
       const word = el("button", { type: "button", class: "name", title: isGuess ? (sure ? t("A guess, {sure} sure. Click to search", { sure }) : t("A guess. Click to search")) : t("Click to search"), on: { click: () => go({ page: "/", q: `tag:${/^[^\s"]+$/.test(tag.name) ? tag.name : `"${tag.name.replace(/["\\]/g, "\\$&")}"`}`, open: 0, filters: {} }) } }, tag.name, sure && el("span", { class: "sure" }, ` ${sure}`));
       makeDraggable(word, () => ({ text: tag.name }));
       return el("li", { class: isGuess ? "guess" : "user" }, word,

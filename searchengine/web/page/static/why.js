@@ -4,14 +4,13 @@
 import { named } from "./chips.js";
 import { el } from "./dom.js";
 import { greatest, paint, wipe } from "./heat.js";
-import { LANGUAGE, plural, t } from "./language.js";
+import { percents, plural, t } from "./language.js";
 import { bus } from "./state.js";
 
 const LITTLE = 0.05; // of all that the words gave, for and against: below it a word gives nothing
 /** Words that only hold others together: folded away unless they gave something after all. */
 const SMALL = new Set("a an and are at by for from in into is it of on or over some that the their this to under was were while with".split(" "));
 const BANDS = { likely: t("Likely"), maybe: t("Maybe"), unlikely: t("Unlikely") };
-const percents = new Intl.NumberFormat(LANGUAGE, { style: "percent" });
 
 /**
  * A match in words: 0.93 is "Likely: more than 9 in 10 like it are right".
@@ -26,12 +25,18 @@ export function likelihood(hit, ofPictures) {
   return `${BANDS[hit.band]}: ${odds}`;
 }
 
+/** Whether the query has a word to subtract it only. @param {string} label @param {any[]} terms */
+function isSubtracted(label, terms) {
+  const having = terms.filter((term) => ` ${term.text ?? `#${term.image_id}`} `.toLowerCase().includes(` ${label.toLowerCase()} `));
+  return having.length > 0 && having.every((term) => term.weight < 0);
+}
+
 /**
  * The words of the query, each of which shows where it was found.
- * @param {any} answer of the server @param {HTMLCanvasElement} canvas over the picture
+ * @param {any} answer of the server @param {any[]} terms of the query @param {HTMLCanvasElement} canvas over the picture
  * @param {AbortSignal} signal aborted when another picture is shown
  */
-export function explanation(answer, canvas, signal) {
+export function explanation(answer, terms, canvas, signal) {
   const found = answer.parts.filter((part) => part.grid?.length);
   if (!found.length) return null;
   const given = found.reduce((sum, part) => sum + Math.abs(part.share), 0) || 1;
@@ -47,11 +52,12 @@ export function explanation(answer, canvas, signal) {
   let held = -1;
   const buttons = all.map((part, index) => {
     const share = part.share === null ? "" : percents.format(part.share / given);
+    const label = `${part.share !== null && isSubtracted(part.label, terms) ? "− " : ""}${named(part.label)}`;
     return el("button", {
       type: "button", class: "part", "aria-pressed": "false", hidden: folded.includes(part),
-      "aria-label": share ? t("Show where {label} was found; it gave {share}", { label: named(part.label), share }) : t("Show where all of it was found"),
+      "aria-label": share ? t("Show where {label} was found; it gave {share}", { label, share }) : t("Show where all of it was found"),
       on: { click: () => { held = held === index ? -1 : index; draw(); } },
-    }, named(part.label), share && el("span", { class: "share" }, share));
+    }, label, share && el("span", { class: "share" }, share));
   });
   const draw = () => {
     buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === held)));
