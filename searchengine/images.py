@@ -28,7 +28,7 @@ from searchengine.bounds import (
     require_size,
 )
 from searchengine.errors import ImageError, NotNow
-from searchengine.formats import HEAD, is_installed, sniffed, titled
+from searchengine.formats import HEAD, TIFF_STARTS, is_installed, sniffed, titled
 from searchengine.metadata import merged, read_exposure, read_metadata, read_xmp
 from searchengine.openers import formats_of, leave_small_copies, name_of, orientation
 from searchengine.pixels import (
@@ -256,6 +256,7 @@ class _Reader:
     stills: bool
 
     def read(self, file: BinaryIO, path: str) -> Photo:
+        head = b""
         try:
             head = file.read(HEAD)
             if not head:
@@ -282,7 +283,7 @@ class _Reader:
                 raise NotNow(_message(path, "not enough memory to decode it")) from error
             if is_want_of_disk(error):
                 raise NotNow(_message(path, _reason(error))) from error
-            raise ImageError(_message(path, _reason(error))) from error
+            raise ImageError(_message(path, _reason(error, head))) from error
 
     def _picture(self, file: BinaryIO, path: str, kind: str | None, check: Check) -> Photo:
         with Image.open(file, formats=formats_of(kind)) as image:
@@ -395,13 +396,20 @@ def _has_end(file: BinaryIO) -> bool:
     return file.read() == END_OF_JPEG
 
 
+_ODD_TIFF = (
+    "a TIFF that is damaged or has pixels that are not read, such as floating-point numbers of 16 "
+    "or 64 bits or in several channels; save it with 8 or 16 bits as whole numbers"
+)
+
+
 def _message(path: str, reason: str) -> str:
     return f"{path}: not a readable image ({reason})"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, head: bytes = b"") -> str:
+    """Say why a file cannot be read, by what a decoder raised and by its first bytes."""
     if isinstance(error, UnidentifiedImageError):
-        return "its content is of no known format"
+        return _ODD_TIFF if head.startswith(TIFF_STARTS) else "its content is of no known format"
     if isinstance(error, TooLarge | TooSlow):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
