@@ -90,7 +90,7 @@ _BRANDS: dict[bytes, str] = {
 _JPEG2000_STARTS = (b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  \r\n\x87\n")
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 _RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\x00", b"FOVb", b"\x00MRM")
-_TIFF_STARTS = (b"II*\x00", b"MM\x00*")
+TIFF_STARTS = (b"II*\x00", b"MM\x00*")
 
 
 def ending_of(path: str) -> str:
@@ -128,7 +128,7 @@ def sniffed(head: bytes, path: str = "") -> str | None:
         return "jpeg2000"
     is_raw_tiff = head[8:10] == b"CR" or ending in _RAW_ENDINGS
     is_raw = head.startswith(_RAW_STARTS) or head[6:14] == b"HEAPCCDR"
-    if is_raw or (head.startswith(_TIFF_STARTS) and is_raw_tiff):
+    if is_raw or (head.startswith(TIFF_STARTS) and is_raw_tiff):
         return "raw"
     is_stream = ending in _FILM_ENDINGS and b"\x47" in (head[:1], head[4:5])
     is_avi = (head[:4], head[8:12]) == (b"RIFF", b"AVI ")

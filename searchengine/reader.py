@@ -24,7 +24,7 @@ from searchengine.bounds import (
     require_size,
 )
 from searchengine.errors import ImageError, NotNow
-from searchengine.formats import HEAD, is_installed, sniffed, titled
+from searchengine.formats import HEAD, TIFF_STARTS, is_installed, sniffed, titled
 from searchengine.metadata import (
     merged,
     packet_of,
@@ -115,6 +115,7 @@ class Reader:
         Raises:
             ImageError: As `images.open_image`.
         """
+        head = b""
         try:
             head = file.read(HEAD)
             if not head:
@@ -137,7 +138,7 @@ class Reader:
         except ImageError:
             raise
         except Exception as error:  # a broken file can make a decoder raise nearly anything
-            raise unreadable(path, error) from error
+            raise unreadable(path, error, head) from error
 
     def _picture(self, file: BinaryIO, path: str, kind: str | None, check: Check) -> Photo:
         with Image.open(file, formats=formats_of(kind)) as image:
@@ -250,12 +251,18 @@ def _has_end(file: BinaryIO) -> bool:
     return file.read() == END_OF_JPEG
 
 
-def unreadable(path: str, error: Exception) -> ImageError:
-    """Return what is raised of a file that made a decoder raise this."""
+_ODD_TIFF = (
+    "a TIFF that is damaged or has pixels that are not read, such as floating-point numbers of 16 "
+    "or 64 bits or in several channels; save it with 8 or 16 bits as whole numbers"
+)
+
+
+def unreadable(path: str, error: Exception, head: bytes = b"") -> ImageError:
+    """Return what is raised of a file that made a decoder raise this; `head` are its first bytes."""
     if is_want_of_memory(error):
         return NotNow(message(path, "not enough memory to decode it"))
     kind = NotNow if is_want_of_disk(error) else ImageError
-    return kind(message(path, reason_of(error)))
+    return kind(message(path, reason_of(error, head)))
 
 
 def message(path: str, reason: str) -> str:
@@ -263,10 +270,10 @@ def message(path: str, reason: str) -> str:
     return f"{path}: not a readable image ({reason})"
 
 
-def reason_of(error: Exception) -> str:
-    """Return why a file cannot be read, in words."""
+def reason_of(error: Exception, head: bytes = b"") -> str:
+    """Return why a file cannot be read, by what a decoder raised and by its first bytes."""
     if isinstance(error, UnidentifiedImageError):
-        return "its content is of no known format"
+        return _ODD_TIFF if head.startswith(TIFF_STARTS) else "its content is of no known format"
     if isinstance(error, TooLarge | TooSlow):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

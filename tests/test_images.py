@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import io
+import math
 import os
 import socket
 import struct
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import ExifTags, Image, ImageDraw, features
 from PIL.TiffImagePlugin import IFDRational
 from skimage import data
@@ -269,6 +271,21 @@ def test_files_that_are_no_pictures_are_named_with_the_reason(
     path.write_bytes(content)
     with pytest.raises(ImageError, match=rf"^{path}: not a readable image \(.*{reason}"):
         open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"), [((40, 60, 3), "float32"), ((40, 60), "float16"), ((40, 60), "float64")]
+)
+def test_a_tiff_of_odd_pixels_is_called_one(
+    tmp_path: Path, shape: tuple[int, ...], kind: str
+) -> None:
+    pixels = np.linspace(0, 1, math.prod(shape)).reshape(shape).astype(kind)
+    colours = "rgb" if len(shape) == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric=colours)
+    with pytest.raises(
+        ImageError, match=r"a\.tif: not a readable image \(a TIFF that .*8 or 16 bits"
+    ):
+        open_image(tmp_path / "a.tif")
 
 
 def test_random_damage_never_raises_anything_but_image_error(tmp_path: Path) -> None:

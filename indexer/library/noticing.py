@@ -15,9 +15,15 @@ from searchengine.errors import RootError
 if TYPE_CHECKING:
     from watchfiles import Change as Kind
 
+QUEUE = "/proc/sys/fs/inotify/max_queued_events"
+"""Where Linux says how many events it keeps, 16,384 if nobody has changed that. It drops further
+ones without a word that reaches us."""
 MANY = 4096
-"""Changes at once after which some may have been dropped. Linux keeps 16,384 events, of which a new
-file makes several, and drops further ones without a word that reaches us."""
+"""Changes at once after which some may have been dropped, as a new file makes several events. Where
+the kernel keeps fewer, it is a quarter of them."""
+STALL = 5.0
+"""Seconds without an answer after which some may have been dropped too: as the process stood still,
+the events of a few files, written again and again, can have filled the queue."""
 DEBOUNCE_MS, STEP_MS = 400, 50
 """Longest time that changes are gathered, and the time without any that ends it."""
 TICK_MS = 500
@@ -65,6 +71,7 @@ class Notices:
         self._poll = poll
         self._changes: Generator[set[tuple[Kind, str]], None, None] | None = None
         self._heard: list[Change] = []
+        self._many = min(MANY, max(1, _queued() // 4))
         self.is_whole = True
 
     def arm(self, folders: Iterable[str]) -> None:
@@ -92,7 +99,7 @@ class Notices:
             ignore_permission_denied=True,
         )
         try:  # it listens from the first question on
-            self._heard += self._next()
+            self._heard += self._next(is_first=True)
         except OSError as error:
             self.close()
             raise RootError(
@@ -117,20 +124,32 @@ class Notices:
             self._changes.close()
             self._changes = None
 
-    def _next(self) -> list[Change]:
+    def _next(self, *, is_first: bool = False) -> list[Change]:
         from watchfiles import Change as Kind
 
         assert self._changes is not None
+        asked = time.monotonic()
         try:
             changes = next(self._changes)
         # A folder went away meanwhile, or a name is no UTF-8, after which it is deaf.
         except (FileNotFoundError, RuntimeError):
             changes, self.is_whole = set(), False
-        if len(changes) >= MANY:
+        # The first question begins with all folders being named to the kernel, a look at all files.
+        is_late = not (is_first or self._poll) and time.monotonic() - asked > STALL
+        if len(changes) >= self._many or is_late:
             self.is_whole = False
         if not self.is_whole:
             self._changes = None
         return [(path, kind == Kind.deleted) for kind, path in changes]
+
+
+def _queued() -> int:
+    """Return how many events the kernel keeps for whoever does not read them."""
+    try:
+        with open(QUEUE, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):  # another system
+        return 4 * MANY
 
 
 def _mounts() -> list[str]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
+from indexer.library.noticing import STALL
 from tests.support.command import LEXPIX, environment, lexpix
 
 PATIENCE = 180.0
 """Seconds that a change may take to be told on a busy machine."""
+QUEUE = 20_000
+"""More events than Linux keeps for whoever does not read them, 16,384."""
 
 
 class Watching:
@@ -54,8 +60,8 @@ class Watching:
             for line in self.process.stderr:
                 self.errors.append(line)
 
-    def until(self, is_so: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
+    def until(self, is_so: Callable[[], object], patience: float = PATIENCE) -> None:
+        deadline = time.monotonic() + patience
         while not is_so():
             assert time.monotonic() < deadline, f"{self.batches}\n{self.errors}"
             assert self.process.poll() is None, self.errors
@@ -139,6 +145,54 @@ def test_what_happens_in_two_roots_is_followed(watching: Watching, tmp_path: Pat
     assert told["missing"] == 1
     assert watching.stop(signal.SIGTERM) == 0
     assert not any("Traceback" in line for line in watching.errors)
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_storm_ends_like_a_fresh_index(watching: Watching, tmp_path: Path, count: int) -> None:
+    """Bursts, partial copies and renames, of which the kernel drops what no queue of it holds."""
+    told, one, other = watching.told, tmp_path / "one", tmp_path / "the other"
+    watching.until(lambda: told["added"] == 5)
+    whole = paint(tmp_path / "whole.png", 65_000).read_bytes()
+    (one / "partial.png").write_bytes(whole[:40])
+    for number in range(count):
+        paint(one / f"{number % 7}" / f"{number % 3}" / f"{number}.png", 1000 + number)
+        if number == count // 2:
+            (one / "1").rename(one / "first")
+            (one / "first" / "0").rename(other / "from one")
+    (one / "2").rename(one / "second")
+    (one / "second").rename(other / "second")
+    (one / "first").rename(one / "primary")
+    (one / "partial.png").write_bytes(whole)
+
+    # While it stands still more happens than a queue holds, so that of the last nothing is heard.
+    watching.process.send_signal(signal.SIGSTOP)
+    pair = [one / "0.png", other / "4.png"]
+    for number in range(QUEUE):
+        os.utime(pair[number % 2], (1_600_000_000, 1_600_000_000))
+    paint(one / "unheard" / "of" / "1.png", 60_001)
+    time.sleep(STALL + 1)
+    watching.process.send_signal(signal.SIGCONT)
+    library = tmp_path / "library"
+    watching.until(lambda: _pictures(library) == _drawn(tmp_path), PATIENCE + count)
+    paint(one / "unheard" / "of" / "2.png", 60_002)
+    (one / "unheard").rename(one / "heard")
+    watching.until(lambda: _pictures(library) == _drawn(tmp_path), PATIENCE + count)
+    assert watching.stop(signal.SIGTERM) == 0
+    assert told["failed"] == 0
+    lexpix("index", one, other, library=tmp_path / "fresh")
+    assert _pictures(library) == _pictures(tmp_path / "fresh")
+
+
+def _pictures(library: Path) -> dict[str, str]:
+    """Return the hash of each picture that a library lists as there, by its path."""
+    with closing(sqlite3.connect(library / "catalog.sqlite")) as catalog:
+        rows = catalog.execute("SELECT path, sha256 FROM images WHERE state = 'ok'")
+        return {os.fsdecode(path): digest for path, digest in rows}
+
+
+def _drawn(folder: Path) -> dict[str, str]:
+    files = [*(folder / "one").rglob("*.png"), *(folder / "the other").rglob("*.png")]
+    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def test_polling_sees_new_roots_of_the_library_and_ends_with_an_interrupt(tmp_path: Path) -> None:
