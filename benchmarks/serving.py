@@ -6,7 +6,9 @@ The library holds simulated pictures with tags (`simulated.py`). `lexpix serve` 
 its own, and so does an indexer that writes new pictures all the time, as fast as a real one encodes
 them. Each client asks, waits for the answer, and asks again: mostly searches by one to three words
 with facets, now and then a similar picture, a next page, or the details of a picture. Before all
-that one client asks alone, as the page does: for matches, with facets. Times are what clients see.
+that one client asks alone, as the page does: for matches, with facets. Times are what clients see;
+`server_cpu_ms` is the processor time of the server for a request, of those searches alone and of
+all that the clients ask, which says more on a busy machine.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,17 +178,21 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         began = time.perf_counter()
         httpx.post(f"{url}api/v1/search", json={"query": "dog"}, timeout=60).raise_for_status()
         first = time.perf_counter() - began
+        working = psutil.Process(server.pid).cpu_times
+        spent = _processor(working)
         alone = ask_alone(url)
+        cpu_alone = (_processor(working) - spent) / alone["count"]
         memory = psutil.Process(server.pid).memory_info
         # Until threads are there.
         asyncio.run(load_server(url, clients, min(3.0, seconds / 3), Load()))
         with process(__file__, "--add-to", str(library), stdout=subprocess.PIPE) as adding:
             assert adding.stdout is not None
             adding.stdout.readline()  # it has begun
-            load, used = Load(), [memory().rss]
+            load, used, spent = Load(), [memory().rss], _processor(working)
             for _ in range(2):
                 asyncio.run(load_server(url, clients, seconds / 2, load))
                 used.append(memory().rss)
+        spent = _processor(working) - spent
         added = httpx.get(f"{url}api/v1/search", timeout=60).json()["total"] - pictures
     answered = sum(map(len, load.seconds.values()))
     return {
@@ -200,11 +206,19 @@ def measure(pictures: int, clients: int, seconds: float, folder: Path) -> dict[s
         "server_start_s": round(started, 2),
         "first_search_ms": round(1000 * first, 1),
         "one_client_ms": alone,
+        "server_cpu_ms": {
+            "alone": round(1000 * cpu_alone, 1),
+            "clients": round(1000 * spent / max(1, answered), 1),
+        },
         "times_ms": {kind: percentiles(times) for kind, times in sorted(load.seconds.items())},
         "memory_mb": dict(
             zip(("begin", "middle", "end"), (round(one / 1e6, 1) for one in used), strict=True)
         ),
     }
+
+
+def _processor(times: Callable[[], Any]) -> float:
+    return float(sum(times()[:2]))
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
@@ -227,6 +241,8 @@ def table(result: dict[str, Any]) -> str:
     for kind, times in {"alone": result["one_client_ms"], **result["times_ms"]}.items():
         values = "".join(f"{times[name]:>10}" for name in ("count", "p50", "p95", "p99"))
         lines.append(f"{kind:<12}{values}")
+    cpu = result["server_cpu_ms"]
+    lines.append(f"server's processor ms a request: alone {cpu['alone']}, clients {cpu['clients']}")
     memory, machine = result["memory_mb"], result["machine"]
     lines.append("memory " + ", ".join(f"{name} {used} MB" for name, used in memory.items()))
     lines += [f"{count} x {error}" for error, count in result["errors"].items()]

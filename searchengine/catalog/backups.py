@@ -114,8 +114,8 @@ def rotate(library: Path, keep: int, now: dt.datetime | None = None) -> Path | N
         LibraryError: The catalog is damaged, or the copy cannot be written.
     """
     now = now or dt.datetime.now()
-    source, made = library / FILE_NAME, copies(library)
-    if not keep or not source.is_file() or (made and now - _time_of(made[0]) < EVERY):
+    source, made = library / FILE_NAME, _in_time(copies(library), now)
+    if not keep or not source.is_file() or (made and abs(now - _time_of(made[0])) < EVERY):
         return None
     target = library / FOLDER / f"catalog-{now:{TIME}}.sqlite"
     try:
@@ -123,10 +123,15 @@ def rotate(library: Path, keep: int, now: dt.datetime | None = None) -> Path | N
     except OSError as error:
         raise LibraryError(f"{target.parent}: cannot be made ({error.strerror})") from error
     _copy(source, target)
-    for old in copies(library)[keep:]:
+    for old in _in_time(copies(library), now)[keep:]:
         with contextlib.suppress(OSError):
             old.unlink()
     return target
+
+
+def _in_time(made: list[Path], now: dt.datetime) -> list[Path]:
+    """Put copies last that were made when the clock was wrong: more than `EVERY` ahead of it."""
+    return sorted(made, key=lambda copy: _time_of(copy) > now + EVERY)
 
 
 def _time_of(copy: Path) -> dt.datetime:

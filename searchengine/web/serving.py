@@ -24,6 +24,9 @@ from searchengine.web.safety.problems import AbortedResponse, one_line
 
 GRACE_SECONDS = 5
 """How long answers that have begun may take when the server is stopped."""
+IDLE_SECONDS = 75
+"""How long a connection is kept for the next request. Clients and proxies give up theirs after 5 to
+60 seconds; a server that closes first does so now and then while they ask, and breaks it off."""
 _BACKLOG = 2048
 
 
@@ -136,6 +139,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # who asks decides who may index; nobody may make that up
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_keep_alive=IDLE_SECONDS,
             )
         )
         self._on_ready = on_ready

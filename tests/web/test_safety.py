@@ -608,6 +608,20 @@ def test_connection_is_kept_for_the_next_request(plain: Served) -> None:
     connection.close()
 
 
+@pytest.mark.slow
+def test_connection_is_kept_for_longer_than_clients_keep_theirs(plain: Served) -> None:
+    """Who closes first while the other asks breaks a request off: httpx closes after 5 s."""
+    connection = http.client.HTTPConnection("127.0.0.1", plain.port, timeout=PATIENCE)
+    connection.connect()
+    used = connection.sock
+    for pause in (0, 7):
+        time.sleep(pause)
+        connection.request("GET", "/api/v1/thing")
+        assert connection.getresponse().read() == b'{"local":true}'
+        assert connection.sock is used
+    connection.close()
+
+
 def test_requests_that_come_at_once_are_answered_in_order(plain: Served) -> None:
     one = b"GET /?q=%d HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
     answer = plain.raw(one % (1, b"") + one % (2, b"Connection: close\r\n"))
