@@ -46,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rclip", required=True, help="the Python that rclip is installed for")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", action="append", choices=SIZES)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     options = parser.parse_args()
@@ -53,7 +54,8 @@ def main() -> None:
     encoder = load_model()
     assert isinstance(encoder, JointEncoder)
     found = {}
-    for name, (size, number) in SIZES.items():
+    for name in options.size or SIZES:
+        size, number = SIZES[name]
         with tempfile.TemporaryDirectory() as work:
             photos = Path(work, "photos")
             photos.mkdir()
