@@ -41,12 +41,10 @@ def address_of(text: str) -> str:
     if scheme in ("http", "https"):
         if "?" in rest or "#" in rest:
             raise RootError(f"{text}: a query or a part of a page; give the address of a folder")
-        if "@" in rest.partition("/")[0]:
-            raise RootError(
-                f"{scheme}://...: has a user or a password, which the library would keep and show;"
-                " leave them out (lexpix asks with those of ~/.netrc, if NETRC is set)"
-            )
-    elif ":" in rest.partition("/")[0].rpartition("@")[0]:
+        has_secret = "@" in rest.partition("/")[0]
+    else:
+        has_secret = ":" in rest.partition("/")[0].rpartition("@")[0]
+    if has_secret:
         raise RootError(
             f"{scheme}://...: has a user or a password, which the library would keep and show; "
             "give them as the package of the protocol says, in the environment or in fsspec's "

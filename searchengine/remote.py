@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import errno
 import hashlib
@@ -11,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from io import BufferedReader
@@ -141,6 +141,10 @@ def look(address: str) -> Status:
         MissingPlugin: A package is missing.
     """
     system, path = _system(address)
+    return _looked(system, path, address)
+
+
+def _looked(system: Any, path: str, address: str) -> Status:
     with _told(address):
         entry: dict[str, Any] = system.info(path)
         if entry.get("type") == "directory":
@@ -151,14 +155,13 @@ def look(address: str) -> Status:
 def look_at(items: Iterable[Item]) -> None:
     """Ask for all that listings do not say, some at a time; errors come up where it is needed."""
     unknown = [one for one in items if one.status is None and one.kind == "file"]
-
-    def ask(item: Item) -> None:
-        try:
-            item.stat()
-        except OSError:
-            return
-
     if len(unknown) > 1:
+        system, _ = _system(unknown[0].path)  # one for all: each has connections of its own
+
+        def ask(item: Item) -> None:
+            with contextlib.suppress(OSError):
+                item.status = _looked(system, system._strip_protocol(item.path), item.path)
+
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(ask, unknown))
 
@@ -283,7 +286,7 @@ def _system(address: str) -> tuple[Any, str]:
     return system, path
 
 
-@contextmanager
+@contextlib.contextmanager
 def _told(address: str) -> Iterator[None]:
     """Turn whatever a file system of fsspec raises into an OSError that says why."""
     try:

@@ -113,15 +113,13 @@ def agree(
 ) -> IndexReport:
     """Do what `index_images` does, by any way to look into files, and name no places."""
     root = absolute(root)
-    if is_remote(root):
-        # Asked for once, as each folder is a request.
-        found = list(_checked(root, allow_empty, exclude))
-        entries, total = iter(found), sum(isinstance(one, FileStat) for one in found)
-    else:
-        entries = _checked(root, allow_empty, exclude)
-        total = count(root, exclude) if progress else 0
+    entries = _checked(root, allow_empty, exclude)
     volumes = Volumes(catalog, root)
-    tally = Tally(progress, on_failure, total=total)
+    tally = Tally(progress, on_failure)
+    if progress is not None:
+        # At an address counting takes as many questions as the run itself.
+        is_counted = not is_remote(root)
+        tally.total = count(root, exclude) if is_counted else catalog.listed_under(root)
     number = volumes.begin()
     sweeps = Sweeps() if later is None else later
     undone_by = 0 if run is None else run.begin(number)

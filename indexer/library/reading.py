@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
 from typing import Protocol, TypeAlias
@@ -127,12 +128,14 @@ def decode(
     try:
         sidecar = None if stat.sidecar_ns is None else xmp_beside(stat.path)
         with open_stored(stat.path, size=stat.size, place=stat.place) as file:
+            if stat.size < 0:  # its server did not say
+                stat = replace(stat, size=os.fstat(file.fileno()).st_size)
             refuse_excess(file)
             if not job.unchanged:
                 digest = hashing(job, file)
                 file.seek(0)
             if row is not None and (job.unchanged or (job.embedded and row.sha256 == digest)):
-                return _same(job, row, file, sidecar)
+                return _same(replace(job, stat=stat), row, file, sidecar)
             assert digest is not None, "only a known file can be unchanged"
             vector = catalog.vector_of_content(digest, fingerprint)
             looking = Looking(prepare, size)

@@ -88,8 +88,9 @@ def _entered(at: _Folder, *, is_root: bool) -> Iterator[ScanEntry | _Folder]:
     folder, rules = at.path, at.rules
     try:
         items = listing(folder) if at.tree is None else list(at.tree[folder].values())
-        archives = [one for one in items if at.tree is None and _looks_like_archive(one)]
-        found = listing_of(one for one in items if one not in archives)
+        archives = [one for one in items if _looks_like_archive(one)] if at.tree is None else []
+        entered = {one.name for one in archives}
+        found = listing_of(one for one in items if one.name not in entered)
         if FILE in found.hidden:
             rules = rules.entered(folder)
     except (OSError, RootError) as error:

@@ -175,7 +175,8 @@ class TaughtWords:
 
     def _picture(self, digest: str, path: str) -> Vector | None:
         """Return the vector of a remembered picture, None if its bytes cannot be had."""
-        from searchengine.images import open_file, open_for
+        from searchengine.images import open_for
+        from searchengine.sources import open_stored
 
         stored = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         if stored is not None:
@@ -183,10 +184,11 @@ class TaughtWords:
         paths = [path, *(copy.path for copy in self._catalog.by_sha256(digest))]
         for one in dict.fromkeys(paths):
             try:
-                with open_file(one) as file:
-                    same = hashlib.file_digest(file, "sha256").hexdigest() == digest
-                if same:
-                    pixels = open_for(self._encoder, one)
+                with open_stored(one) as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                        continue
+                    file.seek(0)
+                    pixels = open_for(self._encoder, file)
                     vector: Vector = self._encoder.encode_images([pixels])[0]
                     return vector
             except (OSError, ImageError):

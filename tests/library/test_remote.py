@@ -205,6 +205,28 @@ def test_a_folder_that_cannot_be_listed_loses_nothing(
     assert (report.missing, content(engine, site.address)) == (0, before)
 
 
+def test_files_of_which_a_server_says_nothing_are_read_each_time(
+    photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    site = Website(tmp_path / "site")
+    site.is_silent = True
+    site.ranges = False
+    site.mirror(photos)
+    with closing(open_engine(tmp_path / "local")) as local:
+        indexer.index(local, photos)
+        assert indexer.index(engine, site.address).added == 5
+        assert content(engine, site.address) == content(local, str(photos))
+    assert indexer.index(engine, site.address).unchanged == 5  # and one that is no picture
+    path = photos / "deep" / "er" / "pink.png"
+    paint(path, "yellow", "pink")
+    site.mirror(photos)
+    assert indexer.index(engine, site.address).updated == 1
+    row = engine.catalog.by_paths([f"{site.address}/deep/er/pink.png"])
+    with engine.original(next(iter(row.values()))) as file:
+        assert file.read() == path.read_bytes()
+    site.stop()
+
+
 def test_a_server_that_goes_down_amid_a_run_ends_it(tmp_path: Path, engine: Engine) -> None:
     site = Website(tmp_path / "site")
     draw_many(tmp_path / "photos", 120)

@@ -71,6 +71,7 @@ class Website:
         asked: What was asked for.
         ranges: Whether parts of files can be asked for.
         refused: What is refused, by the beginning of its path.
+        is_silent: Whether it tells neither sizes nor times of files.
         most: After so many questions it is out of order.
     """
 
@@ -80,6 +81,7 @@ class Website:
         self.asked: list[str] = []
         self.ranges = True
         self.refused: str | None = None
+        self.is_silent = False
         self.most: int | None = None
         self._port = 0
         self.start()
@@ -116,6 +118,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
+
+    def send_header(self, keyword: str, value: str) -> None:
+        """Send a header, if the site is one that tells of files."""
+        if not (self._site.is_silent and keyword in ("Content-Length", "Last-Modified", "ETag")):
+            super().send_header(keyword, value)
 
     def end_headers(self) -> None:
         """Add a mark of the bytes: times are told to the second only."""
