@@ -258,7 +258,7 @@ _ODD_TIFF = (
 
 
 def unreadable(path: str, error: Exception, head: bytes = b"") -> ImageError:
-    """Return what is raised of a file that made a decoder raise this; `head` are its first bytes."""
+    """Return what is raised of a file that begins so and made a decoder raise this."""
     if is_want_of_memory(error):
         return NotNow(message(path, "not enough memory to decode it"))
     kind = NotNow if is_want_of_disk(error) else ImageError
