@@ -316,7 +316,8 @@ def test_matches_of_words_and_filters_fall_with_the_scores(photographs: Engine, 
     matches = [hit.match or 0.0 for hit in hits]
     assert len(set(matches)) > 1
     assert matches == sorted(matches, reverse=True)
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    scores = [hit.score or 0.0 for hit in hits]
+    assert scores == sorted(scores, reverse=True)
 
 
 @pytest.mark.parametrize("least", [0.0, 0.02, 0.3, 1.0, "maybe", "likely"])
