@@ -3,7 +3,7 @@
     pip install matplotlib
     python benchmarks/large.py LIBRARY --out large-1000.json      # and others, of other sizes
     python benchmarks/catalog.py --pictures 5000000 --out catalog-5000000.json
-    python benchmarks/draw_growth.py docs/growth.png large-*.json --catalog catalog-*.json
+    python benchmarks/draw_growth.py growth.png --large large-*.json --catalog catalog-*.json
 
 Milliseconds of processor time over pictures, both in logarithms.
 """
@@ -44,13 +44,23 @@ def main() -> None:
     """Draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("picture", type=Path)
-    parser.add_argument("large", type=Path, nargs="+")
+    parser.add_argument("--large", type=Path, nargs="+", default=[])
     parser.add_argument("--catalog", type=Path, nargs="+", default=[])
     options = parser.parse_args()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), dpi=80)
-    draw(left, "A library with vectors", LIBRARY, read(options.large))
-    draw(right, "The catalog alone", CATALOG, read(options.catalog))
-    left.set_ylabel("milliseconds of processor time")
+    panels = [
+        panel
+        for panel in (
+            ("A library with vectors", LIBRARY, read(options.large)),
+            ("The catalog alone", CATALOG, read(options.catalog)),
+        )
+        if panel[2]
+    ]
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(6 * len(panels), 4.6), dpi=80, squeeze=False
+    )
+    for one, panel in zip(axes[0], panels, strict=True):
+        draw(one, *panel)
+    axes[0][0].set_ylabel("milliseconds of processor time")
     figure.tight_layout()
     figure.savefig(options.picture, pil_kwargs={"optimize": True})
 

@@ -1,4 +1,4 @@
-"""Run processes to their ends, and say what they took; say what this one holds."""
+"""Run processes to their ends, and say what they took."""
 
 from __future__ import annotations
 
@@ -58,17 +58,8 @@ def run(
     return Ran(cpu, clock, kilobytes * 1024 / 1e6)
 
 
-def resident_mb() -> int:
-    """Return the memory that this process holds, in MB; by Linux alone."""
-    return _status("VmRSS")
-
-
 def peak_mb() -> int:
     """Return the largest memory of this process so far, in MB; by Linux alone."""
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    [kilobytes] = [line.split()[1] for line in lines if line.startswith(name)]
+    [kilobytes] = [line.split()[1] for line in lines if line.startswith("VmHWM")]
     return round(int(kilobytes) * 1024 / 1e6)

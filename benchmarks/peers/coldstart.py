@@ -35,13 +35,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rclip", required=True, help="the Python that rclip is installed for")
     parser.add_argument("--pictures", type=int, action="append")
+    parser.add_argument("--library", type=Path, help="one of simulated.py, of the one size asked")
     parser.add_argument("--runs", type=int, default=7, help="counted runs of each process")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     options = parser.parse_args()
     # Not resolved: a virtual environment is found by the link to its Python.
     python = os.path.abspath(options.rclip)
-    found = {size: measure(size, python, options.runs) for size in options.pictures or SIZES}
+    found = {
+        size: measure(size, python, options.runs, options.library)
+        for size in options.pictures or SIZES
+    }
     command = [python, "-c", "from importlib.metadata import version; print(version('rclip'))"]
     version = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     lines = [f"{'pictures':>10}{'':>8}{'cpu':>8}{'clock':>8}{'MB':>8}{'ratio':>8}"]
@@ -54,12 +58,14 @@ def main() -> None:
     publish(result, table="\n".join(lines), as_json=options.json, out=options.out)
 
 
-def measure(pictures: int, python: str, runs: int) -> dict[str, Any]:
-    """Search the same number of pictures with both."""
+def measure(pictures: int, python: str, runs: int, made: Path | None) -> dict[str, Any]:
+    """Search the same number of pictures with both, in a library that is there or is made."""
     with tempfile.TemporaryDirectory() as work:
-        library, datadir, photos = (Path(work, name) for name in ("library", "rclip", "photos"))
+        datadir, photos = Path(work, "rclip"), Path(work, "photos")
         photos.mkdir()
-        make_library(library, pictures, str(photos), clustered=True)
+        library = made or Path(work, "library")
+        if made is None:
+            make_library(library, pictures, str(photos), clustered=True)
         subprocess.run([python, STUB, "fill", datadir, photos, str(pictures)], check=True)
         commands = {
             "lexpix": [LEXPIX, "search", "dog", "--library", str(library)],
