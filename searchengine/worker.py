@@ -35,6 +35,7 @@ def main() -> None:
     _leave_no_core()
     channel = Channel(socket.socket(fileno=os.dup(0)))
     budget.lender = _lender(channel)
+    channel.send({"ready": True})
     for _ in range(FILES):
         channel.socket.settimeout(IDLE)
         try:

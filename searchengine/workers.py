@@ -49,6 +49,9 @@ IDLE = 30.0
 FILES = 500
 """After so many a worker ends: what decoders leak goes with it."""
 
+START = 120.0
+"""Seconds that a worker has to start."""
+
 PATIENCE = 6
 """How many times `file_seconds` may pass on the clock without a sign of a worker."""
 
@@ -124,6 +127,11 @@ class _Worker:
                 env=environment,
             )
         self.channel = Channel(ours)
+        ours.settimeout(START)
+        try:
+            self.channel.receive()  # that it is there: a busy machine takes its time for that
+        except (EOFError, ValueError, OSError):
+            raise OSError(f"a process of Python did not start, code {self.end()}") from None
 
     def end(self) -> int:
         """End the process, if it has not ended; return the code that it ended with."""

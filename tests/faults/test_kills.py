@@ -108,7 +108,7 @@ def _killed_in_mid_work(
             base_url=f"http://127.0.0.1:{port}",
             trust_env=False,
             transport=httpx.HTTPTransport(retries=9),
-            timeout=30,
+            timeout=120,
         ) as client:
             client.post("/api/v1/jobs", json=order).raise_for_status()
     time.sleep(rng.uniform(0.3, 3.0))
