@@ -38,7 +38,8 @@ PATIENCE = 15.0
 LONGEST = 60.0
 """Seconds that a batch waits at most for files that grow one after the other."""
 PACE = 4.0
-"""Times as long as the last batch took, at least, until the next one begins."""
+"""Times as long as the last batch took to look at what is unchanged, at least, until the next one
+begins. What it read is no reason to wait: after 10,000 new pictures that would be for hours."""
 RESCAN = 3600.0
 """Seconds after which everything is scanned again, whatever was noticed."""
 RETRY = 60.0
@@ -324,7 +325,9 @@ class _Following:
             return Batch(tuple(roots), dict(total), time.monotonic() - started)
         self._rested.clear()
         now = time.monotonic()
-        self._rest_until = now + (0 if is_first else PACE * (now - started))
+        # A file that was read took longer than one that was looked at, so this is rather too long.
+        looked_at = total["unchanged"] / (sum(total.values()) or 1)
+        self._rest_until = now + (0 if is_first else PACE * looked_at * (now - started))
         return Batch(tuple(roots), dict(total), now - started)
 
     def _tell(self, root: str, failures: set[Failure]) -> None:
