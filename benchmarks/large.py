@@ -42,7 +42,7 @@ from simulated import ROOT, write_pictures
 from threadpoolctl import threadpool_limits
 
 from searchengine.config import Settings
-from searchengine.indexes import files
+from searchengine.indexes import row_files
 from searchengine.indexes.building import recall
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import index_at
@@ -173,9 +173,9 @@ def opened(library: Path, runs: int) -> dict[str, Times]:
             index_at(catalog, fingerprint, library / INDEX_FOLDER, FaissIndex)
 
         plain = median(open_index, runs)
-        files.LARGE, kept = sys.maxsize, files.LARGE
+        row_files.LARGE, kept = sys.maxsize, row_files.LARGE
         checked = median(open_index, runs)
-        files.LARGE = kept
+        row_files.LARGE = kept
     return {"index": plain, "checked": checked}
 
 

@@ -20,9 +20,10 @@ from PIL import Image
 
 from searchengine import bounds, reader
 from searchengine.bounds import TooLarge, budget, give_back, limits
+from searchengine.channel import Channel, Message, memory_file, strips
 from searchengine.errors import ImageError, NotNow
 from searchengine.reader import Photo, Reader, unreadable
-from searchengine.workers import FILES, IDLE, Channel, Message, memory_file, strips
+from searchengine.workers import FILES, IDLE
 
 _PROCESSOR = 2
 """How many times `file_seconds` a file may take of all processors: some decoders have threads."""

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from searchengine.indexes import faiss, files
+from searchengine.indexes import faiss, row_files
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.files import Generation, Generations
@@ -682,7 +682,7 @@ def test_damage_between_the_ends_of_a_file_is_noticed(
 def test_a_large_file_is_read_again_once_it_was_touched(
     backend: Backend, stem: Path, monkeypatch: pytest.MonkeyPatch, touch: str
 ) -> None:
-    monkeypatch.setattr(files, "LARGE", 0)
+    monkeypatch.setattr(row_files, "LARGE", 0)
     filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
     stamp, rows = files_of(stem)
     if touch == "nothing":  # whoever read it would find that this is not its checksum
@@ -707,7 +707,7 @@ def test_a_large_file_is_read_again_once_it_was_touched(
 def test_a_large_file_of_a_copy_is_read_until_the_copy_is_written_to(
     backend: Backend, stem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "LARGE", 0)
+    monkeypatch.setattr(row_files, "LARGE", 0)
     filled(backend, {1: 1, 2: 2}, stem).flush(STAMP)
     stamp, rows = files_of(stem)
     shutil.copy(rows, rows.with_suffix(".copy"))

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "searchengine.addresses",
         "searchengine.archives",
+        "searchengine.channel",
         "searchengine.bounds",
         "searchengine.errors",
         "searchengine.types",
