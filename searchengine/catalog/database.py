@@ -1,7 +1,7 @@
 """Create, verify and upgrade the database of a library.
 
 Opening a library of the current schema imports SQLAlchemy and nothing else; Alembic is loaded only
-to create or to upgrade.
+to upgrade, and on a server. A file gets the tables of this version at once.
 """
 
 from __future__ import annotations
@@ -9,11 +9,26 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
@@ -221,15 +236,18 @@ def _revision_seen_by(connection: Connection, path: str | Path) -> str | None:
 
 def _upgrade(engine: Engine, path: str | Path) -> None:
     """Bring the schema to HEAD under the write lock, after a copy of what was in a file."""
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    config = _alembic_config()
     with _restructuring(engine) as connection:
         # Another process may have created or upgraded it while this one waited for the lock.
         revision = _revision_seen_by(connection, path)
         if revision == HEAD:
             return
+        if revision is None and connection.dialect.name == "sqlite":
+            _create(connection)
+            return
+        from alembic import command
+        from alembic.script import ScriptDirectory
+
+        config = _alembic_config()
         if revision is not None:
             scripts = ScriptDirectory.from_config(config)
             if revision not in {script.revision for script in scripts.walk_revisions()}:
@@ -245,6 +263,27 @@ def _upgrade(engine: Engine, path: str | Path) -> None:
             from searchengine.catalog.postgres import order_as_bytes
 
             order_as_bytes(connection)
+
+
+def _create(connection: Connection) -> None:
+    """Make the tables of HEAD, and what the first revision says of a library.
+
+    The revisions, one after the other, take longer than all else that a new library needs.
+    """
+    from searchengine.catalog.tables import MetaRow, Schema
+
+    Schema.metadata.create_all(connection)
+    facts = {"uid": uuid.uuid4().hex, "seq": "0", "scan": "0"}
+    connection.execute(insert(MetaRow), [{"key": key, "value": facts[key]} for key in facts])
+    version = Column("version_num", String(32), nullable=False)  # as Alembic makes it
+    table = Table(
+        "alembic_version",
+        MetaData(),
+        version,
+        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    table.create(connection)
+    connection.execute(table.insert(), {"version_num": HEAD})
 
 
 def _alembic_config() -> Config:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, inspect, select, text
 
 from searchengine.catalog import database
 from searchengine.catalog.records import PictureRecord
@@ -28,6 +29,7 @@ from searchengine.documents import Document
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.types import FileStat
 from tests.support.at_once import run_at_once
+from tests.support.earlier_libraries import migrate
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -80,18 +82,39 @@ def newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 # Creating and verifying
 
 
+def schema_of(engine: Engine) -> dict[str, Any]:
+    """Return all that SQLite knows of tables and indexes, but the order of columns."""
+
+    def rows(pragma: str, name: str) -> list[Any]:
+        return list(connection.execute(text(f'PRAGMA {pragma}("{name}")')))
+
+    known: dict[str, Any] = {}
+    with engine.connect() as connection:
+        query = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
+        for kind, name, table, sql in connection.execute(text(query)):
+            if kind == "table":
+                known[name] = (
+                    {row[1]: row[2:] for row in rows("table_xinfo", name)},
+                    sorted(str(row[2:]) for row in rows("foreign_key_list", name)),
+                    "WITHOUT ROWID" in sql,
+                )
+            else:
+                columns = [row[2:] for row in rows("index_xinfo", name)]
+                known[name] = (kind, table, columns, "UNIQUE" in sql, sql.partition(" WHERE ")[2])
+    return known
+
+
 def test_migrations_make_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
-    engine = database.open_database(tmp_path, create=True)
+    engine = database.connect(migrate(tmp_path / "migrated"))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Schema.metadata) == []
     engine.dispose()
 
 
-def test_migrations_make_the_constraints_that_alembic_does_not_compare(tmp_path: Path) -> None:
-    made = database.open_database(tmp_path / "made", create=True)
-    declared = database.connect(tmp_path / "declared.sqlite")
-    Schema.metadata.create_all(declared)
+def test_a_new_catalog_is_as_if_it_had_been_migrated(tmp_path: Path) -> None:
+    old = database.connect(migrate(tmp_path / "old"))
+    new = database.open_database(tmp_path / "new", create=True)
 
     def constraints(engine: Engine) -> dict[str, list[str]]:
         with engine.connect() as connection:
@@ -103,12 +126,23 @@ def test_migrations_make_the_constraints_that_alembic_does_not_compare(tmp_path:
                     if "CHECK" in line or "AUTOINCREMENT" in line or "CASCADE" in line
                 )
                 for name, sql in rows
-                if name != "alembic_version"
             }
 
-    assert constraints(made) == constraints(declared)
-    made.dispose()
-    declared.dispose()
+    def contents(engine: Engine) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        with engine.connect() as connection:
+            for name in inspect(connection).get_table_names():
+                for row in connection.execute(text(f"SELECT * FROM {name}")):
+                    is_uid = row[0] == "uid"
+                    found.setdefault(name, []).append((row[0], 32) if is_uid else tuple(row))
+        return found
+
+    assert "ix_images_seq_id" in schema_of(old)
+    assert schema_of(new) == schema_of(old)
+    assert constraints(new) == constraints(old)
+    assert contents(new) == contents(old)
+    for engine in (old, new):
+        engine.dispose()
 
 
 def test_head_constant_is_alembics_head() -> None:
@@ -268,13 +302,9 @@ def test_an_older_schema_is_copied_and_upgraded_without_losing_a_row(
         assert copy.execute("SELECT count(*) FROM embeddings").fetchone() == (1,)
 
 
-def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(tmp_path: Path) -> None:
     library = tmp_path / "library"
-    with monkeypatch.context() as earlier:
-        earlier.setattr(database, "HEAD", "0001")
-        database.open_database(library, create=True).dispose()
+    migrate(library, "0001")
     assert revision_of(library / "catalog.sqlite") == "0001"
     with closing(sqlite3.connect(library / "catalog.sqlite")) as old:
         old.execute(
@@ -301,13 +331,9 @@ def test_a_library_of_the_first_version_keeps_everything_and_gets_tags(
     catalog.close()
 
 
-def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_of_the_second_version_keeps_everything_and_takes_texts(tmp_path: Path) -> None:
     library = tmp_path / "library"
-    with monkeypatch.context() as earlier:
-        earlier.setattr(database, "HEAD", "0002")
-        database.open_database(library, create=True).dispose()
+    migrate(library, "0002")
     assert revision_of(library / "catalog.sqlite") == "0002"
     with closing(sqlite3.connect(library / "catalog.sqlite")) as old:
         old.execute(

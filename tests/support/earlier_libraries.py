@@ -6,9 +6,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+from alembic import command
+from alembic.config import Config
 
 from searchengine.catalog import database
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 _BOUND = {"state": "ok", "error": None, "source": "user", "kind": "recipe"}
 """Values of columns that take some texts only."""
@@ -47,11 +51,23 @@ def fill(connection: sqlite3.Connection) -> None:
     connection.commit()
 
 
+def migrate(library: Path, revision: str = "head") -> Path:
+    """Make a catalog by one revision after the other, up to this one, and return its path."""
+    library.mkdir(parents=True, exist_ok=True)
+    path = library / database.FILE_NAME
+    engine = database.connect(path)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+    return path
+
+
 def make_earlier(library: Path, revision: str) -> Path:
     """Make a library of an earlier schema, fill it, and return its catalog."""
-    with mock.patch.object(database, "HEAD", revision):
-        database.open_database(library, create=True).dispose()
-    path = library / database.FILE_NAME
+    path = migrate(library, revision)
     with closing(sqlite3.connect(path)) as old:
         fill(old)
     return path
