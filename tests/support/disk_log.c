@@ -2,8 +2,8 @@
 
    DISK_LOG_ROOT is the folder, DISK_LOG the file that is appended to. A record is an operation (a
    letter), inode, offset and length of the data, the lengths of a path and of the data that follow,
-   all as 64 bits but for the letter: W(rite), T(runcate to offset), S(ync), C(reate), R(ename: the
-   data is the new path), U(nlink). Calls are passed on; what they return is returned. */
+   all as 64 bits but for the letter: W (write), T (truncate to offset), S (sync), C (create), R (rename: the
+   data is the new path), U (unlink). Calls are passed on; what they return is returned. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
