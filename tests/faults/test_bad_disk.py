@@ -16,7 +16,7 @@ import pytest
 
 import indexer
 from indexer.executors import Serial
-from searchengine import images
+from searchengine import images, sources
 from searchengine.errors import LexpixError
 from searchengine.search.engine import Engine
 from searchengine.types import Failure
@@ -97,14 +97,14 @@ def test_a_folder_that_goes_away_while_it_is_read_loses_no_picture(
     run(engine, photos)
     for colour in COLOURS:
         paint(photos / f"{colour}.png", colour, "black")
-    opened = images.open_file
+    opened = sources.open_stored
 
-    def vanishing(path: Any, opener: Any = None) -> Any:
+    def vanishing(path: Any, **options: Any) -> Any:
         if photos.exists() and str(path).endswith("green.png"):
             photos.rename(aside)
-        return opened(path, opener)
+        return opened(path, **options)
 
-    monkeypatch.setattr("indexer.library.reading.open_file", vanishing)
+    monkeypatch.setattr("indexer.library.reading.open_stored", vanishing)
     with suppress(LexpixError):  # it may be told as a whole, or file by file
         run(engine, photos)
     monkeypatch.undo()

@@ -224,7 +224,7 @@ def test_map_of_a_library_puts_words_among_their_pictures(tmp_path: Path) -> Non
         assert nearest.startswith(word) or (nearest == EVIL and word == "red")
     scene, failures = with_thumbs(scene, 1000, Serial())
     assert len(scene.thumbs) == scene.pictures - 1
-    assert re.search(r"blue-0\.png: not a readable image \(No such file", failures[0])
+    assert re.search(r"blue-0\.png: cannot be read \(No such file", failures[0])
     for thumb in scene.thumbs:
         name = os.path.basename(scene.names[thumb.point]).partition("-")[0]
         if name != EVIL:
