@@ -17,12 +17,13 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from searchengine import reader, workers
+from searchengine import reader
 from searchengine.bounds import TooLarge, require_size
 from searchengine.errors import ImageError
 from searchengine.formats import HEAD, is_installed, sniffed
 from searchengine.reader import MAX_PIXELS, Photo, Reader, message, reason_of
 from searchengine.types import PathLike, Prepare, Preparing
+from searchengine.workers import pool
 
 
 def open_file(path: PathLike, opener: Callable[[str, int], int] | None = None) -> BufferedReader:
@@ -149,7 +150,7 @@ def format_in(file: BinaryIO) -> str | None:
     kind = _kind_of(file)
     if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return kind
-    name = workers.name_in(file) if _is_apart(kind) else reader.name_in(file)
+    name = pool.name_in(file) if _is_apart(kind) else reader.name_in(file)
     file.seek(0)
     return name
 
@@ -159,7 +160,7 @@ def exposure_in(file: BinaryIO) -> tuple[float | None, float | None]:
     kind = _kind_of(file)
     if kind in ("raw", "video") or (kind is not None and not is_installed(kind)):
         return None, None
-    return workers.exposure_in(file) if _is_apart(kind) else reader.exposure_in(file)
+    return pool.exposure_in(file) if _is_apart(kind) else reader.exposure_in(file)
 
 
 def keywords_in(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
@@ -171,12 +172,12 @@ def keywords_in(file: BinaryIO) -> tuple[bytes | None, tuple[str, ...]]:
         return packet_in_raw(file), ()
     if kind == "video" or (kind is not None and not is_installed(kind)):
         return None, ()
-    return workers.keywords_in(file) if _is_apart(kind) else reader.keywords_in(file)
+    return pool.keywords_in(file) if _is_apart(kind) else reader.keywords_in(file)
 
 
 def _read(asked: Reader, file: BinaryIO, path: str) -> Photo:
     apart = _is_apart(_kind_of(file, path))
-    return workers.read(asked, file, path) if apart else asked.read(file, path)
+    return pool.read(asked, file, path) if apart else asked.read(file, path)
 
 
 def _kind_of(file: BinaryIO, path: str = "") -> str | None:
@@ -191,7 +192,7 @@ def _kind_of(file: BinaryIO, path: str = "") -> str | None:
 
 def _is_apart(kind: str | None) -> bool:
     """Tell whether pictures of a kind are decoded by a worker."""
-    return kind is not None and workers.AVAILABLE and is_installed(kind)
+    return kind is not None and pool.AVAILABLE and is_installed(kind)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

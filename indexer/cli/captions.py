@@ -186,7 +186,7 @@ def _write(
 
 
 def _opened(path: str) -> BufferedReader:
-    from searchengine.sources import open_stored
+    from searchengine.sources.opening import open_stored
 
     try:
         return open_stored(path)

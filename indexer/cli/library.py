@@ -103,12 +103,12 @@ def index(
     import time
 
     from indexer.library.foresight import Foresight
-    from searchengine.addresses import absolute
     from searchengine.catalog.skipped import skipped
     from searchengine.config import load_settings, store_settings
     from searchengine.errors import ModelError
     from searchengine.models.loading import names_head
     from searchengine.search.engine import Engine
+    from searchengine.sources.addresses import absolute
 
     named = {"index_memory": index_memory, "latency": latency, "recall": recall}
     budget = {name: value for name, value in named.items() if value is not None}
@@ -295,7 +295,7 @@ def _ask(gone: indexer.Gone) -> bool:
 def _require(roots: Iterable[str]) -> None:
     """Refuse a folder that is not there before a library is made for it."""
     from indexer.library.remote_scan import require_there
-    from searchengine.addresses import is_remote
+    from searchengine.sources.addresses import is_remote
 
     for root in roots:
         if is_remote(root):

@@ -287,7 +287,7 @@ def _row_of(engine: Engine, picture: str | int) -> int:
         if picture in engine.catalog.get([picture]):
             return picture
         raise UnknownPicture(f"#{picture}: no picture of the library has this number")
-    from searchengine.addresses import absolute
+    from searchengine.sources.addresses import absolute
 
     path = absolute(picture)
     for row in engine.catalog.by_paths([path, os.path.realpath(path)]).values():

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer.cli.output import print_json, warn
-from searchengine.addresses import absolute, is_remote
 from searchengine.cli.completion import folders
 from searchengine.errors import NothingIndexed, RootError
+from searchengine.sources.addresses import absolute, is_remote
 
 if TYPE_CHECKING:
     from indexer.library.watching import Batch

@@ -14,7 +14,7 @@ from searchengine.catalog.captions import CaptionCatalog, Waiting
 from searchengine.errors import ImageError
 from searchengine.images import open_image
 from searchengine.models.captioner.captioner import BATCH, BEAM, Captioner
-from searchengine.sources import open_stored
+from searchengine.sources.opening import open_stored
 from searchengine.types import Failure
 
 

@@ -20,7 +20,7 @@ from searchengine import bounds
 from searchengine.catalog.frames import FILM, Frames
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
-from searchengine.sources import open_stored
+from searchengine.sources.opening import open_stored
 from searchengine.types import Encoder, Vector
 
 _KNOWN = np.empty(0, np.float32)

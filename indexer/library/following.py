@@ -11,7 +11,7 @@ from searchengine.catalog.naming import Seen
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.look import read_look
-from searchengine.sources import open_stored
+from searchengine.sources.opening import open_stored
 from searchengine.types import Picture
 
 

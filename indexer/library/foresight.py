@@ -23,12 +23,12 @@ from indexer.library.reading import Job, decode, digest_of
 from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
 from indexer.library.writing import NO_SIZE
-from searchengine.addresses import absolute
 from searchengine.catalog.frames import Frames
 from searchengine.catalog.sketch import DIM, Sketch
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.models.loading import load_model
+from searchengine.sources.addresses import absolute
 from searchengine.types import Encoder, Failure, IndexReport, PathLike, Vector
 
 

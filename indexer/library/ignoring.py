@@ -14,7 +14,7 @@ from copy import copy
 from pathspec import GitIgnoreSpec
 
 from searchengine.errors import RootError
-from searchengine.sources import open_stored
+from searchengine.sources.opening import open_stored
 
 NOMEDIA = ".nomedia"
 FILE = ".lexpixignore"

@@ -22,7 +22,6 @@ from indexer.library.takeout import (
     takeouts_of,
 )
 from indexer.library.xmp import XmpError
-from searchengine.addresses import absolute
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import Told
 from searchengine.errors import ImageError, UnknownPicture
@@ -30,7 +29,8 @@ from searchengine.formats import ending_of, sidecars_of
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.metadata import MOST_XMP
 from searchengine.search.status import ids_within
-from searchengine.sources import names_in, open_stored
+from searchengine.sources.addresses import absolute
+from searchengine.sources.opening import names_in, open_stored
 from searchengine.types import Failure, PathLike, Picture
 
 Place = Literal["xmp", "file", "takeout"]

@@ -13,12 +13,12 @@ from indexer.library.running import Run
 from indexer.library.running import running as running_in
 from indexer.library.sweeping import Confirm, Sweeps
 from indexer.library.tally import Progress
-from searchengine.addresses import absolute
 from searchengine.catalog.backups import rotate
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.undoing import Undone
 from searchengine.config import Settings
 from searchengine.errors import LexpixError
+from searchengine.sources.addresses import absolute
 from searchengine.terminal import printable
 from searchengine.types import Encoder, Failure, FileStat, IndexReport, PathLike
 

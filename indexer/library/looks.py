@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import closing
 
 from indexer.executors import Executor
-from searchengine.addresses import is_remote
 from searchengine.catalog.looks import Appearance, Seen
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.look import Look, read_look
-from searchengine.sources import open_stored, stat_stored
+from searchengine.sources.addresses import is_remote
+from searchengine.sources.opening import open_stored, stat_stored
 from searchengine.types import Failure, Picture
 
 CHUNK = 500

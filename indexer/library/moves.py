@@ -8,10 +8,10 @@ from collections.abc import Collection
 from indexer.library.embedding import forget_oldest
 from indexer.library.planning import Scan
 from indexer.library.reading import Decoded
-from searchengine.addresses import is_remote
 from searchengine.catalog.store import Catalog
 from searchengine.errors import MissingPlugin, RootError
-from searchengine.sources import stat_stored
+from searchengine.sources.addresses import is_remote
+from searchengine.sources.opening import stat_stored
 from searchengine.types import Picture
 
 

@@ -30,12 +30,12 @@ from indexer.library.sweeping import Confirm, Sweep, Sweeps
 from indexer.library.tally import Progress, Tally
 from indexer.library.volumes import Volumes
 from indexer.library.writing import Writer
-from searchengine.addresses import absolute, is_remote
 from searchengine.catalog.skipped import record_skipped
 from searchengine.catalog.store import Catalog
 from searchengine.errors import RootError
 from searchengine.formats import is_medium, told
-from searchengine.sources import stat_stored
+from searchengine.sources.addresses import absolute, is_remote
+from searchengine.sources.opening import stat_stored
 from searchengine.types import Encoder, Failure, FileStat, IndexReport
 
 _IF_GONE = "is its disk mounted? If its pictures are gone for good, pass --allow-empty"

@@ -17,7 +17,7 @@ from searchengine.errors import ImageError, NotNow
 from searchengine.images import read_photo, refuse_excess
 from searchengine.look import Look, Looking
 from searchengine.reader import Photo
-from searchengine.sources import open_stored
+from searchengine.sources.opening import open_stored
 from searchengine.types import METADATA_VERSION, FileStat, Picture, Prepare, Vector
 
 

@@ -17,11 +17,11 @@ from indexer.library.scan import (
     listing_of,
     passing,
 )
-from searchengine.addresses import is_archive
-from searchengine.archives import NoArchive, contents
 from searchengine.errors import RootError
 from searchengine.formats import ending_of
-from searchengine.remote import Item, listing, look, look_at
+from searchengine.sources.addresses import is_archive
+from searchengine.sources.archives import NoArchive, contents
+from searchengine.sources.remote import Item, listing, look, look_at
 from searchengine.types import Failure
 
 IF_GONE = (

@@ -20,7 +20,7 @@ from searchengine.formats import (
     sidecars_of,
     titled,
 )
-from searchengine.remote import Item
+from searchengine.sources.remote import Item
 from searchengine.types import Failure, FileStat
 
 SKIPPED_FOLDERS = frozenset({"@eadir", "thumbs", "thumbnails"})

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from indexer.library.takeout import MOST_JSON, TakeoutError, read_takeout, takeouts_of
-from searchengine.addresses import is_remote
-from searchengine.archives import archives_of
 from searchengine.formats import sidecars_of
 from searchengine.metadata import MOST_XMP, merged
 from searchengine.reader import Photo
-from searchengine.sources import open_stored
+from searchengine.sources.addresses import is_remote
+from searchengine.sources.archives import archives_of
+from searchengine.sources.opening import open_stored
 from searchengine.types import Exif
 
 SPEAKING = frozenset({".xmp", ".json", ".txt"})

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable
 
 from indexer.library.looks import changed
-from searchengine.addresses import is_remote
 from searchengine.catalog.looks import Appearance
 from searchengine.catalog.store import Catalog
 from searchengine.search.duplicates import Group
+from searchengine.sources.addresses import is_remote
 from searchengine.types import Failure
 
 _AFTER_ALL = 2**62  # a scan that comes after every other one, and sees nothing

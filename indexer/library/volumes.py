@@ -13,9 +13,9 @@ import json
 import os
 
 from indexer.library.scan import Volume, device_of, is_under
-from searchengine.addresses import is_remote
 from searchengine.catalog.pictures import KnownFile
 from searchengine.catalog.store import Catalog
+from searchengine.sources.addresses import is_remote
 from searchengine.types import Picture
 
 _META = "mounts"  # in the catalog: JSON, path -> device, of the volumes below the roots

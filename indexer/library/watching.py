@@ -21,12 +21,12 @@ from indexer.library.noticing import Notices, Place, place_of
 from indexer.library.scan import SKIPPED_FOLDERS, is_under
 from indexer.library.sweeping import Sweeps
 from indexer.library.tally import Progress
-from searchengine.addresses import is_remote
 from searchengine.catalog.database import FILE_NAME
 from searchengine.config import Settings
 from searchengine.errors import LexpixError, RootError
 from searchengine.formats import SIDECARS, ending_of, readable_endings
 from searchengine.search.engine import Engine
+from searchengine.sources.addresses import is_remote
 from searchengine.types import Failure, FileStat, IndexReport
 
 QUIET = 1.0

@@ -18,9 +18,9 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from searchengine.addresses import is_remote
 from searchengine.formats import sidecars_of
 from searchengine.metadata import has_document_type, unpadded
+from searchengine.sources.addresses import is_remote
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"

@@ -27,10 +27,10 @@ from indexer.library.xmp import (
     replace_file,
     sidecar_of,
 )
-from searchengine.addresses import is_remote
 from searchengine.formats import ending_of, readable_endings
 from searchengine.images import read_photo
 from searchengine.language.tag_vocabulary import tag_name
+from searchengine.sources.addresses import is_remote
 
 SUBJECT, TREE, HIERARCHY = (
     f"{{{DC}}}subject",

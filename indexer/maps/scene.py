@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.maps.layout import METHODS, Method, Places, centred, layout, spread
-from searchengine.addresses import absolute
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ConfigError, ImageError, QueryError, UnknownWords
 from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.sources.addresses import absolute
 from searchengine.types import Encoder, Ids, Vectors, Vocabulary
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def with_thumbs(scene: Scene, most: int, executor: Executor) -> tuple[Scene, lis
 
 def _thumb(names: Sequence[str], point: int) -> Image | str:
     from searchengine.images import open_image
-    from searchengine.sources import open_stored
+    from searchengine.sources.opening import open_stored
 
     try:
         with open_stored(absolute(names[point])) as file:

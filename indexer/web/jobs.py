@@ -25,9 +25,9 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from indexer.web import folders
 from indexer.web.indexing import GRACE, Kind, Order, settings_entry
 from indexer.web.job_schemas import ImportOptions, JobOut, JobRequest, JobsAnswer, State
-from searchengine.addresses import is_remote
 from searchengine.config import Settings
 from searchengine.errors import RootError
+from searchengine.sources.addresses import is_remote
 from searchengine.web.answers import API, AsciiJSON
 from searchengine.web.live import Live
 from searchengine.web.safety.access import is_local

@@ -18,13 +18,13 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, select
 
-from searchengine.addresses import absolute, is_remote
 from searchengine.catalog.changes import Store
 from searchengine.catalog.statements import AnySelect, select_in
 from searchengine.catalog.tables import ImageRow
 from searchengine.formats import format_of
 from searchengine.language import filters as meaning
 from searchengine.language.filters import Span
+from searchengine.sources.addresses import absolute, is_remote
 from searchengine.types import Filter, FilterKind, Ids
 
 REMEMBERED = 8

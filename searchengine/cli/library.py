@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from searchengine.addresses import absolute, is_remote
 from searchengine.cli.completion import folders_within
 from searchengine.cli.options import is_interactive, json_option, open_engine
 from searchengine.cli.output import print_json, show_failures
 from searchengine.errors import LexpixError
+from searchengine.sources.addresses import absolute, is_remote
 from searchengine.terminal import printable
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from io import BufferedReader
 from typing import Literal
 
-from searchengine.addresses import is_remote
 from searchengine.errors import ChangedFile, ImageError
+from searchengine.sources.addresses import is_remote
 from searchengine.types import Failure, Picture
 
 How = Literal["copy", "symlink"]

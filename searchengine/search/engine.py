@@ -10,8 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from searchengine import bounds, listings, plugins
-from searchengine.addresses import absolute
+from searchengine import bounds, plugins
 from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings, load_settings
@@ -36,6 +35,8 @@ from searchengine.search.status import ModelStatus, Status, status_of
 from searchengine.search.tags import Tags
 from searchengine.search.taught import TaughtWords, with_taught
 from searchengine.search.texts import Texts
+from searchengine.sources import listings
+from searchengine.sources.addresses import absolute
 from searchengine.types import (
     Answer,
     Caption,

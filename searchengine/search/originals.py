@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from functools import partial
 from io import BufferedReader
 
-from searchengine.addresses import is_remote
 from searchengine.errors import ChangedFile, ImageError
 from searchengine.images import open_file
-from searchengine.sources import open_stored
+from searchengine.sources.addresses import is_remote
+from searchengine.sources.opening import open_stored
 from searchengine.types import Picture
 
 CHANGES_ARE_TIMED = os.name != "nt"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.addresses import absolute, is_remote
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownWords
 from searchengine.language.words import tokenize
+from searchengine.sources.addresses import absolute, is_remote
 from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,

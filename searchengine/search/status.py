@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from searchengine.addresses import absolute
 from searchengine.catalog.skipped import skipped
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Kind
 from searchengine.errors import NothingIndexed
+from searchengine.sources.addresses import absolute
 from searchengine.types import Encoder, Ids, PathLike, State, VectorIndex
 
 

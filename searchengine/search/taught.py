@@ -176,7 +176,7 @@ class TaughtWords:
     def _picture(self, digest: str, path: str) -> Vector | None:
         """Return the vector of a remembered picture, None if its bytes cannot be had."""
         from searchengine.images import open_for
-        from searchengine.sources import open_stored
+        from searchengine.sources.opening import open_stored
 
         stored = self._catalog.vector_of_content(digest, self._encoder.fingerprint)
         if stored is not None:

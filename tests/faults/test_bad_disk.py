@@ -16,9 +16,10 @@ import pytest
 
 import indexer
 from indexer.executors import Serial
-from searchengine import images, sources
+from searchengine import images
 from searchengine.errors import LexpixError
 from searchengine.search.engine import Engine
+from searchengine.sources import opening
 from searchengine.types import Failure
 from tests.support.colour_library import open_engine, paint
 
@@ -97,7 +98,7 @@ def test_a_folder_that_goes_away_while_it_is_read_loses_no_picture(
     run(engine, photos)
     for colour in COLOURS:
         paint(photos / f"{colour}.png", colour, "black")
-    opened = sources.open_stored
+    opened = opening.open_stored
 
     def vanishing(path: Any, **options: Any) -> Any:
         if photos.exists() and str(path).endswith("green.png"):

@@ -19,13 +19,14 @@ from PIL import Image
 
 import indexer
 from indexer.executors import Serial
-from searchengine import bounds, workers
+from searchengine import bounds
 from searchengine.bounds import budget
 from searchengine.errors import ImageError, NotNow
 from searchengine.images import open_image, read_photo
 from searchengine.reader import Reader
 from searchengine.search.engine import Engine
 from searchengine.types import Failure
+from searchengine.workers import pool
 from tests.support.colour_library import open_engine, paint
 from tests.support.fresh_interpreter import loaded_by
 
@@ -53,13 +54,14 @@ def all_workers() -> list[psutil.Process]:
     return [
         one
         for one in children
-        if one.status() != psutil.STATUS_ZOMBIE and "searchengine.worker" in " ".join(one.cmdline())
+        if one.status() != psutil.STATUS_ZOMBIE
+        and "searchengine.workers.process" in " ".join(one.cmdline())
     ]
 
 
 def in_mid_work(work: Callable[[], object], meddle: Callable[[int], object]) -> None:
     """Do some work, and something to the worker that has opened a file and asks for memory."""
-    workers._pool.end()
+    pool._pool.end()
     doing = threading.Thread(target=work)
     with budget.taken(budget.size):
         doing.start()
@@ -126,7 +128,7 @@ def test_a_file_whose_decoder_was_ended_from_outside_is_tried_again(
 def test_a_decoder_that_hangs_is_given_up(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "PATIENCE", 4)
+    monkeypatch.setattr(pool, "PATIENCE", 4)
     bounds.use(bounds.MEMORY, bounds.FILE_SIZE, file_seconds=1)
     picture(tmp_path / "photos" / "a.heic")
     picture(tmp_path / "photos" / "b.heic", "blue")
@@ -162,19 +164,19 @@ def test_an_idle_worker_that_was_ended_costs_nothing(tmp_path: Path) -> None:
 def test_a_worker_ends_by_itself_when_it_has_nothing_to_do_and_the_next_file_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workers._pool.end()
+    pool._pool.end()
     monkeypatch.setattr(
-        workers,
+        pool,
         "_START",
-        workers._START.replace(
-            "import main;", "import main; import searchengine.worker as w;"
+        pool._START.replace(
+            "import main;", "import main; import searchengine.workers.process as w;"
         ).replace("main()", "w.IDLE = 1.0; main()"),
     )
     path = picture(tmp_path / "a.heic")
     for _ in range(2):
         assert open_image(path).size == (64, 48)
         time.sleep(1.5)
-    workers._pool.end()
+    pool._pool.end()
 
 
 def test_many_threads_read_while_workers_are_killed(tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_many_threads_read_while_workers_are_killed(tmp_path: Path) -> None:
         found = image.getpixel((30, 20))
         assert isinstance(expected, tuple) and isinstance(found, tuple)  # noqa: PT018
         assert max(abs(a - b) for a, b in zip(expected, found, strict=True)) < 12
-        assert len(all_workers()) <= workers.MOST
+        assert len(all_workers()) <= pool.MOST
         return True
 
     with ThreadPoolExecutor(8) as pool:
@@ -248,11 +250,11 @@ def test_errors_are_those_of_this_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.gif", "a.tiff", "a.bmp"])
 def test_usual_formats_start_no_worker(tmp_path: Path, name: str) -> None:
-    workers._pool.end()
+    pool._pool.end()
     open_image(picture(tmp_path / name))
     assert all_workers() == []
 
 
 def test_a_search_by_words_does_not_load_what_starts_workers() -> None:
     loaded = loaded_by("import searchengine, searchengine.cli.search, searchengine.search.engine")
-    assert "searchengine.workers" not in loaded
+    assert "searchengine.workers.pool" not in loaded

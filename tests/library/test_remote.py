@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import indexer
-from searchengine.addresses import absolute
 from searchengine.errors import ChangedFile, ImageError, LexpixError, RootError, UnknownPicture
 from searchengine.search.engine import Engine
+from searchengine.sources.addresses import absolute
 from searchengine.types import Failure, IndexReport
 from tests.support.colour_encoder import COLOURS
 from tests.support.colour_library import open_engine, paint, photograph

@@ -17,9 +17,9 @@ from email.utils import parsedate_to_datetime
 from io import BufferedReader
 from typing import Any, Literal
 
-from searchengine.addresses import joined
 from searchengine.bounds import MEGABYTE, TooLarge, limits, too_many_bytes
 from searchengine.errors import MissingPlugin, RootError
+from searchengine.sources.addresses import joined
 
 AT_ONCE = 8
 """Questions that a server is asked at a time, where it tells sizes one by one."""

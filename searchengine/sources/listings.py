@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from searchengine.remote import Status
+    from searchengine.sources.remote import Status
 
 FOLDER = "archives"
 """Where a library keeps these files."""

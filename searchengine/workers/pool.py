@@ -28,10 +28,10 @@ from typing import BinaryIO
 from PIL import Image
 
 from searchengine.bounds import TooLarge, budget, limits, too_slow
-from searchengine.channel import Channel, Message, images_in, memory_file
 from searchengine.errors import ImageError, NotNow
 from searchengine.reader import Photo, Reader, message, unreadable
 from searchengine.types import Exif
+from searchengine.workers.channel import Channel, Message, images_in, memory_file
 
 AVAILABLE = hasattr(socket, "send_fds") and bool(sys.executable)
 """Whether this system can have workers."""
@@ -58,7 +58,7 @@ _FROM_OUTSIDE = frozenset(
 """No decoder ends by these: the system lacks memory, or somebody ended it."""
 
 # With the path of this process; -I keeps what the environment says of Python out of it.
-_START = "import sys; sys.path[:] = {!r}; from searchengine.worker import main; main()"
+_START = "import sys; sys.path[:] = {!r}; from searchengine.workers.process import main; main()"
 
 
 class _Worker:

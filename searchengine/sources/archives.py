@@ -19,12 +19,12 @@ from functools import partial
 from io import BufferedReader
 from typing import Any
 
-from searchengine import parquet
-from searchengine.addresses import is_archive, is_remote, joined
 from searchengine.bounds import MEGABYTE, limits
 from searchengine.formats import ending_of
-from searchengine.listings import store, stored
-from searchengine.remote import (
+from searchengine.sources import parquet
+from searchengine.sources.addresses import is_archive, is_remote, joined
+from searchengine.sources.listings import store, stored
+from searchengine.sources.remote import (
     Item,
     Status,
     copied,

@@ -1,6 +1,6 @@
 """What a worker does: decode the files that it is handed, one after the other, until nobody asks.
 
-`workers` starts it, with one end of a pair of sockets as its standard input. Signals that end all
+`pool` starts it, with one end of a pair of sockets as its standard input. Signals that end all
 processes of a command or a service pass it by: it ends when the other side of the socket does.
 """
 
@@ -20,10 +20,10 @@ from PIL import Image
 
 from searchengine import bounds, reader
 from searchengine.bounds import TooLarge, budget, give_back, limits
-from searchengine.channel import Channel, Message, memory_file, strips
 from searchengine.errors import ImageError, NotNow
 from searchengine.reader import Photo, Reader, unreadable
-from searchengine.workers import FILES, IDLE
+from searchengine.workers.channel import Channel, Message, memory_file, strips
+from searchengine.workers.pool import FILES, IDLE
 
 _PROCESSOR = 2
 """How many times `file_seconds` a file may take of all processors: some decoders have threads."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from io import BufferedReader
 
-from searchengine.addresses import is_remote
-from searchengine.archives import NoArchive, archives_of, contents, member, open_member
 from searchengine.bounds import TooLarge
 from searchengine.errors import ImageError
 from searchengine.images import open_file
-from searchengine.remote import Item, fetch, listing
+from searchengine.sources.addresses import is_remote
+from searchengine.sources.archives import NoArchive, archives_of, contents, member, open_member
+from searchengine.sources.remote import Item, fetch, listing
 from searchengine.types import FileStat
 
 
