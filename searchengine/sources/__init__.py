@@ -1,1 +1,5 @@
-"""Where the files of a library are: on a disk, at an address, in an archive; and opening them."""
+"""Where the files of a library are, on a disk, at an address or in an archive, and opening them.
+
+Begin with `opening`; `addresses` spells places, `remote` asks servers by fsspec, `archives` looks
+into .tar, .zip and `parquet`, and `listings` keeps what was in them.
+"""

@@ -1,1 +1,4 @@
-"""Processes that decode what could take this one down: the pool, one of them, how they talk."""
+"""Processes that decode what could take this one down with it.
+
+Begin with `pool`, which lends them files; `process` is what runs in one, `channel` how both talk.
+"""
