@@ -39,7 +39,9 @@ LONGEST = 60.0
 """Seconds that a batch waits at most for files that grow one after the other."""
 PACE = 4.0
 """Times as long as the last batch took to look at what is unchanged, at least, until the next one
-begins. What it read is no reason to wait: after 10,000 new pictures that would be for hours."""
+begins. For what it read it waits `READ_REST` at most: after 10,000 pictures it would be hours."""
+READ_REST = 10.0
+"""Seconds: who moves pictures between folders does it in less, and they are told as moved."""
 RESCAN = 3600.0
 """Seconds after which everything is scanned again, whatever was noticed."""
 RETRY = 60.0
@@ -327,7 +329,8 @@ class _Following:
         now = time.monotonic()
         # A file that was read took longer than one that was looked at, so this is rather too long.
         looked_at = total["unchanged"] / (sum(total.values()) or 1)
-        self._rest_until = now + (0 if is_first else PACE * looked_at * (now - started))
+        rest = PACE * (now - started)
+        self._rest_until = now + (0 if is_first else max(min(rest, READ_REST), looked_at * rest))
         return Batch(tuple(roots), dict(total), now - started)
 
     def _tell(self, root: str, failures: set[Failure]) -> None:

@@ -202,8 +202,8 @@ def test_many_threads_read_while_workers_are_killed(tmp_path: Path) -> None:
         assert len(all_workers()) <= pool.MOST
         return True
 
-    with ThreadPoolExecutor(8) as pool:
-        read_well = sum(pool.map(read, range(60)))
+    with ThreadPoolExecutor(8) as threads:
+        read_well = sum(threads.map(read, range(60)))
     assert read_well >= 60 - 2 * 5
     assert all(read(number) for number in (0, 1, 2))
 

@@ -28,4 +28,6 @@ def test_reference_shows_every_operation_and_tries_one(photo_server: str) -> Non
         tab.locator("#operations-library-get_revision .opblock-summary-control").click()
         tab.locator("#operations-library-get_revision button.execute").click()
         answer = tab.locator("#operations-library-get_revision .live-responses-table .microlight")
-        expect(answer.first).to_contain_text('"pictures": 84')
+        there = tab.request.get(f"{photo_server}/api/v1/revision").json()["pictures"]
+        assert there >= 84  # another test of this server may have added one
+        expect(answer.first).to_contain_text(f'"pictures": {there}')
