@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from large import Times, median, timed
+from large import NEW, Times, median, stored, timed
 from machine import describe, publish
-from simulated import path_of, write_pictures
+from simulated import ROOT, path_of
 
 from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.records import StoredEncoder, encoder_id
@@ -43,11 +43,10 @@ from searchengine.search.engine import Engine, load_model
 from searchengine.search.status import status_of
 from searchengine.vectors import unit_rows
 
-ROOT = "/photos"
 TAGS = 3
 SLOTS = 100_000
 """Among which the name of a tag is drawn, so that a name has as many as it is frequent."""
-WRITTEN, BATCH = 20_000, 256
+WRITTEN = 20_000
 
 PICTURES = """
 WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :pictures)
@@ -190,23 +189,10 @@ def returned(act: Callable[[], Any]) -> tuple[Times, Any]:
 
 def written(catalog: Catalog, fingerprint: str, first: int) -> int:
     """Return how many rows a second of processor time the catalog takes."""
+    assert not catalog.knows(path_of(NEW, first)), "run before"
     vectors = unit_rows(np.random.default_rng(1).standard_normal((WRITTEN, 8)))
-    scan = catalog.begin_scan(ROOT, None)
-
-    def store() -> None:
-        for start in range(0, WRITTEN, BATCH):
-            write_pictures(
-                catalog,
-                scan,
-                f"{ROOT}/new",
-                first + start,
-                vectors[start : start + BATCH],
-                fingerprint=f"small{fingerprint}"[:64],
-                name="small",
-            )
-
-    assert not catalog.knows(path_of(f"{ROOT}/new", first)), "run before"
-    return round(1000 * WRITTEN / timed(store)[0])
+    taken = stored(catalog, first, vectors, fingerprint=f"small{fingerprint}"[:64], name="small")
+    return round(1000 * WRITTEN / taken[0])
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from processes import peak_mb, run
 from simulated import ROOT, write_pictures
 from threadpoolctl import threadpool_limits
 
+from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.indexes import row_files
 from searchengine.indexes.building import recall
@@ -58,6 +59,7 @@ ASKED = 100
 WRITTEN = 50_000
 """Rows that are written, in batches as large as an indexer's."""
 BATCH = 256
+NEW = f"{ROOT}/new"
 
 Times = tuple[float, float]
 """Milliseconds of the processor and of the clock."""
@@ -225,18 +227,23 @@ def write(engine: Engine, count: int) -> Times:
     catalog, encoder = engine.catalog, engine.encoder
     first = int(catalog.present()[-1]) + 1
     vectors = unit_rows(np.random.default_rng(first).standard_normal((count, encoder.dim)))
+    return stored(catalog, first, vectors, fingerprint=encoder.fingerprint, name=encoder.name)
+
+
+def stored(catalog: Catalog, first: int, vectors: Vectors, *, fingerprint: str, name: str) -> Times:
+    """Write pictures with these vectors in batches; return what the catalog took for it."""
     scan = catalog.begin_scan(ROOT, None)
 
     def store() -> None:
-        for start in range(0, count, BATCH):
+        for start in range(0, len(vectors), BATCH):
             write_pictures(
                 catalog,
                 scan,
-                f"{ROOT}/new",
+                NEW,
                 first + start,
                 vectors[start : start + BATCH],
-                fingerprint=encoder.fingerprint,
-                name=encoder.name,
+                fingerprint=fingerprint,
+                name=name,
             )
 
     return timed(store)

@@ -183,15 +183,20 @@ def test_filters_leave_what_a_plain_loop_leaves(
     assert catalog.filters.passing(filters).tolist() == sorted(expected)
 
 
-def test_missing_and_bad_files_pass_no_filter(catalog: Catalog) -> None:
+def one_that_is_broken(catalog: Catalog) -> list[PictureRecord]:
+    """Empty a catalog, and return three pictures to write, of which the second is broken."""
     catalog.forget("/p")
     catalog.forget("/other")
     stats = [FileStat(f"/p/{name}.jpg", 1, 1, 1) for name in "abc"]
-    records = [
+    return [
         PictureRecord(stats[0], "/p", "aa"),
         PictureRecord(stats[1], "/p", "bb", error="broken"),
         PictureRecord(stats[2], "/p", "cc"),
     ]
+
+
+def test_missing_and_bad_files_pass_no_filter(catalog: Catalog) -> None:
+    records = one_that_is_broken(catalog)
     scan = catalog.begin_scan("/p", None)
     ids = catalog.write(records, fingerprint="f", model_name="m", dim=4, scan=scan)
     later = catalog.begin_scan("/p", None)
@@ -205,17 +210,10 @@ def test_present_among_some_is_the_same_however_it_is_found(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
     monkeypatch.setattr(store, "MANY", many)
-    catalog.forget("/p")
-    catalog.forget("/other")
-    stats = [FileStat(f"/p/{name}.jpg", 1, 1, 1) for name in "abcd"]
-    records = [
-        PictureRecord(stats[0], "/p", "aa"),
-        PictureRecord(stats[1], "/p", "bb", error="broken"),
-        PictureRecord(stats[2], "/p", "cc"),
-    ]
+    records = one_that_is_broken(catalog)
     ids = catalog.write(records, fingerprint="f", model_name="m", dim=4, scan=1)
     ids += catalog.write(
-        [PictureRecord(stats[3], "/p", "dd")],
+        [PictureRecord(FileStat("/p/d.jpg", 1, 1, 1), "/p", "dd")],
         fingerprint="f",
         model_name="m",
         dim=4,
