@@ -30,6 +30,9 @@ from tests.support.served import free_port
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
+KILLS = 42
+"""Of each kind of work and each seed: 504 in all."""
+
 
 def killed(folder: Path, stride: int) -> dict[str, int]:
     command = [sys.executable, "-m", "tests.support.kill_scenarios", str(folder), str(stride)]
@@ -53,10 +56,13 @@ def test_a_kill_at_each_step_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
 @pytest.mark.parametrize("kind", ["index", "watch", "job"])
-def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path, kind: str) -> None:
-    """Work with its real model, killed forty times while files come and go."""
-    photos, library, rng = tmp_path / "photos", tmp_path / "library", random.Random(1)
+def test_kills_at_random_moments_of_the_command_lose_nothing(
+    tmp_path: Path, kind: str, seed: int
+) -> None:
+    """Work with its real model, killed again and again while files come and go."""
+    photos, library, rng = tmp_path / "photos", tmp_path / "library", random.Random(seed)
 
     def edit(turn: int) -> None:
         for number in rng.sample(range(120), 8):
@@ -69,13 +75,13 @@ def test_kills_at_random_moments_of_the_command_lose_nothing(tmp_path: Path, kin
             file.write(bytes([number]))
     lexpix("index", photos, library=library)
     landed = 0
-    for turn in range(40):
+    for turn in range(KILLS):
         if kind != "watch":
             edit(turn)
         landed += _killed_in_mid_work(kind, photos, library, rng, lambda: edit(turn))  # noqa: B023
         found = examine(library / "catalog.sqlite", open_to_read)
         assert [one for one in found if one.severity == "damage"] == []
-    print("killed in mid-work:", kind, landed, "of 40")  # noqa: T201 - for docs/reliability.md
+    print("killed in mid-work:", kind, landed, "of", KILLS)  # noqa: T201 - for docs/reliability.md
     lexpix("index", photos, library=library)
     lexpix("doctor", library=library)
     with closing(Catalog(open_database(library, create=False))) as catalog:
