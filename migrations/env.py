@@ -15,6 +15,7 @@ context.configure(
     target_metadata=Schema.metadata,
     render_as_batch=True,  # SQLite cannot alter a column in place
     transactional_ddl=True,
+    on_version_apply=context.config.attributes.get("applied"),
 )
 with context.begin_transaction():
     context.run_migrations()

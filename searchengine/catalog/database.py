@@ -1,46 +1,18 @@
-"""Create, verify and upgrade the database of a library.
-
-Opening a library of the current schema imports SQLAlchemy and nothing else; Alembic is loaded only
-to upgrade, and on a server. A file gets the tables of this version at once.
-"""
+"""Open the database of a library, a file or on a server, and say what its errors mean."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    URL,
-    Column,
-    Connection,
-    Engine,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    create_engine,
-    event,
-    insert,
-    inspect,
-    text,
-)
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
 from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, open_file
+from searchengine.catalog.upgrading import brought_up
 from searchengine.errors import LibraryError, NothingIndexed
-from searchengine.unfinished import renamed
-
-if TYPE_CHECKING:
-    from alembic.config import Config
-
-HEAD = "0011"
-"""The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 FILE_NAME = CATALOG_FILE
 INDEX_FOLDER = "index"
@@ -94,11 +66,8 @@ def open_database(library: Path, *, create: bool, address: str = "") -> Engine:
     _refuse_emptied(path)
     engine = connect(path)
     try:
-        revision = _revision(engine, path)
-        if revision is None and not create:
+        if not brought_up(engine, path, create=create):
             raise _nothing_indexed(library)
-        if revision != HEAD:
-            _upgrade(engine, path)
     except BaseException:
         engine.dispose()
         raise
@@ -111,11 +80,8 @@ def _opened_on_server(address: str, create: bool) -> Engine:
     engine = connect_postgres(address)
     try:
         name = shown(engine.url)
-        revision = _revision(engine, name)
-        if revision is None and not create:
+        if not brought_up(engine, name, create=create):
             raise _nothing_indexed(name)
-        if revision != HEAD:
-            _upgrade(engine, name)
     except BaseException:
         engine.dispose()
         raise
@@ -208,129 +174,3 @@ ADVICE = (
     ("full", "free some space on its disk"),
 )
 """What SQLite says, and what a user can do."""
-
-
-def _revision(engine: Engine, path: str | Path) -> str | None:
-    """Return the schema's revision, or None for a database without any table.
-
-    Raises:
-        LibraryError: The database is damaged or not one of lexpix.
-    """
-    with engine.connect() as connection:
-        return _revision_seen_by(connection, path)
-
-
-def _revision_seen_by(connection: Connection, path: str | Path) -> str | None:
-    tables = set(inspect(connection).get_table_names())
-    if not tables:
-        return None
-    if not {"alembic_version", "images", "meta"} <= tables:
-        raise LibraryError(
-            f"{path}: a database, but not one of lexpix; choose another folder with --library"
-        )
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if revision is None:
-        raise LibraryError(f"{path}: names no schema version; restore it from a copy")
-    return revision
-
-
-def _upgrade(engine: Engine, path: str | Path) -> None:
-    """Bring the schema to HEAD under the write lock, after a copy of what was in a file."""
-    with _restructuring(engine) as connection:
-        # Another process may have created or upgraded it while this one waited for the lock.
-        revision = _revision_seen_by(connection, path)
-        if revision == HEAD:
-            return
-        if revision is None and connection.dialect.name == "sqlite":
-            _create(connection)
-            return
-        from alembic import command
-        from alembic.script import ScriptDirectory
-
-        config = _alembic_config()
-        if revision is not None:
-            scripts = ScriptDirectory.from_config(config)
-            if revision not in {script.revision for script in scripts.walk_revisions()}:
-                raise LibraryError(
-                    f"{path}: made by a newer lexpix (schema {revision}, this version knows "
-                    f"{HEAD}); upgrade: pip install --upgrade lexpix"
-                )
-            if isinstance(path, Path):
-                _copy(path, path.with_name(path.name + ".bak"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, HEAD)
-        if connection.dialect.name == "postgresql":
-            from searchengine.catalog.postgres import order_as_bytes
-
-            order_as_bytes(connection)
-
-
-def _create(connection: Connection) -> None:
-    """Make the tables of HEAD, and what the first revision says of a library.
-
-    The revisions, one after the other, take longer than all else that a new library needs.
-    """
-    from searchengine.catalog.tables import MetaRow, Schema
-
-    Schema.metadata.create_all(connection)
-    facts = {"uid": uuid.uuid4().hex, "seq": "0", "scan": "0"}
-    connection.execute(insert(MetaRow), [{"key": key, "value": facts[key]} for key in facts])
-    version = Column("version_num", String(32), nullable=False)  # as Alembic makes it
-    table = Table(
-        "alembic_version",
-        MetaData(),
-        version,
-        PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-    )
-    table.create(connection)
-    connection.execute(table.insert(), {"version_num": HEAD})
-
-
-def _alembic_config() -> Config:
-    from alembic.config import Config
-
-    config = Config()
-    # Config interpolates like configparser, so a percent sign in the path must be doubled.
-    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
-    return config
-
-
-def _migrations() -> Path:
-    """Return the folder of the migration scripts: inside an installed package, else beside it."""
-    package = Path(__file__).parent.parent
-    inside = package / "migrations"
-    return inside if inside.is_dir() else package.parent / "migrations"
-
-
-@contextlib.contextmanager
-def _restructuring(engine: Engine) -> Iterator[Connection]:
-    """Hold the write lock in one transaction during which foreign keys do not cascade.
-
-    SQLite alters most things by building a table anew and dropping the old one, and dropping a
-    table that others refer to would delete their rows with it.
-    """
-    if engine.dialect.name != "sqlite":
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
-        return
-    with engine.connect().execution_options(writes=True) as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA foreign_keys=OFF")  # ignored once a transaction has begun
-        try:
-            with connection.begin():
-                yield connection
-        finally:
-            driver.execute("PRAGMA foreign_keys=ON")
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database that may be in use, consistently; replace the target only when complete."""
-    unfinished = target.with_name(target.name + ".tmp")
-    unfinished.unlink(missing_ok=True)
-    with (
-        contextlib.closing(sqlite3.connect(source)) as old,
-        contextlib.closing(sqlite3.connect(unfinished)) as new,
-    ):
-        old.backup(new)
-    os.replace(unfinished, target)
-    renamed(target.parent)

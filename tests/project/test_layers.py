@@ -71,7 +71,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "PIL": ("searchengine.*", "indexer.*"),
     "av": ("searchengine.film",),
-    "alembic": ("searchengine.catalog.database", "migrations.*"),
+    "alembic": ("searchengine.catalog.upgrading", "migrations.*"),
     "anyio": ("searchengine.web.safety.methods",),
     "chompjs": ("indexer.readers.jsonld",),
     "click": ("searchengine.cli.*", "indexer.cli.*"),
