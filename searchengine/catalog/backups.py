@@ -17,7 +17,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from searchengine.catalog.database import FILE_NAME, INDEX_FOLDER, unusable
+from searchengine.catalog.advice import unusable
+from searchengine.catalog.database import FILE_NAME, INDEX_FOLDER
 from searchengine.catalog.health import examine
 from searchengine.catalog.opening import open_file, open_to_read
 from searchengine.errors import LibraryError, NothingIndexed

@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
+from searchengine.catalog.advice import unusable
 from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, open_file
 from searchengine.catalog.upgrading import brought_up
 from searchengine.errors import LibraryError, NothingIndexed
@@ -146,31 +147,3 @@ def _explain(context: ExceptionContext) -> None:
         return
     path = context.engine.url.database if context.engine else FILE_NAME
     raise unusable(path or FILE_NAME, reason) from reason
-
-
-def unusable(path: str | os.PathLike[str], reason: object) -> LibraryError:
-    """Return the error for a catalog that SQLite cannot use: why, and what to do about it."""
-    said = "it is damaged" if isinstance(reason, UnicodeDecodeError) else str(reason)
-    advice = next((advice for part, advice in ADVICE if part in said), MEND)
-    if ("readonly" in said or "unable to open" in said) and _takes_no_file(path):
-        advice = "its disk takes no more files, whatever room it has: remove some (see: df -i)"
-    return LibraryError(f"{os.fspath(path)}: cannot be used as a library ({said}); {advice}")
-
-
-def _takes_no_file(path: str | os.PathLike[str]) -> bool:
-    """Tell whether the disk of a file has no place for the name of another one."""
-    try:
-        disk = os.statvfs(os.path.dirname(os.path.abspath(path)))
-    except (OSError, AttributeError):  # Windows
-        return False
-    return disk.f_files > 0 and disk.f_favail == 0
-
-
-MEND = "see what is wrong: lexpix doctor; take back a copy: lexpix restore FILE"
-ADVICE = (
-    ("locked", "another lexpix is writing to it; try again when it is done"),
-    ("readonly", "it can only be read here; check its owner, its permissions and the disk"),
-    ("unable to open", "check its owner, its permissions and the disk; see: lexpix doctor"),
-    ("full", "free some space on its disk"),
-)
-"""What SQLite says, and what a user can do."""

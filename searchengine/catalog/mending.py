@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from searchengine.catalog.database import unusable
+from searchengine.catalog.advice import unusable
 from searchengine.catalog.health import COUNTERS, VECTORS, highest_number, wrong_vectors
 from searchengine.catalog.opening import open_file
 

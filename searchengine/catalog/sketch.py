@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import insert
 
-from searchengine.catalog.database import FILE_NAME, empty_database, unusable
+from searchengine.catalog.advice import unusable
+from searchengine.catalog.database import FILE_NAME, empty_database
 from searchengine.catalog.opening import open_to_read
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tables import (

@@ -29,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 
+from searchengine.catalog.advice import unusable
 from searchengine.errors import LibraryError
 from searchengine.unfinished import renamed
 
@@ -198,10 +199,14 @@ def _copy(source: Path, target: Path, progress: _Progress) -> None:
     """Copy a database that may be in use, consistently; replace the target only when complete."""
     unfinished = target.with_name(target.name + ".tmp")
     unfinished.unlink(missing_ok=True)
-    with (
-        contextlib.closing(sqlite3.connect(source)) as old,
-        contextlib.closing(sqlite3.connect(unfinished)) as new,
-    ):
-        old.backup(new, pages=_PAGES, progress=progress.copied)
-    os.replace(unfinished, target)
-    renamed(target.parent)
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(source)) as old,
+            contextlib.closing(sqlite3.connect(unfinished)) as new,
+        ):
+            old.backup(new, pages=_PAGES, progress=progress.copied)
+        os.replace(unfinished, target)
+        renamed(target.parent)
+    except sqlite3.Error as error:
+        unfinished.unlink(missing_ok=True)
+        raise unusable(target, error) from error

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +24,9 @@ from searchengine.errors import LexpixError
 from searchengine.search.engine import Engine
 from searchengine.sources import opening
 from searchengine.types import Failure
+from tests.support.at_once import REPOSITORY
 from tests.support.colour_library import open_engine, paint
+from tests.support.shims import can_be_compiled, compile_disk_log
 
 COLOURS = ("red", "green", "blue")
 
@@ -156,3 +161,39 @@ def test_an_index_that_cannot_be_written_costs_no_answer_and_leaves_no_file(
     with open_engine(tmp_path / "library") as after:
         assert len(after.index) == 3
     assert len(list((tmp_path / "library" / "index").glob("*"))) == 2
+
+
+def filled(folder: Path, stride: int) -> dict[str, dict[str, int]]:
+    """Return what was said where the disk was full from each stride-th write on, by scenario."""
+    command = [sys.executable, "-m", "tests.support.full_disk", str(folder), str(stride)]
+    preloaded = {
+        "LD_PRELOAD": str(compile_disk_log(folder.parent)),
+        "DISK_LOG_ROOT": str(folder),
+    }
+    ran = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, **preloaded},
+    )
+    assert ran.returncode == 0, ran.stderr
+    told: dict[str, dict[str, int]] = json.loads(ran.stdout)
+    return told
+
+
+@pytest.mark.skipif(not can_be_compiled, reason="compiles what fills the disk")
+def test_a_disk_that_is_full_from_some_write_on_loses_nothing(tmp_path: Path) -> None:
+    told = filled(tmp_path / "disk", 60)
+    assert set(told) == {"index", "reembed", "rebuild", "tag", "add_texts", "backup", "migrate"}
+    assert any("free some space" in words for words in told["index"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_be_compiled, reason="compiles what fills the disk")
+def test_a_disk_that_is_full_from_each_write_on_loses_nothing(tmp_path: Path) -> None:
+    told = filled(tmp_path / "disk", 1)
+    tries = {name: sum(words.values()) for name, words in told.items()}
+    print("writes without room:", tries)  # noqa: T201 - for docs/reliability.md
+    assert sum(tries.values()) > 300

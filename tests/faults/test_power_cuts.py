@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,20 +13,16 @@ import pytest
 
 from tests.support.at_once import REPOSITORY
 from tests.support.power_cuts import Disk, read_log
+from tests.support.shims import can_be_compiled, compile_disk_log
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("cc") is None,
-    reason="compiles what logs the writes of a process",
+    not can_be_compiled, reason="compiles what logs the writes of a process"
 )
 
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("shim") / "disk_log.so"
-    source = REPOSITORY / "tests" / "support" / "disk_log.c"
-    command = ["cc", "-shared", "-fPIC", "-Wall", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True)
-    return library
+    return compile_disk_log(tmp_path_factory.mktemp("shim"))
 
 
 def cut(folder: Path, stride: int, shim: Path) -> dict[str, int]:

@@ -1,12 +1,16 @@
-/* Log what a process writes below a folder, and what it synchronises: preloaded by power_cuts.py.
+/* Log what a process writes below a folder, and what it synchronises (preloaded by power_cuts.py),
+   or have the disk be full from some write on (full_disk.py).
 
-   DISK_LOG_ROOT is the folder, DISK_LOG the file that is appended to. A record is an operation (a
+   DISK_LOG_ROOT is the folder, DISK_LOG the file that is appended to, if any. A record is an operation (a
    letter), inode, offset and length of the data, the lengths of a path and of the data that follow,
    all as 64 bits but for the letter: W (write), T (truncate to offset), S (sync), C (create), R (rename: the
-   data is the new path), U (unlink). Calls are passed on; what they return is returned. */
+   data is the new path), U (unlink). Calls are passed on; what they return is returned.
+
+   disk_full_after(N) lets N more writes through; each later one fails with ENOSPC. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -16,11 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_file = -1;
 static const char *root;
+static long left = -1; /* writes until the disk is full; never if negative */
+static int failed;     /* whether it has been */
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -39,6 +46,7 @@ static void put(const void *data, size_t length) {
 
 static void note(char what, uint64_t inode, uint64_t offset, const char *path, const void *data,
                  uint64_t length) {
+    if (!getenv("DISK_LOG")) return;
     uint64_t head[5] = {inode, offset, strlen(path), length, 0};
     pthread_mutex_lock(&lock);
     if (log_file < 0)
@@ -62,6 +70,25 @@ static int known(int descriptor, char *path, uint64_t *inode) {
     return 1;
 }
 
+void disk_full_after(long writes) { left = writes, failed = 0; }
+int disk_was_full(void) { return failed; }
+
+/* Tell whether a write to a file below the folder finds no space; count it if it does. */
+static int full(int descriptor) {
+    char path[PATH_MAX];
+    uint64_t inode;
+    if (left < 0 || !known(descriptor, path, &inode)) return 0;
+    if (left) return left--, 0;
+    failed = 1, errno = ENOSPC;
+    return 1;
+}
+
+int statvfs64(const char *path, struct statvfs64 *about) {
+    int code = REAL(statvfs64)(path, about);
+    if (!code && !left && below(path)) about->f_bavail = about->f_bfree = 0;
+    return code;
+}
+
 static void wrote(int descriptor, uint64_t offset, const void *data, ssize_t length) {
     char path[PATH_MAX];
     uint64_t inode;
@@ -69,6 +96,7 @@ static void wrote(int descriptor, uint64_t offset, const void *data, ssize_t len
 }
 
 ssize_t write(int descriptor, const void *data, size_t length) {
+    if (full(descriptor)) return -1;
     off_t at = lseek(descriptor, 0, SEEK_CUR);
     if (fcntl(descriptor, F_GETFL) & O_APPEND) at = lseek(descriptor, 0, SEEK_END);
     ssize_t done = REAL(write)(descriptor, data, length);
@@ -78,6 +106,7 @@ ssize_t write(int descriptor, const void *data, size_t length) {
 
 #define PWRITE(name, offset_type)                                                        \
     ssize_t name(int descriptor, const void *data, size_t length, offset_type offset) { \
+        if (full(descriptor)) return -1;                                                 \
         ssize_t done = REAL(name)(descriptor, data, length, offset);                     \
         wrote(descriptor, offset, data, done);                                           \
         return done;                                                                     \
@@ -89,6 +118,8 @@ PWRITE(pwrite64, off64_t)
     int name(int descriptor, offset_type length) {                                \
         char path[PATH_MAX];                                                      \
         uint64_t inode;                                                           \
+        struct stat about;                                                        \
+        if (!fstat(descriptor, &about) && about.st_size < length && full(descriptor)) return -1; \
         int code = REAL(name)(descriptor, length);                                \
         if (!code && known(descriptor, path, &inode)) note('T', inode, length, path, "", 0); \
         return code;                                                              \

@@ -289,39 +289,56 @@ def in_child(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(folder: Path, stride: int) -> dict[str, int]:
-    """Kill every scenario at each stride-th step; return the numbers of kills."""
-    base = folder / "base"
-    base.mkdir(parents=True)
-    assert in_child(lambda: make(base)) == 0, "the library cannot be made"
-    place = folder / "try"  # one place, as rows name their folder
+class Trials:
+    """A library that is made once, and copied to one place for each try, as rows name their folder.
 
-    def fresh() -> None:
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(base, place)
+    Args:
+        folder: Where both are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._base, self.place = folder / "base", folder / "try"
+        self._base.mkdir(parents=True)
+        assert in_child(lambda: make(self._base)) == 0, "the library cannot be made"
+
+    def fresh(self) -> None:
+        """Put the library as it was made to its place."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.copytree(self._base, self.place)
         # The rows of the catalog name the folder that they were made in.
-        with contextlib.closing(sqlite3.connect(place / "library" / FILE_NAME)) as connection:
+        catalog = self.place / "library" / FILE_NAME
+        with contextlib.closing(sqlite3.connect(catalog)) as connection:
             for table in ("images", "roots"):
                 names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
                 for column in {"path", "root"} & set(names):
                     rows = connection.execute(f"SELECT rowid, {column} FROM {table}").fetchall()
                     for rowid, value in rows:
-                        moved = os.fsencode(value).replace(os.fsencode(base), os.fsencode(place))
+                        old, new = os.fsencode(self._base), os.fsencode(self.place)
+                        moved = os.fsencode(value).replace(old, new)
                         fit = moved if isinstance(value, bytes) else os.fsdecode(moved)
                         connection.execute(
                             f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (fit, rowid)
                         )
             connection.commit()
 
+    def undisturbed(self, scenario: Callable[[Path], int]) -> tuple[Any, Any]:
+        """Return what the catalog says before a scenario and after it."""
+        self.fresh()
+        before = state(self.place, scenario)
+        assert in_child(lambda: scenario(self.place)) == 0, scenario.__name__
+        return before, state(self.place, scenario)
+
+
+def main(folder: Path, stride: int) -> dict[str, int]:
+    """Kill every scenario at each stride-th step; return the numbers of kills."""
+    trials = Trials(folder)
+    place = trials.place
     kills = {}
     for scenario in SCENARIOS:
-        fresh()
-        before = state(place, scenario)
-        assert in_child(lambda: scenario(place)) == 0, scenario.__name__  # noqa: B023
-        after = state(place, scenario)
+        before, after = trials.undisturbed(scenario)
         kills[scenario.__name__] = 0
         for step in range(1, 2000, stride):
-            fresh()
+            trials.fresh()
 
             def killed() -> None:
                 end_at(step, library_of(place, scenario))  # noqa: B023
