@@ -6,6 +6,19 @@ import os
 
 from searchengine.errors import LibraryError
 
+MEND = "see what is wrong: lexpix doctor; take back a copy: lexpix restore FILE"
+ADVICE = (
+    ("locked", "another lexpix is writing to it; try again when it is done"),
+    ("readonly", "it can only be read here; check its owner, its permissions and the disk"),
+    ("unable to open", "check its owner, its permissions and the disk; see: lexpix doctor"),
+    ("full", "free some space on its disk"),
+)
+"""What SQLite says, and what a user can do."""
+
+_PERHAPS_NO_ROOM = ("readonly", "unable to open", "disk I/O error")
+_LEAST_ROOM = 64 * 1024
+"""Bytes that SQLite asks of a disk, before it writes anything, for what processes share."""
+
 
 def unusable(path: str | os.PathLike[str], reason: object) -> LibraryError:
     """Return the error for a catalog that SQLite cannot use: why, and what to do about it."""
@@ -30,17 +43,3 @@ def _lack_of_room(path: str | os.PathLike[str]) -> str:
     if disk.f_blocks > 0 and disk.f_bavail * disk.f_frsize < _LEAST_ROOM:
         return "its disk is full: free some space"
     return ""
-
-
-_PERHAPS_NO_ROOM = ("readonly", "unable to open", "disk I/O error")
-_LEAST_ROOM = 64 * 1024
-"""Bytes that SQLite asks of a disk, before it writes anything, for what processes share."""
-
-MEND = "see what is wrong: lexpix doctor; take back a copy: lexpix restore FILE"
-ADVICE = (
-    ("locked", "another lexpix is writing to it; try again when it is done"),
-    ("readonly", "it can only be read here; check its owner, its permissions and the disk"),
-    ("unable to open", "check its owner, its permissions and the disk; see: lexpix doctor"),
-    ("full", "free some space on its disk"),
-)
-"""What SQLite says, and what a user can do."""
