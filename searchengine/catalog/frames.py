@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.statements import AnySelect, chunks, pack, select_in, unpack
 from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow
 from searchengine.types import Vector
@@ -101,5 +102,4 @@ def replace_frames(
         {"image_id": id_, "encoder_id": encoder, "seconds": seconds, "vector": vector}
         for (id_, seconds), vector in zip(keys, packed, strict=True)
     ]
-    if rows:
-        connection.execute(insert(FrameRow), rows)
+    insert_all(connection, FrameRow, rows)

@@ -118,30 +118,6 @@ def set_meta(connection: Connection, key: str, value: str) -> None:
         connection.execute(insert(MetaRow).values(key=key, value=value))
 
 
-def insert_all(connection: Connection, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert any number of rows, none too."""
-    if rows:
-        connection.execute(insert(table), list(map(dict, rows)))
-
-
-def save_rows(
-    connection: Connection,
-    table: AnyTable,
-    updates: Mapping[int, Mapping[str, Any]],
-    inserts: Sequence[Mapping[str, Any]],
-    key: InstrumentedAttribute[str],
-) -> dict[str, int]:
-    """Set the columns of rows by their ids, and insert others; return ids of these by a column."""
-    if updates:
-        changed = update(table).where(table.id == sa.bindparam("row"))
-        values = [{"row": id_, **columns} for id_, columns in updates.items()]
-        connection.execute(changed, values)
-    if not inserts:
-        return {}
-    rows = connection.execute(insert(table).returning(key, table.id), list(map(dict, inserts)))
-    return {row[0]: row[1] for row in rows}
-
-
 def unchanged(
     connection: Connection,
     table: AnyTable,

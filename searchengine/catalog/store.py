@@ -321,11 +321,12 @@ class Catalog(IndexedStore):
             # Scans may overlap. What is there now must not be missing to one that began after this
             # one, and was past its folder before it came.
             latest = max(scan, counter(connection, "scan"))
-            ids = write_rows(connection, records, latest, seq, run)
+            ids, known = write_rows(connection, records, latest, seq, run)
             if packed:
                 encoder = encoder_id(connection, StoredEncoder(fingerprint, model_name, dim))
                 owners = [ids[place] for place in with_vector]
-                replace_vectors(connection, encoder, dict(zip(owners, packed, strict=True)))
+                vectors = dict(zip(owners, packed, strict=True))
+                replace_vectors(connection, encoder, vectors, known)
                 frames = {ids[place]: records[place].frames for place in with_vector}
                 replace_frames(connection, encoder, {id_: f for id_, f in frames.items() if f}, dim)
         return ids

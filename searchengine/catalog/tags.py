@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, delete, insert, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.pictures import under
 from searchengine.catalog.selection import GUESSED, Selection
 from searchengine.catalog.statements import (
     AnySelect,
     chunks,
     columns_of,
-    insert_all,
     pack,
     raise_counter,
     select_in,
@@ -209,7 +209,7 @@ class TagCatalog(Store):
             for chunk in chunks(dict.fromkeys(ids)):
                 connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), by_user))
                 rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
-                connection.execute(insert(TagRow), rows)
+                insert_all(connection, TagRow, rows)
 
     def take_over(
         self,
