@@ -249,10 +249,14 @@ def _description(record: PictureRecord) -> tuple[Any, ...]:
     )
 
 
+_ENCODER: AnySelect = select(EncoderRow.id, EncoderRow.dim).where(
+    EncoderRow.fingerprint == sa.bindparam("fingerprint")
+)
+
+
 def encoder_id(connection: Connection, encoder: StoredEncoder) -> int:
     """Return the id of an encoder, recorded at its first use."""
-    query = select(EncoderRow.id, EncoderRow.dim)
-    known = connection.execute(query.where(EncoderRow.fingerprint == encoder.fingerprint)).first()
+    known = connection.execute(_ENCODER, {"fingerprint": encoder.fingerprint}).first()
     if known is None:
         added = insert(EncoderRow).values(
             fingerprint=encoder.fingerprint, name=encoder.name, dim=encoder.dim

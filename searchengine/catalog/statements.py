@@ -90,6 +90,13 @@ def unpack(packed: Sequence[bytes]) -> Vectors:
     return unit_rows(np.frombuffer(b"".join(packed), dtype="<f2").reshape(len(packed), -1))
 
 
+# Made once: a transaction of an indexer would spend more on making them than on running them.
+_FACT = select(MetaRow.value).where(MetaRow.key == sa.bindparam("named")).with_for_update()
+_CHANGED_FACT = (
+    update(MetaRow).where(MetaRow.key == sa.bindparam("named")).values(value=sa.bindparam("value"))
+)
+
+
 def refuse_twice(values: Sequence[object]) -> None:
     """Raise ValueError if a value comes twice."""
     if len(set(values)) < len(values):
@@ -100,8 +107,7 @@ def refuse_twice(values: Sequence[object]) -> None:
 def counter(connection: Connection, key: str) -> int:
     """Return a counter that the transaction is about to raise."""
     # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
-    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == key).with_for_update())
-    return int(value or 0)
+    return int(connection.scalar(_FACT, {"named": key}) or 0)
 
 
 def raise_counter(connection: Connection, key: str) -> int:
@@ -113,8 +119,7 @@ def raise_counter(connection: Connection, key: str) -> int:
 
 def set_meta(connection: Connection, key: str, value: str) -> None:
     """Record a fact about the library."""
-    known = update(MetaRow).where(MetaRow.key == key).values(value=value)
-    if not connection.execute(known).rowcount:
+    if not connection.execute(_CHANGED_FACT, {"named": key, "value": value}).rowcount:
         connection.execute(insert(MetaRow).values(key=key, value=value))
 
 
