@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Engine, delete, insert, select, update
 
+from searchengine.catalog.bulk import BulkCatalog
 from searchengine.catalog.captions import CaptionCatalog
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.embeddings import Embeddings, count_present
@@ -80,6 +81,7 @@ class Catalog(IndexedStore):
     Attributes:
         embeddings: The vectors by model, and the choice of one.
         frames: The vectors of the scenes of films.
+        bulk: All pictures and tags at once.
         tags: The tags of pictures, and the words that were taught.
         captions: The captions of pictures.
         looks: What pictures look like, by which duplicates are told.
@@ -97,6 +99,7 @@ class Catalog(IndexedStore):
         super().__init__(database, database.execution_options(writes=True))
         self.embeddings = Embeddings(self._reader, self._writer)
         self.frames = FrameCatalog(self._reader, self._writer)
+        self.bulk = BulkCatalog(self._reader, self._writer)
         self.tags = TagCatalog(self._reader, self._writer)
         self.captions = CaptionCatalog(self._reader, self._writer)
         self.looks = LookCatalog(self._reader, self._writer)

@@ -12,8 +12,9 @@ from itertools import groupby
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
+from searchengine.catalog.bulk import BulkCatalog
 from searchengine.catalog.changes import Store
 from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.pictures import under
@@ -103,6 +104,10 @@ class Told:
 
 class TagCatalog(Store):
     """Read and write tags and taught words; `Catalog.tags` is one."""
+
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        super().__init__(reader, writer)
+        self.bulk = BulkCatalog(reader, writer)
 
     def get(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
         """Return the tags of pictures, of guesses those of one model, by picture and name."""
