@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Engine, delete, insert, update
+from sqlalchemy import Engine, delete, insert, update
 
 from searchengine.catalog.bulk import BulkCatalog
 from searchengine.catalog.captions import CaptionCatalog
