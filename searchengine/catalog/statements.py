@@ -49,7 +49,7 @@ def select_in(
     """
     statement = _among(query, column)
     for chunk in chunks(values):
-        yield from connection.execute(statement, {**parameters, _VALUES: chunk})
+        yield from connection.execute(statement, {**parameters, _VALUES: chunk}).all()
 
 
 _VALUES = "values_in"
