@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.statements import (
     AnySelect,
     chunks,
     columns_of,
-    insert_all,
     select_in,
     unchanged,
 )

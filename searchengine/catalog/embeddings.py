@@ -112,10 +112,16 @@ class Embeddings(Store):
 def count_present(connection: Connection, fingerprint: str) -> int:
     """Return the number of present pictures with a model's vector.
 
-    An index counts the vectors without reading one; what is not present is little.
+    An index counts the vectors without reading one; what is not present is little. Those of the
+    only model are counted by the pages of the index, which takes a tenth of looking at each.
     """
-    every = select(sa.func.count()).select_from(EmbeddingRow).where(made_by(fingerprint))
-    absent = every.join(ImageRow, ImageRow.id == EmbeddingRow.image_id).where(
-        ImageRow.state.in_(("missing", "bad"))
+    every = select(sa.func.count()).select_from(EmbeddingRow)
+    models = connection.scalars(select(EncoderRow.fingerprint)).all()
+    if models != [fingerprint]:
+        every = every.where(made_by(fingerprint))
+    absent = (
+        every.where(made_by(fingerprint))
+        .join(ImageRow, ImageRow.id == EmbeddingRow.image_id)
+        .where(ImageRow.state.in_(("missing", "bad")))
     )
     return (connection.scalar(every) or 0) - (connection.scalar(absent) or 0)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.statements import AnySelect, chunks, pack, select_in, unpack
 from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow
 from searchengine.types import Vector
@@ -33,15 +34,19 @@ class FrameCatalog(Store):
             .where(by(fingerprint))
             .group_by(FrameRow.image_id)
             .having(sa.func.count() > 1)
+            .order_by(FrameRow.image_id)
         )
-        query = (
+        # Films are few: an index of states would lead through all that is present to find them.
+        is_present = (ImageRow.state + "") == "ok"
+        query: AnySelect = (
             select(FrameRow.image_id, FrameRow.seconds, FrameRow.vector)
             .join(ImageRow, ImageRow.id == FrameRow.image_id)
-            .where(by(fingerprint), ImageRow.state == "ok", FrameRow.image_id.in_(several))
+            .where(by(fingerprint), is_present)
             .order_by(FrameRow.image_id, FrameRow.seconds)
         )
         with self._reader.begin() as connection:
-            rows = connection.execute(query).all()
+            films = connection.scalars(several).all()
+            rows = list(select_in(connection, query, FrameRow.image_id, films))
         frames: dict[int, dict[float, Vector]] = {}
         for row, vector in zip(rows, unpack([row.vector for row in rows]), strict=True):
             frames.setdefault(row.image_id, {})[row.seconds] = vector
@@ -101,5 +106,4 @@ def replace_frames(
         {"image_id": id_, "encoder_id": encoder, "seconds": seconds, "vector": vector}
         for (id_, seconds), vector in zip(keys, packed, strict=True)
     ]
-    if rows:
-        connection.execute(insert(FrameRow), rows)
+    insert_all(connection, FrameRow, rows)

@@ -46,6 +46,7 @@ def _opened(path: str) -> sqlite3.Connection:
         # The time-out first: switching an empty file to WAL needs a lock that others may hold.
         connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         _switch_to_wal(connection)
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
     except BaseException:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import bury
 from searchengine.catalog.frames import Frames
+from searchengine.catalog.inserting import insert_rows, known_among, save_rows
 from searchengine.catalog.naming import Seen, follow_contents, follow_paths
-from searchengine.catalog.statements import AnyRow, AnySelect, chunks, save_rows, select_in
+from searchengine.catalog.statements import AnyRow, AnySelect, chunks, select_in
 from searchengine.catalog.tables import (
     CaptionRow,
     EmbeddingRow,
@@ -72,10 +74,13 @@ class StoredEncoder:
 
 def write_rows(
     connection: Connection, records: Sequence[PictureRecord], scan: int, seq: int, run: int
-) -> list[int]:
+) -> tuple[list[int], set[int]]:
     """Store records without their vectors; remove vectors of bytes that are no more.
 
     What moves is noted of the run, if it is not 0.
+
+    Returns:
+        The ids of the rows in the order of the records, and those that have been there before.
     """
     columns: AnySelect = select(
         ImageRow.id,
@@ -89,7 +94,8 @@ def write_rows(
     known = [record.id for record in records if record.id is not None]
     by_id = {row.id: row for row in select_in(connection, columns, ImageRow.id, known)}
     paths = [record.stat.path for record in records]
-    by_path = {row.path: row for row in select_in(connection, columns, ImageRow.path, paths)}
+    taken = known_among(connection, ImageRow.path, paths)
+    by_path = {row.path: row for row in select_in(connection, columns, ImageRow.path, taken)}
 
     updates: list[tuple[AnyRow, PictureRecord]] = []
     inserts: list[PictureRecord] = []
@@ -138,11 +144,15 @@ def write_rows(
         connection.execute(delete(CaptionRow).where(CaptionRow.image_id.in_(chunk)))
 
     looks = _known_looks(connection, records)
-    stored = {row.id: _columns(record, looks, max(scan, row.scan), seq) for row, record in updates}
-    new = [_columns(record, looks, scan, seq) for record in inserts]
+    stored = {
+        row.id: dict(zip(COLUMNS, _values(record, looks, max(scan, row.scan), seq), strict=True))
+        for row, record in updates
+    }
+    new = [_values(record, looks, scan, seq) for record in inserts]
+    added = save_rows(connection, ImageRow, stored, COLUMNS, new)
     ids = {record.stat.path: row.id for row, record in updates}
-    ids |= save_rows(connection, ImageRow, stored, new, ImageRow.path)
-    return [ids[path] for path in paths]
+    ids |= zip((record.stat.path for record in inserts), added, strict=True)
+    return [ids[path] for path in paths], set(stored)
 
 
 def describe_rows(
@@ -154,7 +164,12 @@ def describe_rows(
         .where(ImageRow.id == sa.bindparam("row"), ImageRow.path == sa.bindparam("where"))
         .values(scan=sa.case((ImageRow.scan < scan, scan), else_=ImageRow.scan)),
         [
-            {"row": one.id, "where": one.stat.path, "seq": seq, **_description(one)}
+            {
+                "row": one.id,
+                "where": one.stat.path,
+                "seq": seq,
+                **dict(zip(DESCRIBED, _description(one), strict=True)),
+            }
             for one in records
         ],
     )
@@ -171,57 +186,77 @@ def _is_saved_anew(row: AnyRow, record: PictureRecord) -> bool:
 def _known_looks(connection: Connection, records: Sequence[PictureRecord]) -> dict[str, Look]:
     """Return by content what pictures look like that nobody has looked at now."""
     contents = {one.sha256 for one in records if one.look is None and one.error is None}
+    known = known_among(connection, ImageRow.sha256, contents - {None})
     query = select(ImageRow.sha256, ImageRow.phash, ImageRow.sharpness)
     query = query.where(ImageRow.phash.is_not(None), ImageRow.sharpness.is_not(None))
-    rows = select_in(connection, query, ImageRow.sha256, contents - {None})
+    rows = select_in(connection, query, ImageRow.sha256, known)
     return {row.sha256: Look(row.phash, row.sharpness) for row in rows}
 
 
-def _columns(
+_EXIF = tuple(one.name for one in fields(Exif) if one.name != "keywords")
+_exif_of: Callable[[Exif], tuple[Any, ...]] = attrgetter(*_EXIF)
+
+DESCRIBED = (
+    *("size", "mtime_ns", "ctime_ns", "sidecar_ns"),
+    *("keywords", "place", "width", "height", "format", "damage", "at", "metadata_version"),
+    *_EXIF,
+)
+"""The columns that depend on how a file is read, and on its times."""
+COLUMNS = (
+    *("path", "root", "sha256", "state", "error"),
+    *("phash", "sharpness", "scan", "seq"),
+    *DESCRIBED,
+)
+"""All columns of a picture but its id."""
+
+
+def _values(
     record: PictureRecord, looks: Mapping[str, Look], scan: int, seq: int
-) -> dict[str, Any]:
+) -> tuple[Any, ...]:
+    """Return the values of `COLUMNS`."""
     look = record.look or looks.get(record.sha256 or "")
-    return {
-        "phash": None if look is None else look.phash,
-        "sharpness": None if look is None else look.sharpness,
-        **_description(record),
-        "path": record.stat.path,
-        "root": record.root,
-        "sha256": record.sha256,
-        "state": "ok" if record.error is None else "bad",
-        "error": record.error,
-        "scan": scan,
-        "seq": seq,
-    }
+    return (
+        record.stat.path,
+        record.root,
+        record.sha256,
+        "ok" if record.error is None else "bad",
+        record.error,
+        None if look is None else look.phash,
+        None if look is None else look.sharpness,
+        scan,
+        seq,
+        *_description(record),
+    )
 
 
-_EXIF = tuple(one.name for one in fields(Exif))
+def _description(record: PictureRecord) -> tuple[Any, ...]:
+    """Return the values of `DESCRIBED`."""
+    stat = record.stat
+    return (
+        stat.size,
+        stat.mtime_ns,
+        stat.ctime_ns,
+        stat.sidecar_ns,
+        record.exif.keywords or None,
+        None,  # the place is found by where it was taken, once that is stored
+        record.width,
+        record.height,
+        record.format,
+        record.damage,
+        record.at,
+        METADATA_VERSION,
+        *_exif_of(record.exif),
+    )
 
 
-def _description(record: PictureRecord) -> dict[str, Any]:
-    """Return the columns that depend on how a file is read, and on its times."""
-    stat, exif = record.stat, record.exif
-    return {
-        "size": stat.size,
-        "mtime_ns": stat.mtime_ns,
-        "ctime_ns": stat.ctime_ns,
-        "sidecar_ns": stat.sidecar_ns,
-        **{name: getattr(exif, name) for name in _EXIF},
-        "keywords": exif.keywords or None,
-        "place": None,  # found by where it was taken, once that is stored
-        "width": record.width,
-        "height": record.height,
-        "format": record.format,
-        "damage": record.damage,
-        "at": record.at,
-        "metadata_version": METADATA_VERSION,
-    }
+_ENCODER: AnySelect = select(EncoderRow.id, EncoderRow.dim).where(
+    EncoderRow.fingerprint == sa.bindparam("fingerprint")
+)
 
 
 def encoder_id(connection: Connection, encoder: StoredEncoder) -> int:
     """Return the id of an encoder, recorded at its first use."""
-    query = select(EncoderRow.id, EncoderRow.dim)
-    known = connection.execute(query.where(EncoderRow.fingerprint == encoder.fingerprint)).first()
+    known = connection.execute(_ENCODER, {"fingerprint": encoder.fingerprint}).first()
     if known is None:
         added = insert(EncoderRow).values(
             fingerprint=encoder.fingerprint, name=encoder.name, dim=encoder.dim
@@ -240,15 +275,22 @@ def made_by(fingerprint: str | sa.BindParameter[str]) -> ColumnElement[bool]:
     return EmbeddingRow.encoder_id == encoder.scalar_subquery()
 
 
-def replace_vectors(connection: Connection, encoder: int, packed: Mapping[int, bytes]) -> None:
-    """Store the packed vectors of one encoder by image id, in place of those that are there."""
-    for chunk in chunks(packed):
+def replace_vectors(
+    connection: Connection,
+    encoder: int,
+    packed: Mapping[int, bytes],
+    known: Collection[int] | None = None,
+) -> None:
+    """Store the packed vectors of one encoder by image id, in place of those that are there.
+
+    Only the ids that are `known` can have any; all if None.
+    """
+    old = packed.keys() if known is None else packed.keys() & known
+    for chunk in chunks(old):
         connection.execute(
             delete(EmbeddingRow).where(
                 EmbeddingRow.image_id.in_(chunk), EmbeddingRow.encoder_id == encoder
             )
         )
-    rows = [
-        {"image_id": one, "encoder_id": encoder, "vector": vector} for one, vector in packed.items()
-    ]
-    connection.execute(insert(EmbeddingRow), rows)
+    rows = [(one, encoder, vector) for one, vector in packed.items()]
+    insert_rows(connection, EmbeddingRow, ("image_id", "encoder_id", "vector"), rows)

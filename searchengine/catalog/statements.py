@@ -49,7 +49,7 @@ def select_in(
     """
     statement = _among(query, column)
     for chunk in chunks(values):
-        yield from connection.execute(statement, {**parameters, _VALUES: chunk})
+        yield from connection.execute(statement, {**parameters, _VALUES: chunk}).all()
 
 
 _VALUES = "values_in"
@@ -90,6 +90,13 @@ def unpack(packed: Sequence[bytes]) -> Vectors:
     return unit_rows(np.frombuffer(b"".join(packed), dtype="<f2").reshape(len(packed), -1))
 
 
+# Made once: a transaction of an indexer would spend more on making them than on running them.
+_FACT = select(MetaRow.value).where(MetaRow.key == sa.bindparam("named")).with_for_update()
+_CHANGED_FACT = (
+    update(MetaRow).where(MetaRow.key == sa.bindparam("named")).values(value=sa.bindparam("value"))
+)
+
+
 def refuse_twice(values: Sequence[object]) -> None:
     """Raise ValueError if a value comes twice."""
     if len(set(values)) < len(values):
@@ -100,8 +107,7 @@ def refuse_twice(values: Sequence[object]) -> None:
 def counter(connection: Connection, key: str) -> int:
     """Return a counter that the transaction is about to raise."""
     # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
-    value = connection.scalar(select(MetaRow.value).where(MetaRow.key == key).with_for_update())
-    return int(value or 0)
+    return int(connection.scalar(_FACT, {"named": key}) or 0)
 
 
 def raise_counter(connection: Connection, key: str) -> int:
@@ -113,33 +119,8 @@ def raise_counter(connection: Connection, key: str) -> int:
 
 def set_meta(connection: Connection, key: str, value: str) -> None:
     """Record a fact about the library."""
-    known = update(MetaRow).where(MetaRow.key == key).values(value=value)
-    if not connection.execute(known).rowcount:
+    if not connection.execute(_CHANGED_FACT, {"named": key, "value": value}).rowcount:
         connection.execute(insert(MetaRow).values(key=key, value=value))
-
-
-def insert_all(connection: Connection, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert any number of rows, none too."""
-    if rows:
-        connection.execute(insert(table), list(map(dict, rows)))
-
-
-def save_rows(
-    connection: Connection,
-    table: AnyTable,
-    updates: Mapping[int, Mapping[str, Any]],
-    inserts: Sequence[Mapping[str, Any]],
-    key: InstrumentedAttribute[str],
-) -> dict[str, int]:
-    """Set the columns of rows by their ids, and insert others; return ids of these by a column."""
-    if updates:
-        changed = update(table).where(table.id == sa.bindparam("row"))
-        values = [{"row": id_, **columns} for id_, columns in updates.items()]
-        connection.execute(changed, values)
-    if not inserts:
-        return {}
-    rows = connection.execute(insert(table).returning(key, table.id), list(map(dict, inserts)))
-    return {row[0]: row[1] for row in rows}
 
 
 def unchanged(

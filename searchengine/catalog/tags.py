@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-import numpy as np
 import sqlalchemy as sa
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
+from searchengine.catalog.bulk import BulkCatalog
 from searchengine.catalog.changes import Store
+from searchengine.catalog.holders import every_holder, holders_of, of_model
+from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.pictures import under
-from searchengine.catalog.selection import GUESSED, Selection
+from searchengine.catalog.selection import Selection
 from searchengine.catalog.statements import (
     AnySelect,
     chunks,
     columns_of,
-    insert_all,
     pack,
     raise_counter,
     select_in,
@@ -36,7 +36,7 @@ from searchengine.catalog.tables import (
     TaughtPictureRow,
     TaughtRow,
 )
-from searchengine.types import Ids, Vector
+from searchengine.types import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,13 @@ class Told:
 class TagCatalog(Store):
     """Read and write tags and taught words; `Catalog.tags` is one."""
 
+    def __init__(self, reader: Engine, writer: Engine) -> None:
+        super().__init__(reader, writer)
+        self.bulk = BulkCatalog(reader, writer)
+
     def get(self, ids: Iterable[int], fingerprint: str) -> list[StoredTag]:
         """Return the tags of pictures, of guesses those of one model, by picture and name."""
-        query = _TAGS.where(_of_model(fingerprint))
+        query = _TAGS.where(of_model(fingerprint))
         with self._reader.begin() as connection:
             rows = select_in(connection, query, TagRow.image_id, ids)
             return sorted(
@@ -124,34 +128,12 @@ class TagCatalog(Store):
             fingerprint: Of the model whose guesses count.
             names: Only these tags; all if None.
         """
-        if names is None:
-            # An expression for the name makes SQLite read the table from end to end and sort, which
-            # is three times as fast as following the index of names to a million rows.
-            query, name = select(), (TagRow.name + "").label("name")
-        else:
-            query, name = select().where(TagRow.name.in_(names)), TagRow.name.label("name")
-        # The database gathers the pictures of a name, without holding up the threads of a server.
-        gathered = sa.func.aggregate_strings
-        ids = gathered(sa.cast(TagRow.image_id, sa.Text), ",")
-        confidence = gathered(sa.cast(sa.func.coalesce(TagRow.confidence, 0.0), sa.Text), ",")
-        query = query.add_columns(name, TagRow.source, ids, confidence).where(
-            _of_model(fingerprint)
-        )
         with self._reader.begin() as connection:
-            rows = connection.execute(query.group_by(name, TagRow.source).order_by(name))
-            for tag, sources in groupby(rows, key=lambda row: row[0]):
-                by_source = {row[1]: row for row in sources}
-                own, refused = (
-                    _ids_in(by_source[source][2] if source in by_source else "")
-                    for source in ("user", "no")
-                )
-                parts = [Selection.certain(np.sort(own))]
-                if "guess" in by_source:
-                    _, _, pictures, confidences = by_source["guess"]
-                    guessed = np.fromstring(confidences, sep=",").clip(max=GUESSED)
-                    guesses = Selection(_ids_in(pictures), guessed)
-                    parts.append(guesses.difference(refused))
-                yield tag, Selection.union(parts)
+            if names is None:
+                yield from every_holder(connection, fingerprint)
+            else:
+                for name in sorted(set(names)):
+                    yield name, holders_of(connection, fingerprint, name)
 
     def changes(self) -> int:
         """Return a number that rises with every write of tags and of taught words.
@@ -167,7 +149,7 @@ class TagCatalog(Store):
         each = (
             select(TagRow.name, own.label("own"), refused.label("refused"))
             .join(ImageRow, ImageRow.id == TagRow.image_id)
-            .where(ImageRow.state == "ok", _of_model(fingerprint))
+            .where(ImageRow.state == "ok", of_model(fingerprint))
             .group_by(TagRow.image_id, TagRow.name)
             .subquery()
         )
@@ -209,7 +191,7 @@ class TagCatalog(Store):
             for chunk in chunks(dict.fromkeys(ids)):
                 connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), by_user))
                 rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
-                connection.execute(insert(TagRow), rows)
+                insert_all(connection, TagRow, rows)
 
     def take_over(
         self,
@@ -362,15 +344,6 @@ _TAGS: AnySelect = select(*columns_of(TagRow, StoredTag))
 
 CHANGES = "tags_changes"
 """Where the number of writes of tags stands among the facts of a library."""
-
-
-def _ids_in(text: str) -> Ids:
-    return np.fromstring(text, dtype=np.int64, sep=",") if text else np.empty(0, dtype=np.int64)
-
-
-def _of_model(fingerprint: str) -> sa.ColumnElement[bool]:
-    """Match what the user said, and the guesses of one model."""
-    return (TagRow.source != "guess") | (TagRow.fingerprint == fingerprint)
 
 
 def _store_vector(connection: Connection, name: str, fingerprint: str, vector: Vector) -> None:

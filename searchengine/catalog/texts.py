@@ -19,17 +19,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, delete, select
 
 from searchengine.catalog.changes import IndexedStore, bury
+from searchengine.catalog.inserting import insert_all, save_rows
 from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,
     chunks,
     columns_of,
     counter,
-    insert_all,
     pack,
     raise_counter,
     refuse_twice,
-    save_rows,
     select_in,
     set_meta,
     storable,
@@ -218,8 +217,11 @@ class TextCatalog(IndexedStore):
                 for table in (TextEmbeddingRow, IngredientRow):
                     connection.execute(delete(table).where(table.text_id.in_(chunk)))
             updates = {id_: columns[key] for key, id_ in ids.items()}
-            inserts = [columns[key] for key in keys if key not in ids]
-            ids |= save_rows(connection, TextRow, updates, inserts, TextRow.key)
+            new = [key for key in keys if key not in ids]
+            inserts = [tuple(columns[key].values()) for key in new]
+            names = tuple(columns[keys[0]])
+            added = save_rows(connection, TextRow, updates, names, inserts)
+            ids |= zip(new, added, strict=True)
             _insert_names(connection, {ids[one.document.key]: one.names for one in records})
             vectors = {ids[one.document.key]: one.vector for one in records}
             _insert_vectors(connection, fingerprint, vectors)

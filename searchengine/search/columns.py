@@ -1,4 +1,4 @@
-"""Columns of memory: a value of each facet, or none, and any tags, for every picture of a library.
+"""Columns of memory: a value of each facet, or none, for every picture of a library.
 
 Columns are NumPy arrays in order of id, with a number for each value. They are never changed, so
 that a reader needs no lock; what the catalog has learned since makes new ones.
@@ -7,49 +7,24 @@ that a reader needs no lock; what the catalog has learned since makes new ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from searchengine.catalog.pictures import Description
-from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
 from searchengine.catalog.store import Catalog
-from searchengine.catalog.tags import TagCatalog
 from searchengine.formats import format_of
 from searchengine.language.filters import shape_of
-from searchengine.language.tag_vocabulary import TagVocabulary
+from searchengine.search.bulk import columns_of_all
+from searchengine.search.values import COLUMNS, Codes, Column, Mask, Numbering, Value
 from searchengine.types import Ids
-
-Column = Literal["folder", "year", "month", "place", "camera", "shape", "format"]
-COLUMNS: tuple[Column, ...] = get_args(Column)
-
-Value: TypeAlias = str | int | None
-"""A value of a facet; None stands for the pictures that have none."""
-Mask: TypeAlias = npt.NDArray[np.bool_]
-Codes: TypeAlias = npt.NDArray[np.int32]
 
 SPARSE = 10
 """Up to so many times as many ids as pictures there is a table of all ids."""
-
-
-class Numbering:
-    """Numbers for values, from 0; it only grows, so old columns can go on reading it."""
-
-    def __init__(self) -> None:
-        self.values: list[Value] = []
-        self._codes: dict[Value, int] = {}
-
-    def code(self, value: Value) -> int:
-        """Return the number of a value, a new one at its first use."""
-        code = self._codes.get(value)
-        if code is None:
-            code = self._codes[value] = len(self.values)
-            self.values.append(value)
-        return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +114,12 @@ class Columns(Dated):
         """Read the columns of a library."""
         seq = catalog.seq()
         named = catalog.places.changes()
+        empty = cls.empty()
+        if catalog.bulk.is_possible:
+            ids, taken, where, codes = columns_of_all(catalog.bulk, empty.numbering)
+            return cls(ids, taken, seq, where, codes, empty.numbering, named)
         described, gone = catalog.descriptions(0)
-        return replace(cls.empty().with_changes(seq, described, gone), named=named)
+        return replace(empty.with_changes(seq, described, gone), named=named)
 
     def refreshed(self, catalog: Catalog) -> Columns:
         """Return the columns as the catalog is now; at the cost of what has changed."""
@@ -149,17 +128,30 @@ class Columns(Dated):
             return Columns.of(catalog)
         if seq == self.seq:
             return self
-        if seq < self.seq:  # the catalog was restored from a copy
+        if seq < self.seq or not self.seq:  # restored from a copy, or never read
             return Columns.of(catalog)
         described, gone = catalog.descriptions(self.seq)
         return self.with_changes(seq, described, gone)
 
+    def begins_as(self, others: Columns) -> bool:
+        """Return whether the first pictures are those of other columns, of the same ids."""
+        return np.array_equal(self.ids[: len(others.ids)], others.ids)
+
     def with_changes(self, seq: int, described: Sequence[Description], gone: Ids) -> Columns:
         """Return the columns with pictures described anew and others gone, as of a later seq."""
         new = np.array([one.id for one in described], dtype=np.int64)
-        kept = ~np.isin(self.ids, np.concatenate([new, gone]))
-        ids = np.concatenate([self.ids[kept], new])
-        order = np.argsort(ids, kind="stable")
+        order = np.argsort(new)
+        places, known = self.places(np.concatenate([new, gone]))
+        stale = np.unique(places[known])
+        ids = np.delete(self.ids, stale) if len(stale) else self.ids
+        before = np.searchsorted(ids, new[order])
+
+        def merged(old: npt.NDArray[Any], added: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            kept = np.delete(old, stale, axis=0) if len(stale) else old
+            if not len(before) or before[0] == len(kept):  # nearly always they come behind
+                return np.concatenate([kept, added[order]])
+            return np.insert(kept, before, added[order], axis=0)
+
         taken = [_seconds(one) for one in described]
         where = np.array([(one.lat, one.lon) for one in described], dtype=np.float64)
         added: dict[Column, list[int]] = {facet: [] for facet in COLUMNS}
@@ -167,123 +159,16 @@ class Columns(Dated):
             for facet, value in _values(one):
                 added[facet].append(self.numbering[facet].code(value))
         return Columns(
-            ids[order],
-            np.concatenate([self.taken[kept], np.array(taken, dtype=np.float64)])[order],
+            merged(self.ids, new),
+            merged(self.taken, np.array(taken, dtype=np.float64)),
             seq,
-            np.concatenate([self.where[kept], where.reshape(-1, 2)])[order],
+            merged(self.where, where.reshape(-1, 2)),
             {
-                facet: np.concatenate(
-                    [self.codes[facet][kept], np.array(added[facet], dtype=np.int32)]
-                )[order]
+                facet: merged(self.codes[facet], np.array(added[facet], dtype=np.int32))
                 for facet in COLUMNS
             },
             self.numbering,
             self.named,
-        )
-
-
-@dataclass(frozen=True)
-class TagTable:
-    """Which pictures have which tag: what the user said, and what a model guessed.
-
-    Attributes:
-        names: The tags, each the name that its synonyms have in common.
-        codes: The number of a tag in `names`, shape (pairs,), rising.
-        ids: The picture of each pair.
-        confidence: How sure each pair is; `SAID` if the user said it, less if nobody did.
-    """
-
-    names: tuple[str, ...]
-    codes: Codes
-    ids: Ids
-    confidence: Confidences
-
-    @classmethod
-    def empty(cls) -> TagTable:
-        """Return the tags of no picture."""
-        none = np.empty(0, dtype=np.int64)
-        return cls((), none.astype(np.int32), none, none.astype(np.float64))
-
-    @classmethod
-    def of(
-        cls,
-        store: TagCatalog,
-        vocabulary: TagVocabulary,
-        fingerprint: str,
-        names: Iterable[str] | None = None,
-    ) -> TagTable:
-        """Read the tags of a library, of guesses those of one model.
-
-        Args:
-            store: Where they are.
-            vocabulary: Which names mean the same.
-            fingerprint: Of the model.
-            names: Only these tags and their synonyms; all if None.
-        """
-        synonyms = None
-        if names is not None:
-            synonyms = list(dict.fromkeys(one for name in names for one in vocabulary.same(name)))
-        holders: dict[str, list[Selection]] = {}
-        for name, selection in store.holders(fingerprint, synonyms):
-            if len(selection):
-                holders.setdefault(vocabulary.canonical(name), []).append(selection)
-        if not holders:
-            return cls.empty()
-        merged = [Selection.union(parts) for parts in holders.values()]
-        return cls(
-            tuple(holders),
-            np.repeat(np.arange(len(merged), dtype=np.int32), [len(one) for one in merged]),
-            np.concatenate([one.ids for one in merged]),
-            np.concatenate([one.confidence for one in merged]),
-        )
-
-    def rows(self, name: str) -> slice:
-        """Return where the pairs of a tag are, given by the name that its synonyms share."""
-        code = self._numbers.get(name, len(self.names))
-        start, end = np.searchsorted(self.codes, [code, code + 1])
-        return slice(int(start), int(end))
-
-    def holders(self, names: Iterable[str]) -> Selection:
-        """Return the pictures with any of these tags, given as `rows` takes them."""
-        rows = [self.rows(name) for name in dict.fromkeys(names)]
-        return Selection.union(Selection(self.ids[one], self.confidence[one]) for one in rows)
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {name: number for number, name in enumerate(self.names)}
-
-    def renewed(
-        self,
-        store: TagCatalog,
-        vocabulary: TagVocabulary,
-        fingerprint: str,
-        pictures: Sequence[int],
-    ) -> TagTable:
-        """Return the table with the tags of a few pictures read anew."""
-        tags = store.get(pictures, fingerprint)
-        refused = {(tag.image_id, tag.name) for tag in tags if tag.source == "no"}
-        having: dict[tuple[str, int], float] = {}
-        for tag in tags:
-            pair = vocabulary.canonical(tag.name), tag.image_id
-            if tag.source == "user":
-                having[pair] = SAID
-            elif tag.source == "guess" and (tag.image_id, tag.name) not in refused:
-                having[pair] = max(having.get(pair, 0.0), min(tag.confidence or 0.0, GUESSED))
-        kept = ~np.isin(self.ids, pictures)
-        if not having and kept.all():
-            return self
-        names = tuple(dict.fromkeys([*self.names, *sorted(name for name, _ in having)]))
-        numbers = {name: number for number, name in enumerate(names)}
-        codes = np.array([numbers[name] for name, _ in having], dtype=np.int32)
-        codes = np.concatenate([self.codes[kept], codes])
-        ids = np.array([id_ for _, id_ in having], dtype=np.int64)
-        confidence = np.array(list(having.values()), dtype=np.float64)
-        order = np.argsort(codes, kind="stable")
-        return TagTable(
-            names,
-            codes[order],
-            np.concatenate([self.ids[kept], ids])[order],
-            np.concatenate([self.confidence[kept], confidence])[order],
         )
 
 

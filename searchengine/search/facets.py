@@ -16,11 +16,12 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from searchengine.catalog.selection import SAID, Selection
+from searchengine.catalog.selection import Selection
 from searchengine.language.tag_vocabulary import TagVocabulary
-from searchengine.search.columns import Columns, Mask, TagTable, Value
+from searchengine.search.columns import Columns
+from searchengine.search.tag_table import PictureTags, TagTable
+from searchengine.search.values import Mask, Value
 from searchengine.search.whereabouts import from_outside, is_at_or_in, places_around
 from searchengine.types import Ids
 
@@ -147,13 +148,15 @@ class Facets:
         for mask in masks.values():
             failures += ~mask
         counts: dict[Facet, FacetCounts] = {}
+        among: _Among | None = None
         for facet in FACETS:
             own = masks.get(facet)
             # Tags that are chosen must all be there, so a further one narrows down what they leave.
             passing = failures == 0 if own is None or facet == "tag" else failures == ~own
             if base is not None:
                 passing = passing & base
-            values = self._counted(facet, passing)
+            among = _Among.of(passing, among)
+            values = self._counted(facet, among)
             selected = self._same(facet, chosen.get(facet, ()))
             if facet == "tag" and tag_prefix:
                 begun = tag_prefix.casefold()
@@ -183,31 +186,45 @@ class Facets:
         return passes[self.columns.codes[facet]] if len(passes) else np.zeros(0, dtype=np.bool_)
 
     def _tagged(self, name: Value) -> Mask:
-        places, known = self._tag_rows
         if name is None:
-            mask = np.ones(len(self.ids), dtype=np.bool_)
-            mask[places[known]] = False
-            return mask
+            return self._pictures.untagged()
         mask = np.zeros(len(self.ids), dtype=np.bool_)
         rows = self.tags.rows(self.vocabulary.canonical(str(name)))
-        mask[places[rows][known[rows]]] = True
+        places, known = self.columns.places(self.tags.ids[rows])
+        mask[places[known]] = True
         return mask
 
-    def _counted(self, facet: Facet, passing: Mask) -> dict[Value, int]:
+    def _counted(self, facet: Facet, among: _Among) -> dict[Value, int]:
+        values: Sequence[Value]
         if facet == "tag":
-            places, known = self._tag_rows
-            # There are ten times as many tags as pictures: none is looked up if all of these pass.
-            here = known if passing.all() else known & passing[places]
-            counts = np.bincount(self.tags.codes[here], minlength=len(self.tags.names))
-            untagged = int((passing & self._tagged(None)).sum())
-            return {**dict(zip(self.tags.names, counts.tolist(), strict=True)), None: untagged}
-        codes = self.columns.codes[facet][passing]
-        values = self.columns.numbering[facet].values
-        counts = np.bincount(codes, minlength=len(values))
-        by_value = dict(zip(values, counts.tolist(), strict=False))
+            values = (*self.tags.names, None)
+        else:
+            values = self.columns.numbering[facet].values
+        counts = self._code_counts(facet, among.rows, len(values))
+        if among.is_rest:
+            counts = self._total(facet, len(values)) - counts
+        present = np.flatnonzero(counts)
+        by_value = {
+            values[code]: count
+            for code, count in zip(present.tolist(), counts[present].tolist(), strict=True)
+        }
         if facet == "folder":
             return _with_parents(by_value, lambda folder: self._parents(str(folder)))
         return _with_parents(by_value, places_around) if facet == "place" else by_value
+
+    def _code_counts(self, facet: Facet, rows: Ids, values: int) -> Ids:
+        """Count the numbers of values among some rows; behind those of tags, who has none."""
+        if facet == "tag":
+            return self._pictures.counts(rows, values - 1)
+        return np.bincount(self.columns.codes[facet][rows], minlength=values)
+
+    def _total(self, facet: Facet, values: int) -> Ids:
+        """Count the numbers of values among all rows."""
+        total = self._totals.get(facet)
+        if total is None:
+            every = np.arange(len(self.ids))
+            total = self._totals[facet] = self._code_counts(facet, every, values)
+        return np.pad(total, (0, values - len(total)))  # others may have been numbered since
 
     def _parents(self, folder: str) -> tuple[str, ...]:
         """Return a folder and those that it is in, up to the outermost root."""
@@ -283,19 +300,20 @@ class Facets:
     @cached_property
     def _own_tags(self) -> frozenset[Value]:
         """The tags that the user has given to any picture that is there."""
-        of_user = self._tag_rows[1] & (self.tags.confidence == SAID)
-        return frozenset(self.tags.names[code] for code in np.unique(self.tags.codes[of_user]))
+        said = self.tags.said
+        here = said[self.columns.places(self.tags.ids[said])[1]]
+        return frozenset(self.tags.names[code] for code in np.unique(self.tags.codes[here]))
 
     @cached_property
     def tag_counts(self) -> dict[str, int]:
         """How many pictures have each tag."""
-        counts = self._counted("tag", np.ones(len(self.ids), dtype=np.bool_))
+        counts = self._counted("tag", _Among.all())
         return {str(name): count for name, count in counts.items() if name is not None and count}
 
     @cached_property
     def folder_counts(self) -> list[Count]:
         """All folders below the roots, with what is in them."""
-        counts = self._counted("folder", np.ones(len(self.ids), dtype=np.bool_))
+        counts = self._counted("folder", _Among.all())
         return [Count(one, self.folder_label(str(one)), count) for one, count in counts.items()]
 
     @cached_property
@@ -303,8 +321,53 @@ class Facets:
         return {}
 
     @cached_property
-    def _tag_rows(self) -> tuple[npt.NDArray[np.int64], Mask]:
-        return self.columns.places(self.tags.ids)
+    def _totals(self) -> dict[Facet, Ids]:
+        return {}
+
+    @cached_property
+    def _pictures(self) -> PictureTags:
+        """The tags of each picture."""
+        places, known = self.columns.places(self.tags.ids)
+        return PictureTags.of(self.tags.codes, places, known, len(self.ids))
+
+    def followed_by(self, columns: Columns, tags: TagTable, roots: tuple[str, ...]) -> Facets:
+        """Return these facets as the library is now; what stays the same is not made anew."""
+        facets = Facets(columns, tags, roots, self.vocabulary)
+        known, old = self.__dict__.get("_pictures"), self.columns
+        if known is not None and tags is self.tags:
+            if columns is old:
+                facets.__dict__["_pictures"] = known
+            elif columns.begins_as(old) and not tags.names_any(columns.ids[len(old.ids) :]):
+                facets.__dict__["_pictures"] = known.followed_by(len(columns.ids) - len(old.ids))
+        return facets
+
+
+@dataclass(frozen=True)
+class _Among:
+    """Rows that are counted, or all but those if they are less.
+
+    Attributes:
+        mask: Who is counted; None for all.
+        rows: Those, or the others.
+        is_rest: Whether it is the others.
+    """
+
+    mask: Mask | None
+    rows: Ids
+    is_rest: bool
+
+    @classmethod
+    def all(cls) -> _Among:
+        """Count every row."""
+        return cls(None, np.empty(0, dtype=np.int64), is_rest=True)
+
+    @classmethod
+    def of(cls, mask: Mask, known: _Among | None = None) -> _Among:
+        """Count the rows of a mask, which may be the same as the one before."""
+        if known is not None and known.mask is not None and np.array_equal(mask, known.mask):
+            return known
+        is_rest = 2 * int(np.count_nonzero(mask)) > len(mask)
+        return cls(mask, np.flatnonzero(~mask if is_rest else mask), is_rest)
 
 
 _NONE: dict[Facet, str] = {

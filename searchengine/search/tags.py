@@ -15,7 +15,7 @@ from searchengine.errors import ModelError, QueryError
 from searchengine.language.query import format
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.models.calibration import matcher_of
-from searchengine.search.columns import TagTable
+from searchengine.search.tag_table import TagTable
 from searchengine.search.tagging import Tagger
 from searchengine.search.taught import TaughtWords
 from searchengine.types import Encoder, Filter, FilterKind, Ids, Polyglot, Query, Tag, Vector

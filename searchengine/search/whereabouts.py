@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.search.columns import Columns, Value
+from searchengine.search.columns import Columns
+from searchengine.search.values import Value
 from searchengine.types import Ids
 
 APART = ", "

@@ -24,9 +24,10 @@ from searchengine.catalog.changes import Change
 from searchengine.config import Settings
 from searchengine.errors import LexpixError, LibraryError, UnknownWords
 from searchengine.indexes.sync import apply, changes_since
-from searchengine.search.columns import Columns, TagTable
+from searchengine.search.columns import Columns
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facets
+from searchengine.search.tag_table import TagTable
 from searchengine.search.texts import Texts
 from searchengine.types import SharedIndex
 
@@ -168,7 +169,7 @@ class Live:
         with self._refreshing:  # whose holder waits for readers: not to be called by one
             facets = self._facets
             tags = self._renewed(facets.tags, [id_])
-            self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+            self._facets = facets.followed_by(facets.columns, tags, facets.roots)
             self._tagged.append(id_)  # a thread may have read it before
 
     def count(self) -> int:
@@ -217,7 +218,7 @@ class Live:
         roots = tuple(root.path for root in catalog.roots()) if moved else self._facets.roots
         if not moved and not changes and tags is self._facets.tags:
             return
-        facets = Facets(columns, tags, roots, self._facets.vocabulary)
+        facets = self._facets.followed_by(columns, tags, roots)
         with self._lock.writing():
             apply(engine.index, changes)
             engine.scenes.refresh()
@@ -323,7 +324,7 @@ class Live:
                 tags = self._renewed(tags, self._tagged)
                 with self._lock.writing():
                     self.engine.follow_taught()
-                    self._facets = Facets(facets.columns, tags, facets.roots, facets.vocabulary)
+                    self._facets = facets.followed_by(facets.columns, tags, facets.roots)
                 self._tags_reader = None
         except Exception:  # of the database: the tags stay as they were until the next try
             log.exception("tags: cannot be read")

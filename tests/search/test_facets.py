@@ -22,8 +22,10 @@ from searchengine.catalog.store import Catalog
 from searchengine.formats import format_of
 from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
-from searchengine.search.columns import COLUMNS, Columns, TagTable, Value
+from searchengine.search.columns import Columns
 from searchengine.search.facets import FACETS, MOST, Facet, Facets
+from searchengine.search.tag_table import TagTable
+from searchengine.search.values import COLUMNS, Value
 from searchengine.search.whereabouts import months_of, spots_of
 from searchengine.types import Exif, FileStat
 

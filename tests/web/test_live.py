@@ -15,8 +15,8 @@ from searchengine.catalog.embeddings import Content
 from searchengine.catalog.records import PictureRecord, StoredEncoder
 from searchengine.config import Settings
 from searchengine.errors import LibraryError
-from searchengine.search.columns import TagTable
 from searchengine.search.engine import Engine
+from searchengine.search.tag_table import TagTable
 from searchengine.types import FileStat
 from searchengine.vectors import unit_rows
 from searchengine.web import live as live_module
