@@ -59,6 +59,7 @@ class FaissIndex(FileIndex):
         self._recent = FlatRows(None)  # in memory
         self._guide: Guide | None = None  # to those of the file
         self._tuning: Tuning | None = None  # of the guide
+        self._guide_file: str | None = None  # its name, also if it is damaged
         super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
@@ -164,7 +165,7 @@ class FaissIndex(FileIndex):
     def _reset(self, dim: int) -> None:
         self._mapped, self._gone = FlatRows(None), np.empty(0, dtype=np.bool_)
         self._recent = FlatRows(_empty(dim))
-        self._guide = self._tuning = None
+        self._guide = self._tuning = self._guide_file = None
 
     @property
     def _dim(self) -> int | None:
@@ -208,9 +209,30 @@ class FaissIndex(FileIndex):
     def _take(self, generation: Generation, rows: tuple[Any, Flags, Any]) -> None:  # noqa: ARG002
         mapped, self._gone, recent = rows
         self._mapped, self._recent = FlatRows(mapped), FlatRows(recent)
-        self._guide = self._tuning = None
-        if self._files is not None and (found := self._files.guide()):
-            self._follow(*found)
+        self._take_guide(self._files)
+
+    def _take_guide(self, files: Generations | None) -> None:
+        """Follow the guide that the files have, if they have one that is whole."""
+        self._guide = self._tuning = self._guide_file = None
+        if files is not None:
+            self._guide_file = files.guide_file()
+            if found := files.guide():
+                self._follow(*found)
+
+    def renewed(self) -> FaissIndex | None:
+        """Return the index as its files have it now, None if they have these rows and this guide.
+
+        Changes alone, which everybody takes from the catalog, make no other index of it.
+        """
+        files = self._files
+        if files is None or self._stamp is None or not files.moved_on(self._guide_file):
+            return None
+        other = type(self)(files.stem)
+        return None if other.stamp() is None else other
+
+    def become(self, other: FaissIndex) -> None:
+        """Have what another index over the same files has, which is not used afterwards."""
+        vars(self).update(vars(other))
 
     # Guides
 
@@ -258,8 +280,7 @@ class FaissIndex(FileIndex):
         if self._files is None:
             return False
         kept = self._files.write_guide(about, None if guide is None else guide.save)
-        if found := self._files.guide():
-            self._follow(*found)
+        self._take_guide(self._files)
         return kept
 
     def _follow(self, path: str, about: Mapping[str, Any]) -> None:

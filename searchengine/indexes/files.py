@@ -93,9 +93,13 @@ class Generations:
     Args:
         stem: Path without the endings; the folder need not exist yet.
         kind: The backend, so that two of them can share a stem.
+
+    Attributes:
+        stem: That path.
     """
 
     def __init__(self, stem: Path, kind: str) -> None:
+        self.stem = stem
         self._folder = os.fspath(stem.parent)
         self._prefix = f"{stem.name}.{kind}."
         self._stamp_path = os.path.join(self._folder, f"{self._prefix}json")
@@ -213,6 +217,11 @@ class Generations:
         self._mine = replace(mine, guide=guide, about=dict(about))
         return True
 
+    def guide_file(self) -> str | None:
+        """Return the name of the guide to the rows that were loaded or written here, if any."""
+        mine = self._mine
+        return None if mine is None or mine.guide is None else mine.guide.file
+
     def guide(self) -> tuple[str, Mapping[str, Any]] | None:
         """Return the path of the guide to the rows that were loaded or written here, and about it.
 
@@ -233,6 +242,18 @@ class Generations:
     def about(self) -> Mapping[str, Any] | None:
         """Return what was last decided of a guide to these rows; None if nothing was."""
         return None if self._mine is None else self._mine.about
+
+    def moved_on(self, guide: str | None) -> bool:
+        """Whether the stamp names other rows than were loaded or written here, or another guide.
+
+        Args:
+            guide: Name of the file of the guide that is followed; None if none is.
+        """
+        mine, current = self._mine, self._named()
+        if mine is None or current is None:
+            return False
+        named = None if current.guide is None else current.guide.file
+        return current.rows != mine.rows or named != guide
 
     def size(self) -> int:
         """Return how many bytes the files have that were loaded or written here."""
