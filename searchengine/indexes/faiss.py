@@ -15,6 +15,7 @@ scored from the mapped rows. It is asked where that pays (`plans`), and the scan
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,8 @@ from searchengine.errors import IndexFileError
 from searchengine.indexes.base import FileIndex
 from searchengine.indexes.files import Generation, Generations
 from searchengine.indexes.flat import FlatRows, count_of
-from searchengine.indexes.guides import Flags, Guide
+from searchengine.indexes.guides import Flags, Guide, GuideKind
+from searchengine.indexes.journals import Journal
 from searchengine.indexes.plans import Tuning, planned
 from searchengine.indexes.rows import Candidates, Positions, best, checked_queries, padding
 from searchengine.types import Ids, Scores, SearchPlan, Stamp, Vectors
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 DESCRIPTORS = "/dev/fd"
 """Where a system shows the open files of a process; Windows does not."""
 
-BLOCK = 65_536
+BLOCK = 16_384
 """Rows that are copied at a time."""
 
 
@@ -185,8 +187,9 @@ class FaissIndex(FileIndex):
         ):
             return
         super()._write(files, stamp, dim)
-        written = files.load(self._read) if len(self) >= self.fewest else None
-        # Mapped, so that the next changes are few; unless another process has flushed meanwhile.
+        written = files.load(self._read) if len(self) else None
+        # Mapped, so that the next changes are few, and a guide leads to the rows of the file;
+        # unless another process has flushed meanwhile.
         if written and written[0].stamp == stamp:
             self._take(*written)
 
@@ -260,6 +263,26 @@ class FaissIndex(FileIndex):
     def bytes_on_disk(self) -> int:
         """Size of its files."""
         return 0 if self._files is None else self._files.size()
+
+    def blocks(self) -> Iterator[tuple[Ids, Vectors]]:
+        """Yield ids and rows of all that count, some at a time."""
+        for part, kept in (
+            (self._mapped, np.flatnonzero(~self._gone)),
+            (self._recent, np.arange(len(self._recent))),
+        ):
+            for start in range(0, len(kept), BLOCK):
+                places = kept[start : start + BLOCK]
+                yield part.ids[places], part.fetch(places)
+
+    @contextlib.contextmanager
+    def journal(self, kind: GuideKind) -> Iterator[Journal | None]:
+        """Hold what an earlier build of a guide to the rows of the file has left, if it can be."""
+        with contextlib.ExitStack() as stack:
+            file = None
+            if self._files is not None:
+                file = stack.enter_context(self._files.unfinished(kind))
+            of = {"rows": len(self._mapped), "kind": kind, "faiss": faiss.__version__}
+            yield None if file is None else Journal(file, of)
 
     def try_guide(self, guide: Guide | None) -> None:
         """Let `search_by` ask a guide that is in memory; `search` does without."""
