@@ -1,13 +1,14 @@
 """Measure the kinds of index: what each costs, what it finds, and how filters fare.
 
-    python benchmarks/kinds.py --pictures 100000 [--kind ivf-sq8] [--json] [--out FILE]
+    python benchmarks/kinds.py --pictures 100000 [--kind ivf-sq8] [--photographs vectors.npy]
 
-The vectors are those of `simulated.around_words`; half of the queries are words of the model, half
-vectors near those of pictures. Efforts are chosen with other queries than those that are reported.
-For each kind, in milliseconds of a query that is asked alone (medians): `raw` is FAISS's own search
-with that effort, `index` that of lexpix, exact scores of what FAISS proposes included, `scan`
-comparing every row; then recall@10 of words and of pictures. For each share of rows that pass a
-filter: the time beside that without one, recall@10, and whether rows were scanned.
+The vectors are those of `simulated.around_words`, or lie between pairs of photographs; half of the
+queries are words of the model, half vectors near those of pictures. Efforts are chosen with other
+queries than those that are reported. For each kind, in milliseconds of the processor for a query
+that is asked alone (medians): `raw` is FAISS's own search with that effort, `index` that of lexpix,
+exact scores of what FAISS proposes included, `scan` comparing every row; then recall@10 of words
+and of pictures. For each share of rows that pass a filter: the time, also beside that without one,
+recall@10, and whether rows were scanned.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from typing import Any
 import faiss
 import numpy as np
 from machine import describe, publish
-from simulated import BATCH, around_words, word_vectors
+from simulated import BATCH, around_words, between_photographs, word_vectors
 
 from searchengine.indexes import building, guides
-from searchengine.indexes.building import build, recall
+from searchengine.indexes.building import build
 from searchengine.indexes.faiss import FaissIndex
+from searchengine.indexes.measuring import recall
 from searchengine.search.engine import load_model
 from searchengine.types import Budget, Ids, Stamp, Vectors
 from searchengine.vectors import unit_rows
@@ -42,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--kind", action="append", choices=guides.KINDS)
+    parser.add_argument("--photographs", type=Path, help="unit rows (.npy), as simulated.py has it")
     parser.add_argument("--recall", type=float, default=0.97)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
@@ -49,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     building.FEWEST, building.PAYS = 0, float("inf")  # what does not pay is measured as well
     with tempfile.TemporaryDirectory() as folder:
-        index, words = filled(Path(folder), options.pictures)
+        index, words = filled(Path(folder), options.pictures, options.photographs)
         found = {
             kind: measure(index, words, kind, options.recall, options.threads)
             for kind in options.kind or guides.KINDS
@@ -62,15 +65,22 @@ def main() -> None:
     publish(result, table="\n".join(lines), as_json=options.json, out=options.out)
 
 
-def filled(folder: Path, pictures: int) -> tuple[FaissIndex, Vectors]:
+def filled(
+    folder: Path, pictures: int, photographs: Path | None = None
+) -> tuple[FaissIndex, Vectors]:
     """Return an index of so many simulated pictures, and the vectors of the model's words."""
     rng = np.random.default_rng(0)
     words = word_vectors(load_model())
     centre = np.asarray(rng.normal(size=words.shape[1]))
     index = FaissIndex(folder / "index")
+    real = None if photographs is None else np.load(photographs)
     for start in range(0, pictures, BATCH):
         count = min(BATCH, pictures - start)
-        index.put(np.arange(start, start + count) + 1, around_words(words, centre, count, rng))
+        if real is None:
+            vectors = around_words(words, centre, count, rng)
+        else:
+            vectors = between_photographs(real, count, rng)
+        index.put(np.arange(start, start + count) + 1, vectors)
     index.flush(Stamp("benchmark", 1))
     return FaissIndex(folder / "index"), words
 
@@ -82,10 +92,10 @@ def measure(
     rng = np.random.default_rng(11)
     words = words[rng.permutation(len(words))]
     near = near_pictures(index, 500, rng)
-    began = time.perf_counter()
+    began = time.process_time()
     questions = [words[:400], near[:400]]
     about = build(index, Budget(recall=least), questions, threads=threads, among=[kind])
-    spent = time.perf_counter() - began
+    spent = time.process_time() - began
     if index.guide is None:
         return {"why": about["why"]}
     asked = {"words": words[400:500], "pictures": near[400:]}
@@ -99,13 +109,13 @@ def measure(
         best = index.search_exactly(every, K, within)[0]
         taken = median(partial(_search_within, index, within), every)
         shares[f"{share:.2%}"] = {
+            "ms": round(taken, 2),
             "ratio": round(taken / guided, 2),
             "recall": round(recall(alone(index, every, within), best), 4),
             "scanned": index.plan(K, within).effort is None,
         }
     return {
-        "build_s": about["build_s"],
-        "tuned_s": round(spent - about["build_s"], 1),
+        "cpu_s": round(spent, 1),
         "memory_mb": round(about["memory"] / 1e6),
         "disk_mb": round(index.bytes_on_disk / 1e6),
         "effort": effort,
@@ -155,12 +165,12 @@ def drawn(index: FaissIndex, share: float) -> Ids:
 
 
 def median(ask: Callable[[Vectors], object], queries: Vectors) -> float:
-    """Return the median milliseconds of queries that are asked one after the other."""
+    """Return the median milliseconds of the processor of queries that are asked in turn."""
     taken = []
     for query in queries[:: max(1, len(queries) // TIMED)]:
-        began = time.perf_counter()
+        began = time.thread_time()
         ask(query[None])
-        taken.append(1000 * (time.perf_counter() - began))
+        taken.append(1000 * (time.thread_time() - began))
     return float(np.median(taken))
 
 

@@ -9,7 +9,8 @@ Times are milliseconds of processor time, and behind them of the clock, medians.
     guide       what `lexpix index` makes of it: kind, effort, seconds, memory of that process
     recall      @10, of words and of vectors near pictures, none of which tuned the guide
     query       of a word: FAISS's own search with that effort (`raw`), of the index with its exact
-                scores (`index`), of the whole engine (`engine`), of comparing all rows (`scan`)
+                scores (`index`), the same for as many rows as a page looks at (`page`), of the
+                whole engine (`engine`), of comparing all rows (`scan`)
     filters     a search of the index among a share of the pictures, drawn by chance, beside one
                 without; recall@10
     open        of an index whose files were read before; with all bytes checked again (`checked`)
@@ -44,11 +45,12 @@ from threadpoolctl import threadpool_limits
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.indexes import row_files
-from searchengine.indexes.building import recall
 from searchengine.indexes.faiss import FaissIndex
+from searchengine.indexes.measuring import recall
 from searchengine.indexes.sync import index_at
 from searchengine.search.engine import INDEX_FOLDER, Engine
 from searchengine.search.index_kinds import questions
+from searchengine.search.matches import LEAST_LOOK
 from searchengine.types import Vectors
 from searchengine.vectors import unit_rows
 
@@ -129,6 +131,7 @@ def queries(engine: Engine, index: FaissIndex) -> dict[str, Any]:
     words = asked["words"]
     ways: dict[str, Callable[[Vectors], object]] = {
         "index": lambda query: index.search(query, K),
+        "page": lambda query: index.search(query, LEAST_LOOK),
         "scan": lambda query: index.search_exactly(query, K),
     }
     if effort is not None:

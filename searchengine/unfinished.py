@@ -83,3 +83,21 @@ def left(path: str) -> Iterator[bool]:
                 except OSError:  # a file system without locks
                     pass
         yield is_old
+
+
+@contextlib.contextmanager
+def resumed(path: str) -> Iterator[BinaryIO | None]:
+    """Open a file that a process which was killed may have begun, or make it, and hold it.
+
+    Yields None if another process has it, if it cannot be opened, or if files have no locks here.
+    """
+    with contextlib.ExitStack() as stack:
+        file: BinaryIO | None = None
+        if fcntl is not None:
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                file = stack.enter_context(os.fdopen(descriptor, "r+b"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file = None
+        yield file

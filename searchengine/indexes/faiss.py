@@ -15,6 +15,7 @@ scored from the mapped rows. It is asked where that pays (`plans`), and the scan
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -29,7 +30,8 @@ from searchengine.errors import IndexFileError
 from searchengine.indexes.base import FileIndex
 from searchengine.indexes.files import Generation, Generations
 from searchengine.indexes.flat import FlatRows, count_of
-from searchengine.indexes.guides import Flags, Guide
+from searchengine.indexes.guides import Flags, Guide, GuideKind
+from searchengine.indexes.journals import Journal
 from searchengine.indexes.plans import Tuning, planned
 from searchengine.indexes.rows import Candidates, Positions, best, checked_queries, padding
 from searchengine.types import Ids, Scores, SearchPlan, Stamp, Vectors
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 DESCRIPTORS = "/dev/fd"
 """Where a system shows the open files of a process; Windows does not."""
 
-BLOCK = 65_536
+BLOCK = 16_384
 """Rows that are copied at a time."""
 
 
@@ -59,6 +61,7 @@ class FaissIndex(FileIndex):
         self._recent = FlatRows(None)  # in memory
         self._guide: Guide | None = None  # to those of the file
         self._tuning: Tuning | None = None  # of the guide
+        self._guide_file: str | None = None  # its name, also if it is damaged
         super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
@@ -164,7 +167,7 @@ class FaissIndex(FileIndex):
     def _reset(self, dim: int) -> None:
         self._mapped, self._gone = FlatRows(None), np.empty(0, dtype=np.bool_)
         self._recent = FlatRows(_empty(dim))
-        self._guide = self._tuning = None
+        self._guide = self._tuning = self._guide_file = None
 
     @property
     def _dim(self) -> int | None:
@@ -184,8 +187,9 @@ class FaissIndex(FileIndex):
         ):
             return
         super()._write(files, stamp, dim)
-        written = files.load(self._read) if len(self) >= self.fewest else None
-        # Mapped, so that the next changes are few; unless another process has flushed meanwhile.
+        written = files.load(self._read) if len(self) else None
+        # Mapped, so that the next changes are few, and a guide leads to the rows of the file;
+        # unless another process has flushed meanwhile.
         if written and written[0].stamp == stamp:
             self._take(*written)
 
@@ -208,9 +212,30 @@ class FaissIndex(FileIndex):
     def _take(self, generation: Generation, rows: tuple[Any, Flags, Any]) -> None:  # noqa: ARG002
         mapped, self._gone, recent = rows
         self._mapped, self._recent = FlatRows(mapped), FlatRows(recent)
-        self._guide = self._tuning = None
-        if self._files is not None and (found := self._files.guide()):
-            self._follow(*found)
+        self._take_guide(self._files)
+
+    def _take_guide(self, files: Generations | None) -> None:
+        """Follow the guide that the files have, if they have one that is whole."""
+        self._guide = self._tuning = self._guide_file = None
+        if files is not None:
+            self._guide_file = files.guide_file()
+            if found := files.guide():
+                self._follow(*found)
+
+    def renewed(self) -> FaissIndex | None:
+        """Return the index as its files have it now, None if they have these rows and this guide.
+
+        Changes alone, which everybody takes from the catalog, make no other index of it.
+        """
+        files = self._files
+        if files is None or self._stamp is None or not files.moved_on(self._guide_file):
+            return None
+        other = type(self)(files.stem)
+        return None if other.stamp() is None else other
+
+    def become(self, other: FaissIndex) -> None:
+        """Have what another index over the same files has, which is not used afterwards."""
+        vars(self).update(vars(other))
 
     # Guides
 
@@ -239,6 +264,26 @@ class FaissIndex(FileIndex):
         """Size of its files."""
         return 0 if self._files is None else self._files.size()
 
+    def blocks(self) -> Iterator[tuple[Ids, Vectors]]:
+        """Yield ids and rows of all that count, some at a time."""
+        for part, kept in (
+            (self._mapped, np.flatnonzero(~self._gone)),
+            (self._recent, np.arange(len(self._recent))),
+        ):
+            for start in range(0, len(kept), BLOCK):
+                places = kept[start : start + BLOCK]
+                yield part.ids[places], part.fetch(places)
+
+    @contextlib.contextmanager
+    def journal(self, kind: GuideKind) -> Iterator[Journal | None]:
+        """Hold what an earlier build of a guide to the rows of the file has left, if it can be."""
+        with contextlib.ExitStack() as stack:
+            file = None
+            if self._files is not None:
+                file = stack.enter_context(self._files.unfinished(kind))
+            of = {"rows": len(self._mapped), "kind": kind, "faiss": faiss.__version__}
+            yield None if file is None else Journal(file, of)
+
     def try_guide(self, guide: Guide | None) -> None:
         """Let `search_by` ask a guide that is in memory; `search` does without."""
         self._guide, self._tuning = guide, None
@@ -258,8 +303,7 @@ class FaissIndex(FileIndex):
         if self._files is None:
             return False
         kept = self._files.write_guide(about, None if guide is None else guide.save)
-        if found := self._files.guide():
-            self._follow(*found)
+        self._take_guide(self._files)
         return kept
 
     def _follow(self, path: str, about: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ missing or not understood reads as "no stamp", and the index is rebuilt from the
     STEM.KIND.1f6a...    the rows, in the format of the backend
     STEM.KIND.93c0...    the changes to them, in the format of the backend
     STEM.KIND.07be...    a guide to the rows, which spares a search to look at all of them
+    STEM.KIND.1f6a....ivf-sq8   what is made of a guide to those rows (`journals`)
 
 Every byte of a file is checked when it is written, and when it is opened, so each answer comes from
 what was written. Only a large file is not read again for each process while the system shows it as
@@ -23,6 +24,7 @@ names is what a crash left behind, and goes the next time that an index is opene
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import logging
 import os
@@ -34,7 +36,7 @@ from typing import Any, BinaryIO, TypeVar
 from searchengine.errors import IndexFileError
 from searchengine.indexes.row_files import RowFile
 from searchengine.types import Stamp
-from searchengine.unfinished import held, left, renamed, written
+from searchengine.unfinished import held, left, renamed, resumed, written
 
 T = TypeVar("T")
 
@@ -93,9 +95,13 @@ class Generations:
     Args:
         stem: Path without the endings; the folder need not exist yet.
         kind: The backend, so that two of them can share a stem.
+
+    Attributes:
+        stem: That path.
     """
 
     def __init__(self, stem: Path, kind: str) -> None:
+        self.stem = stem
         self._folder = os.fspath(stem.parent)
         self._prefix = f"{stem.name}.{kind}."
         self._stamp_path = os.path.join(self._folder, f"{self._prefix}json")
@@ -203,6 +209,25 @@ class Generations:
             os.remove(path)
         return False
 
+    @contextlib.contextmanager
+    def unfinished(self, kind: str) -> Iterator[BinaryIO | None]:
+        """Hold the file that a guide to the rows that were loaded or written here begins in.
+
+        What an earlier build left is in it. It goes with those rows, or once a guide to them is
+        written. Yields None if there is no place for it, or another process builds.
+        """
+        with contextlib.ExitStack() as stack:
+            file = None
+            if self._mine is not None:
+                path = f"{self._mine.rows.path_in(self._folder)}.{kind}"
+                file = stack.enter_context(resumed(path))
+            yield file
+
+    def _remove_unfinished(self, rows: RowFile) -> None:
+        """Remove what builds of guides to some rows have left."""
+        for path in glob.glob(f"{glob.escape(rows.path_in(self._folder))}.*"):
+            self._remove(path)
+
     def _name_guide(
         self, mine: Generation, guide: RowFile | None, about: Mapping[str, Any]
     ) -> bool:
@@ -211,7 +236,13 @@ class Generations:
             return False
         self._replace(replace(current, rows=mine.rows, guide=guide, about=dict(about)))
         self._mine = replace(mine, guide=guide, about=dict(about))
+        self._remove_unfinished(mine.rows)
         return True
+
+    def guide_file(self) -> str | None:
+        """Return the name of the guide to the rows that were loaded or written here, if any."""
+        mine = self._mine
+        return None if mine is None or mine.guide is None else mine.guide.file
 
     def guide(self) -> tuple[str, Mapping[str, Any]] | None:
         """Return the path of the guide to the rows that were loaded or written here, and about it.
@@ -233,6 +264,18 @@ class Generations:
     def about(self) -> Mapping[str, Any] | None:
         """Return what was last decided of a guide to these rows; None if nothing was."""
         return None if self._mine is None else self._mine.about
+
+    def moved_on(self, guide: str | None) -> bool:
+        """Whether the stamp names other rows than were loaded or written here, or another guide.
+
+        Args:
+            guide: Name of the file of the guide that is followed; None if none is.
+        """
+        mine, current = self._mine, self._named()
+        if mine is None or current is None:
+            return False
+        named = None if current.guide is None else current.guide.file
+        return current.rows != mine.rows or named != guide
 
     def size(self) -> int:
         """Return how many bytes the files have that were loaded or written here."""
@@ -325,7 +368,9 @@ class Generations:
 
     def _may_be_named(self, name: str) -> bool:
         generation = self._named()
-        return generation is None or name in generation.files
+        if generation is None or name in generation.files:
+            return True
+        return name.startswith(f"{generation.rows.file}.")  # a guide to them is unfinished
 
     def _remove(self, path: str) -> None:
         # Windows refuses to remove a file that somebody has mapped; a later flush will.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from searchengine.catalog.changes import Change, IndexedStore
 from searchengine.errors import IndexUnavailable
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.fallback import WithSpare
-from searchengine.types import SharedIndex, Stamp, VectorIndex
+from searchengine.types import Reopened, SharedIndex, Stamp, VectorIndex
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +82,12 @@ def synchronise(index: VectorIndex, catalog: IndexedStore, fingerprint: str, dim
     A stamp that is behind costs the changes since; no stamp, another model's or one from the future
     (the catalog was restored from a copy) costs a rebuild. What cannot be written stays in memory.
     A shared index is written by one process at a time; others wait. While its server does not
-    answer, what `open_index` gave with it stands in, and the next call makes up for this one.
+    answer, what `open_index` gave with it stands in, and the next call makes up for this one. If
+    another process has written better files, such as a guide, the index goes on from those.
     """
     if not isinstance(index, SharedIndex):
+        if isinstance(index, Reopened) and (renewed := index.renewed()) is not None:
+            index.become(renewed)
         return _synchronise(index, catalog, fingerprint, dim)
     try:
         return _synchronise_shared(index, catalog, fingerprint, dim)
@@ -157,6 +162,34 @@ def changes_since(catalog: IndexedStore, fingerprint: str, seq: int) -> tuple[in
     now = catalog.seq()
     # A catalog that was restored from a copy is read from its beginning.
     return now, list(catalog.changes(fingerprint, seq if seq <= now else 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What an index in memory can go on from, since another process has written better files.
+
+    Attributes:
+        seq: What the index reflects then.
+        take: Has it go on from there, in no time; nobody may be asking it.
+    """
+
+    seq: int
+    take: Callable[[], None]
+
+
+def renewal_of(index: VectorIndex, catalog: IndexedStore) -> Renewal | None:
+    """Open the files that have come in place of those of an index in memory, a new guide above all.
+
+    What the catalog has changed since they were written is made up for here, beside those who are
+    asking the index. None if its files are those that it knows.
+    """
+    if not isinstance(index, Reopened) or (renewed := index.renewed()) is None:
+        return None
+    stamp = renewed.stamp()
+    assert stamp is not None, "files without a stamp are not opened"
+    seq, changes = changes_since(catalog, stamp.fingerprint, stamp.seq)
+    apply(renewed, changes)
+    return Renewal(seq, partial(index.become, renewed))
 
 
 def apply(index: VectorIndex, changes: Iterable[Change]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -241,4 +241,20 @@ class Approximate(Protocol):
 
     def plan(self, k: int, within: Ids | None = None) -> SearchPlan:
         """Say how a search for the k best would go, and why."""
+        ...
+
+
+@runtime_checkable
+class Reopened(VectorIndex, Protocol):
+    """An index whose files another process may replace by better ones."""
+
+    def renewed(self) -> Self | None:
+        """Return the index as its files have it now, None if they are those it knows.
+
+        What stands in memory alone is not in it; it reflects its own stamp.
+        """
+        ...
+
+    def become(self, other: Self) -> None:
+        """Have what another index over the same files has, which is not used afterwards."""
         ...

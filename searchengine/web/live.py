@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from searchengine.catalog.changes import Change
 from searchengine.config import Settings
 from searchengine.errors import LexpixError, LibraryError, UnknownWords
-from searchengine.indexes.sync import apply, changes_since
+from searchengine.indexes.sync import apply, changes_since, renewal_of
 from searchengine.search.columns import Columns
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facets
@@ -215,11 +215,16 @@ class Live:
             else:
                 fingerprint = engine.encoder.fingerprint
                 self._seq, changes = changes_since(catalog, fingerprint, self._seq)
+        renewal = renewal_of(engine.index, catalog)
+        if renewal is not None:
+            self._seq, changes = renewal.seq, []
         roots = tuple(root.path for root in catalog.roots()) if moved else self._facets.roots
-        if not moved and not changes and tags is self._facets.tags:
+        if not moved and not changes and tags is self._facets.tags and renewal is None:
             return
         facets = self._facets.followed_by(columns, tags, roots)
         with self._lock.writing():
+            if renewal is not None:
+                renewal.take()
             apply(engine.index, changes)
             engine.scenes.refresh()
             if tags is not self._facets.tags:

@@ -21,10 +21,11 @@ from hypothesis.stateful import (
 )
 
 from searchengine.indexes import building, plans
-from searchengine.indexes.building import build, recall, suits
+from searchengine.indexes.building import build, suits
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.guides import KINDS, Guide, GuideKind, memory_of
+from searchengine.indexes.measuring import recall
 from searchengine.indexes.plans import Tuning
 from searchengine.search.ranking import nearest
 from searchengine.types import Budget, Ids, Stamp, Vectors
@@ -32,6 +33,8 @@ from searchengine.vectors import unit_rows
 
 DIM, ROWS = 16, 1200
 STAMP = Stamp("f" * 64, 1)
+EXAMPLES = {"ivf-pq4": 12, "ivf-sq8": 8, "ivf-pq": 2, "hnsw": 5}
+"""Histories of each kind, by what a build costs."""
 
 
 class Small(FaissIndex):
@@ -158,7 +161,7 @@ def test_no_history_makes_a_guided_index_lose_or_invent_rows(
     run_state_machine_as_test(
         OfKind,
         settings=settings(
-            max_examples={"ivf-sq8": 12, "hnsw": 5}.get(kind, 2),  # by what a build costs
+            max_examples=EXAMPLES[kind],
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -314,7 +317,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
 def test_an_index_of_many_rows_gets_a_guide_that_finds_enough(many: Small) -> None:
     assert not suits(many.about, many, Budget())
     decided = build(many, Budget(recall=0.9), [clustered(80, 5)], threads=1)
-    assert decided["kind"] == many.plan(10).kind == "ivf-sq8"
+    assert decided["kind"] == many.plan(10).kind == "ivf-pq4"
     assert decided["recall"] >= 0.85
     assert suits(many.about, many, Budget(recall=0.9))
     assert not suits(many.about, many, Budget(recall=0.99))

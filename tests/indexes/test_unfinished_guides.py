@@ -1,0 +1,173 @@
+"""A guide whose building was killed goes on where it stopped, and becomes what it would have."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from searchengine.indexes import building, guides
+from searchengine.indexes.building import build
+from searchengine.indexes.guides import Guide, GuideKind
+from searchengine.types import Budget, Stamp
+from tests.indexes.test_guides import ROWS, Small, clustered, flushed
+from tests.support.at_once import REPOSITORY
+
+BLOCK = 500
+"""Rows that are written down at a time here."""
+BUDGET = Budget(recall=0.9)
+
+BUILD = """
+import os, signal, sys
+from pathlib import Path
+from searchengine.indexes import building, guides, journals
+from searchengine.types import Budget
+from tests.indexes.test_guides import Small, clustered
+
+building.FEWEST, building.PAYS, guides.BLOCK = 1000, 1e9, {block}
+stage = sys.argv[2]
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def told(kind, done, total):
+    if stage == "rows" and done > total / 2:
+        die()
+
+if stage == "training":
+    journals.Journal.keep_trained = lambda self, trained: die()
+if stage == "torn":
+    def torn(self, lists, append=journals.Journal._append):
+        self._file.write(b"\\x40\\0\\0\\0torn")
+        self._file.flush()
+        die()
+    journals.Journal.keep_block = torn
+if stage == "tuning":
+    building._tuned = lambda *_: die()
+if stage == "writing":
+    guides.Guide.save = lambda self, file: (file.write(b"half"), file.flush(), die())
+building.build(
+    Small(Path(sys.argv[1])), Budget(recall=0.9), [clustered(80, 5)],
+    threads=1, progress=told, among=[sys.argv[3]],
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def few_count_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "FEWEST", 1000)
+    monkeypatch.setattr(building, "PAYS", 1e9)
+    monkeypatch.setattr(guides, "BLOCK", BLOCK)
+
+
+def killed_at(stage: str, stem: Path, kind: GuideKind) -> None:
+    """Build in another process, which kills itself there."""
+    ran = subprocess.run(
+        [sys.executable, "-c", BUILD.format(block=BLOCK), str(stem), stage, kind],
+        check=False,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+
+
+def built(stem: Path, kind: GuideKind) -> tuple[bytes, list[int]]:
+    """Build; return the guide as it stands on the disk, and the rows that were done in steps."""
+    steps: list[int] = []
+    index = Small(stem)
+    build(
+        index,
+        BUDGET,
+        [clustered(80, 5)],
+        threads=1,
+        progress=lambda _kind, done, _total: steps.append(done),
+        among=[kind],
+    )
+    found = Small(stem)
+    assert found._files is not None
+    guide = found._files.guide()
+    assert guide is not None
+    return Path(guide[0]).read_bytes(), steps
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing is kept where files have no locks")
+@pytest.mark.parametrize("kind", ["ivf-pq4", "ivf-sq8"])
+@pytest.mark.parametrize("stage", ["training", "rows", "torn", "tuning", "writing"])
+def test_a_killed_build_goes_on_and_makes_the_same_guide(
+    stage: str, kind: GuideKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = clustered(4 * ROWS)
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+        flushed(tmp_path / name / "s", rows)
+    expected, _ = built(tmp_path / "undisturbed" / "s", kind)
+    stem = tmp_path / "killed" / "s"
+    query = clustered(1, 9)
+    before = Small(stem).search(query, 10)
+    killed_at(stage, stem, kind)
+    assert np.array_equal(Small(stem).search(query, 10)[0], before[0])
+    trained: list[int] = []
+    assigned: list[int] = []
+    original, lists = guides._untrained, guides.Journal.keep_block
+    monkeypatch.setattr(guides, "_untrained", lambda *args: trained.append(1) or original(*args))
+    monkeypatch.setattr(
+        guides.Journal,
+        "keep_block",
+        lambda self, block: assigned.append(len(block)) or lists(self, block),
+    )
+    found, _ = built(stem, kind)
+    assert found == expected
+    assert bool(trained) == (stage == "training")
+    left = {"training": len(rows), "torn": len(rows), "rows": 2300}
+    assert sum(assigned) <= left.get(stage, 0)
+    assert (sum(assigned) == 0) == (stage in {"tuning", "writing"})
+    names = {path.name for path in stem.parent.iterdir()}
+    assert len(names) == 3, names  # the stamp, the rows and the guide: nothing is left over
+
+
+def test_what_is_left_of_a_build_goes_with_the_rows_it_was_for(tmp_path: Path) -> None:
+    stem = tmp_path / "s"
+    index = flushed(stem, clustered(4 * ROWS))
+    with index.journal("ivf-sq8") as journal:
+        Guide.build("ivf-sq8", index.rows_of_file.flat, threads=1, journal=journal)
+    [left] = tmp_path.glob("*.ivf-sq8")
+    index.put(np.array([9000]), clustered(1))
+    index.flush(Stamp("f", 2))  # a change beside the rows
+    assert Small(stem).stamp() == Stamp("f", 2)
+    assert left.exists()
+    flushed(stem, clustered(ROWS))
+    assert not left.exists()
+
+
+def test_a_journal_of_other_rows_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.touch()
+    of = {"rows": 5, "kind": "ivf-sq8"}
+    with path.open("r+b") as file:
+        journal = guides.Journal(file, of)
+        journal.keep_trained(b"learnt")
+        journal.keep_block(np.array([3, 1, 2]))
+    with path.open("r+b") as file:
+        again = guides.Journal(file, of)
+        assert again.trained == b"learnt"
+        assert [block.tolist() for block in again.blocks] == [[3, 1, 2]]
+    with path.open("r+b") as file:
+        other = guides.Journal(file, of | {"rows": 6})
+        assert other.trained is None
+        assert not other.blocks
+    with path.open("r+b") as file:
+        assert guides.Journal(file, of).trained is None
+
+
+def test_two_builds_at_once_do_not_share_a_journal(tmp_path: Path) -> None:
+    stem = tmp_path / "s"
+    index = flushed(stem, clustered(4 * ROWS))
+    with index.journal("ivf-sq8") as one, Small(stem).journal("ivf-sq8") as other:
+        assert one is not None
+        assert other is None
