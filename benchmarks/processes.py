@@ -50,12 +50,21 @@ def run(
             [sys.executable, "-I", "-S", "-c", _RUN, told.name, *command],
             check=True,
             cwd=folder,
-            env=os.environ | (settings or {}),
+            env=compiled() | dict(settings or {}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
         cpu, clock, kilobytes = map(float, told.read().split())
     return Ran(cpu, clock, kilobytes * 1024 / 1e6)
+
+
+def compiled() -> dict[str, str]:
+    """Return the environment of a process whose modules are compiled, as those of a package are.
+
+    pip compiles what it installs; where Python is told to write no bytecode, what is run from its
+    sources would be compiled again by every process, which takes 0.1 s of a search.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def peak_mb() -> int:

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from machine import describe, publish
+from processes import compiled
 from simulated import make_library
 
 LEXPIX = str(Path(sys.executable).with_name("lexpix"))
@@ -78,7 +79,7 @@ def measure(commands: dict[str, list[str]], runs: int) -> dict[str, float]:
         for name, command in commands.items():
             arguments = [argument.replace(RUN, str(run)) for argument in command]
             used, started = _processor(), time.perf_counter()
-            subprocess.run(arguments, check=True, capture_output=True)
+            subprocess.run(arguments, check=True, capture_output=True, env=compiled())
             if run:
                 times.setdefault(f"{name}_s", []).append(time.perf_counter() - started)
                 times.setdefault(f"{name}_cpu_s", []).append(_processor() - used)

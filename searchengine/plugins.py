@@ -29,7 +29,7 @@ GROUPS = {
 
 def names(group: str) -> list[str]:
     """Return the names of a group's installed plugins, sorted."""
-    return sorted(_installed(group, tuple(sys.path)).names)
+    return sorted(_installed(tuple(sys.path))[group].names)
 
 
 def load(group: str, name: str) -> Any:
@@ -85,7 +85,7 @@ def require(group: str, name: str, made: object, protocol: type) -> None:
 
 
 def _find(group: str, name: str) -> EntryPoint:
-    plugins = tuple(_installed(group, tuple(sys.path)).select(name=name))
+    plugins = tuple(_installed(tuple(sys.path))[group].select(name=name))
     if not plugins:
         known = ", ".join(names(group)) or "none"
         raise MissingPlugin(f"no {GROUPS[group]} is called {name!r}; installed are: {known}")
@@ -113,11 +113,12 @@ def _origin(plugin: EntryPoint) -> str:
 
 
 @cache
-def _installed(group: str, path: tuple[str, ...]) -> EntryPoints:  # noqa: ARG001 - the cache's key
-    """Return a group's entry points; looking through all that is installed takes milliseconds."""
+def _installed(path: tuple[str, ...]) -> dict[str, EntryPoints]:  # noqa: ARG001 - the cache's key
+    """Return the entry points of each group; to look through what is installed takes 10 ms."""
     from importlib.metadata import entry_points
 
-    return entry_points(group=group)
+    found = entry_points()
+    return {group: found.select(group=group) for group in GROUPS}
 
 
 def _remedy(plugin: EntryPoint, error: Exception) -> str:

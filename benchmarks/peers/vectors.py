@@ -8,7 +8,7 @@ is reported comes of other words, in another process than that of the build. A q
 the paths of the ten nearest pictures are there. `1 %` is a search in one of a hundred folders.
 `cpu` is processor time a query in milliseconds, which says more where a machine has other work, and
 `build_cpu` seconds of it.
-NumPy multiplies small matrices on one thread, as in `lexpix serve`; threads that wait for others
+A query of NumPy or OpenMP stays on one thread, as in `lexpix serve`; threads that wait for others
 would cost more.
 """
 
@@ -18,12 +18,15 @@ import argparse
 import json
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,8 @@ RECALL = 0.97
 TUNING, ASKED = 100, 300
 SECONDS = 5.0
 """How long two threads ask."""
+THREADS: dict[str, dict[str, str]] = {"build": {}, "ask": {"OMP_NUM_THREADS": "1"}}
+"""What OpenMP is told: to build it may use all cores, a query stays on one."""
 
 COLUMNS = (
     "recall",
@@ -73,8 +78,11 @@ def main() -> None:
     parser.add_argument(
         "--photographs", type=Path, help="unit rows (.npy) that pictures lie between"
     )
+    parser.add_argument(
+        "--patience", type=int, default=3_600, help="seconds of the processor for a step of a store"
+    )
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--out", type=Path, help="also write the JSON here")
+    parser.add_argument("--out", type=Path, help="also write the JSON here, after each store")
     parser.add_argument("--step", choices=("build", "ask"), help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -87,10 +95,16 @@ def main() -> None:
         data = Path(work)
         make_data(data, options.pictures, options.photographs)
         peers = options.peer or list(PEERS)
-        found = {name: measure(name, data, data / name) for name in peers}
-    packages = {PEERS[name].distribution for name in peers} - {"lexpix"}
-    result = {"pictures": options.pictures, "stores": found, **describe(sorted(packages))}
-    publish(result, table=table(found), as_json=options.json, out=options.out)
+        packages = {PEERS[name].distribution for name in peers} - {"lexpix"}
+        result = {"pictures": options.pictures, "stores": {}, **describe(sorted(packages))}
+        if options.photographs is not None:
+            result["photographs"] = len(np.load(options.photographs, mmap_mode="r"))
+        for name in peers:
+            result["stores"][name] = measure(name, data, data / name, options.patience)
+            shutil.rmtree(data / name)
+            if options.out is not None:  # what is known outlasts a run that is ended
+                options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    publish(result, table=table(result["stores"]), as_json=options.json, out=options.out)
 
 
 def make_data(folder: Path, pictures: int, photographs: Path | None) -> None:
@@ -136,8 +150,8 @@ def words_of(encoder: Any) -> tuple[list[str], Rows]:
     return names, unit_rows(np.stack(vectors))
 
 
-def measure(name: str, data: Path, folder: Path) -> dict[str, Any]:
-    """Build and ask a store in processes of their own; why not, if it fails."""
+def measure(name: str, data: Path, folder: Path, patience: int) -> dict[str, Any]:
+    """Build and ask a store in processes of their own; why not, if it fails or takes too long."""
     folder.mkdir()
     where = ["--data", str(data), "--folder", str(folder)]
     told: dict[str, Any] = {}
@@ -147,8 +161,11 @@ def measure(name: str, data: Path, folder: Path) -> dict[str, Any]:
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | THREADS[step],
+            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_CPU, (patience, patience + 5)),
         )
+        if ran.returncode == -signal.SIGXCPU:
+            return {**told, "failed": f"to {step} takes more than {patience} s of the processor"}
         if ran.returncode:
             return {**told, "failed": (ran.stderr.strip().splitlines() or ["no reason"])[-1]}
         told |= json.loads(ran.stdout.splitlines()[-1])

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from searchengine import bounds, plugins
 from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
@@ -34,7 +34,6 @@ from searchengine.search.status import ModelStatus, Status, status_of
 from searchengine.search.tags import Tags
 from searchengine.search.taught import TaughtWords, with_taught
 from searchengine.search.teaching import Teaching
-from searchengine.search.texts import Texts
 from searchengine.sources import listings
 from searchengine.sources.addresses import absolute
 from searchengine.types import (
@@ -50,6 +49,9 @@ from searchengine.types import (
     UnknownWord,
     VectorIndex,
 )
+
+if TYPE_CHECKING:
+    from searchengine.search.texts import Texts
 
 __all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "open"]
 
@@ -259,6 +261,8 @@ class Engine(Teaching):
     @cached_property
     def texts(self) -> Texts:
         """The texts of the library."""
+        from searchengine.search.texts import Texts
+
         folder = self.settings.library / INDEX_FOLDER
         return Texts(
             self.settings,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.colour_library import paint
+from tests.support.command import lexpix
 from tests.support.fresh_interpreter import loaded_by
 
 HEAVY = frozenset(
@@ -36,6 +39,24 @@ def test_commands_load_no_prompt_no_drawing_and_no_shells() -> None:
     loaded = loaded_by("import searchengine.cli.main, searchengine.cli.search")
     assert loaded & {"prompt_toolkit", "rich", "textual_image", "numpy"} == set()
     assert loaded & HEAVY == set()
+
+
+def test_search_for_a_word_loads_these_packages_and_no_other(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    paint(tmp_path / "photos" / "a.jpg", "red", "green")
+    lexpix("index", tmp_path / "photos", library=library)
+    arguments = ["search", "dog", "--all", "--json", "--library", str(library)]
+    run = f"assert not main({arguments}, standalone_mode=False)"  # None: no exit code but 0
+    loaded = loaded_by(f"from searchengine.cli.main import main\n{run}")
+    packages = {name.partition(".")[0] for name in loaded} - {*sys.stdlib_module_names, "__main__"}
+    asked = {"click", "faiss", "numpy", "platformdirs", "searchengine", "sqlalchemy"}
+    theirs = {"packaging", "typing_extensions"}  # of FAISS and SQLAlchemy
+    theirs |= {"cython_runtime", "swig_runtime_data5"}  # what compiled modules leave behind
+    found = {name for name in packages if not name.startswith(("_cython", "_sysconfigdata"))}
+    assert found - theirs == asked
+    models = {"captioner.captioner", "captioner.beam", "food", "clip"}
+    assert not loaded & {f"searchengine.models.{name}" for name in models}
+    assert not loaded & {"searchengine.search.texts", "searchengine.recipes.filters"}
 
 
 def test_completions_load_no_database_layer() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from searchengine.errors import ModelError
-from searchengine.models.captioner.captioner import Captioner
 from searchengine.models.files import read_config, resolve
 from searchengine.models.joint import JointEncoder
 from searchengine.models.loading import load_model
 from searchengine.types import Encoder
+
+if TYPE_CHECKING:
+    from searchengine.models.captioner.captioner import Captioner
 
 DEFAULT = "captioner"
 """The bundled captioner."""
@@ -28,6 +31,8 @@ def load_captioner(
     Raises:
         ModelError: One of them is missing or changed, or they do not belong together.
     """
+    from searchengine.models.captioner.captioner import Captioner
+
     folder = resolve(name)
     bound = read_config(folder).image.get("model")
     if model is None and isinstance(loaded, JointEncoder) and loaded.fingerprint == bound:
