@@ -98,6 +98,8 @@ def dupes(
         groups = [group_entry(group) for groups in found.values() for group in groups]
         print_json({"groups": groups, **({} if gone is None else {"trashed": gone})})
         return
+    if not spare:
+        return
     if gone is not None:
         click.echo(f"{len(gone):,} of {len(spare):,} files moved to the trash", err=True)
     elif trash:

@@ -32,6 +32,7 @@ def install(command: str, now: bool, library: str | None, model: str | None) -> 
     """
     from indexer.library.services import Service, manager
     from searchengine.config import load_settings
+    from searchengine.errors import ConfigError, LexpixError
 
     flags = {"library": library, "model": model}
     settings = load_settings({key: value for key, value in flags.items() if value is not None})
@@ -45,7 +46,12 @@ def install(command: str, now: bool, library: str | None, model: str | None) -> 
     path = chosen.write(Service(command, tuple(arguments)))
     click.echo(path)
     if now:
-        chosen.start(command)
+        try:
+            chosen.start(command)
+        except ConfigError as error:
+            later = chosen.start_line(command)
+            message = f"{error}; the file is written, but nothing runs yet; start it with: {later}"
+            raise LexpixError(message) from error
         click.echo("lexpix: started; it starts again whenever you log in", err=True)
     else:
         click.echo(f"lexpix: start it with: {chosen.start_line(command)}", err=True)

@@ -29,7 +29,7 @@ from searchengine.formats import ending_of, sidecars_of
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.metadata import MOST_XMP
 from searchengine.search.status import ids_within
-from searchengine.sources.addresses import absolute
+from searchengine.sources.addresses import absolute, is_remote
 from searchengine.sources.opening import names_in, open_stored
 from searchengine.types import Failure, PathLike, Picture
 
@@ -106,7 +106,6 @@ def import_tags(
         UnknownPicture: No picture of the library has a number.
     """
     catalog = library.catalog
-    folders = [one for one in pictures if not isinstance(one, int)]
     with running(library.settings.library, "import"):
         return import_keywords(
             catalog,
@@ -115,9 +114,18 @@ def import_tags(
             places=places,
             faces=faces,
             dry_run=dry_run,
-            whole=len(folders) == len(pictures) and all(map(os.path.isdir, map(absolute, folders))),
+            whole=all(_is_folder(catalog, one) for one in pictures),
             progress=progress,
         )
+
+
+def _is_folder(catalog: Catalog, picture: PathLike | int) -> bool:
+    """Tell whether this names all that the library has below a folder, an address or an archive."""
+    if isinstance(picture, int):
+        return False
+    path = absolute(picture)
+    # At an address nobody but the library need be asked: what is no picture of it has some below.
+    return not catalog.by_paths([path]) if is_remote(path) else os.path.isdir(path)
 
 
 def _ids(catalog: Catalog, pictures: Sequence[PathLike | int]) -> list[int]:

@@ -316,6 +316,24 @@ def test_an_archive_is_a_folder(
         assert content(engine, inside) == content(local, str(photos))
 
 
+def test_sidecars_beside_no_picture_are_told_at_an_address_too(
+    place: RemotePlace, photos: Path, tmp_path: Path, engine: Engine
+) -> None:
+    shutil.copy(photos / "red top.jpg.xmp", photos / "gone.jpg.xmp")
+    shards(tmp_path / "all" / "shards", photos, "zip")
+    shutil.copytree(photos, tmp_path / "all" / "bare")
+    place.mirror(tmp_path / "all")
+    indexer.index(engine, place.address)
+    for folder in (f"{place.address}/bare", f"{place.address}/shards/000.zip"):
+        rows = engine.catalog.get(engine.catalog.ids_under(folder)).values()
+        [picture] = (row.path for row in rows if row.path.endswith("green.jpg"))
+        assert indexer.import_tags(engine, folder).strangers == [f"{folder}/gone.jpg.xmp"]
+        assert indexer.import_tags(engine, picture).strangers == []
+        # Of one folder some pictures alone were asked for, so what is beside others is not known.
+        assert indexer.import_tags(engine, f"{folder}/deep", picture).strangers == []
+    assert len(indexer.import_tags(engine).strangers) == 2
+
+
 def test_a_shard_that_is_as_it_was_is_not_fetched_again(
     photos: Path, tmp_path: Path, colour_model: Path
 ) -> None:

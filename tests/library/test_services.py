@@ -71,3 +71,14 @@ def test_a_service_is_installed_and_removed(tmp_path: Path) -> None:
     lexpix("service", "remove", "--serve", library=library)
     assert not path.exists()
     lexpix("service", "remove", "--serve", library=library, code=2)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="writes a unit of systemd")
+def test_a_service_that_cannot_be_started_is_there_to_be_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # no session's systemd can be reached
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    ran = lexpix("service", "install", "--now", library=tmp_path, code=1)
+    assert Path(ran.stdout.strip()).is_file()
+    assert "start it with: systemctl --user enable --now lexpix-watch.service" in ran.stderr
