@@ -30,7 +30,7 @@ from searchengine.terminal import printable
 if TYPE_CHECKING:
     from searchengine.catalog.store import Catalog
     from searchengine.search.engine import Engine
-    from searchengine.types import IndexReport
+    from searchengine.types import Failure, IndexReport
 
 
 UNREADABLE = 4
@@ -224,15 +224,22 @@ def demo(flags: dict[str, str], as_json: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="lexpix-demo-") as temporary:
         settings = load_settings({"library": temporary} | flags)
         with Engine.open(settings, create=True) as engine:
-            report = _sum_up(
-                partial(indexer.index, engine), indexer.Sweeps(engine.refresh), folders
-            )
+            # What they ship to test readers of files with is no news to somebody who tries lexpix.
+            left_out: list[Failure] = []
+
+            def index(root: str, **options: Any) -> IndexReport:
+                return indexer.index(engine, root, **options | {"on_failure": left_out.append})
+
+            report = _sum_up(index, indexer.Sweeps(engine.refresh), folders)
             answers = [
                 engine.search(question, limit=3, collapse=True) for question in questions(folders)
             ]
     if as_json:
         print_json({"report": report, "answers": [answer_entries(answer) for answer in answers]})
         return
+    if left_out:
+        names = ", ".join(printable(os.path.basename(one.path)) for one in left_out)
+        click.echo(f"left out, no photograph but a test of readers of files: {names}", err=True)
     base = os.path.commonpath(folders) + os.sep  # long, and the same for all
     click.echo(f"indexed {report['added'] + report['unchanged']} pictures below {printable(base)}")
     for answer in answers:

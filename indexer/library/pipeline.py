@@ -20,7 +20,7 @@ from indexer.library.embedding import BATCH
 from indexer.library.following import follow
 from indexer.library.moves import is_gone
 from indexer.library.places import name_places
-from indexer.library.planning import Scan, plan
+from indexer.library.planning import Scan, plan, same_stat
 from indexer.library.reading import Job, Result, Unreadable
 from indexer.library.remote_scan import IF_GONE, require_there, scan_remote
 from indexer.library.running import Run
@@ -156,10 +156,14 @@ def retry_failures(
     on_failure: Callable[[Failure], None] | None = None,
 ) -> IndexReport:
     """Try the files again that were no readable pictures, as `indexer.retry` says."""
-    failures = catalog.failures(None if under is None else absolute(under))
-    tally = Tally(progress, on_failure, total=len(failures))
-    rows = catalog.by_paths(failure.path for failure in failures)
-    stats = ((_file_stat(row.path), row) for row in rows.values())
+    folder = None if under is None else absolute(under)
+    failures = catalog.failures(folder)
+    damaged = catalog.by_paths(one.path for one in catalog.damaged(folder)).values()
+    # What ended too early ends there still, unless the file is another one by now.
+    mended = [row for row in damaged if (at := _file_stat(row.path)) and not same_stat(row, at)]
+    tally = Tally(progress, on_failure, total=len(failures) + len(mended))
+    rows = [*catalog.by_paths(failure.path for failure in failures).values(), *mended]
+    stats = ((_file_stat(row.path), row) for row in rows)
     jobs = (Job(stat, row) for stat, row in stats if stat is not None)
     writer = Writer(catalog, encoder, Scan(tally), batch=batch)
     _work(jobs, Decoder(catalog, encoder), executor, writer)

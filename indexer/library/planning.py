@@ -96,7 +96,7 @@ def plan(
         for stat in chunk:
             row = rows.get(stat.path)
             is_embedded = row is not None and row.id in embedded
-            if row is None or row.id not in settled or not _same_stat(row, stat):
+            if row is None or row.id not in settled or not same_stat(row, stat):
                 if leave is None or not leave(stat):
                     jobs.append((stat, is_embedded, False))
                 elif row is not None:
@@ -115,6 +115,7 @@ def plan(
             yield Job(stat, picture, known and is_embedded, unchanged=known and is_unchanged)
 
 
-def _same_stat(row: KnownFile, stat: FileStat) -> bool:
+def same_stat(row: KnownFile | Picture, stat: FileStat) -> bool:
+    """Tell whether a file is, by its size and times, the one that was read."""
     known = (row.size, row.mtime_ns, row.ctime_ns)
     return known == (stat.size, stat.mtime_ns, stat.ctime_ns)

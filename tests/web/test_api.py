@@ -213,6 +213,25 @@ def test_words_of_other_languages_are_told_and_asked_in_english(api: httpx.Clien
     assert [hit["id"] for hit in found["hits"]] == [hit["id"] for hit in english["hits"]]
 
 
+def test_words_are_suggested_by_what_the_library_shows(api: httpx.Client) -> None:
+    def suggested(begun: str) -> list[str]:
+        found = api.get("suggest", params={"q": begun}).json()["suggestions"]
+        kinds = [one["kind"] for one in found]
+        assert kinds == sorted(kinds, key=["word", "tag", "folder"].index), "words come first"
+        return [one["text"] for one in found if one["kind"] == "word"]
+
+    before = suggested("ba")
+    last = [word for word in before if " " not in word][-1]
+    assert last != before[0]
+    id_ = api.post("search", json={}).json()["hits"][0]["id"]
+    api.put(f"images/{id_}/tags", json={"add": [last]}).raise_for_status()
+    try:
+        assert suggested("ba")[0] == last
+    finally:
+        api.put(f"images/{id_}/tags", json={"remove": [last]}).raise_for_status()
+    assert suggested("ba") == before
+
+
 def test_suggestions_follow_the_languages_of_the_browser(api: httpx.Client) -> None:
     def words(letters: str, languages: str) -> list[str]:
         headers = {"Accept-Language": languages}

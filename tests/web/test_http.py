@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 import indexer
 from searchengine.config import Settings
@@ -208,3 +210,44 @@ def test_failures_are_listed_in_pages_and_read_again(colour_model: Path, tmp_pat
         assert left["total"] == len(names) - 1
         assert str(mended) not in [one["path"] for one in left["failures"]]
         assert api.post("jobs", json={"kind": "index"}).status_code == 422
+
+
+def test_files_seen_in_part_are_listed_as_such_and_read_again(
+    colour_model: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photograph_all(photos)
+    half = photos / "half.jpg"
+    noise = np.random.default_rng(2).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(half)
+    whole = half.read_bytes()
+    half.write_bytes(whole[: len(whole) * 2 // 3])
+    (photos / "bad.jpg").write_bytes(b"no picture")
+    chosen = Settings(library=tmp_path / "library", model=str(colour_model), workers=2)
+    with Engine.open(chosen, create=True) as engine:
+        indexer.index(engine, photos)
+        [reason] = [one.reason for one in engine.catalog.damaged()]
+    with (
+        served(create_app(chosen)) as server,
+        httpx.Client(base_url=f"{server.url}/api/v1/", timeout=PATIENCE) as api,
+    ):
+        told = api.get("failures", params={"limit": 1}).raise_for_status().json()
+        rest = api.get("failures", params={"cursor": told["next_cursor"]}).json()
+        listed = told["failures"] + rest["failures"]
+        assert told["total"] == 2
+        assert [(Path(one["path"]).name, one["partial"]) for one in listed] == [
+            ("bad.jpg", False),
+            (half.name, True),
+        ]
+        assert listed[1]["reason"] == reason
+
+        def retried() -> dict[str, int]:
+            job = api.post("jobs", json={"kind": "retry"}).raise_for_status().json()
+            *_, last = api.get(f"jobs/{job['id']}/events").text.strip().split("data: ")
+            return dict(json.loads(last)["report"])
+
+        again = retried()
+        assert (again["updated"], again["failed"]) == (0, 1), "what is as it was is not read"
+        half.write_bytes(whole)
+        assert retried()["updated"] == 1
+        assert [one["partial"] for one in api.get("failures").json()["failures"]] == [False]

@@ -13,6 +13,8 @@ from playwright import sync_api
 from tests.support.accessibility import complaints
 from tests.support.browser import CHROMIUM
 from tests.support.served import serving, tab_of
+from tests.support.weight import MOST, weigh
+from tests.support.weight import VIEWS as WEIGHED
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("needs chromium", allow_module_level=True)
@@ -22,8 +24,6 @@ pytest.importorskip("fastapi")
 expect = sync_api.expect
 
 WAIT = 30_000
-MOST_BYTES = 200_000
-"""What a page may weigh before its pictures."""
 STATIC = Path(__file__).parents[2] / "searchengine" / "web" / "page" / "static"
 VIEWS = {
     "all": ("/", ".cell"),
@@ -158,27 +158,36 @@ def test_phone_filters_and_selects(browser: sync_api.Browser, url: str) -> None:
         assert max(middles) - min(middles) <= 2
 
 
-def test_page_is_light_and_asks_nobody_else(browser: sync_api.Browser, url: str) -> None:
-    with tab_of(browser, url) as tab:  # which looks where requests go
-        weights: dict[str, int] = {}
+@pytest.mark.parametrize("view", WEIGHED)
+@pytest.mark.parametrize("language", ["en", "ja"])  # whose texts are longest
+def test_every_view_is_light(browser: sync_api.Browser, url: str, view: str, language: str) -> None:
+    weights = weigh(browser, url + WEIGHED[view], locale=language)
+    assert any(address.endswith("/main.js") for address in weights)
+    assert sum(weights.values()) < MOST, json.dumps(weights, indent=1)
 
-        def weigh(response: sync_api.Response) -> None:
-            if not re.search(r"/api/v1/(images|uploads)/", response.url):
-                weights[response.url] = len(response.body())
 
-        loaded: list[sync_api.Response] = []
+def test_scripts_of_a_view_come_early(browser: sync_api.Browser, url: str) -> None:
+    """None of those that a view imports before it runs is found by running another one."""
+    from searchengine.web.page import pages
 
-        def note(response: sync_api.Response) -> None:  # playwright takes no method of a list
-            loaded.append(response)
+    for view, address in WEIGHED.items():
+        with tab_of(browser, url) as tab:
+            tab.goto(url + address)
+            tab.wait_for_timeout(300)
+            named = tab.locator("link[rel=modulepreload]").evaluate_all(
+                "all => all.map((one) => one.href)"
+            )
+        [module] = pages.MODULES[address.partition("?")[0]]
+        source = (STATIC / "main.js").read_text(encoding="utf-8")
+        assert f'import("./{module}")' in source
+        assert {name.rpartition("/")[2] for name in named} >= imported_by(module), view
 
-        tab.on("response", note)
-        tab.goto(url)
-        expect(tab.locator(".cell").first).to_be_visible()
-        tab.wait_for_timeout(500)
-        for response in loaded:
-            weigh(response)
-        assert any(address.endswith("/main.js") for address in weights)
-        assert sum(weights.values()) < MOST_BYTES, json.dumps(weights, indent=1)
+
+def imported_by(name: str) -> set[str]:
+    """Return what a script imports in a statement, and what that imports."""
+    source = (STATIC / name).read_text(encoding="utf-8")
+    direct = set(re.findall(r'^import .*"\./(.*)";$', source, re.MULTILINE))
+    return {name}.union(*(imported_by(other) for other in direct)) if direct else {name}
 
 
 def test_no_markup_is_made_of_text() -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -33,41 +36,60 @@ INNER = {"/world": "Map of the world"}
 """Those that one of these leads to."""
 MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
-_LAZY = {  # loaded before all others, when needed, or after the first answer
-    "theme.js",
-    *("duplicates.js", "map.js", "world.js", "land.js", "steering.js", "recipes.js"),
-    "timeline.js",
-    *("detail.js", "facts.js", "heat.js", "tags.js", "viewer.js", "why.js"),
-    *("failures.js", "folders.js", "help.js", "jobs.js", "live.js"),
-    "reference.js",
+MODULES = {
+    "/": ("pictures.js",),
+    "/map": ("map.js",),
+    "/world": ("world.js",),
+    "/recipes": ("recipes.js",),
+    "/duplicates": ("duplicates.js",),
 }
+"""The modules of the views, as `static/main.js` loads them."""
+FILTERS = ("albums.js", "facets.js")
+"""What stands beside the pictures, unless one of them is opened: that comes first."""
+DETAIL = ("detail.js",)
+"""A picture that is opened, in any view."""
+FEW_VALUES = 12
+"""Of each facet in the first answer, as in `static/search.js`."""
+_IMPORT = re.compile(r'^import (?:.* from )?"\./([\w-]+\.js)";$', re.MULTILINE)
 
 
 def install_pages(app: FastAPI) -> None:
     """Serve the page at the addresses of its views, and its files below `/static`."""
     version = fingerprint(STATIC)
     base = f"/static/{version}"
-    modules = sorted(p.name for p in STATIC.glob("*.js") if p.name not in _LAZY)
+    beside = {"/": FILTERS}
+    early = {p: modules_of("main.js", *m, *beside.get(p, ())) for p, m in MODULES.items()}
+    opened = {path: modules_of("main.js", *names, *DETAIL) for path, names in MODULES.items()}
     templates = Jinja2Templates(_HERE / "templates")
+    # As UTF-8, half as long as escapes where letters are not Latin.
+    templates.env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    scripts = "".join(file.read_text(encoding="utf-8") for file in sorted(STATIC.glob("*.js")))
+
+    @cache
+    def carried(language: str) -> dict[str, str]:
+        """Return the texts that scripts have; the others stand in the shell already."""
+        return {text: said for text, said in texts(language).items() if text in scripts}
 
     headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language, Cookie"}
 
     def shell(request: Request) -> Response:
         language = language_of(request)
         told = texts(language)
+        path, opens = request.url.path, "open" in request.query_params
         context = {
             "language": language,
             "languages": NAMES,
             "t": lambda text: told[text],
             # English stands in the scripts themselves.
-            "texts": {} if language == ENGLISH else told,
+            "texts": {} if language == ENGLISH else carried(language),
             "base": base,
-            "modules": modules,
+            "modules": (opened if opens else early)[path],
+            "styles": styles_of(path, opens=opens),
             "views": VIEWS,
-            "title": (VIEWS | INNER)[request.url.path],
-            "tab": "/map" if request.url.path in INNER else request.url.path,
+            "title": (VIEWS | INNER)[path],
+            "tab": "/map" if path in INNER else path,
             "local": is_local(request.scope),
-            "first": first_search(request.query_params),
+            "first": first_search(path, request.query_params),
         }
         return templates.TemplateResponse(request, "page.html", context, headers=headers)
 
@@ -108,19 +130,41 @@ def opens_page(request: Request) -> bool:
     return "text/html" in accepted.lower() and not request.url.path.startswith("/api/")
 
 
-def first_search(params: QueryParams) -> str:
+def modules_of(*names: str) -> list[str]:
+    """Return scripts and all that they import before they run, by name."""
+    found: set[str] = set()
+    waiting: Iterable[str] = names
+    while waiting := set(waiting) - found:
+        found |= waiting
+        sources = ((STATIC / name).read_text(encoding="utf-8") for name in waiting)
+        waiting = [other for source in sources for other in _IMPORT.findall(source)]
+    return sorted(found)
+
+
+def styles_of(path: str, *, opens: bool) -> list[str]:
+    """Return the style sheets that a view needs, and a picture that is open in it."""
+    others = [] if path == "/" else ["views.css"]
+    return ["style.css", *others, *(["picture.css"] if opens else [])]
+
+
+def first_search(path: str, params: QueryParams) -> str:
     """Return the address of the answer that the page will ask for first.
 
     The browser fetches it beside the scripts, which else would have to run before they can ask.
 
     Args:
+        path: Of the view.
         params: Of the page's address, as `static/state.js` writes them.
     """
     # As the script reads them: the first of two, and whatever stands at "unlikely" is a yes.
     asked = [(n, value) for n in ("q", "sort") for value in params.getlist(n)[:1] if value]
     asked += [("unlikely", "1")] if "unlikely" in params else []
     asked += [(f, value) for f in FACETS for value in params.getlist(f"f.{f}")]
-    return f"{API}/search?{urlencode([*asked, ('with', 'facets'), ('collapse', 'true')])}"
+    if path == "/":
+        asked += [("with", "facets"), ("facet_values", str(FEW_VALUES))]
+    elif path != "/map" or not any(n in {"q", *FACETS} and value.strip() for n, value in asked):
+        asked += [("limit", "1")]  # what the query is made of is all that the view needs
+    return f"{API}/search?{urlencode([*asked, ('collapse', 'true')])}"
 
 
 def fingerprint(folder: Path) -> str:

@@ -64,19 +64,29 @@ def failures(
     limit: Annotated[int, Query(ge=1, le=schemas.MAX_LIMIT)] = 60,
     cursor: Annotated[int | None, Query(ge=1, le=schemas.MAX_ID)] = None,
 ) -> Response:
-    """List the files that could not be read, and why; a job of the kind retry reads them again."""
+    """List the files that could not be read, or only in part, and why.
+
+    A job of the kind retry reads them again: of those seen in part the ones that have changed.
+    """
     catalog = live.engine.catalog
-    found = catalog.failures()
+    found = [(one, False) for one in catalog.failures()] + [
+        (one, True) for one in catalog.damaged()
+    ]
     after = None if cursor is None else os.fsencode(live.engine.picture(cursor).path)
     # The catalog orders by the bytes of paths.
-    rest = [one for one in found if after is None or os.fsencode(one.path) > after]
+    found.sort(key=lambda told: os.fsencode(told[0].path))
+    rest = [told for told in found if after is None or os.fsencode(told[0].path) > after]
     page = rest[:limit]
     last = None
     if len(rest) > limit:
-        last = catalog.by_paths([page[-1].path])[page[-1].path].id
+        path = page[-1][0].path
+        last = catalog.by_paths([path])[path].id
     return AsciiJSON(
         {
-            "failures": [{"path": one.path, "reason": one.reason} for one in page],
+            "failures": [
+                {"path": one.path, "reason": one.reason, "partial": partial}
+                for one, partial in page
+            ],
             "total": len(found),
             "next_cursor": last,
         }

@@ -45,15 +45,15 @@ def analogy(live: LiveDep, words: Annotated[str, Query(max_length=600)], k: Coun
 
 @router.get("/suggest", response_model=schemas.Suggestions, response_model_exclude_unset=True)
 def suggest(live: LiveDep, q: Annotated[str, Query(max_length=schemas.MAX_QUERY)]) -> Response:
-    """Say how the word at the end of a query may go on: as a tag, a word or a folder."""
+    """Say how the word at the end of a query may go on: as a word, a tag or a folder."""
     last = _LAST.search(q)
     assert last is not None, "it matches nothing as well"
     is_tag, begun = last[1] is not None, (last[2] if last[1] else last[3]).casefold()
     with live.reading() as view:
-        found = [] if not begun and not is_tag else _tags(view, begun)
-        if begun and not is_tag:
-            found += _words(view, begun)
-            found += _folders(view, begun)
+        is_bare = bool(begun) and not is_tag
+        found = _words(view, begun) if is_bare else []
+        found += _tags(view, begun) if is_bare or is_tag else []
+        found += _folders(view, begun) if is_bare else []
     return AsciiJSON({"suggestions": found})
 
 
@@ -94,10 +94,14 @@ def _tags(view: View, begun: str) -> list[dict[str, Any]]:
 
 
 def _words(view: View, begun: str) -> list[dict[str, Any]]:
-    """Return taught words, then those that can be seen in a picture, then all others."""
+    """Return taught words, then what can be seen in a picture, then all others.
+
+    Of what can be seen, that of which the library has most pictures comes first.
+    """
+    counts = view.facets.tag_counts
     words = [word.name for word in view.engine.taught_words() if word.usable]
-    seen = sorted(view.engine.tags.vocabulary.entries, key=lambda entry: entry.rank)
-    words += [entry.name for entry in seen]
+    seen = view.engine.tags.vocabulary.entries
+    words += [e.name for e in sorted(seen, key=lambda e: (-counts.get(e.name, 0), e.rank))]
     fitting = [name for name in words if name.startswith(begun)][:MOST]
     encoder = view.engine.encoder
     if isinstance(getattr(encoder, "words", None), WordVectors):

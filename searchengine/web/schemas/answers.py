@@ -126,7 +126,9 @@ class FacetsOut(BaseModel):
     tag: list[CountOut]
     shape: list[CountOut]
     format: list[CountOut]
-    in_all: InAll = Field(description="a list above has the 200 with most pictures, own tags first")
+    in_all: InAll = Field(
+        description="a list above has 200 at most, those with most pictures, own tags first"
+    )
 
 
 class MonthOut(BaseModel):

@@ -46,14 +46,15 @@ class Revision(BaseModel):
 
 
 class FailureOut(BaseModel):
-    """A file that could not be read."""
+    """A file that could not be read, or only in part."""
 
     path: str
     reason: str
+    partial: bool = Field(description="a part of it can be seen, by which it is found")
 
 
 class FailuresAnswer(BaseModel):
-    """Files that could not be read, by path."""
+    """Files that could not be read, or only in part, by path."""
 
     failures: list[FailureOut]
     total: int = Field(description="on all pages")

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from searchengine.search.facets import FACETS, Facet
+from searchengine.search.facets import FACETS, MOST, Facet
 from searchengine.search.pages import Sort
 from searchengine.types import FilterKind
 
@@ -149,6 +149,13 @@ class Paging(Strict):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 60
     cursor: Annotated[str, Field(max_length=200)] | None = None
     with_: list[Literal["explain", "facets"]] = Field(default=[], alias="with")
+    facet_values: int = Field(
+        default=MOST,
+        ge=1,
+        le=MOST,
+        description="most values of each facet that are listed, beside those that are chosen: "
+        "those with most pictures, of tags your own first",
+    )
     collapse: bool = Field(
         default=False,
         description="have one picture stand for those that are the same, where a page has both; "

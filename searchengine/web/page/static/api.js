@@ -76,7 +76,7 @@ export const api = {
   search: (body, signal) => patient(() => send("POST", "/search", body, signal), signal),
   /** @param {string} address of an answer @param {AbortSignal} [signal] */
   preloaded: (address, signal) => get(address.slice(ROOT.length), {}, signal),
-  facets: (question) => send("POST", "/facets", question),
+  facets: (question, signal) => send("POST", "/facets", question, signal),
   suggest: (q, signal) => get("/suggest", { q }, signal),
   upload: async (file) => {
     const body = new FormData();

@@ -184,7 +184,7 @@ export function startBox() {
     event.preventDefault();
     if (chosen >= 0) return accept(chosen);
     close();
-    if (state.page === "/recipes") go({ page: "/", q: input.value });
+    if (["/recipes", "/duplicates"].includes(state.page)) go({ page: "/", q: input.value });
     ask("push");
     typedAt = 0; // what is typed next is another question, however soon
   });

@@ -4,15 +4,15 @@ import { api, fileOf, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, HINT, makeDraggable } from "./chips.js";
 import { byId, el, icon, iconButton, isTyping, nameOf } from "./dom.js";
 import { facts } from "./facts.js";
-import { isFavourite, TAG, toggleFavourite } from "./favourites.js";
-import { focusPicture, neighbours } from "./grid.js";
+import { isFavourite, startFavourites, TAG, toggleFavourite } from "./favourites.js";
 import { clock, plural, t } from "./language.js";
-import { found } from "./search.js";
+import { found, neighbours } from "./search.js";
 import { bus, go, href, state } from "./state.js";
 import { tagEditor } from "./tags.js";
 import { clear, fill as fillScreen, isWhole, isZoomed, pan, reset, mount, stage, zoom } from "./viewer.js";
-import { captionOf, explanation, likelihood } from "./why.js";
 
+/** What tells why a picture was found; the picture itself comes first. */
+const reasons = () => import("./why.js");
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "jpg", "png", "webp", "gif", "avif", "bmp"]);
 const dialog = /** @type {HTMLDialogElement} */ (byId("detail"));
 let shown = 0;
@@ -35,7 +35,7 @@ let asking = new AbortController();
 async function fill(box, ask, draw) {
   const show = (...content) => { box.append(...content); box.hidden = false; box.removeAttribute("aria-busy"); };
   try {
-    const content = draw(await ask());
+    const content = await draw(await ask());
     if (content === null) box.remove();
     else show(...[content].flat());
   } catch (error) {
@@ -168,26 +168,32 @@ async function show(id) {
   if (copies.length) panel.append(el("section", { class: "copies" }, el("h3", {}, plural(copies.length, "{n} exact copy", "{n} exact copies")), strip(copies.map((one) => ({ id: one })))));
   panel.append(similar, texts);
   const terms = found.answer?.terms || [];
-  const match = likelihood(found.hits.find((hit) => hit.id === id) || null, terms.some((term) => term.text === undefined));
-  if (match) why.append(el("p", { class: "match" }, match));
-  if (state.q.trim()) fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, terms, canvas, signal));
+  const tell = async () => {
+    const { explanation, likelihood } = await reasons();
+    if (signal.aborted) return;
+    const match = likelihood(found.hits.find((hit) => hit.id === id) || null, terms.some((term) => term.text === undefined));
+    if (match) why.append(el("p", { class: "match" }, match));
+    fill(why, () => api.explain(id, state.q, signal), (answer) => explanation(answer, terms, canvas, signal));
+  };
+  if (state.q.trim()) tell();
   else why.remove();
   // A caption is of the frame that stands for a film: nothing of it can be pointed at on another.
   const onPicture = (answer) => (answering(id) ? { ...answer, words: answer.words.map((word) => ({ ...word, attention: null })) } : answer);
-  fill(caption, () => api.caption(id, signal), (answer) => captionOf(onPicture(answer), canvas));
+  fill(caption, () => api.caption(id, signal), async (answer) => (await reasons()).captionOf(onPicture(answer), canvas));
   fill(similar, () => api.similar(id, signal), (answer) => (answer.hits.length ? strip(answer.hits) : null));
   fill(texts, () => api.textsOf(id, signal), (answer) => textList(answer, id));
 }
 
-/** Show what the state says, if anything. */
-export function syncDetail() {
+/** Show what the state says, if anything; done when the picture is there. */
+export async function syncDetail() {
   if (state.open === shown) return;
-  if (state.open) show(state.open);
+  if (state.open) await show(state.open);
   else if (dialog.open) dialog.close();
 }
 
 /** Wire the dialog. */
 export function startDetail() {
+  startFavourites();
   dialog.addEventListener("close", () => {
     const last = held || shown;
     shown = held = 0;
@@ -199,7 +205,7 @@ export function startDetail() {
       if (history.state?.below) history.go(-history.state.below); // to the one without the dialog
       else go({ open: 0 }, "replace");
     }
-    focusPicture(last);
+    bus.dispatchEvent(new CustomEvent("focus-picture", { detail: last }));
   });
   // Esc takes back one thing at a time: the full screen, what is enlarged, the dialog.
   dialog.addEventListener("cancel", (event) => {

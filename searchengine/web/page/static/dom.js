@@ -46,6 +46,22 @@ export function iconButton(name, label, onClick, extra = {}) {
   return el("button", { type: "button", class: "quiet", "aria-label": label, title: label, on: { click: onClick }, ...extra }, icon(name));
 }
 
+/** @type {Map<string, Promise<void>>} style sheets by their names */
+const styles = new Map();
+
+/** Load a style sheet beside the first one, once; what it is for may be shown then. @param {string} name */
+export function loadStyle(name) {
+  const { href: url } = new URL(name, import.meta.url);
+  const loading = styles.get(name) || new Promise((done, fail) => {
+    const link = [...document.styleSheets].some((sheet) => sheet.href === url) ? null
+      : el("link", { rel: "stylesheet", href: url, on: { load: () => done(), error: () => { styles.delete(name); link.remove(); fail(new Error(`${name} could not be loaded`)); } } });
+    if (link) document.head.append(link);
+    else done();
+  });
+  styles.set(name, loading);
+  return loading;
+}
+
 /** @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
@@ -63,6 +79,9 @@ export function size(bytes) {
 export const nameOf = (path) => path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 /** A folder's last two parts, enough to know it by. @param {string} path */
 export const shortPath = (path) => path.split("/").filter(Boolean).slice(-2).join("/") || path;
+
+/** A camera without its maker said twice: "Canon Canon EOS 5D". @param {string} text */
+export const cameraOf = (text) => text.replace(/^(\S+)(?: \S+)*? (?=\1\b)/i, "");
 
 /** Show a message for some seconds, with something to do if given. */
 export function toast(text, action = null) {

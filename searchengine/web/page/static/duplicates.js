@@ -117,7 +117,7 @@ function load() {
 }
 
 /** Show the view. */
-export function showDuplicates() {
+export function show() {
   if (!parts) {
     build();
     bus.addEventListener("indexed", () => { shown = ""; if (state.page === "/duplicates") load(); });

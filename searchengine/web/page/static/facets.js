@@ -1,10 +1,10 @@
 // Filters with counts beside the pictures; a drawer where the window is narrow.
 
-import { api, Problem } from "./api.js";
+import { api, isAborted, Problem } from "./api.js";
 import { filtersOfKind, setFilter } from "./chips.js";
-import { byId, count, debounce, el, icon, nameOf } from "./dom.js";
+import { byId, cameraOf, count, debounce, el, icon, nameOf } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
-import { found, question } from "./search.js";
+import { coming, found, question } from "./search.js";
 import { bus, FACETS, go, href, state, toggleFilter } from "./state.js";
 
 const NAMES = { folder: t("Folder"), year: t("Year"), month: t("Month"), place: t("Place"), camera: t("Camera"), tag: t("Tag"), shape: t("Shape"), format: t("Format") };
@@ -22,15 +22,32 @@ let wantedTag = "";
 let others = { begun: "", tags: [] };
 /** Lists of `{value, label, count}`, and `in_all`. @type {Record<string, any>} */
 let facets = {};
-/** Whether there are more values than the server counts out. */
+/** Whether there are more values than those that are here. */
 const isCut = (facet) => (facets.in_all?.[facet] || 0) > (facets[facet] || []).length;
+const MOST = 200; // values that the server counts out
+let asking = new AbortController();
+
+/** Ask for all values, of which an answer has the first ones alone. */
+async function askAll() {
+  coming.allValues = true; // of the answers to come as well
+  asking.abort();
+  asking = new AbortController();
+  const mine = found.answer;
+  try {
+    const all = await api.facets(question(), asking.signal);
+    if (mine !== found.answer) return; // whose own are asked for
+    facets = all;
+    draw();
+  } catch (error) {
+    if (isAborted(error)) return;
+    if (!(error instanceof Problem)) throw error; // the first ones are there
+  }
+}
 
 const keyOf = (value) => (value === null ? "" : String(value));
 const SHAPES = { landscape: t("Landscape"), portrait: t("Portrait"), square: t("Square"), panorama: t("Panorama") };
 const months = new Intl.DateTimeFormat(LANGUAGE, { month: "long", year: "numeric", timeZone: "UTC" });
 const monthOf = (text) => (/^\d{4}-\d{2}$/.test(text) ? months.format(new Date(`${text}-01T00:00:00Z`)) : text);
-/** A camera without its maker said twice: "Canon Canon EOS 5D". @param {string} text */
-export const cameraOf = (text) => text.replace(/^(\S+)(?: \S+)*? (?=\1\b)/i, "");
 const LOOKS = { shape: (text) => SHAPES[text] || text, format: (text) => text.toUpperCase(), month: monthOf, camera: cameraOf };
 const labelOf = (facet, one) => (one.value === null ? NONE[facet] : (LOOKS[facet] || String)(one.label || String(one.value)));
 
@@ -146,11 +163,12 @@ function section(facet) {
   const values = facet === "folder" ? tree(counted) : facet === "place" ? places(counted) : counted;
   if (values.length === 0 || (values.length === 1 && !chosen.length && values[0].value === null)) return null;
   const narrowed = facet === "tag" && wantedTag ? fitting(values) : values;
-  const part = isCut(facet) && t("{done} of {total}", { done: count(values.length), total: count(facets.in_all[facet]) });
+  const total = Math.max(facets.in_all?.[facet] || 0, values.length);
+  const part = total > MOST && t("{done} of {total}", { done: count(Math.max(values.length, MOST)), total: count(total) });
   const shown = whole.has(facet) || narrowed !== values ? narrowed : few(facet, values, chosen);
-  const finder = facet === "tag" && values.length > FEW && el("input", {
+  const finder = facet === "tag" && total > FEW && el("input", {
     type: "search", id: "find-tag", value: wantedTag, placeholder: t("Find a tag"), "aria-label": t("Find a tag"),
-    on: { input: (event) => { wantedTag = event.target.value.trim(); draw(); askTags(); } },
+    on: { focus: () => { if (isCut("tag") && facets.tag.length < MOST) askAll(); }, input: (event) => { wantedTag = event.target.value.trim(); draw(); askTags(); } },
   });
   const details = el("details", { open: unfolded.get(facet) ?? (OPEN_AT_FIRST.has(facet) || chosen.length > 0) },
     el("summary", { id: `facet-${facet}` }, NAMES[facet], chosen.length ? el("span", { class: "badge" }, chosen.length) : ""),
@@ -158,10 +176,15 @@ function section(facet) {
     narrowed !== values && !shown.length && (!isCut(facet) || others.begun === wantedTag) && el("p", { class: "quiet-text" }, t("No tag has this in its name.")),
     // The server counts out the most frequent ones; any other tag is asked for by the box.
     whole.has(facet) && narrowed === values && part && el("p", { class: "quiet-text" }, part),
-    narrowed === values && shown.length < values.length && el("button", {
+    narrowed === values && !whole.has(facet) && shown.length < total && el("button", {
       type: "button", class: "link", data: { more: facet },
-      on: { click: () => { whole.add(facet); draw(); byId("facets").querySelectorAll(`[data-facet="${facet}"]`)[FEW]?.focus(); } },
-    }, part || t("All {n}", { n: count(values.length) })),
+      on: { click: async () => {
+        whole.add(facet);
+        if (isCut(facet)) await askAll();
+        else draw();
+        byId("facets").querySelectorAll(`[data-facet="${facet}"]`)[FEW]?.focus();
+      } },
+    }, part || t("All {n}", { n: count(total) })),
     facet === "place" && el("a", { href: href({ page: "/world", open: 0 }), class: "plain on-map", data: { view: "/world" } }, icon("world"), el("span", {}, t("On the map"))),
   );
   details.addEventListener("toggle", () => unfolded.set(facet, details.open));
@@ -207,7 +230,7 @@ function unfold(open) {
 }
 
 /** Close the drawer, and give the keyboard back to its button. */
-export function foldFacets() {
+function foldFacets() {
   unfold(false);
   byId("open-facets").focus();
 }
@@ -238,6 +261,12 @@ export function startFacets() {
     if (event.key === "Tab") stay(event);
     if (event.key === "Escape") { event.stopPropagation(); foldFacets(); }
   });
+  bus.addEventListener("escape", (event) => {
+    if (!isOpen()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    foldFacets();
+  });
   matchMedia("(max-width: 1100px)").addEventListener("change", () => unfold(false));
   byId("main").addEventListener("pointerdown", (event) => {
     if (document.body.classList.contains("facets-open") && !event.target.closest("#facets, #open-facets")) foldFacets();
@@ -254,7 +283,7 @@ export function startFacets() {
     facets = {};
     draw();
   });
-  bus.addEventListener("answer", () => {
+  const follow = () => {
     const next = found.answer.facets || {}, text = JSON.stringify([next, state.filters, found.answer.filters_in_query]);
     if (text === drawn) return; // another weight changes the order, not the counts
     drawn = text;
@@ -262,6 +291,8 @@ export function startFacets() {
     others = { begun: "", tags: [] };
     askTags();
     requestAnimationFrame(() => setTimeout(draw)); // the pictures come first
-  });
+  };
+  bus.addEventListener("answer", follow);
   draw();
+  if (found.answer) follow();
 }

@@ -1,7 +1,6 @@
 // What is known of a picture from its file: when, where and how it was taken.
 
-import { copyText, el, iconButton, size } from "./dom.js";
-import { cameraOf } from "./facets.js";
+import { cameraOf, copyText, el, iconButton, size } from "./dom.js";
 import { LANGUAGE, t } from "./language.js";
 
 const dates = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });

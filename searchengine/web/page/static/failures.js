@@ -12,12 +12,13 @@ const isLocal = document.body.dataset.local === "yes";
 async function look() {
   const link = byId("failures");
   try {
-    const { failures, skipped, remedies } = await api.status();
+    const { failures, damaged, skipped, remedies } = await api.status();
     const passed = Object.values(skipped).reduce((all, number) => all + number, 0);
     const curable = Object.keys(remedies).length > 0; // a library of nothing but pictures and notes needs no word
-    link.hidden = !failures && !curable;
+    link.hidden = !failures && !damaged && !curable;
     link.textContent = [
       failures && plural(failures, "{n} file could not be read", "{n} files could not be read"),
+      damaged && plural(damaged, "{n} file was seen in part", "{n} files were seen in part"),
       curable && plural(passed, "{n} file was passed over", "{n} files were passed over"),
     ].filter(Boolean).join(" · ");
   } catch (error) {
@@ -48,7 +49,7 @@ function open(retry) {
   }
   const fetchMore = () => attempt(async () => {
     const page = await api.failures(PAGE, cursor);
-    list.append(...page.failures.map((one) => el("li", {}, el("span", { class: "path" }, one.path), el("span", { class: "quiet-text" }, one.reason))));
+    list.append(...page.failures.map((one) => el("li", {}, el("span", { class: "path" }, one.path), el("span", { class: "quiet-text" }, one.reason, one.partial ? ` · ${t("It can be found.")}` : ""))));
     cursor = page.next_cursor;
     more.hidden = !cursor;
     for (const node of [again, list]) if (node) node.hidden = !page.total;

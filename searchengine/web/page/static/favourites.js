@@ -13,8 +13,18 @@ const favourites = new Set();
 /** @param {number} id */
 export const isFavourite = (id) => favourites.has(id);
 
-/** Read which pictures are favourites, and tell. */
-export async function readFavourites() {
+let isStarted = false;
+
+/** Know which pictures are favourites from now on; nobody waits for it. */
+export function startFavourites() {
+  if (isStarted) return;
+  isStarted = true;
+  read();
+  for (const told of ["tagged", "indexed"]) bus.addEventListener(told, read);
+}
+
+/** Read which they are, and tell. */
+async function read() {
   try {
     let cursor = null;
     const found = [];

@@ -228,15 +228,8 @@ function extend() {
   draw();
 }
 
-/** The pictures before and after one, for the detail view. @param {number} id */
-export function neighbours(id) {
-  const at = found.hits.findIndex((hit) => hit.id === id);
-  if (at >= 0 && at > found.hits.length - 10) loadMore();
-  return { before: found.hits[at - 1]?.id, after: at < 0 ? undefined : found.hits[at + 1]?.id, place: at };
-}
-
 /** Give the keyboard to a picture, as when its detail view closes. @param {number} id */
-export function focusPicture(id) {
+function focusPicture(id) {
   const at = found.hits.findIndex((hit) => hit.id === id);
   if (at >= 0 && state.page === "/") moveTo(at);
 }
@@ -300,6 +293,7 @@ export function startGrid() {
     if (event.target instanceof HTMLImageElement) event.target.closest(".cell")?.classList.add("gone");
   }, true);
   bus.addEventListener("enter-grid", () => { if (found.hits.length) moveTo(Math.max(0, active)); });
+  bus.addEventListener("focus-picture", (event) => focusPicture(/** @type {CustomEvent} */ (event).detail));
   bus.addEventListener("grid", (event) => settle(/** @type {CustomEvent} */ (event).detail.back));
   bus.addEventListener("more", extend);
   bus.addEventListener("stuck", extend);

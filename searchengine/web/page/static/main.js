@@ -1,21 +1,21 @@
-// Starts the page, and shows what the state says: which view, which answer, which place in it.
+// Starts the page, and shows what the state says: which view, which answer. A view has a module of
+// its own, which is loaded when it is wanted for the first time.
 
-import { startAlbums } from "./albums.js";
 import { startBox } from "./box.js";
 import { named, startChips } from "./chips.js";
-import { byId, count, debounce, el, icon, isTyping, toast } from "./dom.js";
+import { byId, debounce, icon, isTyping, loadStyle, toast } from "./dom.js";
 import { startDrop } from "./drop.js";
-import { showEmpty } from "./empty.js";
-import { foldFacets, startFacets } from "./facets.js";
-import { readFavourites } from "./favourites.js";
-import { startGrid } from "./grid.js";
-import { plural, t } from "./language.js";
-import { found, reached, run, sortedBy } from "./search.js";
-import { clearSelection, selectedCount, startSelection } from "./selection.js";
+import { t } from "./language.js";
+import { coming, found, isEnough, run } from "./search.js";
 import { bus, go, href, questionOf, state } from "./state.js";
 
 const VIEWS = {
   "/": "search", "/map": "map", "/world": "world", "/recipes": "recipes", "/duplicates": "duplicates",
+};
+/** Their modules; `pages.py` reads here what it lets the browser fetch early. */
+const MODULES = {
+  "/": () => import("./pictures.js"), "/map": () => import("./map.js"), "/world": () => import("./world.js"),
+  "/recipes": () => import("./recipes.js"), "/duplicates": () => import("./duplicates.js"),
 };
 const TITLES = {
   "/": t("Pictures"), "/map": t("Map"), "/world": t("Map of the world"), "/recipes": t("Recipes"),
@@ -29,87 +29,44 @@ const later = () => (rest ||= loadRest().catch((error) => {
   throw error;
 }));
 const missed = () => toast(t("A part of the page could not be loaded. Reload it."));
-/** Where the reader was in the list, if the next answer is one seen before. */
-let place = history.state?.scroll || 0;
-let wanted = history.state?.count || 0;
-let fresh = true; // the next answer is a new one: begin at its top
+const wanted = history.state?.count || 0;
 
 history.scrollRestoration = "manual";
 
-/** Show the view of the state, and load its script when it is wanted for the first time. */
+/** Show the view of the state, and load its scripts when it is wanted for the first time. */
 async function showView() {
-  const view = VIEWS[state.page] || "search";
+  const { page } = state, view = VIEWS[page] || "search";
   for (const name of Object.values(VIEWS)) byId(`view-${name}`).hidden = name !== view;
   document.body.dataset.view = view;
-  document.title = `${state.q && view === "search" ? named(state.q) : TITLES[state.page] || "lexpix"} - lexpix`;
+  document.title = `${state.q && view === "search" ? named(state.q) : TITLES[page] || "lexpix"} - lexpix`;
   for (const link of document.querySelectorAll("nav [data-view]")) {
     const path = link.dataset.view;
-    if (path === state.page || (path === "/map" && state.page === "/world")) link.setAttribute("aria-current", "page");
+    if (path === page || (path === "/map" && page === "/world")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
     link.href = href({ page: path, open: 0, text: 0 });
   }
-  if (view === "world") (await import("./world.js")).showWorld();
-  if (view === "map") (await import("./map.js")).showMap();
-  if (view === "recipes") (await import("./recipes.js")).showRecipes();
-  if (view === "duplicates") (await import("./duplicates.js")).showDuplicates();
-}
-
-function showStatus() {
-  const { answer, hits } = found;
-  const sorted = sortedBy();
-  byId("sort").value = sorted;
-  byId("sort").querySelector("[value=match]").disabled = !state.q.trim();
-  const total = typeof answer.total === "number" ? answer.total : null;
-  const all = reached(), shown = total !== null && !found.cursor && total < all ? all : total;
-  const number = shown === null && found.cursor ? t("{n}+ pictures", { n: count(all) }) : plural(shown ?? all, "{n} picture", "{n} pictures");
-  for (const node of [byId("select"), byId("sort").parentElement]) node.hidden = !hits.length;
-  byId("status").replaceChildren(...(hits.length ? [number, el("span", { class: "took" }, ` · ${Math.max(1, Math.round(answer.took_ms))} ms`)] : []));
-}
-
-/** Say first that a picture that was dropped is in the library, and where. */
-function showCopies() {
-  const copies = found.answer.copies || [], box = byId("copies");
-  box.hidden = !copies.length;
-  box.replaceChildren(...copies.map((copy) => el("a", { href: href({ page: "/", open: copy.id }), on: { click: (event) => { if (event.ctrlKey || event.metaKey) return; event.preventDefault(); go({ open: copy.id }); } } },
-    el("img", { src: copy.thumb, alt: "", width: 64, height: 64 }), el("span", {}, el("strong", {}, t("You have this")), el("span", { class: "path" }, copy.path)))));
-}
-
-/** Keep a place for the time line beside pictures of several months that stand by date. */
-function showTimeline() {
-  const several = (found.answer.facets?.month || []).filter((one) => one.value !== null && one.count).length > 1;
-  document.body.classList.toggle("timed", several && found.hits.length > 0 && sortedBy() !== "match");
-}
-
-function onAnswer() {
-  document.body.classList.remove("asking");
-  showStatus();
-  showCopies();
-  showEmpty();
-  showTimeline();
-  bus.dispatchEvent(new CustomEvent("grid", { detail: { back: !fresh } }));
-  if (!fresh) scrollTo(0, place);
-  else if (scrollY > 0 && state.page === "/") scrollTo(0, 0);
-  fresh = true;
-}
-
-function onProblem({ error, stays }) {
-  if (!stays) return onAnswer();
-  document.body.classList.remove("asking");
-  return error.status && toast(error.message, { label: t("Try again"), run: () => run() });
+  try {
+    const [module] = await Promise.all([(MODULES[page] || MODULES["/"])(), page === "/" || loadStyle("views.css")]);
+    if (page === state.page) await module.show();
+  } catch (error) {
+    missed();
+    throw error;
+  }
 }
 
 function onState({ before, how }) {
-  showView();
-  if (questionOf(before) !== questionOf(state)) {
-    fresh = how !== "pop";
-    place = how === "pop" ? history.state?.scroll || 0 : 0;
-    run({ atLeast: fresh ? 0 : history.state?.count || 0 });
-  } else if (before.page !== state.page) {
+  const isNewView = before.page !== state.page, isPop = how === "pop";
+  const shown = showView();
+  const place = isPop ? history.state?.scroll || 0 : 0;
+  if (questionOf(before) !== questionOf(state) || (isNewView && !isEnough())) {
+    Object.assign(coming, { fresh: !isPop, place });
+    const ask = () => run({ atLeast: isPop ? history.state?.count || 0 : 0 });
+    if (isNewView) shown.then(ask); // which hears the answer
+    else ask();
+  } else if (isNewView) {
     // Laid out while hidden, it had no width.
-    if (state.page === "/" && found.answer) {
-      bus.dispatchEvent(new CustomEvent("grid", { detail: { back: true } }));
-      scrollTo(0, how === "pop" ? history.state?.scroll || 0 : 0);
-    } else scrollTo(0, 0);
+    if (state.page === "/") shown.then(() => { bus.dispatchEvent(new CustomEvent("grid", { detail: { back: true } })); scrollTo(0, place); });
+    else scrollTo(0, 0);
   }
   later();
   showDetail();
@@ -118,9 +75,9 @@ function onState({ before, how }) {
 /** Open, change or close the view of a picture; its scripts are loaded for the first one. */
 async function showDetail() {
   if (!state.open && !detail) return;
-  detail ||= import("./detail.js").then((loaded) => { loaded.startDetail(); return loaded; });
+  detail ||= Promise.all([import("./detail.js"), loadStyle("picture.css")]).then(([loaded]) => { loaded.startDetail(); return loaded; });
   try {
-    (await detail).syncDetail();
+    await (await detail).syncDetail();
   } catch (error) {
     detail = null; // the next click tries again
     missed();
@@ -175,9 +132,10 @@ function onKey(event) {
   if (arrows && state.page === "/" && [document.body, byId("main")].includes(document.activeElement)) bus.dispatchEvent(new CustomEvent("enter-grid"));
   else if (event.key === "/") byId("q").select();
   else if (event.key === "?") showHelp();
-  else if (event.key === "Escape" && document.body.classList.contains("facets-open")) foldFacets();
-  else if (event.key === "Escape" && selectedCount()) clearSelection();
-  else if (event.key === "Escape") byId("q").focus();
+  else if (event.key === "Escape") {
+    // Whoever has something open takes it back, and says so.
+    if (bus.dispatchEvent(new CustomEvent("escape", { cancelable: true }))) byId("q").focus();
+  }
   else return;
   event.preventDefault();
 }
@@ -186,13 +144,9 @@ const keepPlace = debounce(() => history.replaceState({ ...history.state, scroll
 
 startTheme();
 startLanguage();
-startAlbums();
 startBox();
 startChips();
-startFacets();
-startGrid();
 startDrop();
-startSelection();
 document.addEventListener("click", onLink);
 addEventListener("keydown", onKey);
 addEventListener("scroll", keepPlace, { passive: true });
@@ -204,23 +158,22 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 byId("help-button").addEventListener("click", showHelp);
 bus.addEventListener("add-folder", async () => (await later()).askFolder());
 bus.addEventListener("choose-folder", async (event) => (await later()).chooseFolder(/** @type {CustomEvent} */ (event).detail));
-byId("sort").addEventListener("change", () => go({ sort: byId("sort").value }));
 bus.addEventListener("state", (event) => onState(/** @type {CustomEvent} */ (event).detail));
 bus.addEventListener("asking", () => document.body.classList.add("asking"));
-bus.addEventListener("answer", onAnswer);
-bus.addEventListener("problem", (event) => onProblem(/** @type {CustomEvent} */ (event).detail));
-bus.addEventListener("more", showStatus);
+for (const told of ["answer", "problem"]) bus.addEventListener(told, () => document.body.classList.remove("asking"));
+bus.addEventListener("problem", (event) => {
+  const { error, stays } = /** @type {CustomEvent} */ (event).detail;
+  if (stays && error.status) toast(error.message, { label: t("Try again"), run: () => run() });
+});
 bus.addEventListener("stuck", (event) => /** @type {CustomEvent} */ (event).detail.error.status && toast(/** @type {CustomEvent} */ (event).detail.error.message, { label: t("Try again"), run: () => run({ atLeast: found.hits.length }) }));
-bus.addEventListener("indexed", () => { fresh = false; place = scrollY; run({ atLeast: found.hits.length, quiet: true }); });
+bus.addEventListener("indexed", () => { Object.assign(coming, { fresh: false, place: scrollY }); run({ atLeast: found.hits.length, quiet: true }); });
 new ResizeObserver(([entry]) => document.documentElement.style.setProperty("--top", `${Math.round(entry.borderBoxSize[0].blockSize)}px`)).observe(byId("top"));
 
 async function loadRest() {
-  const [jobs, live, timeline] = await Promise.all(["jobs", "live", "timeline"].map((name) => import(`./${name}.js`)));
+  const [jobs, live] = await Promise.all([import("./jobs.js"), import("./live.js")]);
   jobs.startJobs();
   live.startLive();
-  timeline.startTimeline();
-  readFavourites();
-  for (const told of ["tagged", "indexed"]) bus.addEventListener(told, readFavourites);
+  bus.dispatchEvent(new CustomEvent("rest"));
   return jobs;
 }
 
@@ -229,10 +182,14 @@ async function showHelp() {
   help?.showHelp();
 }
 
-fresh = !place;
-const first = run({ atLeast: wanted });
-showView();
-// It would only hold up what everybody waits for; but an answer that is late is not waited for.
-Promise.race([first.catch(() => {}), new Promise((go) => setTimeout(go, state.open ? 0 : 300))]).then(later).then(showDetail);
+Object.assign(coming, { place: history.state?.scroll || 0, fresh: !history.state?.scroll });
+const first = showView().then(() => run({ atLeast: wanted }));
+const pictured = new Promise((done) => document.addEventListener("load", (event) => event.target instanceof HTMLImageElement && done(), { capture: true }));
+const patience = new Promise((done) => setTimeout(done, 1500));
+// The rest would only hold up what everybody waits for, the first picture; what is late is not waited for.
+Promise.race([first.catch(() => {}), patience])
+  .then(showDetail)
+  .then(() => found.answer && !found.hits.length || Promise.race([pictured, patience]))
+  .finally(later);
 // Who points at a picture may open it: its scripts are there by then.
-for (const near of ["pointerover", "focusin"]) byId("grid").addEventListener(near, () => import("./detail.js"), { once: true });
+for (const near of ["pointerover", "focusin"]) byId("grid").addEventListener(near, () => { import("./detail.js"); loadStyle("picture.css"); }, { once: true });

@@ -5,12 +5,12 @@ import { api, isAborted, Problem, thumbOf } from "./api.js";
 import { addTerm, makeDraggable } from "./chips.js";
 import { byId, count, el, iconButton } from "./dom.js";
 import { plural, t } from "./language.js";
-import { found, run } from "./search.js";
+import { found, loadMore } from "./search.js";
 import { pickIds } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 import { steer, switcher } from "./steering.js";
 
-const MARGIN = 64, THUMB = 64, GAP = 4, MOST_WORDS = 60, MOST_THUMBS = 200, MOST_TRIES = 2500, FINEST = 400000, IN_VIEW = 48;
+const MARGIN = 64, THUMB = 64, GAP = 4, MOST_WORDS = 60, MOST_THUMBS = 200, MOST_TRIES = 2500, FINEST = 400000, IN_VIEW = 48, LIT = 300;
 const FEWEST_WORDS = 4, EDGE = 6, WAYS = ["→", "↘", "↓", "↙", "←", "↖", "↑", "↗"];
 const view = byId("view-map");
 const at = { x: 0.5, y: 0.5, scale: 1 }; // the middle in map units 0..1, pixels per unit
@@ -36,7 +36,8 @@ function build() {
   parts = { canvas, words, name, note, near, board, pen: canvas.getContext("2d", { alpha: false }) };
   new ResizeObserver(resize).observe(board);
   bus.addEventListener("theme", () => { colours = null; ask(); });
-  for (const told of ["answer", "problem"]) bus.addEventListener(told, () => { mark(); ask(); });
+  for (const told of ["answer", "problem", "more"]) bus.addEventListener(told, () => { mark(); ask(); });
+  bus.addEventListener("answer", light);
   bus.addEventListener("indexed", () => { if (state.page === "/map") load(); else data = null; });
   const open = (id) => { if (id) go({ open: id }); };
   steer(canvas, {
@@ -319,11 +320,17 @@ function nearest() {
   return best;
 }
 
-/** Show the view. A query lights up the 300 pictures that answer it best. */
-export function showMap() {
+/** A query lights up the pictures that answer it best, more than other views need at first. */
+function light() {
+  const asks = state.q.trim() || Object.keys(state.filters).length;
+  if (asks && state.page === "/map" && found.cursor && found.hits.length < LIT) loadMore(LIT - found.hits.length);
+}
+
+/** Show the view. */
+export function show() {
   if (!parts) build();
   if (!data) load(); else resize();
-  if (state.q.trim() && found.answer && found.cursor && found.hits.length < 300) run({ atLeast: 300 });
+  light();
 }
 
 /** For tests and whoever looks with the console. */

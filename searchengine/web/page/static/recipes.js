@@ -164,7 +164,7 @@ function follow() {
 }
 
 /** Show the view. */
-export function showRecipes() {
+export function show() {
   if (!parts) {
     build();
     bus.addEventListener("dish", (event) => useFile(/** @type {CustomEvent} */ (event).detail));

@@ -4,6 +4,8 @@ import { api, isAborted, Problem } from "./api.js";
 import { bus, filtersOf, questionOf, state } from "./state.js";
 
 const PAGE = 60;
+/** Values of a facet that are listed until the reader asks for more; `first_search` in pages.py says the same. */
+export const FEW_VALUES = 12;
 /** Filters that a model may have guessed: they sort by how sure it was. */
 const UNSURE = new Set(["tag", "caption"]);
 
@@ -20,6 +22,8 @@ export const found = {
   question: "",
   /** @type {?Problem} why there is no answer, if there is none */ problem: null,
 };
+/** How the next answer is shown: from its top, else at a place in it, and with how much of its facets. */
+export const coming = { fresh: true, place: 0, allValues: false };
 
 /** The address of the first answer, which the browser has been fetching since before the scripts. */
 let early = document.querySelector("link[rel=preload][as=fetch]")?.getAttribute("href");
@@ -50,6 +54,12 @@ export function question() {
   };
 }
 
+/** How many hits a view needs at first: beside those of pictures, what a query lights up on the map. */
+const needed = () => (state.page === "/" || (state.page === "/map" && (state.q.trim() || Object.keys(state.filters).length)) ? PAGE : 1);
+
+/** Whether what is here is all that the view of pictures shows; other views ask for less. */
+export const isEnough = () => state.page !== "/" || Boolean(found.answer?.facets);
+
 /** A page of hits, in which one picture stands for those that are the same. */
 const page = (limit, more = {}) => api.search({ ...question(), collapse: true, limit, ...more }, running.signal);
 
@@ -58,7 +68,7 @@ const page = (limit, more = {}) => api.search({ ...question(), collapse: true, l
  * @param {{atLeast?: number, quiet?: boolean}} [options] how many hits are wanted, to come back to a
  *   place; whether nobody waits for it
  */
-export async function run({ atLeast = PAGE, quiet = false } = {}) {
+export async function run({ atLeast = 0, quiet = false } = {}) {
   running.abort();
   running = new AbortController();
   loading = null;
@@ -66,8 +76,9 @@ export async function run({ atLeast = PAGE, quiet = false } = {}) {
   const asked = questionOf(state);
   if (!quiet) tell("asking");
   try {
-    const limit = Math.min(500, Math.max(PAGE, atLeast));
-    const asking = early ? api.preloaded(early, running.signal) : page(limit, { with: ["facets"] });
+    const limit = Math.min(500, Math.max(needed(), atLeast));
+    const facets = state.page === "/" ? { with: ["facets"], ...(coming.allValues ? {} : { facet_values: FEW_VALUES }) } : {};
+    const asking = early ? api.preloaded(early, running.signal) : page(limit, facets);
     early = "";
     const answer = await asking;
     if (mine !== generation) return;
@@ -111,6 +122,13 @@ export function loadMore(limit = 120) {
     }
   })();
   return loading;
+}
+
+/** The pictures before and after one, for the detail view. @param {number} id */
+export function neighbours(id) {
+  const at = found.hits.findIndex((hit) => hit.id === id);
+  if (at >= 0 && at > found.hits.length - 10) loadMore();
+  return { before: found.hits[at - 1]?.id, after: at < 0 ? undefined : found.hits[at + 1]?.id, place: at };
 }
 
 /** @param {Hit} hit @returns {number[]} */

@@ -52,7 +52,7 @@ function draw(next) {
   const most = Math.max(...line.map((one) => one.count));
   const share = 100 / line.length;
   strip = el("div", {
-    class: "strip", role: "slider", tabIndex: 0, id: "scrub", "aria-label": t("Time line"), "aria-orientation": "vertical",
+    class: "scrub", role: "slider", tabIndex: 0, id: "scrub", "aria-label": t("Time line"), "aria-orientation": "vertical",
     "aria-valuemin": 0, "aria-valuemax": line.length - 1,
   });
   tip = el("div", { class: "when", "aria-hidden": "true" });

@@ -130,11 +130,11 @@ function move(x, y, scale) {
   atHome = false;
   ask();
 }
-function show(box, span) {
+function reveal(box, span) {
   move((box.left + box.right) / 2, (box.top + box.bottom) / 2, scaleFor(box, span));
 }
 function fit() {
-  show(bounds, LEAST_SPAN);
+  reveal(bounds, LEAST_SPAN);
   atHome = true;
 }
 const pan = (dx, dy) => move(at.x - dx / at.scale, at.y - dy / at.scale, at.scale);
@@ -292,7 +292,7 @@ function listNear() {
         name && el("p", { class: "quiet-text" }, name)),
       members.length ? el("p", { class: "acts" },
         chosen.size ? act("search", t("Search here"), () => searchNear(members)) : "",
-        chosen.size && box.right - box.left + box.bottom - box.top > 1e-5 ? act("closer", t("Zoom in"), () => show(box, 1e-5)) : "",
+        chosen.size && box.right - box.left + box.bottom - box.top > 1e-5 ? act("closer", t("Zoom in"), () => reveal(box, 1e-5)) : "",
         act("select", t("Select them"), () => pickIds(members.map((one) => one.id))),
         chosen.size ? act("all", t("All in view"), () => choose(null)) : "") : "",
       el("ul", {}, shown.map(({ id, name: where }) => {
@@ -308,7 +308,7 @@ function listNear() {
 }
 
 /** Show the view. */
-export function showWorld() {
+export function show() {
   if (!parts) build();
   resize();
   load();
