@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.statements import AnySelect, chunks, pack, select_in, unpack
-from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow
-from searchengine.types import Vector
+from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow, TombstoneRow
+from searchengine.types import Ids, Vector
 
 FILM = "video"
 """The format of pictures that have frames."""
@@ -28,24 +29,24 @@ class FrameCatalog(Store):
 
     def present(self, fingerprint: str) -> dict[int, dict[float, Vector]]:
         """Return the frames that a model has of present films with several, by rising id."""
-        several = (
-            select(FrameRow.image_id)
-            .where(by(fingerprint))
-            .group_by(FrameRow.image_id)
-            .having(sa.func.count() > 1)
-        )
-        query = (
-            select(FrameRow.image_id, FrameRow.seconds, FrameRow.vector)
-            .join(ImageRow, ImageRow.id == FrameRow.image_id)
-            .where(by(fingerprint), ImageRow.state == "ok", FrameRow.image_id.in_(several))
-            .order_by(FrameRow.image_id, FrameRow.seconds)
-        )
         with self._reader.begin() as connection:
-            rows = connection.execute(query).all()
-        frames: dict[int, dict[float, Vector]] = {}
-        for row, vector in zip(rows, unpack([row.vector for row in rows]), strict=True):
-            frames.setdefault(row.image_id, {})[row.seconds] = vector
-        return frames
+            return _several(connection, fingerprint)
+
+    def changes(self, fingerprint: str, after: int) -> tuple[dict[int, dict[float, Vector]], Ids]:
+        """Return what has changed since seq `after`: such films, and all pictures and their ends.
+
+        Read `seq` first: what is committed in between is returned, and harmlessly so once more.
+
+        Returns:
+            The frames of present films with several, and the ids of every picture that was written
+            or removed, those films among them.
+        """
+        written = select(ImageRow.id).where(ImageRow.seq > after)
+        buried = select(TombstoneRow.row_id).where(TombstoneRow.seq > after)
+        with self._reader.begin() as connection:
+            films = _several(connection, fingerprint, ImageRow.seq > after)
+            ids = [*connection.scalars(written), *connection.scalars(buried)]
+        return films, np.array(ids, dtype=np.int64)
 
     def of_content(self, sha256: str, fingerprint: str) -> dict[float, Vector]:
         """Return the frames that a model has of any film with these bytes; none if it has none."""
@@ -74,6 +75,29 @@ class FrameCatalog(Store):
         query: AnySelect = select(ImageRow.id).where(lacks_frames(fingerprint))
         with self._reader.begin() as connection:
             return {row.id for row in select_in(connection, query, ImageRow.id, map(int, ids))}
+
+
+def _several(
+    connection: Connection, fingerprint: str, *conditions: ColumnElement[bool]
+) -> dict[int, dict[float, Vector]]:
+    """Return the frames of present films with several that meet conditions, by rising id."""
+    several = (
+        select(FrameRow.image_id)
+        .join(ImageRow, ImageRow.id == FrameRow.image_id)
+        .where(by(fingerprint), ImageRow.state == "ok", *conditions)
+        .group_by(FrameRow.image_id)
+        .having(sa.func.count() > 1)
+    )
+    query = (
+        select(FrameRow.image_id, FrameRow.seconds, FrameRow.vector)
+        .where(by(fingerprint), FrameRow.image_id.in_(several))
+        .order_by(FrameRow.image_id, FrameRow.seconds)
+    )
+    rows = connection.execute(query).all()
+    frames: dict[int, dict[float, Vector]] = {}
+    for row, vector in zip(rows, unpack([row.vector for row in rows]), strict=True):
+        frames.setdefault(row.image_id, {})[row.seconds] = vector
+    return frames
 
 
 def by(fingerprint: str) -> ColumnElement[bool]:
