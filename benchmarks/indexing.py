@@ -10,10 +10,13 @@ so that they compress like a camera's), in pictures per second, medians over int
     rate      the whole pipeline into a new library: hashing, decoding, model, database
     limit     1 / (1 / decode + 1 / cnn): what no pipeline on the same cores can exceed
     share     rate / limit
+    *_ms      processor time of one picture in milliseconds, of all cores together: decode, cnn, and
+              whole, the pipeline; these say more on a busy machine
     look_us   perceptual hash and sharpness of a decoded picture, in microseconds of one core
     peak_mb   largest resident memory of a fresh process that indexes the folder
 
-`rescan` is the time a fresh process takes for a folder of tiny files of which none has changed.
+`rescan` is the time a fresh process takes for a folder of tiny files of which none has changed,
+`rescan_cpu_s` its processor time.
 """
 
 from __future__ import annotations
@@ -92,7 +95,7 @@ def index(root: Path, library: Path, encoder: Encoder) -> IndexReport:
 
 
 def in_a_fresh_process(root: Path, library: Path) -> dict[str, float]:
-    """Index a folder in a process of its own; return `seconds`, `unchanged` and `peak_mb`."""
+    """Index a folder in a process of its own; return what `index_and_report` prints."""
     command = [sys.executable, __file__, "--index", str(root), str(library)]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(ran.stdout)
@@ -101,10 +104,10 @@ def in_a_fresh_process(root: Path, library: Path) -> dict[str, float]:
 
 def index_and_report(root: Path, library: Path) -> None:
     """Do the work of `in_a_fresh_process`."""
-    start = time.perf_counter()
+    start, used = time.perf_counter(), processor()
     report = index(root, library, load_model())
-    seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "unchanged": report.unchanged, "peak_mb": peak_mb()}))
+    result = {"seconds": time.perf_counter() - start, "cpu_s": processor() - used}
+    print(json.dumps({**result, "unchanged": report.unchanged, "peak_mb": peak_mb()}))
 
 
 def peak_mb() -> float:
@@ -118,10 +121,17 @@ def peak_mb() -> float:
     return int(kilobytes) * 1024 / 1e6
 
 
-def seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def processor() -> float:
+    """Return the processor time of this process and of those that it has waited for, in seconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def timed(function: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that a call takes, and its processor time."""
+    start, used = time.perf_counter(), processor()
     function()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, processor() - used
 
 
 def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str, float]:
@@ -144,16 +154,21 @@ def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str
         for start in range(0, len(decoded), BATCH):
             encoder.encode_images(decoded[start : start + BATCH])
 
-    times: dict[str, list[float]] = {"decode": [], "cnn": [], "rate": []}
+    times: dict[str, list[tuple[float, float]]] = {"decode": [], "cnn": [], "rate": []}
     looks: list[float] = []
     for number in range(rounds):
         started = time.thread_time()
         look()
         looks.append((time.thread_time() - started) / len(unscaled))
-        times["decode"].append(seconds(decode))
-        times["cnn"].append(seconds(cnn))
-        times["rate"].append(seconds(partial(index, root, folder / f"library{number}", encoder)))
-    rates = {name: len(paths) / statistics.median(spent) for name, spent in times.items()}
+        times["decode"].append(timed(decode))
+        times["cnn"].append(timed(cnn))
+        times["rate"].append(timed(partial(index, root, folder / f"library{number}", encoder)))
+    wall, used = (
+        {name: statistics.median(pair[which] for pair in pairs) for name, pairs in times.items()}
+        for which in (0, 1)
+    )
+    rates = {name: len(paths) / spent for name, spent in wall.items()}
+    milliseconds = {name: round(1000 * spent / len(paths), 2) for name, spent in used.items()}
     limit = 1 / (1 / rates["decode"] + 1 / rates["cnn"])
     peak = in_a_fresh_process(root, folder / "fresh")["peak_mb"]
     return {
@@ -162,6 +177,9 @@ def measure(root: Path, folder: Path, encoder: Encoder, rounds: int) -> dict[str
         "cnn": round(rates["cnn"], 1),
         "limit": round(limit, 1),
         "share": round(rates["rate"] / limit, 3),
+        "decode_ms": milliseconds["decode"],
+        "cnn_ms": milliseconds["cnn"],
+        "whole_ms": milliseconds["rate"],
         "look_us": round(statistics.median(looks) * 1e6),
         "peak_mb": round(peak),
     }
@@ -179,14 +197,15 @@ def measure_rescan(files: int, folder: Path) -> dict[str, float]:
         "files": files,
         "first_s": round(first["seconds"], 1),
         "rescan_s": round(again["seconds"], 2),
+        "rescan_cpu_s": round(again["cpu_s"], 2),
         "peak_mb": round(max(first["peak_mb"], again["peak_mb"])),
     }
 
 
 def table(result: dict[str, Any]) -> str:
-    lines = [f"{'':8}" + "".join(f"{name:>9}" for name in next(iter(result["pictures"].values())))]
+    lines = [f"{'':8}" + "".join(f"{name:>10}" for name in next(iter(result["pictures"].values())))]
     for size, rates in result["pictures"].items():
-        lines.append(f"{size:8}" + "".join(f"{value:>9}" for value in rates.values()))
+        lines.append(f"{size:8}" + "".join(f"{value:>10}" for value in rates.values()))
     if "rescan" in result:
         lines.append("rescan  " + ", ".join(f"{k} {v}" for k, v in result["rescan"].items()))
     return "\n".join(lines)

@@ -33,6 +33,8 @@ small, the sensor's picture is developed.
   first. They are looked for in 24 key frames spread over the film (in eight from nine megapixels
   on), so a scene that is shorter than the gap between those may be missed. `lexpix index` gives
   the films that it finds without frames theirs.
+- **Panoramas** are pictures like others, of which the model sees the whole, squeezed into a
+  square. `shape:panorama` finds them.
 - **One picture, not two.** A RAW file beside a JPEG or HEIC of the same name, and the film of a
   live photo beside its picture (`IMG_1.HEIC`, `IMG_1.MOV`), are one with it and not listed.
 - **Damaged files.** A JPEG that ends too early is indexed by what there is of it, if that is at

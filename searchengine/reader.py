@@ -278,6 +278,8 @@ def reason_of(error: Exception, head: bytes = b"") -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if error.args and isinstance(error.args[0], bytes):
+        return f"LibRaw: {error.args[0].decode(errors='replace')}; is the file cut off?"
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -156,6 +156,12 @@ def test_broken_raw_is_an_error(tmp_path: Path) -> None:
         open_image(path)
 
 
+def test_what_libraw_says_of_a_broken_file_is_told_as_text(tmp_path: Path) -> None:
+    (tmp_path / "a.cr2").write_bytes(b"II*\0nothing")
+    with pytest.raises(ImageError, match=r"\(LibRaw: [A-Z][^']+; is the file cut off\?\)"):
+        read_photo(tmp_path / "a.cr2")
+
+
 def test_a_reduced_first_page_is_not_the_picture(tmp_path: Path) -> None:
     path = tmp_path / "scan.tif"
     small = Image.new("RGB", (16, 12), "black")

@@ -87,10 +87,10 @@ def _show(report: ImportReport, *, dry_run: bool, as_json: bool) -> None:
         f"of {report.pictures:,} looked at"
     ]
     if report.removed:
-        gone = "would go" if dry_run else "are gone"
-        parts.append(f"{report.removed:,} tags that another program took out {gone}")
+        gone = "would be gone" if dry_run else "gone"
+        parts.append(f"{gone}: {report.removed:,} that another program took out")
     if report.kept_away:
         parts.append(f"{report.kept_away:,} keywords stay away, as you removed these tags")
     if report.failed:
-        parts.append(f"{len(report.failed):,} files could not be read")
+        parts.append(f"files that could not be read: {len(report.failed):,}")
     click.echo("; ".join(parts))

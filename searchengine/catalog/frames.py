@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.statements import AnySelect, chunks, pack, select_in, unpack
-from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow
-from searchengine.types import Vector
+from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow, TombstoneRow
+from searchengine.types import Ids, Vector
 
 FILM = "video"
 """The format of pictures that have frames."""
@@ -29,28 +30,24 @@ class FrameCatalog(Store):
 
     def present(self, fingerprint: str) -> dict[int, dict[float, Vector]]:
         """Return the frames that a model has of present films with several, by rising id."""
-        several = (
-            select(FrameRow.image_id)
-            .where(by(fingerprint))
-            .group_by(FrameRow.image_id)
-            .having(sa.func.count() > 1)
-            .order_by(FrameRow.image_id)
-        )
-        # Films are few: an index of states would lead through all that is present to find them.
-        is_present = (ImageRow.state + "") == "ok"
-        query: AnySelect = (
-            select(FrameRow.image_id, FrameRow.seconds, FrameRow.vector)
-            .join(ImageRow, ImageRow.id == FrameRow.image_id)
-            .where(by(fingerprint), is_present)
-            .order_by(FrameRow.image_id, FrameRow.seconds)
-        )
         with self._reader.begin() as connection:
-            films = connection.scalars(several).all()
-            rows = list(select_in(connection, query, FrameRow.image_id, films))
-        frames: dict[int, dict[float, Vector]] = {}
-        for row, vector in zip(rows, unpack([row.vector for row in rows]), strict=True):
-            frames.setdefault(row.image_id, {})[row.seconds] = vector
-        return frames
+            return _several(connection, fingerprint)
+
+    def changes(self, fingerprint: str, after: int) -> tuple[dict[int, dict[float, Vector]], Ids]:
+        """Return what has changed since seq `after`: such films, and all pictures and their ends.
+
+        Read `seq` first: what is committed in between is returned, and harmlessly so once more.
+
+        Returns:
+            The frames of present films with several, and the ids of every picture that was written
+            or removed, those films among them.
+        """
+        written = select(ImageRow.id).where(ImageRow.seq > after)
+        buried = select(TombstoneRow.row_id).where(TombstoneRow.seq > after)
+        with self._reader.begin() as connection:
+            films = _several(connection, fingerprint, ImageRow.seq > after)
+            ids = [*connection.scalars(written), *connection.scalars(buried)]
+        return films, np.array(ids, dtype=np.int64)
 
     def of_content(self, sha256: str, fingerprint: str) -> dict[float, Vector]:
         """Return the frames that a model has of any film with these bytes; none if it has none."""
@@ -79,6 +76,33 @@ class FrameCatalog(Store):
         query: AnySelect = select(ImageRow.id).where(lacks_frames(fingerprint))
         with self._reader.begin() as connection:
             return {row.id for row in select_in(connection, query, ImageRow.id, map(int, ids))}
+
+
+def _several(
+    connection: Connection, fingerprint: str, *conditions: ColumnElement[bool]
+) -> dict[int, dict[float, Vector]]:
+    """Return the frames of present films with several that meet conditions, by rising id."""
+    # Films are few: an index of states would lead through all that is present to find them.
+    is_present = (ImageRow.state + "") == "ok"
+    several = (
+        select(FrameRow.image_id)
+        .join(ImageRow, ImageRow.id == FrameRow.image_id)
+        .where(by(fingerprint), is_present, *conditions)
+        .group_by(FrameRow.image_id)
+        .having(sa.func.count() > 1)
+        .order_by(FrameRow.image_id)
+    )
+    query: AnySelect = (
+        select(FrameRow.image_id, FrameRow.seconds, FrameRow.vector)
+        .where(by(fingerprint))
+        .order_by(FrameRow.image_id, FrameRow.seconds)
+    )
+    films = connection.scalars(several).all()
+    rows = list(select_in(connection, query, FrameRow.image_id, films))
+    frames: dict[int, dict[float, Vector]] = {}
+    for row, vector in zip(rows, unpack([row.vector for row in rows]), strict=True):
+        frames.setdefault(row.image_id, {})[row.seconds] = vector
+    return frames
 
 
 def by(fingerprint: str) -> ColumnElement[bool]:

@@ -38,7 +38,8 @@ class Undone:
         at: When the run that did it began to change rows; None if there is none to take back.
         missing: Were marked as missing, and are as they were.
         moved: Were given another path, and have their former one.
-        kept: Stay as they are, because they have changed since, or another has taken the path.
+        kept: Stay as they are, because they have changed since, another has taken the path, or the
+            folder that they came from was forgotten.
     """
 
     at: dt.datetime | None = None
@@ -64,12 +65,14 @@ class UndoCatalog(Store):
             if entry is None:
                 return Undone()
             noted = connection.scalar(select(sa.func.count()).select_from(UndoRow)) or 0
-            rows = connection.execute(_UNCHANGED_SINCE).all()
+            _restore_roots(connection, entry["roots"])
+            # A folder that was forgotten since is scanned no more, so nothing goes back there.
+            roots = set(connection.scalars(select(RootRow.path)))
+            rows = [row for row in connection.execute(_UNCHANGED_SINCE) if row.root in roots]
             free = _free(connection, rows)
             if free:
                 seq = raise_counter(connection, "seq")
                 _put_back(connection, free, seq)
-            _restore_roots(connection, entry["roots"])
             connection.execute(delete(UndoRow))
             connection.execute(delete(MetaRow).where(MetaRow.key == _META))
         moved = sum(row.path != row.now for row in free)

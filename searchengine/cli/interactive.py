@@ -191,7 +191,7 @@ class Conversation:
         answer = self._ask(len(self._shown) + page)
         new = tuple(hit for hit in answer.hits if hit.id not in known)
         if not new:
-            click.echo("lexpix: that were all", err=True)
+            click.echo("lexpix: that was all", err=True)
             return
         self._shown += new
         said = replace(answer, hits=new, copies=(), hints=(), translated=(), unknown_words=())

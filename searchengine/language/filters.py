@@ -182,6 +182,18 @@ def _span(part: str, about: float) -> Span:
     return Span(high=number, high_open=sign == "<")
 
 
+def _of(possible: range) -> Callable[[str], list[Span]]:
+    """Return what reads numbers of which some must be possible, as `spans` does."""
+
+    def read(value: str) -> list[Span]:
+        found = spans(value)
+        if not all(any(number in span for number in possible) for span in found):
+            raise FilterError(f"takes numbers from {possible[0]} to {possible[-1]}")
+        return found
+
+    return read
+
+
 def circle(value: str) -> Circle:
     """Return the circle of `near:`.
 
@@ -288,11 +300,11 @@ _CHECKS: dict[FilterKind, Callable[[str], object]] = {
     "after": moment,
     "before": moment,
     "year": spans,
-    "month": spans,
+    "month": _of(range(1, 13)),
     "iso": spans,
     "mm": spans,
     "mp": spans,
-    "rating": spans,
+    "rating": _of(range(-1, 6)),
     "near": circle,
     "type": formats,
     "shape": shapes,

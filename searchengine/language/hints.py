@@ -35,6 +35,7 @@ _KEY_WITH_VALUE = re.compile(r"([A-Za-z]{1,12}):(?!//)([^\s:]\S*)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _KEY_ALONE = re.compile(rf"(?<!\S)({'|'.join(KINDS)}):(?=\s|\Z)")
 _MINUS = re.compile(r"(?<!\S)([\u2010-\u2015\u2212])(?=\s|\Z)")
+_BAR = re.compile(r"(?<!\S)\|(?=\s|\Z)")
 _TOUCHING = re.compile(r"(?<!\S)([\u2010-\u2015\u2212])(\w+)")
 _IN_QUOTES = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)')
 """A quote that is never closed ends with the text, so that each is read once."""
@@ -79,6 +80,8 @@ def _signs(text: str) -> Iterator[str]:
     for dash in _TOUCHING.finditer(text):
         left = text[: dash.start()].strip()
         yield f"{dash[0]} begins with a dash; a minus takes away: {f'{left} - {dash[2]}'.strip()}"
+    if _BAR.search(text):
+        yield "| stands between words for nothing; between values of a filter it is or: tag:cat|dog"
 
 
 def _empty(text: str) -> Iterator[str]:
@@ -95,7 +98,7 @@ def _unknown_keys(words: str) -> Iterator[str]:
         if found is None:
             continue
         key = found[1].lower()
-        meant = _MEANT.get(key)
+        meant = f"{key}:{found[2]}" if key in KINDS else _MEANT.get(key)
         if key in _OF_A_YEAR and _YEAR.fullmatch(found[2]):
             meant = f"{_OF_A_YEAR[key]}:{found[2]}"
         known = f"did you mean {meant}?" if meant else f"filters are {', '.join(KINDS)}"

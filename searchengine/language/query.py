@@ -37,6 +37,7 @@ from searchengine.types import Filter, Query, Term, TermKind
 
 _SIGN = re.compile(r"[+-]")
 _LONE_SIGN = re.compile(r"[+-](?=\s|\Z)")
+_LONE_BAR = re.compile(r"\|(?=\s|\Z)")
 _KEY = "|".join(KEYS)
 _END_OF_PATH = re.compile(rf"\s(?:[+-](?=\s|\Z)|[+-]?(?:{_KEY}):(?=\S))")
 _WEIGHT = re.compile(r"([0-9.][^\s*]*|(?i:inf|infinity|nan))\s*\*\s*")
@@ -197,6 +198,8 @@ def _tokens(text: str, ends: Sequence[int], exists: Exists) -> Iterator[_Token]:
             token, position = _read_filter(text, position)
         elif is_behind_filter and (shape := _SHAPE.match(text, position)):
             token, position = _Token(position, "filter", shape[1], key="shape"), shape.end()
+        elif is_behind_filter and _LONE_BAR.match(text, position):
+            raise _error(text, position, "| stands within a filter, without spaces: tag:cat|dog")
         else:
             token, position = _read_term(text, position, ends, exists)
         yield token

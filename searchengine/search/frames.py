@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
@@ -43,13 +44,34 @@ class Frames:
 
     def __init__(self, films: Mapping[int, Mapping[float, Vector]]) -> None:
         counts = [len(film) for film in films.values()]
-        self._films: Ids = np.array(list(films), dtype=np.int64)
-        self._starts = np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, dtype=np.int64)
-        self._ids = np.repeat(self._films, counts)
-        self._seconds = [seconds for film in films.values() for seconds in film]
         rows = [vector for film in films.values() for vector in film.values()]
-        # Scaled once more, as an index does, so that equal pictures have equal scores.
-        self._vectors: Vectors = unit_rows(np.stack(rows)) if rows else _NONE
+        self._hold(
+            np.repeat(np.array(list(films), np.int64), np.array(counts, np.int64)),
+            np.array([seconds for film in films.values() for seconds in film], dtype=np.float64),
+            # Scaled once more, as an index does, so that equal pictures have equal scores.
+            unit_rows(np.stack(rows)) if rows else _NONE,
+        )
+
+    def _hold(self, ids: Ids, seconds: npt.NDArray[np.float64], vectors: Vectors) -> None:
+        """Keep frames by rising id and time: ids and seconds (n,), vectors (n, dim)."""
+        self._ids, self._seconds, self._vectors = ids, seconds, vectors
+        self._films, self._starts = np.unique(ids, return_index=True)
+
+    def changed(self, films: Mapping[int, Mapping[float, Vector]], ids: Ids) -> Frames:
+        """Return the frames with those of some films in place of all that these ids have."""
+        new, kept = Frames(films), ~np.isin(self._ids, ids)
+        if kept.all() and not len(new):
+            return self
+        every = np.concatenate([self._ids[kept], new._ids])
+        order = np.argsort(every, kind="stable")
+        parts = [one for one in (self._vectors[kept], new._vectors) if len(one)]
+        result = Frames({})
+        result._hold(
+            every[order],
+            np.concatenate([self._seconds[kept], new._seconds])[order],
+            np.concatenate(parts)[order] if parts else _NONE,
+        )
+        return result
 
     def __len__(self) -> int:
         return len(self._films)
@@ -80,7 +102,7 @@ class Frames:
             return {}
         numbers, _ = self.best(query)
         return {
-            id_: Frame(self._seconds[number], self._vectors[number])
+            id_: Frame(float(self._seconds[number]), self._vectors[number])
             for id_, number in zip(self._films.tolist(), numbers.tolist(), strict=True)
             if id_ in wanted
         }
@@ -100,16 +122,17 @@ class SceneIndex:
 
     def __init__(self, index: VectorIndex, catalog: Catalog, fingerprint: str) -> None:
         self._index, self._catalog, self._fingerprint = index, catalog, fingerprint
-        self._seq = -1
-        self.frames = Frames({})
-        self.refresh()
+        self._lock = Lock()
+        self._seq = catalog.seq()
+        self.frames = Frames(catalog.frames.present(fingerprint))
 
     def refresh(self) -> None:
-        """Read the frames anew if the catalog has been written to since."""
-        seq = self._catalog.seq()
-        if seq != self._seq:
-            self.frames = Frames(self._catalog.frames.present(self._fingerprint))
-            self._seq = seq
+        """Read the frames of films that were written since; of others nothing is read."""
+        with self._lock:
+            seq = self._catalog.seq()
+            if seq != self._seq:
+                films, ids = self._catalog.frames.changes(self._fingerprint, self._seq)
+                self.frames, self._seq = self.frames.changed(films, ids), seq
 
     def __len__(self) -> int:
         return len(self._index)

@@ -110,6 +110,8 @@ class Texts(TextIndexes):
         """
         started = time.perf_counter()
         refuse_long([*having, *lacking])
+        if having or lacking:  # said of any picture, also of one that shows no dish
+            require_parser()
         model = self._model_of(kind)
         known = picture if isinstance(picture, KnownPicture) else self._resolver.picture(picture)
         vector = known.vector

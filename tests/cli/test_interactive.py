@@ -75,7 +75,7 @@ def test_more_goes_on_where_the_answer_ended(folder: Path) -> None:
             name for page in pages for name in ("red", "green", "blue") if f"{name}.png" in page
         ]
         assert sorted(found) == ["blue", "green", "red"]
-        assert "that were all" in asked(screen, ":more")
+        assert "that was all" in asked(screen, ":more")
 
 
 def test_tags_are_given_completed_and_taken_away(folder: Path) -> None:

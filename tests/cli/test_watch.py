@@ -60,12 +60,14 @@ class Watching:
             for line in self.process.stderr:
                 self.errors.append(line)
 
-    def until(self, is_so: Callable[[], object], patience: float = PATIENCE) -> None:
+    def until(
+        self, is_so: Callable[[], object], patience: float = PATIENCE, *, every: float = 0.05
+    ) -> None:
         deadline = time.monotonic() + patience
         while not is_so():
             assert time.monotonic() < deadline, f"{self.batches}\n{self.errors}"
             assert self.process.poll() is None, self.errors
-            time.sleep(0.05)
+            time.sleep(every)
 
     def stop(self, number: int) -> int:
         self.process.send_signal(number)
@@ -172,15 +174,25 @@ def test_a_storm_ends_like_a_fresh_index(watching: Watching, tmp_path: Path, cou
     paint(one / "unheard" / "of" / "1.png", 60_001)
     time.sleep(STALL + 1)
     watching.process.send_signal(signal.SIGCONT)
-    library = tmp_path / "library"
-    watching.until(lambda: _pictures(library) == _drawn(tmp_path), PATIENCE + count)
+    _wait_until_all_is_there(watching, tmp_path, count)
     paint(one / "unheard" / "of" / "2.png", 60_002)
     (one / "unheard").rename(one / "heard")
-    watching.until(lambda: _pictures(library) == _drawn(tmp_path), PATIENCE + count)
+    _wait_until_all_is_there(watching, tmp_path, count)
+    library = tmp_path / "library"
     assert watching.stop(signal.SIGTERM) == 0
     assert told["failed"] == 0
     lexpix("index", one, other, library=tmp_path / "fresh")
     assert _pictures(library) == _pictures(tmp_path / "fresh")
+
+
+def _wait_until_all_is_there(watching: Watching, folder: Path, count: int) -> None:
+    """Wait until the library lists the files that there are, with their content.
+
+    A second for each file is far more than it takes. Looking itself takes a while, of the same
+    cores, so it is done seldom.
+    """
+    drawn, library = _drawn(folder), folder / "library"
+    watching.until(lambda: _pictures(library) == drawn, PATIENCE + count, every=1 + count / 1000)
 
 
 def _pictures(library: Path) -> dict[str, str]:

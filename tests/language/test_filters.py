@@ -95,6 +95,9 @@ def test_a_shape_is_a_filter_only_among_filters(
         ("after:2024-13", 0, "takes a year"),
         ("before:2024-02-30", 0, "takes a year"),
         ("iso:high", 0, "iso: takes a number, such as 400, >1600 or 100-400"),
+        ("month:5-6|13", 0, "month: takes numbers from 1 to 12"),
+        ("rating:>5", 0, "rating: takes numbers from -1 to 5"),
+        ("tag:cat | tag:dog", 8, "| stands within a filter, without spaces: tag:cat|dog"),
         ("iso:400-100", 0, "the smaller number stands first"),
         ("year:2023|", 0, "something is missing beside |"),
         ("type:word", 0, "type: takes one of jpeg, heic"),
@@ -238,6 +241,8 @@ def test_formats_have_their_usual_names() -> None:
         ("since:2023 beach", "was read as words; did you mean after:2023?"),
         ("date:2024-06 beach", "was read as words; did you mean after:2024-06-01?"),
         ("foo:bar", "foo:bar is no filter and was read as words; filters are tag, caption,"),
+        ("Tag:beach", "was read as words; did you mean tag:beach?"),
+        ("cat | dog", "between values of a filter it is or: tag:cat|dog"),
         ("tag: dog", "tag: is a filter only with its value right behind it, in quotes if it has"),
         (
             "cat \N{MINUS SIGN} dog",

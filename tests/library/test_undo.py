@@ -62,6 +62,20 @@ def test_marks_and_moves_are_taken_back_once(engine: Engine, photos: Path) -> No
     assert indexer.index(engine, photos) == IndexReport(moved=1, missing=1, unchanged=1)
 
 
+def test_nothing_goes_back_to_a_folder_that_was_forgotten_since(
+    engine: Engine, photos: Path
+) -> None:
+    (photos / "red.png").unlink()
+    indexer.index(engine, photos)  # what is missing keeps the folder in the library
+    renamed = photos.rename(photos.with_name("renamed"))
+    assert indexer.index(engine, renamed).moved == 2
+    assert engine.forget(photos) == 1
+    before = rows(engine)
+    assert counts(indexer.undo(engine)) == (0, 0, 2)
+    assert rows(engine) == before
+    assert indexer.index(engine, renamed) == IndexReport(unchanged=2)
+
+
 def test_a_run_that_did_neither_leaves_the_one_before_to_be_taken_back(
     engine: Engine, photos: Path
 ) -> None:

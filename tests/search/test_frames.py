@@ -25,6 +25,7 @@ from PIL import Image
 from indexer.executors import Serial
 from indexer.library.foresight import Foresight
 from indexer.library.reembed import reembed
+from searchengine.catalog import frames as catalog_frames
 from searchengine.catalog.backups import save
 from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.health import examine
@@ -95,8 +96,14 @@ def id_of(engine: Engine, path: Path) -> int:
 
 def frames(engine: Engine) -> dict[str, list[float]]:
     """Return the times of the frames that can be found, by the names of their films."""
-    rows = engine.catalog.get(engine.scenes.frames.films.tolist())
+    found = engine.scenes.frames
+    rows = engine.catalog.get(found.films.tolist())
     known = engine.catalog.frames.present(engine.encoder.fingerprint)
+    # What was read change by change is what one reads who begins now.
+    read = Frames(known)
+    for mine, theirs in ((found._ids, read._ids), (found._seconds, read._seconds)):
+        assert mine.tolist() == theirs.tolist()
+    np.testing.assert_array_equal(found._vectors, read._vectors)
     return {os.path.basename(rows[id_].path): sorted(film) for id_, film in known.items()}
 
 
@@ -321,6 +328,44 @@ def test_the_index_with_frames_is_a_loop_over_frames(
         best = [(-float(s), int(i)) for i, s in zip(found, cosines, strict=True) if i >= 0]
         assert best == expected[:k]
         assert found.shape == cosines.shape == (k,)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PICTURES, PICTURES, st.lists(st.integers(1, 20), unique=True), VALUES)
+def test_frames_that_changed_are_as_if_read_anew(
+    before: list[list[list[int]]], new: list[list[list[int]]], gone: list[int], asked: list[int]
+) -> None:
+    old = {id_: dict(enumerate(rows_of(rows))) for id_, rows in enumerate(before, 1)}
+    put = {3 * n: dict(enumerate(rows_of(rows))) for n, rows in enumerate(new, 1)}
+    put = {id_: film for id_, film in put.items() if id_ not in gone}
+    ids = np.array([*put, *gone], dtype=np.int64)
+    every = {id_: film for id_, film in old.items() if id_ not in ids} | put
+    changed, read = Frames(old).changed(put, ids), Frames(dict(sorted(every.items())))
+    assert changed.films.tolist() == sorted(every)
+    [vector] = rows_of([asked])
+    mine, theirs = (one.answering(vector, every) for one in (changed, read))
+    assert {id_: (one.seconds, one.vector.tolist()) for id_, one in mine.items()} == {
+        id_: (one.seconds, one.vector.tolist()) for id_, one in theirs.items()
+    }
+
+
+def test_what_is_no_film_has_none_read(
+    engine: Engine, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames of films that nobody wrote to are not read again."""
+    before, read = engine.scenes.frames, []
+    unpacked = catalog_frames.unpack
+    monkeypatch.setattr(
+        catalog_frames, "unpack", lambda rows: read.append(len(rows)) or unpacked(rows)
+    )
+    photograph(library / "new.jpg", "red", "pink")
+    scan(engine, library)
+    assert sum(read) == 0
+    assert engine.scenes.frames is before
+    film(library / "film.mp4", "red", "blue")
+    scan(engine, library)
+    assert sum(read) == 2
+    assert "film.mp4" in frames(engine)
 
 
 def rows_of(values: list[list[int]]) -> Any:

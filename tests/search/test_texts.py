@@ -244,6 +244,8 @@ def test_filters_on_ingredients_name_the_extra_that_they_need(
         engine.texts.search("red", **filters)
     with pytest.raises(MissingPlugin, match=r"lexpix\[recipes\]"):
         engine.texts.first(3, **filters)
+    with pytest.raises(MissingPlugin, match=r"lexpix\[recipes\]"):
+        engine.texts.for_picture(tmp_path / "photos" / "red.png", kind="recipe", **filters)
 
 
 def test_texts_follow_a_model_change_and_back(engine: Engine, tmp_path: Path) -> None:
