@@ -21,7 +21,7 @@ from searchengine.catalog.selection import Selection
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns
 from searchengine.search.tag_table import PictureTags, TagTable
-from searchengine.search.values import Mask, Value
+from searchengine.search.values import Among, Mask, Value
 from searchengine.search.whereabouts import from_outside, is_at_or_in, places_around
 from searchengine.types import Ids
 
@@ -148,14 +148,14 @@ class Facets:
         for mask in masks.values():
             failures += ~mask
         counts: dict[Facet, FacetCounts] = {}
-        among: _Among | None = None
+        among: Among | None = None
         for facet in FACETS:
             own = masks.get(facet)
             # Tags that are chosen must all be there, so a further one narrows down what they leave.
             passing = failures == 0 if own is None or facet == "tag" else failures == ~own
             if base is not None:
                 passing = passing & base
-            among = _Among.of(passing, among)
+            among = Among.of(passing, among)
             values = self._counted(facet, among)
             selected = self._same(facet, chosen.get(facet, ()))
             if facet == "tag" and tag_prefix:
@@ -194,7 +194,7 @@ class Facets:
         mask[places[known]] = True
         return mask
 
-    def _counted(self, facet: Facet, among: _Among) -> dict[Value, int]:
+    def _counted(self, facet: Facet, among: Among) -> dict[Value, int]:
         values: Sequence[Value]
         if facet == "tag":
             values = (*self.tags.names, None)
@@ -224,7 +224,8 @@ class Facets:
         if total is None:
             every = np.arange(len(self.ids))
             total = self._totals[facet] = self._code_counts(facet, every, values)
-        return np.pad(total, (0, values - len(total)))  # others may have been numbered since
+        total = total[:values]  # values are numbered meanwhile, for columns that come later
+        return np.pad(total, (0, values - len(total)))
 
     def _parents(self, folder: str) -> tuple[str, ...]:
         """Return a folder and those that it is in, up to the outermost root."""
@@ -307,13 +308,13 @@ class Facets:
     @cached_property
     def tag_counts(self) -> dict[str, int]:
         """How many pictures have each tag."""
-        counts = self._counted("tag", _Among.all())
+        counts = self._counted("tag", Among.all())
         return {str(name): count for name, count in counts.items() if name is not None and count}
 
     @cached_property
     def folder_counts(self) -> list[Count]:
         """All folders below the roots, with what is in them."""
-        counts = self._counted("folder", _Among.all())
+        counts = self._counted("folder", Among.all())
         return [Count(one, self.folder_label(str(one)), count) for one, count in counts.items()]
 
     @cached_property
@@ -340,34 +341,6 @@ class Facets:
             elif columns.begins_as(old) and not tags.names_any(columns.ids[len(old.ids) :]):
                 facets.__dict__["_pictures"] = known.followed_by(len(columns.ids) - len(old.ids))
         return facets
-
-
-@dataclass(frozen=True)
-class _Among:
-    """Rows that are counted, or all but those if they are less.
-
-    Attributes:
-        mask: Who is counted; None for all.
-        rows: Those, or the others.
-        is_rest: Whether it is the others.
-    """
-
-    mask: Mask | None
-    rows: Ids
-    is_rest: bool
-
-    @classmethod
-    def all(cls) -> _Among:
-        """Count every row."""
-        return cls(None, np.empty(0, dtype=np.int64), is_rest=True)
-
-    @classmethod
-    def of(cls, mask: Mask, known: _Among | None = None) -> _Among:
-        """Count the rows of a mask, which may be the same as the one before."""
-        if known is not None and known.mask is not None and np.array_equal(mask, known.mask):
-            return known
-        is_rest = 2 * int(np.count_nonzero(mask)) > len(mask)
-        return cls(mask, np.flatnonzero(~mask if is_rest else mask), is_rest)
 
 
 _NONE: dict[Facet, str] = {

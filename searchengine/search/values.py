@@ -1,11 +1,14 @@
-"""What the values of facets are, and how columns of memory number them."""
+"""What the values of facets are, how columns of memory number them, and which rows are counted."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
+
+from searchengine.types import Ids
 
 Column = Literal["folder", "year", "month", "place", "camera", "shape", "format"]
 COLUMNS: tuple[Column, ...] = get_args(Column)
@@ -30,3 +33,31 @@ class Numbering:
             code = self._codes[value] = len(self.values)
             self.values.append(value)
         return code
+
+
+@dataclass(frozen=True)
+class Among:
+    """Rows that are counted, or all but those if they are less.
+
+    Attributes:
+        mask: Who is counted; None for all.
+        rows: Those, or the others.
+        is_rest: Whether it is the others.
+    """
+
+    mask: Mask | None
+    rows: Ids
+    is_rest: bool
+
+    @classmethod
+    def all(cls) -> Among:
+        """Count every row."""
+        return cls(None, np.empty(0, dtype=np.int64), is_rest=True)
+
+    @classmethod
+    def of(cls, mask: Mask, known: Among | None = None) -> Among:
+        """Count the rows of a mask, which may be the same as the one before."""
+        if known is not None and known.mask is not None and np.array_equal(mask, known.mask):
+            return known
+        is_rest = 2 * int(np.count_nonzero(mask)) > len(mask)
+        return cls(mask, np.flatnonzero(~mask if is_rest else mask), is_rest)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from searchengine.catalog import store
+from searchengine.catalog import reading
 from searchengine.catalog.database import empty_database
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
@@ -209,7 +209,7 @@ def test_missing_and_bad_files_pass_no_filter(catalog: Catalog) -> None:
 def test_present_among_some_is_the_same_however_it_is_found(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
-    monkeypatch.setattr(store, "MANY", many)
+    monkeypatch.setattr(reading, "MANY", many)
     records = one_that_is_broken(catalog)
     ids = catalog.write(records, fingerprint="f", model_name="m", dim=4, scan=1)
     ids += catalog.write(
@@ -223,3 +223,26 @@ def test_present_among_some_is_the_same_however_it_is_found(
     catalog.write(records[2:], fingerprint="f", model_name="m", dim=4, scan=10)
     assert catalog.present(np.sort(ids)).tolist() == catalog.present().tolist() == [ids[2]]
     assert catalog.present(np.array(ids[:2])).tolist() == []
+
+
+@pytest.mark.parametrize("text", ["2023", "2023-2024", "<2000", ">1960"])
+def test_dates_that_come_with_the_ids_are_those_of_each_picture(
+    catalog: Catalog, text: str
+) -> None:
+    times = (
+        dt.datetime(2023, 12, 31, 23, 59, 59, 999_999),
+        dt.datetime(1969, 7, 20, 20, 17, 40, 500_000),
+        dt.datetime(2024, 1, 1),
+        None,
+        dt.datetime(2023, 1, 1),
+    )
+    records = [
+        PictureRecord(FileStat(f"/p/{n}.jpg", 1, 1, 1), "/p", exif=Exif(taken_at=taken))
+        for n, taken in enumerate(times)
+    ]
+    catalog.write(records, fingerprint="f", model_name="m", dim=4, scan=1)
+    passing = catalog.filters.passing([read_filter("year", text, False)])
+    ids, seconds = catalog.filters.taken(passing)
+    again, one_by_one = catalog.filters.taken(passing.copy())
+    assert ids.tolist() == again.tolist() == passing.tolist() != []
+    assert seconds.tolist() == one_by_one.tolist()
