@@ -343,5 +343,8 @@ def test_a_build_that_is_interrupted_leaves_everything_as_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         build(many, Budget(recall=0.9), [clustered(20, 5)], threads=1, progress=stop)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    begun = [name for name in found if name.endswith(".ivf-pq4")]  # where the next one goes on
+    assert {name: found[name] for name in found if name not in begun} == before
+    assert len(begun) <= 1
     assert not suits(Small(tmp_path / "s").about, many, Budget())
