@@ -87,7 +87,10 @@ class Guide:
             effort: How hard to look.
             chosen: Flags of the rows that count, None for all.
         """
-        width = min(len(self), max(WIDER[self.kind] * k, NARROWEST[self.kind]))
+        wide = max(WIDER[self.kind] * k, NARROWEST[self.kind])
+        if self.kind == "ivf-pq4":  # whoever looks harder must not lose what is found among more
+            wide = max(wide, 2 * effort)
+        width = min(len(self), wide)
         selector = None
         if chosen is not None:
             selector = faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))

@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from searchengine.catalog.records import PictureRecord
 from searchengine.config import Settings
 from searchengine.search.engine import Engine
-from searchengine.types import FileStat, Vectors
-from tests.indexes.test_guides import ROWS, Small, clustered, flushed, guided
 from tests.support.at_once import REPOSITORY
+from tests.support.guided import ROWS, Small, clustered, flushed, guided, vectors_of, write
 
 PICTURES = 1500
 
@@ -27,7 +25,7 @@ from searchengine.config import Settings
 from searchengine.indexes import building
 from searchengine.search import index_kinds
 from searchengine.search.engine import Engine
-from tests.indexes.test_followed_guides import write
+from tests.support.guided import write
 
 building.PAYS = 1e9  # time says nothing of so few rows
 index_kinds.TUNING = 60
@@ -37,28 +35,6 @@ with Engine.open(Settings(library=Path(sys.argv[1]), index_memory=int(sys.argv[3
         engine.refresh()
     print(engine.improve_index()["kind"])
 """
-
-
-def vectors_of(first: int, count: int, dim: int) -> Vectors:
-    random = np.random.default_rng(first)
-    centres = np.random.default_rng(5).standard_normal((30, dim))
-    rows = centres[random.integers(0, 30, count)] + 0.5 * random.standard_normal((count, dim))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def write(engine: Engine, first: int, count: int) -> None:
-    """Write pictures, as an index run does."""
-    catalog, encoder = engine.catalog, engine.encoder
-    catalog.write(
-        [
-            PictureRecord(FileStat(f"/p/{n}.jpg", 1, n, n), "/p", f"{n:064x}", vector=row)
-            for n, row in enumerate(vectors_of(first, count, encoder.dim), start=first)
-        ],
-        fingerprint=encoder.fingerprint,
-        model_name=encoder.name,
-        dim=encoder.dim,
-        scan=catalog.begin_scan("/p", None),
-    )
 
 
 def made_elsewhere(library: Path, *, added: int = 0, memory: int = 1_300_000) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from searchengine.indexes.measuring import Asked, recall
 from searchengine.types import Stamp
-from tests.indexes.test_guides import ROWS, clustered, flushed
+from tests.support.guided import ROWS, clustered, flushed
 
 
 def test_true_answers_are_those_of_comparing_each_row(tmp_path: Path) -> None:

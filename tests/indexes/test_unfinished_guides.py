@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ import pytest
 from searchengine.indexes import building, guides
 from searchengine.indexes.building import build
 from searchengine.indexes.guides import Guide, GuideKind
+from searchengine.indexes.journals import Journal
 from searchengine.types import Budget, Stamp
-from tests.indexes.test_guides import ROWS, Small, clustered, flushed
 from tests.support.at_once import REPOSITORY
+from tests.support.guided import ROWS, Small, clustered, flushed
 
 BLOCK = 500
 """Rows that are written down at a time here."""
@@ -27,7 +29,7 @@ import os, signal, sys
 from pathlib import Path
 from searchengine.indexes import building, guides, journals
 from searchengine.types import Budget
-from tests.indexes.test_guides import Small, clustered
+from tests.support.guided import Small, clustered
 
 building.FEWEST, building.PAYS, guides.BLOCK = 1000, 1e9, {block}
 stage = sys.argv[2]
@@ -77,23 +79,14 @@ def killed_at(stage: str, stem: Path, kind: GuideKind) -> None:
     assert ran.returncode == -signal.SIGKILL, ran.stderr
 
 
-def built(stem: Path, kind: GuideKind) -> tuple[bytes, list[int]]:
-    """Build; return the guide as it stands on the disk, and the rows that were done in steps."""
-    steps: list[int] = []
-    index = Small(stem)
-    build(
-        index,
-        BUDGET,
-        [clustered(80, 5)],
-        threads=1,
-        progress=lambda _kind, done, _total: steps.append(done),
-        among=[kind],
-    )
+def built(stem: Path, kind: GuideKind) -> bytes:
+    """Build; return the guide as it stands on the disk."""
+    build(Small(stem), BUDGET, [clustered(80, 5)], threads=1, among=[kind])
     found = Small(stem)
     assert found._files is not None
     guide = found._files.guide()
     assert guide is not None
-    return Path(guide[0]).read_bytes(), steps
+    return Path(guide[0]).read_bytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="nothing is kept where files have no locks")
@@ -106,22 +99,27 @@ def test_a_killed_build_goes_on_and_makes_the_same_guide(
     for name in ("undisturbed", "killed"):
         (tmp_path / name).mkdir()
         flushed(tmp_path / name / "s", rows)
-    expected, _ = built(tmp_path / "undisturbed" / "s", kind)
+    expected = built(tmp_path / "undisturbed" / "s", kind)
     stem = tmp_path / "killed" / "s"
     query = clustered(1, 9)
     before = Small(stem).search(query, 10)
     killed_at(stage, stem, kind)
     assert np.array_equal(Small(stem).search(query, 10)[0], before[0])
-    trained: list[int] = []
+    trained: list[object] = []
     assigned: list[int] = []
-    original, lists = guides._untrained, guides.Journal.keep_block
-    monkeypatch.setattr(guides, "_untrained", lambda *args: trained.append(1) or original(*args))
-    monkeypatch.setattr(
-        guides.Journal,
-        "keep_block",
-        lambda self, block: assigned.append(len(block)) or lists(self, block),
-    )
-    found, _ = built(stem, kind)
+    original, kept = guides._untrained, Journal.keep_block
+
+    def training(*arguments: Any) -> object:
+        trained.append(arguments)
+        return original(*arguments)
+
+    def keeping(self: Journal, lists: Any) -> None:
+        assigned.append(len(lists))
+        kept(self, lists)
+
+    monkeypatch.setattr(guides, "_untrained", training)
+    monkeypatch.setattr(Journal, "keep_block", keeping)
+    found = built(stem, kind)
     assert found == expected
     assert bool(trained) == (stage == "training")
     left = {"training": len(rows), "torn": len(rows), "rows": 2300}
@@ -150,19 +148,19 @@ def test_a_journal_of_other_rows_is_not_read(tmp_path: Path) -> None:
     path.touch()
     of = {"rows": 5, "kind": "ivf-sq8"}
     with path.open("r+b") as file:
-        journal = guides.Journal(file, of)
+        journal = Journal(file, of)
         journal.keep_trained(b"learnt")
         journal.keep_block(np.array([3, 1, 2]))
     with path.open("r+b") as file:
-        again = guides.Journal(file, of)
+        again = Journal(file, of)
         assert again.trained == b"learnt"
         assert [block.tolist() for block in again.blocks] == [[3, 1, 2]]
     with path.open("r+b") as file:
-        other = guides.Journal(file, of | {"rows": 6})
+        other = Journal(file, of | {"rows": 6})
         assert other.trained is None
         assert not other.blocks
     with path.open("r+b") as file:
-        assert guides.Journal(file, of).trained is None
+        assert Journal(file, of).trained is None
 
 
 def test_two_builds_at_once_do_not_share_a_journal(tmp_path: Path) -> None:

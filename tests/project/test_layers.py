@@ -81,6 +81,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "searchengine.indexes.flat",
         "searchengine.indexes.guides",
         "searchengine.indexes.hashes",
+        "searchengine.indexes.packing",
     ),
     "filelock": ("indexer.library.running", "searchengine.catalog.changes"),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
