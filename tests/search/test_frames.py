@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from searchengine.catalog.backups import save
 from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.health import examine
 from searchengine.catalog.mending import mend
+from searchengine.catalog.statements import unpack
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.images import read_photo
@@ -38,7 +39,7 @@ from searchengine.language import query
 from searchengine.search.engine import Engine
 from searchengine.search.frames import Frames, SceneIndex
 from searchengine.search.pages import PageRequest
-from searchengine.types import Hit
+from searchengine.types import Hit, Vector, Vectors
 from searchengine.vectors import unit_rows
 from tests.support.camera_files import write_film
 from tests.support.colour_encoder import COLOURS, ColourEncoder
@@ -335,8 +336,8 @@ def test_the_index_with_frames_is_a_loop_over_frames(
 def test_frames_that_changed_are_as_if_read_anew(
     before: list[list[list[int]]], new: list[list[list[int]]], gone: list[int], asked: list[int]
 ) -> None:
-    old = {id_: dict(enumerate(rows_of(rows))) for id_, rows in enumerate(before, 1)}
-    put = {3 * n: dict(enumerate(rows_of(rows))) for n, rows in enumerate(new, 1)}
+    old = {id_: film_of(rows) for id_, rows in enumerate(before, 1)}
+    put = {3 * n: film_of(rows) for n, rows in enumerate(new, 1)}
     put = {id_: film for id_, film in put.items() if id_ not in gone}
     ids = np.array([*put, *gone], dtype=np.int64)
     every = {id_: film for id_, film in old.items() if id_ not in ids} | put
@@ -354,10 +355,12 @@ def test_what_is_no_film_has_none_read(
 ) -> None:
     """Frames of films that nobody wrote to are not read again."""
     before, read = engine.scenes.frames, []
-    unpacked = catalog_frames.unpack
-    monkeypatch.setattr(
-        catalog_frames, "unpack", lambda rows: read.append(len(rows)) or unpacked(rows)
-    )
+
+    def noted(rows: Sequence[bytes]) -> Vectors:
+        read.append(len(rows))
+        return unpack(rows)
+
+    monkeypatch.setattr(catalog_frames, "unpack", noted)
     photograph(library / "new.jpg", "red", "pink")
     scan(engine, library)
     assert sum(read) == 0
@@ -371,6 +374,11 @@ def test_what_is_no_film_has_none_read(
 def rows_of(values: list[list[int]]) -> Any:
     """Return unit rows, scaled as often as an index and the frames do."""
     return unit_rows(unit_rows(np.array(values, dtype=np.float32)))
+
+
+def film_of(values: list[list[int]]) -> dict[float, Vector]:
+    """Return frames, one a second."""
+    return dict(zip(map(float, range(len(values))), rows_of(values), strict=True))
 
 
 def test_the_commands_name_the_time_and_explain_the_frame(tmp_path: Path) -> None:

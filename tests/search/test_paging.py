@@ -20,10 +20,10 @@ from searchengine.indexes.faiss import FaissIndex
 from searchengine.indexes.sync import synchronise
 from searchengine.language import query
 from searchengine.search import ordering
-from searchengine.search.columns import Value
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facet
 from searchengine.search.pages import Page, PageRequest, Sort
+from searchengine.search.values import Value
 from searchengine.types import Ids, MinMatch, Picture, Scores, Vectors
 from tests.support.colour_library import open_engine, photograph, photograph_all, scan
 
