@@ -1,7 +1,7 @@
 // How to ask, and which keys there are.
 
 import { el, openSheet } from "./dom.js";
-import { filled, t } from "./language.js";
+import { t } from "./language.js";
 import { found } from "./search.js";
 import { go } from "./state.js";
 
@@ -33,7 +33,7 @@ export function showHelp() {
       el("dt", {}, el("button", { type: "button", class: "link", title: t("Try it"), on: { click: () => { sheet.close(); go({ page: "/", q: query, open: 0, filters: {} }); } } }, query)),
       el("dd", {}, text)))),
     el("p", {}, t("Drop, paste or choose a file to search with a picture of yours. It is compared, and forgotten after a while; it does not enter the library.")),
-    el("p", {}, filled("Programs ask as the page does: {reference}.", { reference: el("a", { href: "/docs", target: "_blank" }, t("the reference of the API")) })),
+    el("p", {}, el("a", { href: "/docs" }, t("For programs: the reference of the API"))),
     el("h3", {}, t("Keys")),
     el("dl", { class: "help keys" }, KEYS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)))),
   );
