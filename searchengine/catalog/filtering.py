@@ -143,22 +143,20 @@ class FilterCatalog(Store):
         """
         if not with_dates:
             return _Passing(self._sorted_ids(query))
-        chosen = query.add_columns(_TAKEN.selected_columns.taken).subquery()
         joined = (
             sa.func.aggregate_strings(sa.cast(column, sa.Text), ",")
-            for column in (chosen.c.id, chosen.c.taken)
+            for column in (ImageRow.id, _SECONDS)
         )
         with self._reader.begin() as connection:
-            texts = connection.execute(select(*joined)).one()
+            texts = connection.execute(query.with_only_columns(*joined)).one()
         ids = np.fromstring(texts[0] or "", dtype=np.int64, sep=",")
         seconds = np.floor(np.fromstring(texts[1] or "", dtype=np.float64, sep=","))
         order = np.argsort(ids)
         return _Passing(ids[order], seconds[order])
 
 
-_TAKEN: AnySelect = select(
-    ImageRow.id, sa.extract("epoch", ImageRow.taken_at).label("taken"), ImageRow.state
-)
+_SECONDS: ColumnElement[int] = sa.extract("epoch", ImageRow.taken_at)
+_TAKEN: AnySelect = select(ImageRow.id, _SECONDS.label("taken"), ImageRow.state)
 
 
 def _after(value: str) -> ColumnElement[bool]:

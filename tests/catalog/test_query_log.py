@@ -53,7 +53,7 @@ def reads_all(line: str) -> bool:
     """Return whether a line of a plan goes through all pictures, or another table that grows."""
     if line.startswith("SCAN "):
         return line.split()[1] not in SMALL
-    if line.endswith("(rowid>? AND rowid<?)"):  # one part of a table after the other
+    if "INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in line:  # a part of all, one after the other
         return True
     # All present pictures are all pictures, whatever index leads to them.
     return line.startswith("SEARCH images USING") and line.endswith("(state=?)")
