@@ -184,7 +184,18 @@ def _addresses(value: Any) -> Iterator[str]:
                 return
 
 
-class _Scripts(HTMLParser):
+class _Parser(HTMLParser):
+    """Read on where Python's parser gives up."""
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Take "<![" that begins no section for a comment up to the next ">", as browsers do."""
+        try:
+            return super().parse_marked_section(i, bool(report))
+        except AssertionError:
+            return self.parse_bogus_comment(i, bool(report))
+
+
+class _Scripts(_Parser):
     """Collect the texts of script elements of type application/ld+json."""
 
     def __init__(self) -> None:
@@ -208,7 +219,7 @@ class _Scripts(HTMLParser):
             self._line = None
 
 
-class _Text(HTMLParser):
+class _Text(_Parser):
     """Collect the text of markup, a line per block."""
 
     def __init__(self) -> None:

@@ -136,6 +136,13 @@ def test_script_may_stand_in_a_comment_and_break_lines_in_texts() -> None:
     assert [one["title"] for one in read(text)] == ["Pease pudding"]
 
 
+@pytest.mark.parametrize("begun", ["<![<=", "<![nonsense[", "<![", "<![if x", "<!x<![<"])
+def test_what_is_no_markup_does_not_hide_a_recipe(begun: str) -> None:
+    page = f'{begun}><script type="application/ld+json">{{"@type": "Recipe"}}</script>'
+    assert [text for _, text in jsonld.scripts(page)] == ['{"@type": "Recipe"}']
+    assert jsonld.plain(f"a {begun}>soup<br>") in (["a soup"], [f"a {begun}>soup"])
+
+
 def test_deep_json_does_not_exhaust_the_stack() -> None:
     value: Any = PEASE
     for _ in range(5000):
