@@ -280,6 +280,8 @@ def reason_of(error: Exception, head: bytes = b"") -> str:
         return error.strerror
     if error.args and isinstance(error.args[0], bytes):
         return f"LibRaw: {error.args[0].decode(errors='replace')}; is the file cut off?"
+    if "`libjxl`" in str(error):  # it tells programmers how to build it
+        return "libjxl cannot decode it; is the file cut off?"
     return " ".join(str(error).split()) or type(error).__name__
 
 

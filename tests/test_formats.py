@@ -162,6 +162,15 @@ def test_what_libraw_says_of_a_broken_file_is_told_as_text(tmp_path: Path) -> No
         read_photo(tmp_path / "a.cr2")
 
 
+@pytest.mark.parametrize("kept", [13, 200])
+def test_a_broken_jpeg_xl_is_told_in_words_for_users(tmp_path: Path, kept: int) -> None:
+    quarters().save(tmp_path / "whole.jxl")
+    path = tmp_path / "a.jxl"
+    path.write_bytes((tmp_path / "whole.jxl").read_bytes()[:kept])
+    with pytest.raises(ImageError, match=r"\(libjxl cannot decode it; is the file cut off\?\)$"):
+        read_photo(path)
+
+
 def test_a_reduced_first_page_is_not_the_picture(tmp_path: Path) -> None:
     path = tmp_path / "scan.tif"
     small = Image.new("RGB", (16, 12), "black")
