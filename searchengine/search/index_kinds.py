@@ -119,9 +119,22 @@ def index_info(index: VectorIndex, encoder: Encoder, settings: Settings) -> Inde
         build_s=about.get("build_s"),
         effort=guided.plan(BEST).effort,
         recall={name: round(share, 4) for name, share in found.items()},
-        why=about.get("why") or ("few pictures" if guide is None else "it suits the budget"),
+        why=_why(guided),
         tuned=about,
     )
+
+
+def _why(index: FaissIndex) -> str:
+    """Say why an index has the kind it has."""
+    from searchengine.indexes.building import FEWEST
+
+    if said := str((index.about or {}).get("why") or ""):
+        return said
+    if index.guide is not None:
+        return "it suits the budget"
+    if index.about is None and len(index) >= FEWEST:
+        return "nothing was chosen since its rows were written; run: lexpix index"
+    return "few pictures"
 
 
 def _guidable(index: VectorIndex) -> FaissIndex | None:

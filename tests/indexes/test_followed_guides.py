@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from searchengine.config import Settings
+from searchengine.indexes import building
 from searchengine.search.engine import Engine
 from tests.support.at_once import REPOSITORY
 from tests.support.guided import ROWS, Small, clustered, flushed, guided, vectors_of, write
@@ -69,6 +70,14 @@ def test_an_open_library_takes_up_a_guide_and_lets_it_go(engine: Engine) -> None
     assert made_elsewhere(library, memory=1_000_000_000) == "flat"
     engine.refresh()
     assert plan_kind(engine)[0] == "flat"
+
+
+def test_a_flat_index_says_why_it_is_flat(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine.index_info().why == "few pictures"
+    monkeypatch.setattr(building, "FEWEST", PICTURES)
+    assert "run: lexpix index" in engine.index_info().why  # many, and nobody has chosen
+    assert engine.improve_index() is not None
+    assert engine.index_info().why not in ("", "few pictures")
 
 
 def test_a_server_takes_up_a_guide_by_itself(engine: Engine) -> None:
