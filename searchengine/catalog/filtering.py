@@ -116,7 +116,8 @@ class FilterCatalog(Store):
             else:
                 query = query.where(test)
         if not checks:
-            by_date = all(one.kind in DATES and not one.excluded for one in filters)
+            dates = [one.kind in DATES and not one.excluded for one in filters]
+            by_date = bool(dates) and all(dates)
             return self._joined(query, with_dates=by_date)
         for check, _ in checks:
             query = query.add_columns(*check.columns)
@@ -144,7 +145,8 @@ class FilterCatalog(Store):
         if not with_dates:
             return _Passing(self._sorted_ids(query))
         joined = (
-            sa.func.aggregate_strings(sa.cast(column, sa.Text), ",")
+            # SQLite does not know the second of every date, and leaves out what it does not know.
+            sa.func.aggregate_strings(sa.func.coalesce(sa.cast(column, sa.Text), "nan"), ",")
             for column in (ImageRow.id, _SECONDS)
         )
         with self._reader.begin() as connection:

@@ -33,6 +33,12 @@ class FrameCatalog(Store):
         with self._reader.begin() as connection:
             return _several(connection, fingerprint)
 
+    def count(self, fingerprint: str) -> int:
+        """Return how many frames a model has of all films, whatever their state."""
+        with self._reader.begin() as connection:
+            query = select(sa.func.count()).select_from(FrameRow).where(by(fingerprint))
+            return int(connection.scalar(query) or 0)
+
     def changes(self, fingerprint: str, after: int) -> tuple[dict[int, dict[float, Vector]], Ids]:
         """Return what has changed since seq `after`: such films, and all pictures and their ends.
 

@@ -73,11 +73,16 @@ def build(
         OSError: The folder cannot be written.
     """
     index.try_guide(None)
+    known: dict[str, Any] = {"rows": len(index.rows_of_file), "budget": _entries(budget)}
+    if known["rows"] < FEW:  # too few to measure anything with
+        about = known | {"kind": "flat", "why": "few pictures"}
+        index.keep_guide(None, about)
+        return about
     kinds_of_queries = np.concatenate([np.full(len(one), n) for n, one in enumerate(queries)])
     asked = Asked.of(index, np.concatenate(queries), kinds_of_queries, SHARES)
     tuning, reported = ([one.part(slice(start, None, 2)) for one in asked] for start in (0, 1))
     scan = reported[0].milliseconds(index, None)
-    known = {"rows": len(index.rows_of_file), "scan_ms": round(scan, 2), "budget": _entries(budget)}
+    known["scan_ms"] = round(scan, 2)
     kinds = [kind for kind in _kinds(index, budget, scan) if kind in among]
     refused = [] if kinds else [_flat_because(index, budget, scan)]
     for kind in kinds:

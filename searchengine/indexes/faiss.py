@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from searchengine.errors import IndexFileError
 from searchengine.indexes.base import FileIndex
-from searchengine.indexes.files import Generation, Generations
+from searchengine.indexes.files import Generation, Generations, Named
 from searchengine.indexes.flat import FlatRows, count_of
 from searchengine.indexes.guides import Flags, Guide, GuideKind
 from searchengine.indexes.journals import Journal
@@ -62,6 +62,7 @@ class FaissIndex(FileIndex):
         self._guide: Guide | None = None  # to those of the file
         self._tuning: Tuning | None = None  # of the guide
         self._guide_file: str | None = None  # its name, also if it is damaged
+        self._passed_over: Named | None = None  # files that are no better than what is here
         super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
@@ -228,10 +229,18 @@ class FaissIndex(FileIndex):
         Changes alone, which everybody takes from the catalog, make no other index of it.
         """
         files = self._files
-        if files is None or self._stamp is None or not files.moved_on(self._guide_file):
+        if files is None or self._stamp is None:
+            return None
+        named = files.others(self._guide_file)
+        if named is None or named == self._passed_over:
             return None
         other = type(self)(files.stem)
-        return None if other.stamp() is None else other
+        stamp = other.stamp()
+        if stamp is None or stamp.seq < self._stamp.seq:
+            # Damaged, or from before rows that stand in memory, as they could not be written.
+            self._passed_over = named
+            return None
+        return other
 
     def become(self, other: FaissIndex) -> None:
         """Have what another index over the same files has, which is not used afterwards."""

@@ -31,7 +31,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from searchengine.errors import IndexFileError
 from searchengine.indexes.row_files import RowFile
@@ -87,6 +87,10 @@ class Generation:
         """Return this generation with the guide of another one, which has the same file of rows."""
         guide = self.guide if self.guide == other.guide else other.guide  # as it was seen last
         return replace(self, guide=guide, about=other.about)
+
+
+Named: TypeAlias = tuple[str, str | None]
+"""Names of the files of rows and of a guide to them."""
 
 
 class Generations:
@@ -265,17 +269,19 @@ class Generations:
         """Return what was last decided of a guide to these rows; None if nothing was."""
         return None if self._mine is None else self._mine.about
 
-    def moved_on(self, guide: str | None) -> bool:
-        """Whether the stamp names other rows than were loaded or written here, or another guide.
+    def others(self, guide: str | None) -> Named | None:
+        """Return the files that the stamp names, None if they are those of here and this guide.
 
         Args:
             guide: Name of the file of the guide that is followed; None if none is.
         """
         mine, current = self._mine, self._named()
         if mine is None or current is None:
-            return False
+            return None
         named = None if current.guide is None else current.guide.file
-        return current.rows != mine.rows or named != guide
+        if current.rows == mine.rows and named == guide:
+            return None
+        return current.rows.file, named
 
     def size(self) -> int:
         """Return how many bytes the files have that were loaded or written here."""

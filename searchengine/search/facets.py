@@ -56,6 +56,8 @@ class FacetCounts:
 
     values: list[Count]
     in_all: int
+    chosen: frozenset[Value] = frozenset()
+    """Values that are listed whatever their number, as they are called there."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,7 @@ class Facets:
             Count(each, self.label(facet, each), counts.get(each, 0), each in own)
             for each in ordered
         ]
-        return FacetCounts(listed, in_all)
+        return FacetCounts(listed, in_all, frozenset(chosen))
 
     def label(self, facet: Facet, value: Value) -> str:
         """Return what a value is called."""

@@ -123,16 +123,27 @@ class SceneIndex:
     def __init__(self, index: VectorIndex, catalog: Catalog, fingerprint: str) -> None:
         self._index, self._catalog, self._fingerprint = index, catalog, fingerprint
         self._lock = Lock()
-        self._seq = catalog.seq()
+        self._seq, self._count = catalog.seq(), catalog.frames.count(fingerprint)
         self.frames = Frames(catalog.frames.present(fingerprint))
 
     def refresh(self) -> None:
-        """Read the frames of films that were written since; of others nothing is read."""
+        """Read the frames of films that were written since, or all that the catalog has now.
+
+        All are read if it was restored from a copy, and if their number is another: a model that
+        tells scenes of pictures that are there writes to no picture.
+        """
         with self._lock:
             seq = self._catalog.seq()
-            if seq != self._seq:
+            if seq == self._seq:
+                return
+            count = self._catalog.frames.count(self._fingerprint)
+            if seq < self._seq or count != self._count:
+                self.frames = Frames(self._catalog.frames.present(self._fingerprint))
+            else:
                 films, ids = self._catalog.frames.changes(self._fingerprint, self._seq)
-                self.frames, self._seq = self.frames.changed(films, ids), seq
+                self.frames = self.frames.changed(films, ids)
+            # What was committed after these two were read is read once more the next time.
+            self._seq, self._count = seq, count
 
     def __len__(self) -> int:
         return len(self._index)

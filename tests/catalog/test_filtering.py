@@ -195,6 +195,23 @@ def one_that_is_broken(catalog: Catalog) -> list[PictureRecord]:
     ]
 
 
+def test_a_date_at_the_end_of_time_is_one(catalog: Catalog) -> None:
+    """SQLite rounds it into a year that it does not know."""
+    records = [
+        replace(one, exif=Exif(taken_at=at))
+        for one, at in zip(
+            one_that_is_broken(catalog)[::2],
+            (dt.datetime.max, dt.datetime(2024, 1, 1)),
+            strict=True,
+        )
+    ]
+    ids = catalog.write(records, fingerprint="f", model_name="m", dim=4, scan=1)
+    assert catalog.filters.passing([read_filter("after", "2023", False)]).tolist() == sorted(ids)
+    found, seconds = catalog.filters.taken(np.array(sorted(ids)))
+    assert found.tolist() == sorted(ids)
+    assert seconds[ids.index(ids[1])] == dt.datetime(2024, 1, 1, tzinfo=dt.UTC).timestamp()
+
+
 def test_missing_and_bad_files_pass_no_filter(catalog: Catalog) -> None:
     records = one_that_is_broken(catalog)
     scan = catalog.begin_scan("/p", None)

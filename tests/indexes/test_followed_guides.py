@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,19 @@ import pytest
 from searchengine.config import Settings
 from searchengine.indexes import building
 from searchengine.search.engine import Engine
+from searchengine.types import Stamp
 from tests.support.at_once import REPOSITORY
-from tests.support.guided import ROWS, Small, clustered, flushed, guided, vectors_of, write
+from tests.support.guided import (
+    DIM,
+    ROWS,
+    STAMP,
+    Small,
+    clustered,
+    flushed,
+    guided,
+    vectors_of,
+    write,
+)
 
 PICTURES = 1500
 
@@ -78,6 +90,36 @@ def test_a_flat_index_says_why_it_is_flat(engine: Engine, monkeypatch: pytest.Mo
     assert "run: lexpix index" in engine.index_info().why  # many, and nobody has chosen
     assert engine.improve_index() is not None
     assert engine.index_info().why not in ("", "few pictures")
+
+
+def test_a_budget_for_no_pictures_is_no_question(tmp_path: Path) -> None:
+    settings = Settings(library=tmp_path / "library", latency=5.0)
+    with Engine.open(settings, create=True) as empty:
+        assert empty.improve_index() == {
+            "rows": 0,
+            "kind": "flat",
+            "why": "few pictures",
+            "budget": {"memory": None, "latency": 5.0, "recall": settings.recall},
+        }
+
+
+def test_rows_that_could_not_be_written_are_not_given_up_for_older_ones(tmp_path: Path) -> None:
+    stem = tmp_path / "s"
+    index = flushed(stem, clustered(ROWS))
+    guided(index, "ivf-sq8", 4)
+    index.clear(DIM)
+    index.put(np.arange(1, ROWS + 101), clustered(ROWS + 100))
+
+    def full(*_: object) -> None:
+        raise OSError("full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="full"):
+            index.flush(Stamp(STAMP.fingerprint, STAMP.seq + 1))
+    assert index.renewed() is None
+    assert index.renewed() is None
+    assert len(index) == ROWS + 100
 
 
 def test_a_server_takes_up_a_guide_by_itself(engine: Engine) -> None:

@@ -26,10 +26,12 @@ from indexer.executors import Serial
 from indexer.library.foresight import Foresight
 from indexer.library.reembed import reembed
 from searchengine.catalog import frames as catalog_frames
-from searchengine.catalog.backups import save
+from searchengine.catalog.backups import restore, save
 from searchengine.catalog.database import FILE_NAME, open_database
+from searchengine.catalog.embeddings import Content
 from searchengine.catalog.health import examine
 from searchengine.catalog.mending import mend
+from searchengine.catalog.records import StoredEncoder
 from searchengine.catalog.statements import unpack
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
@@ -367,8 +369,35 @@ def test_what_is_no_film_has_none_read(
     assert engine.scenes.frames is before
     film(library / "film.mp4", "red", "blue")
     scan(engine, library)
-    assert sum(read) == 2
+    assert sum(read) == 2 + 7  # all, as there are more than before
     assert "film.mp4" in frames(engine)
+
+
+def test_scenes_that_a_model_tells_later_are_found(engine: Engine, library: Path) -> None:
+    """`reembed` writes to no picture."""
+    catalog, encoder = engine.catalog, engine.encoder
+    id_ = id_of(engine, library / "a.mp4")
+    known = catalog.frames.present(encoder.fingerprint)[id_]
+    row, model = catalog.get([id_])[id_], StoredEncoder(encoder.fingerprint, "m", encoder.dim)
+    vector, sha256 = catalog.vectors([id_], encoder.fingerprint)[id_], row.sha256
+    assert sha256 is not None
+    for some in (dict(list(known.items())[:1]), known, dict(list(known.items())[:2]), known):
+        assert catalog.embeddings.add(model, {id_: Content(sha256, vector, some)}) == {id_}
+        engine.scenes.refresh()
+        assert frames(engine).get("a.mp4", []) == (sorted(some) if len(some) > 1 else [])
+
+
+def test_scenes_of_a_restored_catalog_are_its_own(
+    engine: Engine, library: Path, tmp_path: Path
+) -> None:
+    save(engine.settings.library, tmp_path / "copy.sqlite")
+    film(library / "new.mp4", "red", "blue")
+    (library / "b.mov").unlink()
+    scan(engine, library)
+    assert set(frames(engine)) == {"a.mp4", "new.mp4"}
+    restore(engine.settings.library, tmp_path / "copy.sqlite")
+    engine.scenes.refresh()
+    assert set(frames(engine)) == {"a.mp4", "b.mov"}
 
 
 def rows_of(values: list[list[int]]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,37 @@ def test_folders_are_a_tree_of_short_names(page: sync_api.Page, url: str, pictur
     inner = str(pictures / "2019" / "alps")
     page.locator(f'[data-facet=folder][data-value="{inner}"]').check()
     expect(page.locator("#status")).to_contain_text("4 pictures")  # what is in its folders too
+
+
+def test_filters_come_to_whoever_goes_to_the_pictures_before_an_answer_is_there(
+    page: sync_api.Page, url: str
+) -> None:
+    held: list[sync_api.Route] = []
+    page.locator("nav [data-view='/map']").click()
+
+    def hold(route: sync_api.Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/search", hold)
+    page.locator("#q").fill("year:2020")
+    page.locator("#q").press("Enter")
+    page.wait_for_function("() => location.search.includes('2020')")
+    expect(page.locator("body")).to_have_attribute("data-view", "map")
+    page.unroute("**/api/v1/search")
+    page.locator("nav [data-view='/']").click()
+    expect(page.locator("#facets li:has([data-facet=year])").first).to_be_visible()
+    expect(page.locator("#facets [data-facet=year]").first).to_have_attribute("data-value", "2020")
+    for route in held:
+        with contextlib.suppress(sync_api.Error):  # the page has given it up
+            route.continue_()
+    page.wait_for_timeout(300)
+    expect(page.locator("#facets li:has([data-facet=year])").first).to_be_visible()
+    expect(page.locator("#status")).to_contain_text(f"{len(ids_of(ask(url, query='year:2020')))} p")
+
+
+def test_a_tag_that_is_chosen_by_a_synonym_is_listed(url: str) -> None:
+    answer = ask(url, filters={"tag": ["automobile"]}, facet_values=1, **{"with": ["facets"]})
+    assert "car" in [one["value"] for one in answer["facets"]["tag"]]
 
 
 def test_months_are_words(page: sync_api.Page, url: str) -> None:

@@ -13,7 +13,7 @@ from searchengine.errors import QueryError
 from searchengine.language import query as grammar
 from searchengine.language.filters import FilterError, read_filter
 from searchengine.search.answers import hit_entry, translated_entries
-from searchengine.search.facets import Chosen, Count, Facet, FacetCounts
+from searchengine.search.facets import Count, Facet, FacetCounts
 from searchengine.search.pages import Page, PageRequest
 from searchengine.search.whereabouts import months_of, spots_of
 from searchengine.types import Filter, Hit, Term
@@ -77,7 +77,7 @@ def search(request: schemas.SearchRequest, live: LiveDep, uploads: UploadsDep) -
         {
             "query": page.answer.query,
             **parts_entry(query, pictures),
-            **page_entry(page, request.facet_values, asked.chosen),
+            **page_entry(page, request.facet_values),
             "next_cursor": answers.encoded_cursor(page.next, request.sort),
             "took_ms": round(page.answer.took_ms, 3),
         }
@@ -192,13 +192,12 @@ def upload_thumb(token: str, uploads: UploadsDep, request: Request) -> Response:
     return Response(uploads.get(token).thumb, media_type=media_type, headers=headers)
 
 
-def page_entry(page: Page, facet_values: int, chosen: Chosen) -> dict[str, Any]:
+def page_entry(page: Page, facet_values: int) -> dict[str, Any]:
     """Return the JSON form of a page, without its query.
 
     Args:
         page: What was found.
-        facet_values: Most values of each facet that are listed.
-        chosen: Values that are listed beside them.
+        facet_values: Most values of each facet that are listed, beside those that are chosen.
     """
 
     def brief(hit: Hit) -> dict[str, Any]:
@@ -217,7 +216,7 @@ def page_entry(page: Page, facet_values: int, chosen: Chosen) -> dict[str, Any]:
     copies = [brief(one) for one in page.answer.copies]
     entries: dict[str, Any] = {"copies": copies, "hits": hits}
     if page.counts is not None:
-        first = {f: _first(f, one, facet_values, chosen) for f, one in page.counts.items()}
+        first = {f: _first(f, one, facet_values) for f, one in page.counts.items()}
         entries["facets"] = facets_entry(first)
     return entries | {
         "total": page.total,
@@ -252,7 +251,7 @@ def facets_entry(counts: Mapping[Facet, FacetCounts]) -> dict[str, Any]:
     return {**listed, "in_all": {f: counted.in_all for f, counted in counts.items()}}
 
 
-def _first(facet: Facet, counted: FacetCounts, most: int, chosen: Chosen) -> FacetCounts:
+def _first(facet: Facet, counted: FacetCounts, most: int) -> FacetCounts:
     """Return a facet with its first values, in the order they had; all of them are counted."""
     if len(counted.values) <= most:
         return counted
@@ -260,9 +259,8 @@ def _first(facet: Facet, counted: FacetCounts, most: int, chosen: Chosen) -> Fac
     places = list(range(len(counted.values)))
     if facet != "tag":
         places.sort(key=lambda at: -counted.values[at].count)
-    kept = set(places[:most])
-    named = set(chosen.get(facet, ()))
-    values = [one for at, one in enumerate(counted.values) if at in kept or one.value in named]
+    kept, chosen = set(places[:most]), counted.chosen
+    values = [one for at, one in enumerate(counted.values) if at in kept or one.value in chosen]
     return replace(counted, values=values)
 
 

@@ -10,6 +10,8 @@ import { startSelection } from "./selection.js";
 import { bus, go, href, state } from "./state.js";
 
 let isStarted = false, isComplete = false;
+/** The filters beside the pictures, once they are wanted. @type {?Promise<void>} */
+let filters = null;
 /** The time line, once there was an answer that stands by date. @type {?Promise<void>} */
 let timeline = null;
 
@@ -65,7 +67,19 @@ async function startFilters() {
 
 /** Show the view, for the first time before any answer is asked for. */
 export async function show() {
-  if (isStarted) return;
+  if (!isStarted) start();
+  // Behind a picture that is opened by its address nobody waits for filters.
+  if (state.open && !filters) bus.addEventListener("rest", () => { withFilters().catch(() => {}); }, { once: true });
+  else await withFilters();
+}
+
+/** Load the filters once; what failed is tried again the next time. */
+function withFilters() {
+  filters ||= startFilters().catch((error) => { filters = null; throw error; });
+  return filters;
+}
+
+function start() {
   isStarted = true;
   startGrid();
   startSelection();
@@ -73,7 +87,4 @@ export async function show() {
   bus.addEventListener("answer", onAnswer);
   bus.addEventListener("problem", (event) => { if (!/** @type {CustomEvent} */ (event).detail.stays) onAnswer(); });
   bus.addEventListener("more", showStatus);
-  // Behind a picture that is opened by its address nobody waits for filters.
-  if (state.open) bus.addEventListener("rest", startFilters, { once: true });
-  else await startFilters();
 }

@@ -27,6 +27,10 @@ export const coming = { fresh: true, place: 0, allValues: false };
 
 /** The address of the first answer, which the browser has been fetching since before the scripts. */
 let early = document.querySelector("link[rel=preload][as=fetch]")?.getAttribute("href");
+/** The page and the question that it answers. */
+const earlyFor = [state.page, questionOf(state)].join("\n");
+/** The view that asked last; others than that of pictures ask for less. */
+let askedBy = "";
 let running = new AbortController();
 /** @type {?Promise<void>} */
 let loading = null;
@@ -58,7 +62,7 @@ export function question() {
 const needed = () => (state.page === "/" || (state.page === "/map" && (state.q.trim() || Object.keys(state.filters).length)) ? PAGE : 1);
 
 /** Whether what is here is all that the view of pictures shows; other views ask for less. */
-export const isEnough = () => state.page !== "/" || Boolean(found.answer?.facets);
+export const isEnough = () => state.page !== "/" || (askedBy === "/" && !found.problem);
 
 /** A page of hits, in which one picture stands for those that are the same. */
 const page = (limit, more = {}) => api.search({ ...question(), collapse: true, limit, ...more }, running.signal);
@@ -74,11 +78,13 @@ export async function run({ atLeast = 0, quiet = false } = {}) {
   loading = null;
   const mine = ++generation;
   const asked = questionOf(state);
+  askedBy = state.page;
   if (!quiet) tell("asking");
   try {
     const limit = Math.min(500, Math.max(needed(), atLeast));
     const facets = state.page === "/" ? { with: ["facets"], ...(coming.allValues ? {} : { facet_values: FEW_VALUES }) } : {};
-    const asking = early ? api.preloaded(early, running.signal) : page(limit, facets);
+    const isEarly = early && earlyFor === [state.page, asked].join("\n");
+    const asking = isEarly ? api.preloaded(early, running.signal) : page(limit, facets);
     early = "";
     const answer = await asking;
     if (mine !== generation) return;
