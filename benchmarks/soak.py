@@ -34,7 +34,7 @@ from serving import WORDS, Load, percentiles, process
 from simulated import save_photos
 
 from searchengine.config import Settings
-from searchengine.search.engine import Engine
+from searchengine.search.engine import INDEX_FOLDER, Engine
 
 ASKED = 500
 """Pictures that differ, and are asked for; the others are links to them."""
@@ -164,9 +164,10 @@ class Beside:
             self.errors[f"index: {done.returncode}: {done.stderr[-300:]}"] += 1
 
     def _rebuild(self, _: random.Random) -> None:
-        for file in self.library.glob("index*"):
-            if file.is_file():
-                file.unlink()
+        files = list((self.library / INDEX_FOLDER).iterdir())
+        assert files, "there is no index to be thrown away"
+        for file in files:
+            file.unlink(missing_ok=True)
         Engine.open(Settings(library=self.library)).close()
 
 
