@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.holders import OWN, REFUSED
 from searchengine.catalog.selection import Confidences
 from searchengine.types import Ids
 
@@ -30,7 +31,7 @@ FROM images NOT INDEXED WHERE state = 'ok' ORDER BY id
 """  # in the order of the table: an index would lead to each row by itself
 _TAGS = """
 SELECT group_concat(image_id), json_group_array(name), group_concat(
-    CASE source WHEN 'guess' THEN coalesce(confidence, 0.0) WHEN 'user' THEN 2 ELSE -1 END
+    CASE source WHEN 'guess' THEN coalesce(confidence, 0.0) WHEN 'user' THEN ? ELSE ? END
 )
 FROM tags WHERE rowid > ? AND rowid <= ? AND (source <> 'guess' OR fingerprint = ?)
 """
@@ -79,7 +80,7 @@ class BulkCatalog(Store):
         with self._reader.begin() as connection:
             last = connection.exec_driver_sql("SELECT max(rowid) FROM tags").scalar() or 0
             for first in range(0, last, TAGS):
-                among = (first, first + TAGS, fingerprint)
+                among = (OWN, REFUSED, first, first + TAGS, fingerprint)
                 ids, names, sure = connection.exec_driver_sql(_TAGS, among).one()
                 if ids is None:
                     continue
@@ -88,6 +89,6 @@ class BulkCatalog(Store):
                     np.fromstring(ids, dtype=np.int64, sep=","),
                     json.loads(names),
                     confidence,
-                    confidence == 2,
-                    confidence == -1,
+                    confidence == OWN,
+                    confidence == REFUSED,
                 )

@@ -27,10 +27,10 @@ def holders_of(connection: Connection, fingerprint: str, name: str) -> Selection
     ids, confidence = _ids_in(joined or ""), np.fromstring(sure or "", sep=",")
     order = np.argsort(ids)
     ids, confidence = ids[order], confidence[order]
-    own, refused = ids[confidence == _OWN], ids[confidence == _REFUSED]
+    own, refused = ids[confidence == OWN], ids[confidence == REFUSED]
     if not len(own) and not len(refused):
         return Selection(ids, confidence.clip(max=GUESSED))
-    is_guess = (confidence != _OWN) & (confidence != _REFUSED)
+    is_guess = (confidence != OWN) & (confidence != REFUSED)
     guesses = Selection(ids[is_guess], confidence[is_guess].clip(max=GUESSED))
     return Selection.union([Selection.certain(own), guesses.difference(refused)])
 
@@ -60,11 +60,13 @@ def every_holder(connection: Connection, fingerprint: str) -> Iterator[tuple[str
         yield tag, Selection.union(parts)
 
 
-_OWN, _REFUSED = 2, -1
+OWN, REFUSED = 2, -1
+"""What stands for a confidence where the user has given a tag, or taken it away."""
+
 _SURE = sa.case(
     (TagRow.source == "guess", sa.func.coalesce(TagRow.confidence, 0.0)),
-    (TagRow.source == "user", _OWN),
-    else_=_REFUSED,
+    (TagRow.source == "user", OWN),
+    else_=REFUSED,
 )
 _HOLDERS: AnySelect = select(
     sa.func.aggregate_strings(sa.cast(TagRow.image_id, sa.Text), ","),

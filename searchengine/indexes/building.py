@@ -117,7 +117,7 @@ def build(
 def _kinds(index: FaissIndex, budget: Budget, scan: float) -> list[GuideKind]:
     """Return the kinds that are worth a trial, the most promising first."""
     count = len(index.rows_of_file)
-    if budget.recall >= 1 or count < FEW:
+    if budget.recall >= 1:
         return []
     if _fits(index, budget, "flat"):
         is_fast = count < FEWEST if budget.latency is None else scan <= budget.latency
@@ -135,7 +135,7 @@ def _flat_because(index: FaissIndex, budget: Budget, scan: float) -> str:
     told = f"comparing all {len(index):,} rows takes {scan:.1f} ms"
     if budget.recall >= 1:
         return f"only comparing every row has the recall of 1 that is asked for; {told}"
-    if len(index.rows_of_file) >= FEW and not _fits(index, budget, "flat"):
+    if not _fits(index, budget, "flat"):
         return f"no kind of index fits the memory that is asked for; {told}"
     return f"{told}, which is fast enough"
 
