@@ -18,7 +18,10 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select
 
-from searchengine.catalog.statements import AnySelect, AnyTable, set_meta, unpack
+from searchengine.catalog import plain
+from searchengine.catalog.database import plain_connection
+from searchengine.catalog.packed import unpack
+from searchengine.catalog.statements import AnySelect, AnyTable, set_meta
 from searchengine.catalog.tables import (
     ImageRow,
     MetaRow,
@@ -61,9 +64,14 @@ class Store:
         self._reader, self._writer = reader, writer
         # For what a person has said, which nothing can compute again.
         self._keeper = writer.execution_options(durable=True)
+        # Then what every search reads is read without SQLAlchemy.
+        self._is_sqlite = reader.dialect.name == "sqlite"
 
     def meta(self, key: str) -> str | None:
         """Return a fact about the library, None if it is not recorded."""
+        if self._is_sqlite:
+            with plain_connection(self._reader) as plainly:
+                return plain.fact(plainly, key)
         with self._reader.begin() as connection:
             return connection.scalar(select(MetaRow.value).where(MetaRow.key == key))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -89,6 +91,26 @@ def _opened_on_server(address: str, create: bool) -> Engine:
     return engine
 
 
+@contextmanager
+def plain_connection(engine: Engine) -> Iterator[sqlite3.Connection]:
+    """Lend SQLite's own connection, one of those of an engine of `connect`.
+
+    Each statement by itself sees a snapshot; nothing is to be written. Errors are those of the
+    engine.
+    """
+    try:
+        pooled = engine.raw_connection()
+        try:
+            connection = pooled.driver_connection
+            assert isinstance(connection, sqlite3.Connection), "whoever asks has looked"
+            yield connection
+        finally:
+            pooled.close()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        _explain_error(error, engine)
+        raise
+
+
 def empty_database() -> Engine:
     """Return a database of the current schema in memory; it holds nothing and dies when closed."""
     from searchengine.catalog.tables import Schema  # the ORM; opening a library must not pay for it
@@ -140,10 +162,13 @@ def _begin(connection: Connection) -> None:
 
 
 def _explain(context: ExceptionContext) -> None:
-    reason = context.original_exception
+    _explain_error(context.original_exception, context.engine)
+
+
+def _explain_error(reason: BaseException, engine: Engine | None) -> None:
     # The subclasses of DatabaseError other than these two are mistakes of the program. SQLite
     # quotes a damaged schema in its messages, which Python then cannot decode.
     if type(reason) not in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError):
         return
-    path = context.engine.url.database if context.engine else FILE_NAME
+    path = engine.url.database if engine else FILE_NAME
     raise unusable(path or FILE_NAME, reason) from reason

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, delete, select
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.frames import Frames, by, lacks_frames, replace_frames
+from searchengine.catalog.packed import pack
 from searchengine.catalog.records import StoredEncoder, encoder_id, made_by, replace_vectors
-from searchengine.catalog.statements import pack, raise_counter, set_meta, unchanged
+from searchengine.catalog.statements import raise_counter, set_meta, unchanged
 from searchengine.catalog.tables import EmbeddingRow, EncoderRow, FrameRow, ImageRow
 from searchengine.types import Ids, State, Vector
 

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.inserting import insert_all
-from searchengine.catalog.statements import AnySelect, chunks, pack, select_in, unpack
+from searchengine.catalog.packed import pack, unpack
+from searchengine.catalog.statements import AnySelect, chunks, select_in
 from searchengine.catalog.tables import EncoderRow, FrameRow, ImageRow, TombstoneRow
 from searchengine.types import Ids, Vector
 

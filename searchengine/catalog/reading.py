@@ -8,8 +8,11 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, select
 
+from searchengine.catalog import plain
 from searchengine.catalog.changes import IndexedStore
+from searchengine.catalog.database import plain_connection
 from searchengine.catalog.embeddings import count_present
+from searchengine.catalog.packed import unpack
 from searchengine.catalog.pictures import (
     COPIES,
     DESCRIPTION,
@@ -32,7 +35,6 @@ from searchengine.catalog.statements import (
     columns_of,
     select_in,
     storable,
-    unpack,
 )
 from searchengine.catalog.tables import (
     EmbeddingRow,
@@ -67,6 +69,9 @@ class PictureReading(IndexedStore):
 
     def get(self, ids: Iterable[int]) -> dict[int, Picture]:
         """Return the pictures with these ids; unknown ids are absent."""
+        if self._is_sqlite:
+            with plain_connection(self._reader) as plainly:
+                return plain.pictures(plainly, ids)
         with self._reader.begin() as connection:
             rows = select_in(connection, PICTURE, ImageRow.id, storable(ids))
             return {row.id: picture_of(row) for row in rows}
@@ -154,6 +159,9 @@ class PictureReading(IndexedStore):
 
     def vectors(self, ids: Iterable[int], fingerprint: str) -> dict[int, Vector]:
         """Return the vectors that a model gave to these pictures; ids without one are absent."""
+        if self._is_sqlite:
+            with plain_connection(self._reader) as plainly:
+                return plain.vectors(plainly, ids, fingerprint)
         model = {"fingerprint": fingerprint}
         with self._reader.begin() as connection:
             wanted = select_in(connection, VECTOR, EmbeddingRow.image_id, storable(ids), model)

@@ -1,4 +1,4 @@
-"""What stores of a library do alike within a transaction: long lists, vectors, counters, rows."""
+"""What stores of a library do alike within a transaction: long lists, counters, rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.catalog.tables import ImageRow, MetaRow, Schema, TextRow
-from searchengine.types import Vector, Vectors
-from searchengine.vectors import unit_rows
 
 T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -69,25 +66,6 @@ def columns_of(table: type[Schema], kind: type[Any]) -> list[InstrumentedAttribu
 def storable(ids: Iterable[int]) -> Iterator[int]:
     """Leave out numbers that no row can have, because databases refuse to be asked for them."""
     return (id_ for id_ in map(int, ids) if 0 < id_ < 2**31)
-
-
-def pack(vectors: Sequence[Vector], dim: int) -> list[bytes]:
-    """Return unit vectors as little-endian float16."""
-    if not vectors:
-        return []
-    return [row.tobytes() for row in unit_rows(np.stack(vectors), dim).astype("<f2")]
-
-
-def unpack(packed: Sequence[bytes]) -> Vectors:
-    """Return unit rows, shape (n, dim); (0, 0) for none.
-
-    From some dozens of dimensions on, rounding the rows to float16 gives the stored numbers again:
-    the errors cancel out, and the length is off one by far less than a float16 can tell. In fewer a
-    number may move to its neighbour.
-    """
-    if not packed:
-        return np.empty((0, 0), dtype=np.float32)
-    return unit_rows(np.frombuffer(b"".join(packed), dtype="<f2").reshape(len(packed), -1))
 
 
 # Made once: a transaction of an indexer would spend more on making them than on running them.

@@ -16,6 +16,7 @@ from searchengine.catalog.filtering import FilterCatalog
 from searchengine.catalog.following import FollowCatalog
 from searchengine.catalog.frames import FrameCatalog, Frames, replace_frames
 from searchengine.catalog.looks import LookCatalog
+from searchengine.catalog.packed import pack
 from searchengine.catalog.pictures import (
     under,
 )
@@ -33,7 +34,6 @@ from searchengine.catalog.searches import SearchCatalog
 from searchengine.catalog.statements import (
     chunks,
     counter,
-    pack,
     raise_counter,
     refuse_twice,
     set_meta,

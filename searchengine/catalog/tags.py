@@ -16,16 +16,15 @@ from searchengine.catalog.bulk import BulkCatalog
 from searchengine.catalog.changes import Store
 from searchengine.catalog.holders import every_holder, holders_of, of_model
 from searchengine.catalog.inserting import insert_all
+from searchengine.catalog.packed import pack, unpack
 from searchengine.catalog.pictures import under
 from searchengine.catalog.selection import Selection
 from searchengine.catalog.statements import (
     AnySelect,
     chunks,
     columns_of,
-    pack,
     raise_counter,
     select_in,
-    unpack,
 )
 from searchengine.catalog.tables import (
     EmbeddingRow,

@@ -20,13 +20,13 @@ from sqlalchemy import Connection, delete, select
 
 from searchengine.catalog.changes import IndexedStore, bury
 from searchengine.catalog.inserting import insert_all, save_rows
+from searchengine.catalog.packed import pack
 from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,
     chunks,
     columns_of,
     counter,
-    pack,
     raise_counter,
     refuse_twice,
     select_in,
