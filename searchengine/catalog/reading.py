@@ -95,6 +95,9 @@ class PictureReading(IndexedStore):
 
     def ids_under(self, folder: str) -> Ids:
         """Return the sorted ids of the present pictures at or under an absolute path."""
+        if self._is_sqlite:
+            with plain_connection(self._reader) as plainly:
+                return plain.ids_under(plainly, folder)
         query = select(ImageRow.id).where(under(ImageRow.path, folder), ImageRow.state == "ok")
         return self._sorted_ids(query)
 

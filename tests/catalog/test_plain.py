@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchengine.catalog import plain
 from searchengine.catalog.database import open_database, plain_connection
-from searchengine.catalog.pictures import PICTURE, VECTOR, picture_of
+from searchengine.catalog.pictures import PICTURE, VECTOR, picture_of, under
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.statements import select_in
 from searchengine.catalog.store import Catalog
@@ -114,6 +115,43 @@ def test_pictures_and_vectors_are_those_that_sqlalchemy_reads(
         assert {id_: row.astype("<f2").tobytes() for id_, row in stored.items()} == packed
         assert bool(stored) <= (model == "model")
         assert catalog.get(wanted) == by_sqlalchemy(catalog, ids)
+        catalog.close()
+
+
+@given(
+    paths=st.lists(
+        st.lists(
+            st.sampled_from(["a", "a-2", "a.b", "ab", "A", "\udcff", "%"]), min_size=1, max_size=4
+        ),
+        min_size=1,
+        max_size=12,
+        unique_by=tuple,
+    ),
+    folder=st.lists(st.sampled_from(["a", "a-2", "ab", "\udcff", "%"]), max_size=3),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_folder_has_what_lies_below_it(paths: list[list[str]], folder: list[str]) -> None:
+    asked = "/" + "/".join(folder)
+    with tempfile.TemporaryDirectory() as library:
+        catalog = Catalog(open_database(Path(library), create=True))
+        records = [
+            PictureRecord(
+                FileStat("/" + "/".join(parts), 1, 1, 1),
+                "/",
+                None if number % 5 == 4 else f"{number:064x}",
+                error="no picture" if number % 5 == 4 else None,
+            )
+            for number, parts in enumerate(paths)
+        ]
+        ids = catalog.write(records, fingerprint="model", model_name="model", dim=DIM, scan=1)
+        inside = [
+            id_
+            for number, (id_, parts) in enumerate(zip(ids, paths, strict=True))
+            if parts[: len(folder)] == folder and number % 5 != 4
+        ]
+        assert catalog.ids_under(asked).tolist() == sorted(inside)
+        query = sa.select(ImageRow.id).where(under(ImageRow.path, asked), ImageRow.state == "ok")
+        assert catalog.ids_under(asked).tolist() == catalog._sorted_ids(query).tolist()
         catalog.close()
 
 

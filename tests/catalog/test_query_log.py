@@ -30,28 +30,27 @@ def plans_of(engine: Engine, search: Callable[[], object]) -> list[str]:
     """Return the lines of SQLite's plans for all that a search asks."""
     database = engine.catalog._reader
     asked: list[str] = []
+    listening: list[sqlite3.Connection] = []
 
     # By SQLite itself, as not all is asked through SQLAlchemy.
     def listen(connection: sqlite3.Connection, *_: object) -> None:
         connection.set_trace_callback(asked.append)
-
-    def end(connection: sqlite3.Connection, *_: object) -> None:
-        connection.set_trace_callback(None)
+        listening.append(connection)
 
     sa.event.listen(database, "checkout", listen)
-    sa.event.listen(database, "checkin", end)
     try:
         search()
     finally:
         sa.event.remove(database, "checkout", listen)
-        sa.event.remove(database, "checkin", end)
+        for connection in listening:
+            connection.set_trace_callback(None)
     selects = [one for one in asked if one.lstrip().upper().startswith(("SELECT", "WITH"))]
     assert selects, "nothing was asked"
-    with database.connect() as connection:
+    with database.connect() as reader:
         return [
             str(row[3])
             for statement in selects
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+            for row in reader.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
         ]
 
 
