@@ -57,7 +57,7 @@ class FaissIndex(FileIndex):
 
     def __init__(self, path: Path | None) -> None:
         self._mapped = FlatRows(None)  # those of the file
-        self._gone: Flags = np.empty(0, dtype=np.bool_)  # which of them do not count any more
+        self._gone = np.empty(0, dtype=np.bool_)  # which of them do not count any more
         self._recent = FlatRows(None)  # in memory
         self._guide: Guide | None = None  # to those of the file
         self._tuning: Tuning | None = None  # of the guide
@@ -66,7 +66,17 @@ class FaissIndex(FileIndex):
         super().__init__(path)  # takes the rows of the file
 
     def __len__(self) -> int:
-        return len(self._mapped) - int(self._gone.sum()) + len(self._recent)
+        return len(self._mapped) - self._lost + len(self._recent)
+
+    @property
+    def _gone(self) -> Flags:
+        """Flags of the rows of the file that do not count any more."""
+        return self._flags
+
+    @_gone.setter
+    def _gone(self, flags: Flags) -> None:
+        # Counted once: of a million flags that takes as long as a part of a search.
+        self._flags, self._lost = flags, int(np.count_nonzero(flags))
 
     def _add(self, ids: Ids, vectors: Vectors) -> None:
         self._recent.add(ids, vectors)
@@ -88,19 +98,23 @@ class FaissIndex(FileIndex):
         queries = checked_queries(queries, k, self._dim)
         if not len(self):
             return padding(len(queries), k)
-        return self._answer(queries, k, within, self._mapped.chosen(within, self._gone), effort)
+        return self._answer(queries, k, within, self._chosen(within), effort)
 
     def plan(self, k: int, within: Ids | None = None) -> SearchPlan:
         """Say how a search for the k best would go, and why."""
         recent = count_of(self._recent, self._recent.chosen(within))
-        return self._planned(k, self._mapped.chosen(within, self._gone), recent)
+        return self._planned(k, self._chosen(within), recent)
+
+    def _chosen(self, within: Ids | None) -> Flags | None:
+        """Return flags of the rows of the file that may be answers, None for all."""
+        return self._mapped.chosen(within, self._gone if self._lost else None)
 
     def _planned(self, k: int, chosen: Flags | None, recent: int = 0) -> SearchPlan:
         passing = count_of(self._mapped, chosen)
         return planned(k, passing, len(self._mapped), recent, self._tuning)
 
     def _search(self, queries: Vectors, k: int, within: Ids | None) -> tuple[Ids, Scores]:
-        chosen = self._mapped.chosen(within, self._gone)
+        chosen = self._chosen(within)
         effort = self._planned(k, chosen).effort
         return self._answer(queries, k, within, chosen, effort)
 
@@ -137,22 +151,22 @@ class FaissIndex(FileIndex):
         assert self._guide is not None, "somebody planned with it"
         wanted = min(k, count_of(self._mapped, chosen))
         most = self._guide.most
-        near = np.full((len(queries), 1), -1)
+        scores, near = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), int)
         if effort < most:
-            near = self._guide.near(queries, k, effort, chosen)
-        for query, proposed in zip(queries, near, strict=True):
-            positions, harder = proposed[proposed >= 0], effort
+            scores, near = self._guide.near(queries, k, effort, chosen)
+        for query, *first in zip(queries, scores, near, strict=True):
+            line, positions = first
+            harder = effort
             # Each by itself: what one query lacks must not have others look harder.
-            while len(positions) < wanted and (harder := 4 * harder) < most:
-                positions = self._guide.near(query[None], k, harder, chosen)[0]
-                positions = positions[positions >= 0]
-            if len(positions) < wanted:
+            while (found := np.count_nonzero(positions >= 0)) < wanted:
+                if (harder := 4 * harder) >= most:
+                    break
+                (line,), (positions,) = self._guide.near(query[None], k, harder, chosen)
+            if found < wanted:
                 yield from self._mapped.candidates(query[None], k, chosen)
                 continue
-            positions.sort()  # read in the order of the file
-            yield Candidates(
-                self._mapped.ids[positions], self._mapped.fetch(positions) @ query, positions
-            )
+            proposed = positions[:found]  # FAISS pads at the end
+            yield Candidates(self._mapped.ids[proposed], line[:found], proposed)
 
     def _fetch(self, positions: Positions) -> Vectors:
         rows = np.empty((len(positions), self._recent.index.d), dtype=np.float32)
@@ -179,7 +193,7 @@ class FaissIndex(FileIndex):
         return np.concatenate((self._mapped.ids[~self._gone], self._recent.ids))
 
     def _write(self, files: Generations, stamp: Stamp, dim: int) -> None:
-        changed = int(self._gone.sum()) + len(self._recent)
+        changed = self._lost + len(self._recent)
         if (
             # After a `clear` nothing is mapped, whatever the file has.
             len(self._mapped) >= max(self.fewest, 1)

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from searchengine.indexes import building, plans
+from searchengine.indexes import building, flat, plans
 from searchengine.indexes.building import build, suits
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.guides import KINDS, Guide, GuideKind, memory_of
@@ -161,6 +161,24 @@ def test_a_guide_that_hardly_looks_answers_in_full_and_with_true_scores(
             found = line[line >= 0]
             assert cosines[: len(found)] == pytest.approx(rows[found - 1] @ query, abs=1e-3)
             assert (np.diff(cosines[: len(found)]) <= 0).all()
+
+
+def test_rows_that_are_taken_out_are_compared_as_all_are(tmp_path: Path) -> None:
+    """Few that pass are copied, some at a time; equal rows and ties at an end among them."""
+    kept = clustered(60_000)
+    kept[30_000:31_000] = kept[5]
+    index = flushed(tmp_path / "s", kept)
+    queries = np.concatenate([clustered(3, 7), kept[5:6]])
+    other = ExactIndex(None)
+    other.put(np.arange(1, len(kept) + 1), kept)
+    for passing in (1, flat.TAKEN, flat.TAKEN + 1, 900):
+        assert passing * flat.FEW < len(kept)
+        drawn = np.random.default_rng(passing).choice(len(kept), passing - passing // 3, False)
+        within = np.union1d(drawn, 30_000 + np.arange(passing // 3)) + 1
+        ids, scores = index.search(queries, 20, within)
+        expected, cosines = other.search(queries, 20, within)
+        assert (ids == expected).all()
+        assert scores == pytest.approx(cosines, abs=1e-4)
 
 
 def test_more_effort_finds_more_up_to_everything(tmp_path: Path) -> None:
