@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import ModelError
-from searchengine.types import Band, Calibrated, Encoder, Matcher, Query, QueryKind, Vectors
+from searchengine.types import Band, Encoder, Matcher, Query, QueryKind, Vectors
 from searchengine.vectors import sigmoid
 
 FORMAT = 2
@@ -52,6 +53,8 @@ more there are, the higher chance alone comes."""
 MEANS = ("mean_query", "mean_picture")
 """What is looked at besides where both sides are pictures: the mean cosines of chance. A curve may
 do without."""
+OF_PICTURES = ("z_picture", "mean_picture")
+"""Those that differ between pictures of one score."""
 RISING = ("score", "z_query", "z_picture")
 """Those that rise with the score; their weights are never negative, so a match never falls."""
 
@@ -64,7 +67,7 @@ SEARCHED = 500
 Matches = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Background:
     """How vectors of one sort are spread: mean (dim,), and a covariance in factors.
 
@@ -95,13 +98,19 @@ class Background:
 
     def moments(self, vectors: Vectors) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return mean and standard deviation of the cosines with each vector, both (n,)."""
-        mean = vectors @ self.mean.astype(np.float32)
-        variance = ((vectors @ self.factors.astype(np.float32).T) ** 2).sum(axis=1)
-        variance += vectors**2 @ self.rest.astype(np.float32)
-        return mean, np.sqrt(variance).clip(_LEAST_DEVIATION)
+        mean, rest, factors = self._single
+        variance = ((vectors @ factors.T) ** 2).sum(axis=1)
+        variance += vectors**2 @ rest
+        return vectors @ mean, np.sqrt(variance).clip(_LEAST_DEVIATION)
+
+    @cached_property
+    def _single(self) -> tuple[npt.NDArray[np.float32], ...]:
+        """Its parts as float32: to widen them takes longer than a search has for its matches."""
+        return tuple(part.astype(np.float32) for part in (self.mean, self.rest, self.factors))
 
 
 _LEAST_DEVIATION = 1e-4
+_ANY_PICTURE = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
 
 
 class Calibration:
@@ -155,15 +164,25 @@ class Calibration:
         sizes = np.broadcast_to(np.asarray(searched), len(queries))
         for kind in dict.fromkeys(kinds):
             rows = np.array([each == kind for each in kinds])
+            of_pictures = _ANY_PICTURE
+            if not self.follows_scores(kind):
+                of_pictures = queries_for(kind, self.backgrounds, self.wide).moments(pictures)
             features = features_of(
                 scores[rows],
                 pictures_for(kind, self.backgrounds, self.wide).moments(queries[rows]),
-                queries_for(kind, self.backgrounds, self.wide).moments(pictures),
+                of_pictures,
                 sizes[rows],
             )
             logits = sum(weight * features[name] for name, weight in self.curves[kind].items())
             result[rows] = sigmoid(np.asarray(logits))
         return result
+
+    def follows_scores(self, kind: QueryKind) -> bool:
+        """Whether no match of a query of this kind is above that of a picture of a higher score.
+
+        It is where nothing counts that is known of a picture but its score.
+        """
+        return not any(self.curves[kind].get(name) for name in OF_PICTURES)
 
     def band(self, match: float, kind: QueryKind = "words") -> Band:
         """Say in a word how much a match of a kind of query is worth."""
@@ -234,7 +253,14 @@ class Calibration:
 
 def matcher_of(encoder: Encoder) -> Matcher | None:
     """Return what knows the worth of an encoder's cosines, None if nobody does."""
-    return encoder.calibration if isinstance(encoder, Calibrated) else None
+    matcher: Matcher | None = getattr(encoder, "calibration", None)  # as `Calibrated` has it
+    return matcher
+
+
+def follows_scores(encoder: Encoder, kind: QueryKind) -> bool:
+    """Tell whether an encoder's matches of a kind of query are known to fall with the scores."""
+    matcher = matcher_of(encoder)
+    return isinstance(matcher, Calibration) and matcher.follows_scores(kind)
 
 
 def background_of(kind: QueryKind) -> str:

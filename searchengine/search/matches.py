@@ -8,16 +8,20 @@ from functools import cached_property
 
 import numpy as np
 
+from searchengine.models.calibration import kind_of
 from searchengine.search.frames import SceneIndex
 from searchengine.search.pages import PageRequest
 from searchengine.search.ranking import Cursor, Ranked, Ranking
 from searchengine.search.resolve import Resolved, Resolver, query_vector
-from searchengine.types import Ids, Query, SearchPlan, Vector
+from searchengine.types import Ids, Query, QueryKind, SearchPlan, Vector
 
 LOOK_AHEAD = 200
 """Best matches that are looked at first where all of them are wanted."""
 LEAST_LOOK = 40
-"""Best matches that are looked at for a page, however short: a match may come after worse ones."""
+"""Best matches that are looked at for a page, however short: a match may come after worse ones.
+
+Where matches follow the scores, as those of words do, one more than the page has is enough.
+"""
 
 NEAREST = 24
 """Pictures that a query with a picture finds at least, whatever they are worth.
@@ -30,11 +34,12 @@ cases if it is likely, in 51 if it is maybe, and in 38 if it is neither (docs/mo
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuery:
-    """A query with terms, what they stand for, and its unit vector."""
+    """A query with terms, what they stand for, its unit vector, and of what kind it is."""
 
     query: Query
     resolved: Resolved
     vector: Vector
+    kind: QueryKind
 
     @classmethod
     def of(cls, request: PageRequest, resolver: Resolver) -> EncodedQuery | None:
@@ -42,7 +47,8 @@ class EncodedQuery:
         if request.query is None or not request.query.terms:
             return None
         resolved = resolver.resolve(request.query, request.uploads)
-        return cls(request.query, resolved, query_vector(resolved.terms))
+        kind = kind_of(resolver.in_english(request.query))
+        return cls(request.query, resolved, query_vector(resolved.terms), kind)
 
     @property
     def names_pictures(self) -> bool:

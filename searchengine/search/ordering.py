@@ -11,7 +11,7 @@ import numpy as np
 from searchengine.catalog.selection import Selection
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
-from searchengine.models.calibration import kind_of, matcher_of
+from searchengine.models.calibration import follows_scores, matcher_of
 from searchengine.search.columns import Dated
 from searchengine.search.facets import Facets
 from searchengine.search.frames import SceneIndex
@@ -38,7 +38,6 @@ from searchengine.search.ranking import (
     nearest,
     without_unlikely,
 )
-from searchengine.search.resolve import Resolver
 from searchengine.types import Encoder, Ids, MinMatch
 
 
@@ -50,7 +49,6 @@ class Ordering:
         catalog: Knows the pictures.
         encoder: The model.
         index: Holds its vectors, of films those of their scenes.
-        resolver: Knows what a query is in English, which decides what its scores are worth.
     """
 
     def __init__(
@@ -59,10 +57,9 @@ class Ordering:
         catalog: Catalog,
         encoder: Encoder,
         index: SceneIndex,
-        resolver: Resolver,
     ) -> None:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
-        self._index, self._resolver = index, resolver
+        self._index = index
 
     def page(
         self,
@@ -109,7 +106,14 @@ class Ordering:
         """Return how many best rows the index is first asked for, for a page by match."""
         if encoded is None or not self.shows_matches_only(request):
             return self.limit(request)
-        return LOOK_AHEAD if _needs_all(request, encoded) else max(self.limit(request), LEAST_LOOK)
+        if _needs_all(request, encoded):
+            return LOOK_AHEAD
+        return self._look(encoded, self.limit(request))
+
+    def _look(self, encoded: EncodedQuery, limit: int) -> int:
+        """Return how many best rows tell a page of matches, and whether there is another one."""
+        follows = follows_scores(self._encoder, encoded.kind)
+        return limit + 1 if follows else max(limit, LEAST_LOOK)
 
     def shows_matches_only(self, request: PageRequest) -> bool:
         """Whether pages leave unlikely matches out: a ranking without calibration knows of none."""
@@ -146,12 +150,17 @@ class Ordering:
     ) -> Ranking:
         """Return a page of all but the unlikely matches without ranking those of other pages."""
         rows: list[Ranked] = []
-        width, nothing, ended, start = max(limit, LEAST_LOOK), False, False, after
+        width, nothing, ended, start = self._look(encoded, limit), False, False, after
+        # Behind the first that is none there is no other, or as many again are looked at.
+        tail = (
+            slice(-1, None)
+            if follows_scores(self._encoder, encoded.kind)
+            else slice(width // 2, None)
+        )
         while len(rows) <= limit and not ended:
             look = self._by_match(encoded, only, width, after=start, searched=searched)
             rows += without_unlikely(look.rows)
-            # A match may come after worse ones, so as many again are looked at behind the last.
-            ended = look.next is None or not without_unlikely(look.rows[width // 2 :])
+            ended = look.next is None or not without_unlikely(look.rows[tail])
             nothing = nothing or look.nothing_like_that
             start = look.next
         page = page_of(Ranking(tuple(rows)), limit, after)
@@ -176,7 +185,7 @@ class Ordering:
             searched: How many pictures the rows are the best of.
         """
         named = encoded.resolved.named
-        vector, kind = encoded.vector, kind_of(self._resolver.in_english(encoded.query))
+        vector, kind = encoded.vector, encoded.kind
         look = partial(nearest, self._index, vector, limit, only=only, without=named)
         for exactly in (False, True):
             rows = look(after=after, exactly=exactly)

@@ -74,7 +74,7 @@ class Pager:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
         self._index, self._tags, self._resolver = index, tags, resolver
         self._scenes, self._explainer = scenes, explainer
-        self._ordering = Ordering(settings, catalog, encoder, scenes, resolver)
+        self._ordering = Ordering(settings, catalog, encoder, scenes)
 
     def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
         """Answer a request.

@@ -92,6 +92,9 @@ class Resolver:
 
     def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
         self._catalog, self._encoder = catalog, encoder
+        # Asked once: what an encoder offers is looked up name by name.
+        self._vocabulary = encoder if isinstance(encoder, Vocabulary) else None
+        self._polyglot = encoder if isinstance(encoder, Polyglot) else None
 
     def resolve(self, query: Query, uploads: Mapping[str, KnownPicture] | None = None) -> Resolved:
         """Return what the terms of a query stand for.
@@ -184,27 +187,27 @@ class Resolver:
     def unknown_words(self, query: Query) -> tuple[UnknownWord, ...]:
         """Return the words of a query that the model does not know, each once."""
         unknown: dict[str, UnknownWord] = {}
-        if isinstance(self._encoder, Vocabulary):
+        if self._vocabulary is not None:
             for term in query.terms:
                 if term.kind == "words":
                     left = MOST_SUGGESTIONS - len(unknown)
-                    for word in self._encoder.unknown_words(term.value, left):
+                    for word in self._vocabulary.unknown_words(term.value, left):
                         unknown.setdefault(word.word, word)
         return tuple(unknown.values())
 
     def translated(self, query: Query) -> tuple[Translated, ...]:
         """Return the words of a query that were put into English, each once."""
-        if not isinstance(self._encoder, Polyglot):
+        if self._polyglot is None:
             return ()
         texts = [term.value for term in query.terms if term.kind == "words"]
         texts += [one.name for one in query.filters if one.kind in ("tag", "caption")]
-        words = {one.word: one for text in texts for one in self._encoder.translated(text)}
+        words = {one.word: one for text in texts for one in self._polyglot.translated(text)}
         return tuple(words.values())
 
     def in_english(self, query: Query) -> Query:
         """Return a query with its words in English."""
-        encoder = self._encoder
-        if not isinstance(encoder, Polyglot):
+        encoder = self._polyglot
+        if encoder is None:
             return query
         terms = (
             replace(term, value=encoder.english(term.value)) if term.kind == "words" else term

@@ -17,6 +17,7 @@ from searchengine.models.calibration import (
     FEATURES,
     KINDS,
     NAMED,
+    OF_PICTURES,
     RISING,
     Background,
     Calibration,
@@ -100,6 +101,24 @@ def test_matches_are_those_of_a_naive_loop(seed: int, kinds: list[QueryKind]) ->
         for query, kind in zip(queries, kinds, strict=True)
     ]
     assert found == pytest.approx(np.array(expected), abs=2e-4)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(KINDS))
+@settings(max_examples=30, deadline=None)
+def test_matches_that_know_nothing_of_a_picture_but_its_score_follow_it(
+    seed: int, kind: QueryKind
+) -> None:
+    of = calibration(seed % 97)
+    assert not of.follows_scores(kind)
+    of.curves[kind] = {
+        name: 0.0 if name in OF_PICTURES else weight for name, weight in of.curves[kind].items()
+    }
+    assert of.follows_scores(kind)
+    [query], pictures = vectors(seed, 1), vectors(seed + 1, 30)
+    found = of.match(query[None], pictures, [kind], searched=80)[0]
+    expected = [naive_match(of, query, picture, kind, 80) for picture in pictures]
+    assert found == pytest.approx(expected, abs=2e-4)
+    assert (np.diff(found[np.argsort(pictures @ query)]) >= -1e-6).all()
 
 
 @given(st.integers(0, 2**32 - 1), st.permutations(range(4)), st.permutations(range(5)))
