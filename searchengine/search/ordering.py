@@ -130,7 +130,10 @@ class Ordering:
     ) -> Ranking:
         limit, after = self.limit(request), request.after
         if not self.shows_matches_only(request):
-            return self._by_match(encoded, only, limit, after=after, searched=self._number(among))
+            # Whoever sees the nearest, whatever they are worth, is content with those of a guide.
+            return self._by_match(
+                encoded, only, limit, after=after, searched=self._number(among), surely=False
+            )
         least = request.min_match
         if not _needs_all(request, encoded) and not self._is_remembered(encoded, facets, among):
             return self._matches_after(encoded, only, limit, after, self._number(among))
@@ -174,6 +177,7 @@ class Ordering:
         *,
         after: Cursor | None = None,
         searched: int,
+        surely: bool = True,
     ) -> Ranking:
         """Return the pictures nearest to the terms of a query, whatever they are worth.
 
@@ -183,6 +187,7 @@ class Ordering:
             limit: Most rows.
             after: Where the page before ended.
             searched: How many pictures the rows are the best of.
+            surely: That nothing looks like that is said only when every picture was looked at.
         """
         named = encoded.resolved.named
         vector, kind = encoded.vector, encoded.kind
@@ -192,9 +197,8 @@ class Ordering:
             frames = self._index.frames.answering(vector, (id_ for id_, _ in rows))
             ranked = judged(rows, self._catalog, self._encoder, vector, kind, searched, frames)
             matches = without_unlikely(ranked)
-            # That nothing looks like that is said only when every picture was looked at; behind the
-            # first page nobody says it.
-            if matches or after is not None or self._index.is_exact:
+            # Behind the first page nobody says that nothing looks like that.
+            if matches or after is not None or self._index.is_exact or not surely:
                 break
         cursor = None
         if ranked and len(rows) == limit:

@@ -158,7 +158,8 @@ class Answer:
     """What a search found: hits in falling order of score, and what could not be understood.
 
     Attributes:
-        nothing_like_that: Every picture was an unlikely match, whether or not they are shown.
+        nothing_like_that: Every picture was an unlikely match, whether or not they are shown. Where
+            they are, an approximate index has looked at the nearest only.
         calibrated: The model knows what its scores are worth, so hits have a match and a band.
         translated: Words of other languages, and emoji, as they were read.
         hints: What may have been meant otherwise than it was read.

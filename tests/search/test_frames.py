@@ -31,8 +31,8 @@ from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.embeddings import Content
 from searchengine.catalog.health import examine
 from searchengine.catalog.mending import mend
-from searchengine.catalog.records import StoredEncoder
 from searchengine.catalog.packed import unpack
+from searchengine.catalog.records import StoredEncoder
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.images import read_photo

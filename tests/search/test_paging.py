@@ -394,6 +394,10 @@ def test_every_picture_is_looked_at_only_before_it_is_said_that_nothing_is_like_
     assert index.scans == 0
     assert engine.search("kids playing in a pool").nothing_like_that
     assert index.scans == 1
+    shown = engine.search("kids playing in a pool", unlikely=True)
+    assert shown.hits
+    assert shown.nothing_like_that
+    assert index.scans == 1  # who is shown the nearest anyway does not wait for it
 
 
 @pytest.mark.parametrize("least", [0.0, 0.02, 0.3, 1.0, "maybe", "likely"])
