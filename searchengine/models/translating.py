@@ -20,7 +20,6 @@ from searchengine.types import (
     Translated,
     UnknownWord,
     Vectors,
-    Vocabulary,
 )
 from searchengine.vectors import unit_rows
 
@@ -76,7 +75,7 @@ class Translating(EncoderWrapper):
 
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
         """Return the words that are not known in any language, the first with near spellings."""
-        if not isinstance(self._encoder, Vocabulary):
+        if self._vocabulary is None:
             return []
         unknown: dict[str, UnknownWord] = {}
         for piece in self.translator.read(text):
@@ -84,7 +83,7 @@ class Translating(EncoderWrapper):
             if piece.language != ENGLISH:
                 continue
             if script(piece.source) in ("LATIN", ""):
-                for place, one in enumerate(self._encoder.unknown_words(piece.source, left)):
+                for place, one in enumerate(self._vocabulary.unknown_words(piece.source, left)):
                     near = one.suggestion or self._nearest(one.word, left - place)
                     unknown.setdefault(one.word, UnknownWord(one.word, near))
             elif not piece.known:

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.models.calibration import matcher_of
-from searchengine.types import Encoder, Explainable, Matcher, PathLike, Prepare, Vectors
+from searchengine.types import (
+    Encoder,
+    Explainable,
+    Matcher,
+    PathLike,
+    Polyglot,
+    Prepare,
+    Vectors,
+    Vocabulary,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,6 +29,9 @@ class EncoderWrapper:
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
+        # Asked once: a query asks five times, and each protocol is looked up name by name.
+        self._vocabulary = encoder if isinstance(encoder, Vocabulary) else None
+        self._polyglot = encoder if isinstance(encoder, Polyglot) else None
         self.fingerprint, self.name, self.dim = encoder.fingerprint, encoder.name, encoder.dim
 
     @property

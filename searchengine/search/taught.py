@@ -28,13 +28,11 @@ from searchengine.types import (
     MOST_SUGGESTIONS,
     Encoder,
     Explainable,
-    Polyglot,
     TaughtWord,
     Translated,
     UnknownWord,
     Vector,
     Vectors,
-    Vocabulary,
 )
 from searchengine.vectors import unit_rows
 
@@ -230,26 +228,23 @@ class _WithTaught(EncoderWrapper):
         return unit_rows(np.stack([self._row(some) for some in pieces]), self.dim)
 
     def unknown_words(self, text: str, suggestions: int = MOST_SUGGESTIONS) -> list[UnknownWord]:
-        if not isinstance(self._encoder, Vocabulary):
+        if self._vocabulary is None:
             return []
         plain = self._plain(text)
-        return self._encoder.unknown_words(plain, suggestions) if plain else []
+        return self._vocabulary.unknown_words(plain, suggestions) if plain else []
 
     def translated(self, text: str) -> list[Translated]:
-        return (
-            self._encoder.translated(self._plain(text))
-            if isinstance(self._encoder, Polyglot)
-            else []
-        )
+        return [] if self._polyglot is None else self._polyglot.translated(self._plain(text))
 
     def english(self, text: str) -> str:
-        if not isinstance(self._encoder, Polyglot):
+        if self._polyglot is None:
             return text
         pieces = self._taught.split(text)
         if all(isinstance(piece, str) for piece in pieces):
-            return self._encoder.english(text)
+            return self._polyglot.english(text)
         return " ".join(
-            self._encoder.english(piece) if isinstance(piece, str) else piece[0] for piece in pieces
+            self._polyglot.english(piece) if isinstance(piece, str) else piece[0]
+            for piece in pieces
         )
 
     def _plain(self, text: str) -> str:
