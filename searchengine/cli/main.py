@@ -94,6 +94,8 @@ SHARED = (
     ("--lang", "CODE", "Language that words are read in first, such as de or ko; else English."),
 )
 """Options of every command: flag, metavar and help."""
+ONE_ANSWER = frozenset({"search", "similar", "explain", "status", "failures"})
+"""Commands that multiply so little that threads of BLAS would only be started, and wait."""
 COMPLETERS = {"--library": folders, "--model": models, "--index": indexes, "--lang": languages}
 
 
@@ -119,6 +121,8 @@ class Commands(click.Group):
         """Return a command by name, None if there is none."""
         from searchengine.plugins import load, names
 
+        if cmd_name in ONE_ANSWER:  # before NumPy is imported, which reads it then
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         command = self.commands.get(cmd_name)
         if command is None and cmd_name in names(COMMANDS):
             try:
