@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 
 from indexer.executors import Executor
-from searchengine.catalog.looks import Appearance, Seen
+from searchengine.catalog.looks import Seen
+from searchengine.catalog.rows import Appearance
 from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError
 from searchengine.look import Look, read_look

@@ -11,7 +11,7 @@ from indexer.library.scan import is_under
 from indexer.library.tally import Tally
 from indexer.library.volumes import Volumes
 from searchengine.catalog.frames import FILM
-from searchengine.catalog.pictures import KnownFile
+from searchengine.catalog.rows import KnownFile
 from searchengine.catalog.store import Catalog
 from searchengine.formats import is_installed
 from searchengine.types import FileStat, Picture

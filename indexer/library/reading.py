@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias
 from indexer.library.sidecars import completed, xmp_beside
 from searchengine.bounds import sha256_of
 from searchengine.catalog.frames import FILM, Frames
-from searchengine.catalog.pictures import KnownFile
+from searchengine.catalog.rows import KnownFile
 from searchengine.errors import ImageError, NotNow
 from searchengine.images import read_photo, refuse_excess
 from searchengine.look import Look, Looking

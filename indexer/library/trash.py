@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from indexer.library.looks import changed
-from searchengine.catalog.looks import Appearance
+from searchengine.catalog.rows import Appearance
 from searchengine.catalog.store import Catalog
 from searchengine.search.duplicates import Group
 from searchengine.sources.addresses import is_remote

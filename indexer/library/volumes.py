@@ -13,7 +13,7 @@ import json
 import os
 
 from indexer.library.scan import Volume, device_of, is_under
-from searchengine.catalog.pictures import KnownFile
+from searchengine.catalog.rows import KnownFile
 from searchengine.catalog.store import Catalog
 from searchengine.sources.addresses import is_remote
 from searchengine.types import Picture

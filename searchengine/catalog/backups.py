@@ -18,9 +18,9 @@ from contextlib import closing
 from pathlib import Path
 
 from searchengine.catalog.advice import unusable
-from searchengine.catalog.database import FILE_NAME, INDEX_FOLDER
+from searchengine.catalog.database import FILE_NAME
 from searchengine.catalog.health import examine
-from searchengine.catalog.opening import open_file, open_to_read
+from searchengine.catalog.opening import INDEX_FOLDER, open_file, open_to_read
 from searchengine.errors import LibraryError, NothingIndexed
 from searchengine.unfinished import held, left, renamed, written
 

@@ -13,13 +13,7 @@ from sqlalchemy import delete, func, select
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.inserting import insert_all
-from searchengine.catalog.statements import (
-    AnySelect,
-    chunks,
-    columns_of,
-    select_in,
-    unchanged,
-)
+from searchengine.catalog.statements import AnySelect, chunks, columns_of, select_in, unchanged
 from searchengine.catalog.tables import CaptionRow, CaptionWordRow, ImageRow
 from searchengine.language.singular import to_singular
 from searchengine.types import Caption

@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -21,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select
 from searchengine.catalog import plain
 from searchengine.catalog.database import plain_connection
 from searchengine.catalog.packed import unpack
+from searchengine.catalog.rows import Change
 from searchengine.catalog.statements import AnySelect, AnyTable, set_meta
 from searchengine.catalog.tables import (
     ImageRow,
@@ -29,27 +29,12 @@ from searchengine.catalog.tables import (
     TextTombstoneRow,
     TombstoneRow,
 )
-from searchengine.types import Ids, Vectors
+from searchengine.types import Ids
 
 TOMBSTONES: Mapping[AnyTable, type[TombstoneRow | TextTombstoneRow]] = {
     ImageRow: TombstoneRow,
     TextRow: TextTombstoneRow,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A step of bringing an index up to date; each id is in one of the two arrays.
-
-    Attributes:
-        put_ids: Shape (n,).
-        put_vectors: Shape (n, dim).
-        drop_ids: Shape (m,); ids that the index may not know.
-    """
-
-    put_ids: Ids
-    put_vectors: Vectors
-    drop_ids: Ids
 
 
 class Store:

@@ -13,13 +13,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
 from searchengine.catalog.advice import unusable
-from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, open_file
+from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, INDEX_FOLDER, open_file
 from searchengine.catalog.upgrading import brought_up
 from searchengine.errors import LibraryError, NothingIndexed
 
 FILE_NAME = CATALOG_FILE
-INDEX_FOLDER = "index"
-"""Where the index files of a library are, beside the catalog."""
 
 
 def connect(url_or_path: str | os.PathLike[str]) -> Engine:

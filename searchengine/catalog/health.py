@@ -19,9 +19,8 @@ from typing import Literal
 import numpy as np
 import sqlalchemy as sa
 
-from searchengine.catalog.opening import open_file
+from searchengine.catalog.opening import HEAD, open_file
 from searchengine.catalog.tables import FilePath, Schema, TextList
-from searchengine.catalog.upgrading import HEAD
 
 Severity = Literal["ok", "warning", "damage"]
 

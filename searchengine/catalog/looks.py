@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import select, update
 
 from searchengine.catalog.changes import Store
+from searchengine.catalog.rows import Appearance
 from searchengine.catalog.statements import (
     AnySelect,
     columns_of,
@@ -19,51 +19,7 @@ from searchengine.catalog.statements import (
 )
 from searchengine.catalog.tables import ImageRow, TagRow
 from searchengine.look import Look
-from searchengine.types import Ids, Picture
-
-
-@dataclass(frozen=True, slots=True)
-class Appearance:
-    """A present picture, as duplicates are told by; the attributes are those of `Picture`."""
-
-    id: int
-    path: str
-    sha256: str | None
-    phash: int | None
-    sharpness: float | None
-    width: int | None
-    height: int | None
-    size: int
-    mtime_ns: int
-    format: str | None
-    damage: str | None
-    taken_at: dt.datetime | None
-    camera: str | None
-
-    @classmethod
-    def of(cls, picture: Picture) -> Appearance:
-        """Return that of a picture that was read already."""
-        exif = picture.exif
-        return cls(
-            picture.id,
-            picture.path,
-            picture.sha256,
-            picture.phash,
-            picture.sharpness,
-            picture.width,
-            picture.height,
-            picture.size,
-            picture.mtime_ns,
-            picture.format,
-            picture.damage,
-            exif.taken_at,
-            exif.camera,
-        )
-
-    @property
-    def pixels(self) -> int:
-        """How many there are; 0 if nobody knows."""
-        return (self.width or 0) * (self.height or 0)
+from searchengine.types import Ids
 
 
 @dataclass(frozen=True, slots=True)

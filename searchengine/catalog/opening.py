@@ -14,6 +14,12 @@ log = logging.getLogger(__name__)
 CATALOG_FILE = "catalog.sqlite"
 """The file of a catalog, in the folder of its library."""
 
+INDEX_FOLDER = "index"
+"""Where the index files of a library are, beside the catalog."""
+
+HEAD = "0011"
+"""The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
+
 BUSY_MS = 30_000
 """How long a connection waits for another process that is writing."""
 

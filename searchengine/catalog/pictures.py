@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from searchengine.catalog.rows import Description, KnownFile
 from searchengine.catalog.statements import AnyRow, AnySelect, columns_of
 from searchengine.catalog.tables import EmbeddingRow, EncoderRow, ImageRow
-from searchengine.types import Exif, Picture, State
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    """An indexed folder: `device` is its st_dev at the last scan, which began at `scanned_at`."""
-
-    path: str
-    device: int | None
-    scanned_at: dt.datetime
-
-
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What a scan has to know of a file; the attributes are those of `Picture`."""
-
-    id: int
-    path: str
-    state: State
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    sidecar_ns: int | None
-    metadata_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a present picture can be narrowed down by."""
-
-    id: int
-    path: str
-    taken_at: dt.datetime | None
-    camera: str | None
-    width: int | None
-    height: int | None
-    format: str | None = None
-    place: str | None = None
-    lat: float | None = None
-    lon: float | None = None
-
+from searchengine.types import Exif, Picture
 
 DESCRIPTION: AnySelect = select(*columns_of(ImageRow, Description), ImageRow.state)
 KNOWN_FILE: AnySelect = select(*columns_of(ImageRow, KnownFile))

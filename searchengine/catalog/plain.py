@@ -1,9 +1,9 @@
-"""What every search reads of its hits, by plain SQL of SQLite and without SQLAlchemy.
+"""What every search reads of a catalog, by plain SQL of SQLite and without SQLAlchemy.
 
 Ten rows take SQLite 50 microseconds, and SQLAlchemy 200 more to ask for them. So what a search
 reads stands here once more, as text, for whoever has a connection of `sqlite3`. It imports nothing
-that a short process would wait for. A catalog on a server is read by `reading`; a test compares
-both.
+that a short process would wait for. A catalog on a server is read by `Catalog`, in whose words the
+answers are; a test compares both.
 """
 
 from __future__ import annotations
@@ -41,6 +41,32 @@ SELECT group_concat(id) FROM images
 WHERE state = 'ok' AND path >= ? AND path < ? AND (path = ? OR path >= ?)
 """
 _FACT = "SELECT value FROM meta WHERE key = ?"
+_REVISION = "SELECT version_num FROM alembic_version"
+_FRAMES = """
+SELECT count(*) FROM frames WHERE encoder_id = (SELECT id FROM encoders WHERE fingerprint = ?)
+"""
+# Films are few: an index of states would lead through all that is present to find them.
+_FILMS = """
+SELECT image_id, seconds, vector FROM frames
+WHERE encoder_id = (SELECT id FROM encoders WHERE fingerprint = :model) AND image_id IN (
+    SELECT image_id FROM frames JOIN images ON images.id = frames.image_id
+    WHERE encoder_id = (SELECT id FROM encoders WHERE fingerprint = :model) AND state || '' = 'ok'
+    GROUP BY image_id HAVING count(*) > 1
+)
+ORDER BY image_id, seconds
+"""
+_TAUGHT = "SELECT name, sha256, path FROM taught_pictures ORDER BY name, path"
+_TAUGHT_VECTORS = "SELECT name, vector FROM taught WHERE fingerprint = ?"
+
+
+def revision(connection: sqlite3.Connection) -> str | None:
+    """Return the revision of the schema, None if it names none.
+
+    Raises:
+        sqlite3.OperationalError: This is no database of lexpix.
+    """
+    row = connection.execute(_REVISION).fetchone()
+    return None if row is None else row[0]
 
 
 def fact(connection: sqlite3.Connection, key: str) -> str | None:
@@ -72,6 +98,35 @@ def ids_under(connection: sqlite3.Connection, folder: str) -> Ids:
     # One text, which is six times as fast as to bring each id as a row.
     (joined,) = connection.execute(_UNDER, (bare, behind, bare, bare + separator)).fetchone()
     return np.sort(np.fromstring(joined or "", dtype=np.int64, sep=","))
+
+
+def count_frames(connection: sqlite3.Connection, fingerprint: str) -> int:
+    """Return how many frames a model has of all films, whatever their state."""
+    return int(connection.execute(_FRAMES, (fingerprint,)).fetchone()[0])
+
+
+def films(connection: sqlite3.Connection, fingerprint: str) -> dict[int, dict[float, Vector]]:
+    """Return the frames that a model has of present films with several, by rising id."""
+    rows = connection.execute(_FILMS, {"model": fingerprint}).fetchall()
+    frames: dict[int, dict[float, Vector]] = {}
+    for row, vector in zip(rows, unpack([packed for *_, packed in rows]), strict=True):
+        frames.setdefault(row[0], {})[row[1]] = vector
+    return frames
+
+
+def taught(connection: sqlite3.Connection) -> dict[str, dict[str, str]]:
+    """Return the names of the taught words, and paths by sha256 of the pictures of each."""
+    words: dict[str, dict[str, str]] = {}
+    for name, digest, path in connection.execute(_TAUGHT):
+        words.setdefault(name, {})[digest] = os.fsdecode(path)
+    return words
+
+
+def taught_vectors(connection: sqlite3.Connection, fingerprint: str) -> dict[str, Vector]:
+    """Return the vectors of the taught words in the space of a model, by name."""
+    rows = connection.execute(_TAUGHT_VECTORS, (fingerprint,)).fetchall()
+    unpacked = unpack([packed for _, packed in rows])
+    return {name: vector for (name, _), vector in zip(rows, unpacked, strict=True)}
 
 
 def _listed(ids: Iterable[int]) -> str:

@@ -20,22 +20,14 @@ from searchengine.catalog.pictures import (
     PICTURE,
     VECTOR,
     VECTOR_OF_CONTENT,
-    Description,
-    KnownFile,
-    Root,
     picture_of,
     under,
 )
 from searchengine.catalog.records import (
     made_by,
 )
-from searchengine.catalog.statements import (
-    AnyRow,
-    AnySelect,
-    columns_of,
-    select_in,
-    storable,
-)
+from searchengine.catalog.rows import Description, KnownFile, Root
+from searchengine.catalog.statements import AnyRow, AnySelect, columns_of, select_in, storable
 from searchengine.catalog.tables import (
     EmbeddingRow,
     ImageRow,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from searchengine.catalog.store import Catalog
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 _META = "skipped"  # in the catalog: JSON, root -> ending -> files
 

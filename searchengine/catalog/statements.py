@@ -21,6 +21,7 @@ AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 AnyTable: TypeAlias = type[ImageRow] | type[TextRow]
 """A table whose rows an index finds."""
 
+
 CHUNK = 1000
 """Values in one IN list; databases limit the parameters of a statement."""
 

@@ -31,13 +31,7 @@ from searchengine.catalog.records import (
     write_rows,
 )
 from searchengine.catalog.searches import SearchCatalog
-from searchengine.catalog.statements import (
-    chunks,
-    counter,
-    raise_counter,
-    refuse_twice,
-    set_meta,
-)
+from searchengine.catalog.statements import chunks, counter, raise_counter, refuse_twice, set_meta
 from searchengine.catalog.tables import (
     ImageRow,
     RootRow,

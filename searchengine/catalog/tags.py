@@ -19,13 +19,7 @@ from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.packed import pack, unpack
 from searchengine.catalog.pictures import under
 from searchengine.catalog.selection import Selection
-from searchengine.catalog.statements import (
-    AnySelect,
-    chunks,
-    columns_of,
-    raise_counter,
-    select_in,
-)
+from searchengine.catalog.statements import AnySelect, chunks, columns_of, raise_counter, select_in
 from searchengine.catalog.tables import (
     EmbeddingRow,
     EncoderRow,

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from searchengine.catalog.changes import Store
 from searchengine.catalog.naming import follow_paths
-from searchengine.catalog.pictures import Root
+from searchengine.catalog.rows import Root
 from searchengine.catalog.statements import (
     AnyRow,
     AnySelect,

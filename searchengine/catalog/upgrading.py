@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from searchengine.catalog.advice import unusable
+from searchengine.catalog.opening import HEAD
 from searchengine.errors import LibraryError
 from searchengine.unfinished import renamed
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 log = logging.getLogger(__name__)
-
-HEAD = "0011"
-"""The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 PATIENCE = 2.0
 """Seconds without a word, for those who wait until a library is upgraded."""

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from searchengine.catalog.changes import Change, IndexedStore
+from searchengine.catalog.rows import Change
 from searchengine.errors import IndexUnavailable
 from searchengine.indexes.exact import ExactIndex
 from searchengine.indexes.fallback import WithSpare
 from searchengine.types import Reopened, SharedIndex, Stamp, VectorIndex
+
+if TYPE_CHECKING:
+    from searchengine.catalog.changes import IndexedStore
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ import contextlib
 from pathlib import Path
 
 from searchengine import plugins
-from searchengine.catalog.database import open_database
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.quick import open_catalog
 from searchengine.config import Settings
 from searchengine.documents import Kind
 from searchengine.errors import ModelError, NothingIndexed
@@ -119,7 +118,7 @@ def load_configured(settings: Settings, *, for_texts: bool = False) -> Encoder:
 
 def _choice(settings: Settings) -> str | None:
     try:
-        catalog = Catalog(open_database(settings.library, create=False, address=settings.catalog))
+        catalog = open_catalog(settings.library, create=False, address=settings.catalog)
     except NothingIndexed:
         return None
     with contextlib.closing(catalog):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from searchengine.types import Answer, Hit, Translated
 
 if TYPE_CHECKING:
-    from searchengine.catalog.looks import Appearance
+    from searchengine.catalog.rows import Appearance
     from searchengine.search.duplicates import Group
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.bulk import BulkCatalog
 from searchengine.catalog.selection import GUESSED, SAID, Confidences
 from searchengine.formats import format_of
 from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.values import COLUMNS, Codes, Column, Numbering, Value
 from searchengine.types import Ids
+
+if TYPE_CHECKING:
+    from searchengine.catalog.bulk import BulkCatalog
 
 Coded = dict[Column, Codes]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from searchengine.catalog.store import Catalog
 from searchengine.search.duplicates import same_as
 from searchengine.search.ranking import Ranked
 from searchengine.types import Hit, Picture
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 AHEAD = 20
 """How many hits are ranked beyond those that are shown, to find what these stand for."""

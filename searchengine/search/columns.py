@@ -10,18 +10,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.pictures import Description
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.rows import Description
 from searchengine.formats import format_of
 from searchengine.language.filters import shape_of
 from searchengine.search.bulk import columns_of_all
 from searchengine.search.values import COLUMNS, Codes, Column, Mask, Numbering, Value
 from searchengine.types import Ids
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 SPARSE = 10
 """Up to so many times as many ids as pictures there is a table of all ids."""

@@ -14,9 +14,10 @@ import numpy as np
 
 from searchengine import plugins
 from searchengine.catalog.backups import copies
-from searchengine.catalog.database import FILE_NAME, INDEX_FOLDER, open_database
+from searchengine.catalog.database import FILE_NAME, open_database
 from searchengine.catalog.health import REPAIR, RESTORE, Finding, examine
 from searchengine.catalog.mending import mend
+from searchengine.catalog.opening import INDEX_FOLDER
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.errors import LexpixError, NothingIndexed

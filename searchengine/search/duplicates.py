@@ -13,16 +13,19 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.looks import Appearance
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.rows import Appearance
 from searchengine.indexes.hashes import near_hashes
 from searchengine.search.keeping import Kind, Reason, preferred, reasons
 from searchengine.search.ranking import nearest
 from searchengine.types import Picture, Vector, VectorIndex
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 KINDS: tuple[Kind, ...] = ("exact", "near", "burst")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchengine import bounds, plugins
-from searchengine.catalog.database import INDEX_FOLDER, empty_database, open_database
-from searchengine.catalog.store import Catalog
+from searchengine.catalog.opening import INDEX_FOLDER
+from searchengine.catalog.quick import open_catalog
 from searchengine.config import Settings, load_settings
 from searchengine.errors import UnknownPicture
 from searchengine.indexes.sync import open_index, synchronise
@@ -51,6 +51,7 @@ from searchengine.types import (
 )
 
 if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
     from searchengine.search.texts import Texts
 
 __all__ = ["INDEX_FOLDER", "Engine", "ModelStatus", "Status", "load_model", "open"]
@@ -131,7 +132,7 @@ class Engine(Teaching):
         # First what a wrong setting can make fail, so that no library is made in vain.
         encoder = load_configured(settings, for_texts=True)
         backend = plugins.load_at("lexpix.indexes", settings.index)
-        catalog = Catalog(open_database(settings.library, create=create, address=settings.catalog))
+        catalog = open_catalog(settings.library, create=create, address=settings.catalog)
         folder = settings.library / INDEX_FOLDER
         index = open_index(catalog, encoder.fingerprint, encoder.dim, folder, backend)
         return cls(settings, catalog, encoder, index)
@@ -143,6 +144,9 @@ class Engine(Teaching):
         Raises:
             ModelError, MissingPlugin: The model cannot be loaded.
         """
+        from searchengine.catalog.database import empty_database
+        from searchengine.catalog.store import Catalog
+
         encoder = load_model(settings.model)
         index: VectorIndex = plugins.load("lexpix.indexes", "exact")(None)
         index.clear(encoder.dim)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from searchengine.catalog.store import Catalog
 from searchengine.errors import ConfigError, ImageError, ModelError, QueryError, UnknownPicture
 from searchengine.language.query import parsed
 from searchengine.search.attribution import PANEL, draw, merge, split
@@ -20,6 +20,9 @@ from searchengine.search.resolve import (
     refuse_excess,
 )
 from searchengine.types import Encoder, Explainable, Explanation, PathLike, Query
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 
 class Explainer:

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.store import Catalog
 from searchengine.indexes.rows import SLACK, Candidates, best
 from searchengine.types import Approximate, Ids, Scores, SearchPlan, Vector, VectorIndex, Vectors
 from searchengine.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 _NONE: Vectors = np.empty((0, 0), dtype=np.float32)
 

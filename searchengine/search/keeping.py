@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
-from searchengine.catalog.looks import Appearance
+from searchengine.catalog.rows import Appearance
 
 Reason = Literal[
     "undamaged", "resolution", "format", "metadata", "sharpness", "size", "tags", "oldest", "path"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from searchengine.catalog.selection import Selection
-from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.models.calibration import follows_scores, matcher_of
 from searchengine.search.columns import Dated
@@ -39,6 +39,9 @@ from searchengine.search.ranking import (
     without_unlikely,
 )
 from searchengine.types import Encoder, Ids, MinMatch
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 
 class Ordering:

@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from searchengine.catalog.selection import Selection
-from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.errors import ModelError, QueryError
 from searchengine.language import query as grammar
@@ -41,6 +41,9 @@ from searchengine.types import (
     SearchPlan,
     VectorIndex,
 )
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 ROUNDS = 5
 """How often more pictures are fetched at most until a page is full of different ones."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from searchengine.catalog.selection import Selection
-from searchengine.catalog.store import Catalog
 from searchengine.models.calibration import matcher_of
 from searchengine.search.columns import Dated
 from searchengine.search.frames import Frame, SceneIndex
@@ -25,6 +24,9 @@ from searchengine.types import (
     Vector,
     VectorIndex,
 )
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 Judged = TypeVar("Judged", "Ranked", Hit)
 """What has a band."""

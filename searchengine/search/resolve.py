@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownPicture, UnknownWords
 from searchengine.language.words import tokenize
 from searchengine.sources.addresses import absolute, is_remote
@@ -36,6 +35,8 @@ from searchengine.vectors import compose, unit_rows
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from searchengine.catalog.store import Catalog
 
 MAX_PARTS = 100
 """Most terms, and most filters, of a query."""

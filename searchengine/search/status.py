@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from searchengine.catalog.skipped import skipped
-from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
 from searchengine.documents import Kind
 from searchengine.errors import NothingIndexed
 from searchengine.sources.addresses import absolute
 from searchengine.types import Encoder, Ids, PathLike, State, VectorIndex
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
-from searchengine.catalog.tags import TagCatalog
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.bulk import tags_of_all
 from searchengine.search.values import Codes, Mask
 from searchengine.types import Ids
+
+if TYPE_CHECKING:
+    from searchengine.catalog.tags import TagCatalog
 
 
 @dataclass(frozen=True)

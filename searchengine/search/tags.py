@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from searchengine.catalog.selection import Selection
-from searchengine.catalog.store import Catalog
-from searchengine.catalog.tags import TagCount
 from searchengine.errors import ModelError, QueryError
 from searchengine.language.query import format
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
@@ -19,6 +18,10 @@ from searchengine.search.tag_table import TagTable
 from searchengine.search.tagging import Tagger
 from searchengine.search.taught import TaughtWords
 from searchengine.types import Encoder, Filter, FilterKind, Ids, Polyglot, Query, Tag, Vector
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
+    from searchengine.catalog.tags import TagCount
 
 STORED = 20
 """Most guesses that are kept of a picture."""

@@ -12,12 +12,11 @@ import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from searchengine.catalog.store import Catalog
 from searchengine.errors import ImageError, QueryError, UnknownWords
 from searchengine.language.spelling import fold, tokens
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -35,6 +34,9 @@ from searchengine.types import (
     Vectors,
 )
 from searchengine.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 log = logging.getLogger(__name__)
 

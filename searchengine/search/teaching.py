@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from searchengine.catalog.store import Catalog
 from searchengine.errors import QueryError, UnknownPicture
 from searchengine.language.query import is_words
 from searchengine.language.tag_vocabulary import tag_name
@@ -18,6 +18,9 @@ from searchengine.types import (
     Tag,
     TaughtWord,
 )
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
 
 
 class Teaching:

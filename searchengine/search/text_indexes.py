@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from searchengine import plugins
-from searchengine.catalog.store import Catalog
-from searchengine.catalog.texts import StoredText
 from searchengine.config import Settings
 from searchengine.documents import Document, Kind
 from searchengine.errors import NothingIndexed, UnknownWords
@@ -21,6 +20,10 @@ from searchengine.indexes.sync import open_index, remove_index, synchronise
 from searchengine.models.loading import heads_on, text_model
 from searchengine.models.texts import TextModel, fingerprint_of
 from searchengine.types import Encoder, Ids, Vector, VectorIndex
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
+    from searchengine.catalog.texts import StoredText
 
 log = logging.getLogger(__name__)
 

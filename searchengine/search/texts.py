@@ -8,13 +8,11 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from searchengine import plugins
-from searchengine.catalog.store import Catalog
-from searchengine.catalog.texts import StoredText
 from searchengine.config import Settings
 from searchengine.documents import Document, Kind
 from searchengine.errors import QueryError, UnknownText, UnknownWords
@@ -38,6 +36,10 @@ from searchengine.types import (
     VectorIndex,
 )
 from searchengine.vectors import top_k
+
+if TYPE_CHECKING:
+    from searchengine.catalog.store import Catalog
+    from searchengine.catalog.texts import StoredText
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from searchengine.catalog.changes import Change
+from searchengine.catalog.rows import Change
 from searchengine.config import Settings
 from searchengine.errors import LexpixError, LibraryError, UnknownWords
 from searchengine.indexes.sync import apply, changes_since, renewal_of

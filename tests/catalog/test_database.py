@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 
-from searchengine.catalog import database, upgrading
+from searchengine.catalog import database, opening, upgrading
 from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tables import ImageRow, MetaRow, Schema
@@ -51,7 +51,7 @@ def fill(library: Path, *, create: bool = True) -> str:
     return catalog.uid
 
 
-HEAD = upgrading.HEAD
+HEAD = opening.HEAD
 NEXT = f"{int(HEAD) + 1:04}"
 
 
@@ -66,7 +66,7 @@ def newer_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     (scripts / "versions" / f"{NEXT}_next.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        f"revision, down_revision = '{NEXT}', '{upgrading.HEAD}'\n"
+        f"revision, down_revision = '{NEXT}', '{opening.HEAD}'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('images', recreate='always') as table:\n"
         "        table.add_column(sa.Column('stars', sa.Integer()))\n"
@@ -148,7 +148,7 @@ def test_a_new_catalog_is_as_if_it_had_been_migrated(tmp_path: Path) -> None:
 def test_head_constant_is_alembics_head() -> None:
     config = Config()
     config.set_main_option("script_location", str(REPOSITORY / "migrations"))
-    assert ScriptDirectory.from_config(config).get_heads() == [upgrading.HEAD]
+    assert ScriptDirectory.from_config(config).get_heads() == [opening.HEAD]
 
 
 def test_a_library_keeps_its_uid_and_no_other_has_it(tmp_path: Path) -> None:

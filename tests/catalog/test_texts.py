@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from indexer.library.texts import add_texts, exported
 from indexer.readers.documents import read_documents
-from searchengine.catalog.changes import Change
 from searchengine.catalog.database import open_database
+from searchengine.catalog.rows import Change
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.texts import TextCatalog, TextRecord, digest_of
 from searchengine.config import Settings

@@ -50,8 +50,8 @@ def test_search_for_a_word_loads_these_packages_and_no_other(tmp_path: Path) -> 
     loaded = loaded_by(f"from searchengine.cli.main import main\n{run}")
     known = sys.stdlib_module_names | loaded_by("pass")  # what is installed may load itself
     packages = {name.partition(".")[0] for name in loaded} - known - {"__main__"}
-    asked = {"click", "faiss", "numpy", "platformdirs", "searchengine", "sqlalchemy"}
-    theirs = {"packaging", "typing_extensions"}  # of FAISS and SQLAlchemy
+    asked = {"click", "faiss", "numpy", "platformdirs", "searchengine"}
+    theirs = {"packaging"}  # of FAISS
     theirs |= {"cython_runtime", "swig_runtime_data5"}  # what compiled modules leave behind
     found = {name for name in packages if not name.startswith(("_cython", "_sysconfigdata"))}
     assert found - theirs == asked

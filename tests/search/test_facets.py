@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchengine.catalog.database import open_database
-from searchengine.catalog.pictures import Description
 from searchengine.catalog.records import PictureRecord
+from searchengine.catalog.rows import Description
 from searchengine.catalog.store import Catalog
 from searchengine.formats import format_of
 from searchengine.language.filters import shape_of
