@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 PATIENCE = 2.0
