@@ -221,6 +221,12 @@ class PictureReading(IndexedStore):
         changed = select(ImageRow.id).where(ImageRow.seq > after).limit(most + 1).subquery()
         return self._count(select(sa.func.count()).select_from(changed))
 
+    def changed_ids(self, after: int) -> Ids:
+        """Return the pictures that have changed since seq `after`, and those that are gone."""
+        changed = select(ImageRow.id).where(ImageRow.seq > after)
+        buried = select(TombstoneRow.row_id).where(TombstoneRow.seq > after)
+        return np.concatenate([self._ids(changed), self._ids(buried)])
+
 
 def unseen(folder: str, scan: int) -> ColumnElement[bool]:
     """Match the rows at or under a folder that a scan did not see and that are not missing yet."""
