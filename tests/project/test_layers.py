@@ -83,7 +83,11 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         "searchengine.indexes.hashes",
         "searchengine.indexes.packing",
     ),
-    "filelock": ("indexer.library.running", "searchengine.catalog.changes"),
+    "filelock": (
+        "indexer.library.running",
+        "searchengine.catalog.changes",
+        "searchengine.unfinished",
+    ),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),
     "fsspec": ("searchengine.sources.remote",),
