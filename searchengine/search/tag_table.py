@@ -108,7 +108,10 @@ class TagTable:
         """
         tags = len(self.names)
         counts = self.pairs.by_picture.counts(ids, tags)
-        renewed = np.intersect1d(self.renewed, ids, assume_unique=True)
+        renewed = self.renewed[:0]
+        if len(self.renewed) and len(ids):
+            places = np.minimum(np.searchsorted(ids, self.renewed), len(ids) - 1)
+            renewed = self.renewed[ids[places] == self.renewed]
         if len(renewed):
             counts = counts - self.pairs.by_picture.counts(renewed, tags)
             counts += self.anew.by_picture.counts(renewed, tags)

@@ -79,6 +79,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "faiss": (
         "searchengine.indexes.faiss",
         "searchengine.indexes.flat",
+        "searchengine.indexes.graphs",
         "searchengine.indexes.guides",
         "searchengine.indexes.hashes",
         "searchengine.indexes.packing",

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,20 +18,15 @@ from hypothesis import strategies as st
 
 from searchengine.catalog import backups
 from searchengine.catalog.database import open_database
-from searchengine.catalog.records import PictureRecord
 from searchengine.catalog.store import Catalog
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search import kept_facets
 from searchengine.search.columns import Columns
 from searchengine.search.facets import Facets
 from searchengine.search.kept_facets import KeptFacets
-from searchengine.search.tag_table import TagTable
-from searchengine.search.values import COLUMNS
-from searchengine.types import Exif, FileStat
 from tests.support.at_once import REPOSITORY
+from tests.support.kept import MODEL, VOCABULARY, kept_of, read_anew, told, write
 
-MODEL = "f" * 64
-VOCABULARY = TagVocabulary.load()
 SYNONYMS = next(entry for entry in VOCABULARY.entries if entry.synonyms)
 NAMES = (SYNONYMS.name, SYNONYMS.synonyms[0], "my hat", "caf\N{LATIN SMALL LETTER E WITH ACUTE}")
 PATHS = [f"/p/{folder}/{name}.jpg" for folder in ("a", "b", "\udcff") for name in range(4)]
@@ -43,64 +37,6 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
     catalog = Catalog(open_database(tmp_path, create=True))
     yield catalog
     catalog.close()
-
-
-def kept_of(catalog: Catalog, folder: Path) -> KeptFacets:
-    return KeptFacets(catalog, MODEL, folder / "index")
-
-
-def read_anew(catalog: Catalog) -> Facets:
-    tags = TagTable.of(catalog.tags, VOCABULARY, MODEL)
-    return Facets(Columns.of(catalog), tags, ("/p",), VOCABULARY)
-
-
-def told(facets: Facets) -> dict[str, Any]:
-    """Return all that facets tell, in whatever order values were numbered."""
-    columns = facets.columns
-    pictures = [
-        [
-            int(id_),
-            *(columns.numbering[facet].values[columns.codes[facet][row]] for facet in COLUMNS),
-            str(columns.taken[row]),
-            str(columns.where[row]),
-        ]
-        for row, id_ in enumerate(columns.ids)
-    ]
-    holders = {name: facets.tags.holders([name]) for name in facets.tags.names}
-    some = np.arange(len(facets.ids)) % 3 == 0
-    return {
-        "pictures": pictures,
-        "seq": columns.seq,
-        "tags": {
-            name: list(zip(one.ids.tolist(), one.confidence.tolist(), strict=True))
-            for name, one in holders.items()
-            if len(one)
-        },
-        **{
-            f"counts {number}": {
-                facet: {(one.value, one.own): one.count for one in each.values}
-                for facet, each in facets.counts(base, {}).items()
-            }
-            for number, base in enumerate((None, some, ~some))
-        },
-    }
-
-
-def write(catalog: Catalog, paths: dict[str, int], run: int = 0) -> list[int]:
-    """Write pictures: what is in the file at each path."""
-    records = [
-        PictureRecord(
-            FileStat(path, 1, content, content),
-            "/p",
-            f"{content:064x}",
-            40 + content,
-            30,
-            Exif(camera=f"Camera {content % 3}", lat=1.0, lon=content),
-        )
-        for path, content in paths.items()
-    ]
-    scan = catalog.begin_scan("/p", 1)
-    return catalog.write(records, fingerprint=MODEL, model_name="none", dim=4, scan=scan, run=run)
 
 
 def sweep(catalog: Catalog, folder: str) -> None:
@@ -285,7 +221,7 @@ import sys
 from pathlib import Path
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
-from tests.search.test_kept_facets import VOCABULARY, kept_of, read_anew
+from tests.support.kept import VOCABULARY, kept_of, read_anew
 
 folder = Path(sys.argv[1])
 catalog = Catalog(open_database(folder, create=False))
