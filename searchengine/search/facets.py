@@ -329,8 +329,12 @@ class Facets:
         return {}
 
     def followed_by(self, columns: Columns, tags: TagTable, roots: tuple[str, ...]) -> Facets:
-        """Return these facets as the library is now."""
-        return Facets(columns, tags, roots, self.vocabulary)
+        """Return these facets as the library is now; what stays the same is not counted anew."""
+        facets = Facets(columns, tags, roots, self.vocabulary)
+        if columns is self.columns:
+            facets._totals.update(self._totals)
+            facets._totals.pop("tag", None)
+        return facets
 
 
 _NONE: dict[Facet, str] = {

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from searchengine.catalog.selection import GUESSED, SAID, Confidences, Selection
 from searchengine.catalog.store import Catalog
@@ -206,10 +208,12 @@ class TagTable:
         if not len(self.renewed):
             return self
         codes, ids, confidence = self.pairs.without(self.renewed)
-        pairs = _gathered(
-            np.append(codes, self.anew.codes),
-            np.append(ids, self.anew.ids),
-            np.append(confidence, self.anew.confidence),
+        new = self.anew
+        places = np.searchsorted(_keys(codes, ids), _keys(new.codes, new.ids))
+        pairs = Pairs.of(
+            np.insert(codes, places, new.codes),
+            np.insert(ids, places, new.ids),
+            np.insert(confidence, places, new.confidence),
         )
         return replace(TagTable.of_pairs(self.names, pairs), version=self.version)
 
@@ -239,6 +243,12 @@ def missed(catalog: Catalog, version: tuple[int, int], most: int) -> list[int] |
     # Nobody need have tagged anything: a file that was edited has lost its guesses.
     ids = {*tagged.tolist(), *catalog.changed_ids(seq).tolist()}
     return sorted(ids) if len(ids) <= most else None
+
+
+def _keys(codes: Codes, ids: npt.NDArray[Any]) -> Ids:
+    """Return a number for each pair, rising by tag, then by picture."""
+    keys: Ids = codes.astype(np.int64) << 32 | ids
+    return keys
 
 
 def _gathered(codes: Codes, ids: Ids, confidence: Confidences) -> Pairs:

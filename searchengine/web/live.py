@@ -355,7 +355,10 @@ class Live:
             vocabulary, fingerprint = self._facets.vocabulary, self.engine.encoder.fingerprint
             tags = TagTable.of(self._store, vocabulary, fingerprint)
         else:
-            tags = replace(self._renewed(tags, ids).merged(), version=version)
+            tags = replace(self._renewed(tags, ids), version=version)
+            if len(tags.renewed) >= WORN:
+                tags = tags.merged()
+        _ = tags.pairs.by_picture  # not when the first request counts
         finished = self._clock()
         self._tags_took = finished - started
         self._tags_due = finished + self._tags_took / SHARE
