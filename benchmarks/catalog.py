@@ -10,8 +10,10 @@ processor time, and behind them of the clock, medians:
     folder     the pictures of a folder of 1,000
     day, year  searches by `after:` and `before:` one day apart, and by `year:`, in a new engine
     rare, frequent  the pictures with a tag, and how many those are
-    facets     reading what counts need (once for a server), and counting the values of all facets
-               among a tenth of the pictures
+    facets     reading what counts need, where nothing is kept beside the index; writing that file,
+               mapping it, and the same after one tag has changed; counting the values of all facets
+               among a tenth of the pictures and among half of them, and among a tenth after a tag
+    kept       a search by the most frequent tag, in a new engine, once that file is there
     status     of the library
     write      rows a second, in batches of an indexer, without vectors
 """
@@ -34,6 +36,7 @@ from machine import describe, publish
 from simulated import ROOT, path_of
 
 from searchengine.catalog.database import FILE_NAME, open_database
+from searchengine.catalog.opening import INDEX_FOLDER
 from searchengine.catalog.records import StoredEncoder, encoder_id
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
@@ -158,19 +161,36 @@ def measure(library: Path, runs: int, *, facets: bool) -> dict[str, Any]:
     tell("status", median(lambda: status_of(catalog, encoder, engine.settings, count), runs))
     if facets:
         tell("facets", counted(engine, runs))
+        tell("kept", asked(f'tag:"{names[0]}"'))
     tell("write", written(catalog, encoder.fingerprint, count))
     engine.close()
     return found
 
 
 def counted(engine: Engine, runs: int) -> dict[str, Any]:
-    """Read what counts need, and count among a tenth of the pictures."""
-    taken, facets = returned(engine.facets)
-    some = np.zeros(len(facets.ids), dtype=np.bool_)
-    some[::10] = True
+    """Read what counts need, anew and as it is kept, and count among some of the pictures."""
+    for file in (engine.settings.library / INDEX_FOLDER).glob("*.facets.*"):
+        file.unlink()
+    read, facets = returned(engine.facets)
+    vocabulary = facets.vocabulary
+    kept = timed(lambda: engine.kept.save(facets.columns, facets.tags, vocabulary))
+    mapped, facets = returned(engine.facets)
+    tenth, half = (np.arange(len(facets.ids)) % share == 0 for share in (10, 2))
+    counts = {
+        "tenth": median(partial(facets.counts, tenth, {}), runs),
+        "half": median(partial(facets.counts, half, {}), runs),
+    }
+    engine.catalog.tags.set_tag(facets.ids[:1].tolist(), "benchmark", "user")
+    changed, facets = returned(engine.facets)
+    after = timed(partial(facets.counts, tenth, {}))
+    engine.catalog.tags.set_tag(facets.ids[:1].tolist(), "benchmark", "no")
     return {
-        "read": taken,
-        "count": median(partial(facets.counts, some, {}), runs),
+        "read": read,
+        "keep": kept,
+        "mapped": mapped,
+        "after_a_tag": changed,
+        "count": counts,
+        "count_after_a_tag": after,
     }
 
 

@@ -32,7 +32,7 @@ LIBRARY = {
 CATALOG = {
     "tag: a frequent one": ("frequent",),
     "year:": ("year",),
-    "counting all facets": ("facets", "count"),
+    "counting all facets": ("facets", "count", "tenth"),
     "status": ("status",),
     "after: before: one day": ("day",),
     "tag: a rare one": ("rare",),

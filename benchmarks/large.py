@@ -8,7 +8,7 @@ Times are milliseconds of processor time, and behind them of the clock, medians.
 
     guide       what `lexpix index` makes of it: kind, effort, seconds, memory of that process
     recall      @10, of words and of vectors near pictures, none of which tuned the guide
-    query       of a word: FAISS's own search with that effort (`raw`), of the index with its exact
+    query       of a word: FAISS's own search with that effort (`raw`), of the index with exact
                 scores (`index`), the same for as many rows as a page of a sentence looks at (`page`;
                 of a word it is one more than it has), of the whole engine (`engine`), of comparing
                 all rows (`scan`)

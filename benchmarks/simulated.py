@@ -100,7 +100,8 @@ def make_library(
     taken["tags"], began = time.perf_counter() - began, time.perf_counter()
     catalog.close()
     if index:
-        Engine.open(Settings(library=folder)).close()
+        with Engine.open(Settings(library=folder)) as engine:
+            engine.keep_facets()  # as `lexpix index` does
         taken["index"] = time.perf_counter() - began
     return taken
 

@@ -21,6 +21,9 @@ except ImportError:  # Windows
 ORPHAN_AGE = 3600.0
 """Seconds after which an unfinished file was left by a crash, where files have no locks."""
 
+LOCK = ".lock"
+"""Ending of the name of what holds a file that is gone on with."""
+
 
 @contextlib.contextmanager
 def held(prefix: str, suffix: str = "") -> Iterator[BinaryIO]:
@@ -89,15 +92,17 @@ def left(path: str) -> Iterator[bool]:
 def resumed(path: str) -> Iterator[BinaryIO | None]:
     """Open a file that a process which was killed may have begun, or make it, and hold it.
 
+    What holds it is a lock on a file beside it, as Windows lets nobody read what is locked.
+
     Yields None if another process has it, if it cannot be opened, or if files have no locks here.
     """
+    from filelock import FileLock, Timeout
+
     with contextlib.ExitStack() as stack:
         file: BinaryIO | None = None
-        if fcntl is not None:
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-                file = stack.enter_context(os.fdopen(descriptor, "r+b"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file = None
+        with contextlib.suppress(OSError, Timeout, NotImplementedError):
+            stack.enter_context(FileLock(f"{path}{LOCK}", timeout=0))
+            with contextlib.suppress(FileExistsError), open(path, "xb"):
+                pass
+            file = stack.enter_context(open(path, "r+b"))
         yield file

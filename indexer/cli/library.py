@@ -144,6 +144,7 @@ def index(
             report = _sum_up(act, later, roots, refused.append, confirm, options)
             passed_over = skipped(engine.catalog, roots)
             _improve(engine)
+            engine.keep_facets()
     if len(refused) < len(roots):
         said = "would be: " if dry_run else ""
         _show_report(report, passed_over, time.monotonic() - started, as_json, said)

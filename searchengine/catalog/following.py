@@ -11,8 +11,8 @@ from searchengine.catalog.changes import Store, bury
 from searchengine.catalog.naming import follow_contents, follow_paths
 from searchengine.catalog.pictures import PICTURE, picture_of, under
 from searchengine.catalog.statements import raise_counter
-from searchengine.catalog.tables import EmbeddingRow, FrameRow, ImageRow, TagRow
-from searchengine.catalog.tags import CHANGES as TAGS_CHANGES
+from searchengine.catalog.tables import EmbeddingRow, FrameRow, ImageRow, TaggedRow, TagRow
+from searchengine.catalog.touching import touch
 from searchengine.catalog.undoing import note
 from searchengine.types import Picture
 
@@ -54,7 +54,7 @@ class FollowCatalog(Store):
         with self._writer.begin() as connection:
             inherited = inherit_tags(connection, heir, from_)
             if inherited:
-                raise_counter(connection, TAGS_CHANGES)
+                touch(connection, TaggedRow, [heir])
         return inherited
 
 

@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Dialect, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from searchengine.catalog.statements import AnyTable, chunks, select_in
-from searchengine.catalog.tables import Schema
+from searchengine.catalog.tables import FilePath, Schema
 
-Bind = Callable[[Any], Any]
-"""Turns a value into what the driver stores."""
+Bind = Callable[[Sequence[Any]], Sequence[Any]]
+"""Turns the values of a column into what the driver stores."""
 
 
 def insert_all(
@@ -49,17 +49,26 @@ def insert_rows(
     for place, bind in binds:
         column = columns[place]
         if column.count(None) < len(column):
-            columns[place] = _bound(column, bind)
+            columns[place] = tuple(bind(column))
     bound = list(zip(*order(columns), strict=True))
     connection.exec_driver_sql(statement, bound)
 
 
-def _bound(column: Sequence[Any], bind: Bind) -> tuple[Any, ...]:
-    """Bind the values of a column, those that it often has once each."""
-    if isinstance(column[0], str) and len(different := set(column)) * 2 <= len(column):
-        once = {value: bind(value) for value in different}
-        return tuple(once[value] for value in column)
-    return tuple(map(bind, column))
+def _bind_of(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> Bind | None:
+    """Return what binds the values of a column; None if they are stored as they are."""
+    bind = kind.dialect_impl(dialect).bind_processor(dialect)
+    if bind is None:
+        return None
+
+    def bound(values: Sequence[Any]) -> Sequence[Any]:
+        if isinstance(values[0], str) and len(different := set(values)) * 2 <= len(values):
+            once = {value: bind(value) for value in different}  # what comes often, once
+            return [once[value] for value in values]
+        if isinstance(kind, FilePath) and all(isinstance(value, str) for value in values):
+            return kind.bind_all(values)
+        return [bind(value) for value in values]
+
+    return bound
 
 
 def save_rows(
@@ -95,10 +104,10 @@ def known_among(
     if connection.dialect.name != "sqlite":
         query = select(column).distinct()
         return [row[0] for row in select_in(connection, query, column, values)]
-    bind = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    bind = _bind_of(column.type, connection.dialect)
     known: list[Any] = []
     for chunk in chunks(values):
-        stored = tuple(map(bind, chunk)) if bind else tuple(chunk)
+        stored = tuple(bind(chunk) if bind and chunk else chunk)
         given = dict(zip(stored, chunk, strict=True))
         found = connection.exec_driver_sql(_asking(column, len(stored)), stored)
         known += [given[row[0]] for row in found]
@@ -136,7 +145,7 @@ def _insertion(
     assert len(order) == len(names), "every column has its place"
     pick = itemgetter(*order) if len(order) > 1 else lambda columns: (columns[order[0]],)
     types = table.__table__.c
-    binds = (types[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+    binds = (_bind_of(types[name].type, dialect) for name in names)
     return str(compiled), pick, [(place, bind) for place, bind in enumerate(binds) if bind]
 
 

@@ -17,7 +17,7 @@ CATALOG_FILE = "catalog.sqlite"
 INDEX_FOLDER = "index"
 """Where the index files of a library are, beside the catalog."""
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in migrations/, a constant so that verifying a library needs no Alembic."""
 
 BUSY_MS = 30_000

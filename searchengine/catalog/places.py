@@ -7,17 +7,15 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy import select, update
 
-from searchengine.catalog.changes import Store
-from searchengine.catalog.statements import raise_counter
-from searchengine.catalog.tables import ImageRow
+from searchengine.catalog.statements import select_in
+from searchengine.catalog.tables import ImageRow, PlacedRow
+from searchengine.catalog.touching import TouchingStore, touch
 
 
-class PlaceCatalog(Store):
+class PlaceCatalog(TouchingStore):
     """Read and write names of places; `Catalog.places` is one. No index has to learn of them."""
 
-    def changes(self) -> int:
-        """Return a number that rises with every write of names."""
-        return int(self.meta(CHANGES) or 0)
+    touched = PlacedRow
 
     def unnamed(self) -> list[tuple[int, float, float]]:
         """Return ids, latitudes and longitudes of the present pictures whose place has no name."""
@@ -34,9 +32,6 @@ class PlaceCatalog(Store):
             return
         rows = [{"row": id_, "place": name} for id_, name in names.items()]
         with self._writer.begin() as connection:
-            raise_counter(connection, CHANGES)
             connection.execute(update(ImageRow).where(ImageRow.id == sa.bindparam("row")), rows)
-
-
-CHANGES = "places_changes"
-"""Where the number of writes of names stands among the facts of a library."""
+            here = select_in(connection, select(ImageRow.id), ImageRow.id, names)
+            touch(connection, PlacedRow, [row.id for row in here])

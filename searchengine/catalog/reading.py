@@ -213,6 +213,23 @@ class PictureReading(IndexedStore):
             gone += connection.scalars(buried)
         return present, np.array(gone, dtype=np.int64)
 
+    def described(self, ids: Ids) -> list[Description]:
+        """Return those of some pictures that are present."""
+        with self._reader.begin() as connection:
+            rows = select_in(connection, DESCRIPTION, ImageRow.id, ids.tolist())
+            return [Description(*row[:-1]) for row in rows if row.state == "ok"]
+
+    def changed(self, after: int, most: int) -> int:
+        """Return how many rows have changed since seq `after`; at most `most` + 1."""
+        changed = select(ImageRow.id).where(ImageRow.seq > after).limit(most + 1).subquery()
+        return self._count(select(sa.func.count()).select_from(changed))
+
+    def changed_ids(self, after: int) -> Ids:
+        """Return the pictures that have changed since seq `after`, and those that are gone."""
+        changed = select(ImageRow.id).where(ImageRow.seq > after)
+        buried = select(TombstoneRow.row_id).where(TombstoneRow.seq > after)
+        return np.concatenate([self._ids(changed), self._ids(buried)])
+
 
 def unseen(folder: str, scan: int) -> ColumnElement[bool]:
     """Match the rows at or under a folder that a scan did not see and that are not missing yet."""

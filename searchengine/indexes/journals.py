@@ -6,17 +6,24 @@
                                   1st: what the journal is of, as JSON; 2nd: the trained index;
                                   then for each block of rows the lists they belong to, as int32
 
+    STEM.KIND.1f6a....hnsw        the same, but behind the 1st for each graph that was written down:
+                                  of how many rows, its bytes, their CRC, and which file has it
+    STEM.KIND.1f6a....hnsw.0      a graph of the first rows; they alternate, so that one is whole
+    STEM.KIND.1f6a....hnsw.1
+
 What takes long is to find the lists and which of them each row belongs to; codes are computed again
-from the rows. A record that is torn, and all behind it, reads as not yet made.
+from the rows. A graph changes all over as rows come, so it is written as a whole now and then. A
+record that is torn, and all behind it, reads as not yet made.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,6 +31,9 @@ import numpy.typing as npt
 
 MAGIC = b"LXG1"
 _HEAD = struct.Struct("<II")
+
+_GRAPH = struct.Struct("<QQIB")
+_READ = 1 << 20
 
 Lists = npt.NDArray[np.int64]
 """The list of each row of a block."""
@@ -41,12 +51,16 @@ class Journal:
         self._file = file
         head = json.dumps(dict(of), sort_keys=True).encode()
         records = self._read()
+        self._graphs: list[tuple[int, int, int, int]] = []
         if not records or records[0] != head:
             records = [head]
             file.seek(0)
             file.truncate()
             file.write(MAGIC)
             self._append(head)
+        if of.get("kind") == "hnsw":
+            self._graphs = [_GRAPH.unpack(one) for one in records[1:] if len(one) == _GRAPH.size]
+            records = records[:1]
         self.trained = records[1] if len(records) > 1 else None
         """The trained index, if it is made."""
         self.blocks = [np.frombuffer(one, dtype="<i4").astype(np.int64) for one in records[2:]]
@@ -59,6 +73,33 @@ class Journal:
     def keep_block(self, lists: Lists) -> None:
         """Write down which lists the rows of the next block belong to."""
         self._append(lists.astype("<i4").tobytes())
+
+    def keep_graph(self, rows: int, save: Callable[[BinaryIO], None]) -> None:
+        """Write down a graph of the first rows, in place of the one before the last.
+
+        Args:
+            rows: How many those are.
+            save: Writes it into an open file.
+        """
+        number = (self._graphs[-1][3] + 1) % 2 if self._graphs else 0
+        path = self._graph_path(number)
+        with open(path, "wb") as file:
+            save(file)
+        entry = rows, *_summed(path), number
+        self._graphs.append(entry)
+        self._append(_GRAPH.pack(*entry))
+
+    def graph(self) -> tuple[int, str] | None:
+        """Return of how many rows the latest graph is that is whole, and where it is."""
+        for rows, size, checksum, number in reversed(self._graphs[-2:]):
+            path = self._graph_path(number)
+            with contextlib.suppress(OSError):
+                if (size, checksum) == _summed(path):
+                    return rows, path
+        return None
+
+    def _graph_path(self, number: int) -> str:
+        return f"{self._file.name}.{number}"
 
     def _append(self, record: bytes) -> None:
         self._file.write(_HEAD.pack(len(record), zlib.crc32(record)) + record)
@@ -83,3 +124,12 @@ class Journal:
         file.seek(end)
         file.truncate()
         return records
+
+
+def _summed(path: str) -> tuple[int, int]:
+    """Return the size of a file, and the CRC of its bytes."""
+    size = checksum = 0
+    with open(path, "rb") as file:
+        while part := file.read(_READ):
+            size, checksum = size + len(part), zlib.crc32(part, checksum)
+    return size, checksum

@@ -56,7 +56,7 @@ def index_at(
     catalog: IndexedStore, fingerprint: str, folder: Path, backend: Callable[[Path], VectorIndex]
 ) -> VectorIndex:
     """Return the index of one model over one library as it stands, for whoever examines it."""
-    return backend(folder / _stem(catalog, fingerprint))
+    return backend(folder / stem_of(catalog, fingerprint))
 
 
 def remove_index(
@@ -70,13 +70,14 @@ def remove_index(
         index := index_at(catalog, fingerprint, folder, backend), SharedIndex
     ):
         index.remove()
-    for path in folder.glob(f"{_stem(catalog, fingerprint)}.*"):
+    for path in folder.glob(f"{stem_of(catalog, fingerprint)}.*"):
         # Windows refuses to remove a file that somebody has mapped.
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def _stem(catalog: IndexedStore, fingerprint: str) -> str:
+def stem_of(catalog: IndexedStore, fingerprint: str) -> str:
+    """Return what the names of all files begin with that are made of a library by a model."""
     return f"{catalog.uid[:12]}-{fingerprint[:12]}"
 
 

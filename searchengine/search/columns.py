@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 SPARSE = 10
 """Up to so many times as many ids as pictures there is a table of all ids."""
 
+FEW = 10_000
+"""Up to so many pictures that have changed are asked for themselves."""
+SHARE = 5
+"""Up to one of so many pictures is asked for; reading all at once is faster from there on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -125,19 +130,20 @@ class Columns(Dated):
 
     def refreshed(self, catalog: Catalog) -> Columns:
         """Return the columns as the catalog is now; at the cost of what has changed."""
-        seq = catalog.seq()
-        if catalog.places.changes() != self.named:  # of pictures whose seq need not have risen
-            return Columns.of(catalog)
-        if seq == self.seq:
+        named, seq = catalog.places.changes(), catalog.seq()
+        if (named, seq) == (self.named, self.seq):
             return self
-        if seq < self.seq or not self.seq:  # restored from a copy, or never read
+        most = max(FEW, len(self.ids) // SHARE)
+        if seq < self.seq or not self.seq or catalog.changed(self.seq, most) > most:
+            return Columns.of(catalog)  # restored from a copy, never read, or too much is new
+        renamed = catalog.places.changed(self.named, most) if named > self.named else self.ids[:0]
+        if named < self.named or renamed is None:
             return Columns.of(catalog)
         described, gone = catalog.descriptions(self.seq)
-        return self.with_changes(seq, described, gone)
-
-    def begins_as(self, others: Columns) -> bool:
-        """Return whether the first pictures are those of other columns, of the same ids."""
-        return np.array_equal(self.ids[: len(others.ids)], others.ids)
+        if len(renamed):  # of pictures whose seq need not have risen
+            both = {one.id: one for one in [*described, *catalog.described(renamed)]}
+            described = list(both.values())
+        return replace(self.with_changes(seq, described, gone), named=named)
 
     def with_changes(self, seq: int, described: Sequence[Description], gone: Ids) -> Columns:
         """Return the columns with pictures described anew and others gone, as of a later seq."""

@@ -27,6 +27,7 @@ from searchengine.search.collapsing import AHEAD
 from searchengine.search.explain import Explainer
 from searchengine.search.frames import SceneIndex
 from searchengine.search.index_kinds import IndexInfo, improve, index_info
+from searchengine.search.kept_facets import KeptFacets
 from searchengine.search.pages import PageRequest
 from searchengine.search.paging import Pager
 from searchengine.search.resolve import KnownPicture, Resolver, refuse_excess
@@ -77,6 +78,7 @@ class Engine(Teaching):
         index: Where its vectors are found; `refresh` brings it up to the catalog.
         scenes: The same, in which a film is found by the best of its frames.
         tags: The tags of the library, the user's and the model's.
+        kept: What facets are read from, if it is worth a file.
         languages: Puts words of other languages into English.
         page: Answers a `PageRequest`, as `Pager.page`.
         counts: Counts the values of facets without making a page, as `Pager.counts`.
@@ -98,7 +100,8 @@ class Engine(Teaching):
         self.languages: Translator = self._translating.translator
         reading = with_taught(self._translating, self._taught)
         self._resolver = Resolver(catalog, reading)
-        self.tags = Tags(catalog, encoder, self._taught, self._translating)
+        self.kept = KeptFacets(catalog, encoder.fingerprint, settings.library / INDEX_FOLDER)
+        self.tags = Tags(catalog, encoder, self._taught, self._translating, self.kept)
         explainer = Explainer(catalog, reading, self._resolver, self.scenes)
         pager = Pager(
             settings,
@@ -109,6 +112,7 @@ class Engine(Teaching):
             self.tags,
             self._resolver,
             explainer,
+            self.kept,
         )
         self._pager = pager
         self.page, self.counts, self.facets = pager.page, pager.counts, pager.facets
@@ -332,6 +336,14 @@ class Engine(Teaching):
             What was decided and measured; None if nothing was to be done.
         """
         return improve(self.index, self.encoder, self.settings, progress)
+
+    def keep_facets(self) -> bool:
+        """Write what a server of a large library reads first, if that is due; return if it was."""
+        vocabulary = self.tags.vocabulary
+        if not self.kept.is_due(vocabulary):
+            return False
+        facets = self.facets()
+        return self.kept.save(facets.columns, facets.tags, vocabulary)
 
     def index_info(self) -> IndexInfo:
         """Describe the index, and measure what it finds of what comparing every vector finds."""

@@ -20,7 +20,7 @@ import numpy as np
 from searchengine.catalog.selection import Selection
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns
-from searchengine.search.tag_table import PictureTags, TagTable
+from searchengine.search.tag_table import TagTable
 from searchengine.search.values import Among, Mask, Value
 from searchengine.search.whereabouts import from_outside, is_at_or_in, places_around
 from searchengine.types import Ids
@@ -189,10 +189,10 @@ class Facets:
 
     def _tagged(self, name: Value) -> Mask:
         if name is None:
-            return self._pictures.untagged()
+            return self.tags.untagged(self.ids)
         mask = np.zeros(len(self.ids), dtype=np.bool_)
-        rows = self.tags.rows(self.vocabulary.canonical(str(name)))
-        places, known = self.columns.places(self.tags.ids[rows])
+        holders = self.tags.holders([self.vocabulary.canonical(str(name))])
+        places, known = self.columns.places(holders.ids)
         mask[places[known]] = True
         return mask
 
@@ -217,15 +217,18 @@ class Facets:
     def _code_counts(self, facet: Facet, rows: Ids, values: int) -> Ids:
         """Count the numbers of values among some rows; behind those of tags, who has none."""
         if facet == "tag":
-            return self._pictures.counts(rows, values - 1)
+            return self.tags.counts(self.ids[rows])
         return np.bincount(self.columns.codes[facet][rows], minlength=values)
 
     def _total(self, facet: Facet, values: int) -> Ids:
         """Count the numbers of values among all rows."""
         total = self._totals.get(facet)
         if total is None:
-            every = np.arange(len(self.ids))
-            total = self._totals[facet] = self._code_counts(facet, every, values)
+            if facet == "tag":
+                total = self.tags.totals(self.ids)
+            else:
+                total = np.bincount(self.columns.codes[facet], minlength=values)
+            self._totals[facet] = total
         total = total[:values]  # values are numbered meanwhile, for columns that come later
         return np.pad(total, (0, values - len(total)))
 
@@ -251,7 +254,7 @@ class Facets:
     def _listed(
         self, facet: Facet, counts: Mapping[Value, int], chosen: Mapping[Value, None]
     ) -> FacetCounts:
-        own = self._own_tags if facet == "tag" else frozenset()
+        own: frozenset[Value] = frozenset(self._own_tags if facet == "tag" else ())
         present = [value for value, count in counts.items() if count]
         values = dict.fromkeys([*present, *chosen])
         in_all = len(values)
@@ -301,11 +304,9 @@ class Facets:
         return name + folder[len(top.rstrip(os.sep)) :]
 
     @cached_property
-    def _own_tags(self) -> frozenset[Value]:
+    def _own_tags(self) -> frozenset[str]:
         """The tags that the user has given to any picture that is there."""
-        said = self.tags.said
-        here = said[self.columns.places(self.tags.ids[said])[1]]
-        return frozenset(self.tags.names[code] for code in np.unique(self.tags.codes[here]))
+        return self.tags.said_of(self.ids)
 
     @cached_property
     def tag_counts(self) -> dict[str, int]:
@@ -327,21 +328,12 @@ class Facets:
     def _totals(self) -> dict[Facet, Ids]:
         return {}
 
-    @cached_property
-    def _pictures(self) -> PictureTags:
-        """The tags of each picture."""
-        places, known = self.columns.places(self.tags.ids)
-        return PictureTags.of(self.tags.codes, places, known, len(self.ids))
-
     def followed_by(self, columns: Columns, tags: TagTable, roots: tuple[str, ...]) -> Facets:
-        """Return these facets as the library is now; what stays the same is not made anew."""
+        """Return these facets as the library is now; what stays the same is not counted anew."""
         facets = Facets(columns, tags, roots, self.vocabulary)
-        known, old = self.__dict__.get("_pictures"), self.columns
-        if known is not None and tags is self.tags:
-            if columns is old:
-                facets.__dict__["_pictures"] = known
-            elif columns.begins_as(old) and not tags.names_any(columns.ids[len(old.ids) :]):
-                facets.__dict__["_pictures"] = known.followed_by(len(columns.ids) - len(old.ids))
+        if columns is self.columns:
+            facets._totals.update(self._totals)
+            facets._totals.pop("tag", None)
         return facets
 
 

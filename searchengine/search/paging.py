@@ -25,6 +25,7 @@ from searchengine.search.columns import Columns
 from searchengine.search.explain import Explainer
 from searchengine.search.facets import Facet, FacetCounts, Facets
 from searchengine.search.frames import SceneIndex
+from searchengine.search.kept_facets import KeptFacets
 from searchengine.search.matches import EncodedQuery, plan_of
 from searchengine.search.ordering import Ordering
 from searchengine.search.pages import Page, PageRequest
@@ -61,6 +62,7 @@ class Pager:
         tags: Know which pictures pass the filters of a query.
         resolver: Finds the vectors of terms.
         explainer: Splits scores.
+        kept: What is kept of columns and tags.
     """
 
     def __init__(
@@ -73,10 +75,11 @@ class Pager:
         tags: Tags,
         resolver: Resolver,
         explainer: Explainer,
+        kept: KeptFacets,
     ) -> None:
         self._settings, self._catalog, self._encoder = settings, catalog, encoder
         self._index, self._tags, self._resolver = index, tags, resolver
-        self._scenes, self._explainer = scenes, explainer
+        self._scenes, self._explainer, self._kept = scenes, explainer, kept
         self._ordering = Ordering(settings, catalog, encoder, scenes)
 
     def page(self, request: PageRequest, facets: Facets | None = None) -> Page:
@@ -174,8 +177,10 @@ class Pager:
     def facets(self) -> Facets:
         """Read what pictures can be narrowed down by, as the library is now."""
         roots = tuple(root.path for root in self._catalog.roots())
-        columns, tags = Columns.of(self._catalog), self._tags
-        return Facets(columns, tags.table(), roots, tags.vocabulary)
+        vocabulary = self._tags.vocabulary
+        if (kept := self._kept.current(vocabulary)) is not None:
+            return Facets(kept.columns, kept.tags, roots, vocabulary)
+        return Facets(Columns.of(self._catalog), self._tags.table(), roots, vocabulary)
 
     def plan(self, request: PageRequest) -> SearchPlan:
         """Say how the index would be asked for a page by match, and why.

@@ -14,6 +14,7 @@ from searchengine.errors import ModelError, QueryError
 from searchengine.language.query import format
 from searchengine.language.tag_vocabulary import TagVocabulary, tag_name
 from searchengine.models.calibration import matcher_of
+from searchengine.search.kept_facets import KeptFacets
 from searchengine.search.tag_table import TagTable
 from searchengine.search.tagging import Tagger
 from searchengine.search.taught import TaughtWords
@@ -40,8 +41,9 @@ class Tags:
         encoder: Encoder,
         taught: TaughtWords,
         polyglot: Polyglot,
+        kept: KeptFacets,
     ) -> None:
-        self._catalog, self._encoder = catalog, encoder
+        self._catalog, self._encoder, self._kept = catalog, encoder, kept
         self._taught, self._polyglot = taught, polyglot
         self._store, self._captions = catalog.tags, catalog.captions
 
@@ -195,7 +197,12 @@ class Tags:
             yield hint
 
     def table(self, names: Iterable[str] | None = None) -> TagTable:
-        """Read which pictures have which tag, only of these tags unless None."""
+        """Read which pictures have which tag, only of these tags unless None.
+
+        Where they are kept, more tags may be in it.
+        """
+        if names is not None and (kept := self._kept.tags(self.vocabulary)) is not None:
+            return kept
         return TagTable.of(self._store, self.vocabulary, self._encoder.fingerprint, names)
 
     def _holders(self, one: Filter, table: TagTable) -> Selection:

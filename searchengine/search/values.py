@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -25,6 +26,14 @@ class Numbering:
     def __init__(self) -> None:
         self.values: list[Value] = []
         self._codes: dict[Value, int] = {}
+
+    @classmethod
+    def of(cls, values: Iterable[Value]) -> Numbering:
+        """Number values in this order."""
+        numbering = cls()
+        for value in values:
+            numbering.code(value)
+        return numbering
 
     def code(self, value: Value) -> int:
         """Return the number of a value, a new one at its first use."""

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from searchengine.catalog.rows import Change
 from searchengine.config import Settings
@@ -27,7 +27,7 @@ from searchengine.indexes.sync import apply, changes_since, renewal_of
 from searchengine.search.columns import Columns
 from searchengine.search.engine import Engine
 from searchengine.search.facets import Facets
-from searchengine.search.tag_table import TagTable
+from searchengine.search.tag_table import TagTable, missed, version_of
 from searchengine.search.texts import Texts
 from searchengine.types import SharedIndex
 
@@ -40,7 +40,16 @@ RETRY = 60.0
 """Seconds until a model that could not be loaded is tried again."""
 
 FEW = 1000
-"""Up to so many pictures have their tags read one by one when a file of theirs was read anew."""
+"""Up to so many pictures have their tags read one by one by a request."""
+
+TENTH = 10
+"""Up to one of so many pictures has its tags read one by one beside the requests."""
+
+KEEP_EVERY = 600.0
+"""Seconds between two looks at whether what is kept for the next start is too old."""
+
+WORN = 50_000
+"""Pictures whose tags have changed since all were read, from which on both are put in one."""
 
 SHARE = 0.2
 """Most of the time that goes into reading tags anew while another process keeps writing them."""
@@ -122,7 +131,6 @@ class Live:
         self._store = engine.catalog.tags
         stamp = engine.index.stamp()
         self._seq = stamp.seq if stamp is not None else 0
-        self._tags_version = (-1, -1)
         self._tags_due = self._tags_took = 0.0
         self._tags_reader: threading.Thread | None = None
         self._tagged: list[int] = []
@@ -132,8 +140,21 @@ class Live:
         self._move_due = 0.0
         self._dropped: str | None = None
         self.on_move: list[Callable[[], object]] = []
-        self._facets = Facets(Columns.empty(), TagTable.empty(), (), engine.tags.vocabulary)
+        self._keeper: threading.Thread | None = None
+        self._keep_due = float("inf")  # until there is anything to keep
+        self._facets = self._first_facets(engine)
         self.refresh()
+        self._keep_due = 0.0
+        self._keep()
+
+    def _first_facets(self, engine: Engine) -> Facets:
+        """Return what is kept of another start, to be brought up, or nothing."""
+        vocabulary = engine.tags.vocabulary
+        kept = engine.kept.load(vocabulary)
+        if kept is None:
+            return Facets(Columns.empty(), TagTable.empty(), (), vocabulary)
+        roots = tuple(root.path for root in engine.catalog.roots())
+        return Facets(kept.columns, kept.tags, roots, vocabulary)
 
     @contextmanager
     def reading(self) -> Iterator[View]:
@@ -188,8 +209,9 @@ class Live:
 
     def close(self) -> None:
         """Wait for the readers and close the engine."""
-        if self._mover is not None:
-            self._mover.join()
+        for thread in (self._mover, self._keeper):
+            if thread is not None:
+                thread.join()
         self._wait_for_tags()
         with self._refreshing, self._lock.writing():
             self.engine.close()
@@ -197,6 +219,7 @@ class Live:
     def _refresh(self, *, at_once: bool = False) -> None:
         engine, catalog = self.engine, self.engine.catalog
         self._due = self._clock() + EVERY
+        self._keep()
         self._follow_model()
         columns = self._facets.columns.refreshed(catalog)
         tags = self._tags_now(columns.seq, at_once)
@@ -231,6 +254,23 @@ class Live:
                 engine.follow_taught()
             self._facets = facets
 
+    def _keep(self) -> None:
+        """Write what was read for the next start, beside the requests, if that is due."""
+        if self._clock() < self._keep_due or (self._keeper and self._keeper.is_alive()):
+            return
+        self._keep_due = self._clock() + KEEP_EVERY
+        engine, facets = self.engine, self._facets
+
+        def keep() -> None:
+            try:
+                if engine.kept.is_due(facets.vocabulary):
+                    engine.kept.save(facets.columns, facets.tags, facets.vocabulary)
+            except Exception:  # of the database, or of memory: the next start reads it all
+                log.exception("facets: cannot be kept")
+
+        self._keeper = threading.Thread(target=keep, name="keeping")
+        self._keeper.start()
+
     def _follow_model(self) -> None:
         """Begin to move to the model that the library has chosen meanwhile."""
         if "model" not in self.settings.yielding or self._clock() < self._move_due:
@@ -259,14 +299,15 @@ class Live:
     def _take(self, engine: Engine, chosen: str) -> None:
         """Answer by another engine from now on; no tags are being read."""
         store, vocabulary = engine.catalog.tags, engine.tags.vocabulary
-        tags = TagTable.of(store, vocabulary, engine.encoder.fingerprint)
+        kept = engine.kept.current(vocabulary)
+        tags = kept.tags if kept else TagTable.of(store, vocabulary, engine.encoder.fingerprint)
         stamp = engine.index.stamp()
         with self._texts, self._lock.writing():
             old, self.engine = self.engine, engine
             self._store, self._model = store, chosen
             self._facets = Facets(self._facets.columns, tags, self._facets.roots, vocabulary)
             self._seq = stamp.seq if stamp is not None else 0
-            self._tags_version, self._dropped = (-1, -1), None
+            self._dropped = None
             self.id = secrets.token_hex(8)
         for forget in self.on_move:
             forget()
@@ -288,33 +329,36 @@ class Live:
 
     def _tags_now(self, seq: int, at_once: bool) -> TagTable:
         """Return the tags as they are, or as they were until a thread has read them."""
+        tags = self._facets.tags
         version = (self._store.changes(), seq)
-        if version == self._tags_version or self._tags_reader:
-            return self._facets.tags
-        if version[0] == self._tags_version[0] and seq > self._tags_version[1]:
-            # Nobody has tagged anything, but a file that was edited has lost its guesses.
-            described, gone = self.engine.catalog.descriptions(self._tags_version[1])
-            ids = [*(one.id for one in described), *gone.tolist()]
-            if len(ids) <= FEW:
-                tags = self._renewed(self._facets.tags, ids)
-                self._tags_version = version
-                return tags
+        if version == tags.version or self._tags_reader:
+            return tags
+        ids = missed(self.engine.catalog, tags.version, FEW)
+        if ids is not None and len(tags.renewed) + len(ids) < WORN:
+            return replace(self._renewed(tags, ids), version=version)
         if self._clock() < self._tags_due:
-            return self._facets.tags
+            return tags
         self._tagged.clear()
         if at_once or self._tags_took <= AT_ONCE:
-            tags = self._read_tags()
-        else:
-            tags = self._facets.tags
-            reader = threading.Thread(target=self._replace_tags, name="tags")
-            reader.start()  # it waits for the lock that is held here before it ends
-            self._tags_reader = reader
-        self._tags_version = version
+            return self._read_tags()
+        reader = threading.Thread(target=self._replace_tags, name="tags")
+        reader.start()  # it waits for the lock that is held here before it ends
+        self._tags_reader = reader
         return tags
 
     def _read_tags(self) -> TagTable:
+        """Read what has changed of the tags, or all of them."""
         started = self._clock()
-        tags = TagTable.of(self._store, self._facets.vocabulary, self.engine.encoder.fingerprint)
+        catalog, tags, version = self.engine.catalog, self._facets.tags, version_of(self._store)
+        ids = missed(catalog, tags.version, len(self._facets.ids) // TENTH)
+        if ids is None:
+            vocabulary, fingerprint = self._facets.vocabulary, self.engine.encoder.fingerprint
+            tags = TagTable.of(self._store, vocabulary, fingerprint)
+        else:
+            tags = replace(self._renewed(tags, ids), version=version)
+            if len(tags.renewed) >= WORN:
+                tags = tags.merged()
+        _ = tags.pairs.by_picture  # not when the first request counts
         finished = self._clock()
         self._tags_took = finished - started
         self._tags_due = finished + self._tags_took / SHARE
@@ -334,13 +378,12 @@ class Live:
         except Exception:  # of the database: the tags stay as they were until the next try
             log.exception("tags: cannot be read")
             with self._refreshing:
-                self._tags_version = (-1, -1)
                 self._tags_due = self._clock() + max(EVERY, self._tags_took / SHARE)
                 self._tags_reader = None
 
     def _renewed(self, tags: TagTable, ids: list[int]) -> TagTable:
         vocabulary, fingerprint = self._facets.vocabulary, self.engine.encoder.fingerprint
-        return tags.renewed(self._store, vocabulary, fingerprint, ids)
+        return tags.with_renewed(self._store, vocabulary, fingerprint, ids)
 
     def _wait_for_tags(self) -> None:
         with self._refreshing:

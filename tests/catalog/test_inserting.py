@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from searchengine.catalog.database import empty_database
 from searchengine.catalog.inserting import insert_all, known_among, save_rows
-from searchengine.catalog.tables import ImageRow
+from searchengine.catalog.tables import FilePath, ImageRow
 
 texts = st.text(st.characters(codec="utf-8"), max_size=5)
 rows = st.fixed_dictionaries(
@@ -51,6 +53,21 @@ def test_rows_are_stored_as_sqlalchemy_stores_them(some: list[dict[str, Any]]) -
         assert sorted(known_among(connection, ImageRow.path, asked)) == sorted(asked[:-1])
         digests = {row["sha256"] for row in named} - {None}
         assert set(known_among(connection, ImageRow.sha256, {"a" * 64, "b" * 64})) == digests
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=6), max_size=5))
+def test_paths_that_are_bound_at_once_are_those_that_the_system_knows(paths: list[str]) -> None:
+    some = [path for path in paths if _is_known(path)]
+    assert FilePath.bind_all(some) == [os.fsencode(path) for path in some]
+    odd = [*some, "with\0nothing", ""]
+    assert FilePath.bind_all(odd) == [os.fsencode(path) for path in odd]
+
+
+def _is_known(path: str) -> bool:
+    with contextlib.suppress(UnicodeEncodeError):
+        os.fsencode(path)
+        return True
+    return False
 
 
 def test_ids_that_were_forgotten_are_not_given_again() -> None:

@@ -24,6 +24,8 @@ from searchengine.vectors import unit_rows
 pytest.importorskip("pgserver", reason="a real PostgreSQL is missing: pip install -e '.[dev]'")
 pytest.importorskip("psycopg", reason="its driver is missing: pip install -e '.[dev]'")
 
+from searchengine.search.facets import Facets
+from tests.support import kept
 from tests.support.postgres_server import RealPostgres
 from tests.support.slow_line import slow_line
 
@@ -147,6 +149,34 @@ def test_odd_names_odd_texts_and_order_are_those_of_sqlite(address: str, tmp_pat
         write(server, bad)
         (failure,) = server.failures()
         assert failure.reason == r"EXIF\x00 with \x00 in it"
+
+
+def test_facets_that_are_kept_follow_what_is_written_to_a_server(
+    address: str, tmp_path: Path
+) -> None:
+    with opened(address, tmp_path) as catalog:
+        ids = kept.write(catalog, {f"/p/{folder}/{n}.jpg": n for folder in "ab" for n in range(5)})
+        catalog.tags.set_tag(ids[:4], "my hat", "user")
+        catalog.tags.write_guesses(
+            {ids[5]: [("cat", 0.5)], ids[6]: [("cat", 0.5)]}, kept.MODEL, "v"
+        )
+        catalog.places.name({ids[0]: "Bern", ids[1]: "Bern"})
+        file, first = kept.kept_of(catalog, tmp_path), kept.read_anew(catalog)
+        assert file.save(first.columns, first.tags, kept.VOCABULARY)
+        now = catalog.tags.changes()
+        catalog.tags.set_tag([ids[0]], "my hat", "no")
+        catalog.tags.set_tag([ids[0], ids[8]], "new", "user")
+        changed = catalog.tags.changed(now, 5)
+        assert changed is not None
+        assert sorted(changed.tolist()) == [ids[0], ids[8]]
+        assert catalog.tags.changed(now, 1) is None
+        catalog.tags.forget_word("cat")
+        catalog.places.name({ids[1]: "Rome"})
+        catalog.forget("/p/b/4.jpg")
+        current = file.current(kept.VOCABULARY)
+        assert current is not None
+        followed = Facets(current.columns, current.tags, ("/p",), kept.VOCABULARY)
+        assert kept.told(followed) == kept.told(kept.read_anew(catalog))
 
 
 def test_server_killed_between_writes_loses_nothing_and_writes_nothing_twice(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from searchengine.catalog import database, upgrading
+from searchengine.catalog import database, opening
 from searchengine.catalog.store import Catalog
 from tests.support.command import LEXPIX, environment
 from tests.support.earlier_libraries import columns_of, make_earlier, migrate, tables_of
 
-REVISIONS = [f"{number:04}" for number in range(1, int(upgrading.HEAD) + 1)]
+REVISIONS = [f"{number:04}" for number in range(1, int(opening.HEAD) + 1)]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -37,7 +37,7 @@ def test_a_library_of_an_earlier_schema_keeps_every_value(tmp_path: Path, revisi
         assert len(catalog.present()) == 2
     with closing(sqlite3.connect(path)) as new:
         version = new.execute("SELECT version_num FROM alembic_version").fetchone()
-        assert version == (upgrading.HEAD,)
+        assert version == (opening.HEAD,)
         assert new.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert new.execute("PRAGMA foreign_key_check").fetchall() == []
         for table, columns in before.items():

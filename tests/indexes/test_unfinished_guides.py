@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
-from searchengine.indexes import building, guides
+from searchengine.indexes import building, graphs, guides
 from searchengine.indexes.building import build
 from searchengine.indexes.guides import Guide, GuideKind
 from searchengine.indexes.journals import Journal
-from searchengine.types import Budget, Stamp
+from searchengine.types import Budget, Stamp, Vectors
 from tests.support.at_once import REPOSITORY
 from tests.support.guided import ROWS, Small, clustered, flushed
 
@@ -27,11 +27,12 @@ BUDGET = Budget(recall=0.9)
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from searchengine.indexes import building, guides, journals
+from searchengine.indexes import building, graphs, guides, journals
 from searchengine.types import Budget
 from tests.support.guided import Small, clustered
 
-building.FEWEST, building.PAYS, guides.BLOCK = 1000, 1e9, {block}
+building.FEWEST, building.PAYS, guides.BLOCK, graphs.BLOCK = 1000, 1e9, {block}, {block}
+graphs.KEPT_EVERY, graphs.WRITING = 0, 1e9  # written down at every block
 stage = sys.argv[2]
 
 def die():
@@ -49,6 +50,14 @@ if stage == "torn":
         self._file.flush()
         die()
     journals.Journal.keep_block = torn
+if stage == "graph":
+    def half(self, rows, save, keep=journals.Journal.keep_graph):
+        if rows < 3000:
+            return keep(self, rows, save)
+        with open(self._graph_path((self._graphs[-1][3] + 1) % 2), "wb") as file:
+            file.write(b"half")
+        die()
+    journals.Journal.keep_graph = half
 if stage == "tuning":
     building._tuned = lambda *_: die()
 if stage == "writing":
@@ -89,7 +98,6 @@ def built(stem: Path, kind: GuideKind) -> bytes:
     return Path(guide[0]).read_bytes()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="nothing is kept where files have no locks")
 @pytest.mark.parametrize("kind", ["ivf-pq4", "ivf-sq8"])
 @pytest.mark.parametrize("stage", ["training", "rows", "torn", "tuning", "writing"])
 def test_a_killed_build_goes_on_and_makes_the_same_guide(
@@ -127,6 +135,82 @@ def test_a_killed_build_goes_on_and_makes_the_same_guide(
     assert (sum(assigned) == 0) == (stage in {"tuning", "writing"})
     names = {path.name for path in stem.parent.iterdir()}
     assert len(names) == 3, names  # the stamp, the rows and the guide: nothing is left over
+
+
+def recall(index: Small, queries: Vectors, effort: int) -> float:
+    """Return which share of the ten best rows a guide finds."""
+    exact, _ = index.search_exactly(queries, 10)
+    found, _ = index.search_by(effort, queries, 10)
+    return float(
+        np.mean([len(np.intersect1d(*both)) / 10 for both in zip(exact, found, strict=True)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "least"), [("rows", 2000), ("graph", 2500), ("tuning", 4800), ("writing", 4800)]
+)
+def test_a_graph_that_was_killed_goes_on_and_finds_as_much(
+    stage: str, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = clustered(4 * ROWS)
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+        flushed(tmp_path / name / "s", rows)
+    built(tmp_path / "undisturbed" / "s", "hnsw")
+    stem = tmp_path / "killed" / "s"
+    killed_at(stage, stem, "hnsw")
+    begun: list[int] = []
+    original = graphs._begun
+
+    def beginning(storage: Any, journal: Journal) -> Any:
+        index = original(storage, journal)
+        begun.append(0 if index is None else int(index.ntotal))
+        return index
+
+    monkeypatch.setattr(graphs, "_begun", beginning)
+    built(stem, "hnsw")
+    assert begun == [least]
+    whole, resumed = Small(tmp_path / "undisturbed" / "s"), Small(stem)
+    queries = clustered(300, 7)
+    for effort in (16, 64):
+        assert recall(resumed, queries, effort) >= recall(whole, queries, effort) - 0.02
+    # No row is lost, and none is there that is not: every one finds itself first.
+    found, scores = resumed.search_by(200, rows, 1)
+    assert np.mean(found[:, 0] == np.arange(1, len(rows) + 1)) > 0.995
+    assert scores.min() > 0.99
+    guide = resumed._guide
+    assert guide is not None
+    degrees = [len(np.unique(guide.near(one[None], 10, 64))) for one in queries[:20]]
+    assert min(degrees) >= 10
+    names = {path.name for path in stem.parent.iterdir()}
+    assert len(names) == 3, names  # the stamp, the rows and the guide: nothing is left over
+
+
+@pytest.mark.parametrize("damaged", [(0,), (1,), (0, 1)])
+def test_a_graph_that_is_damaged_is_not_gone_on_with(
+    damaged: tuple[int, ...], tmp_path: Path
+) -> None:
+    index = flushed(tmp_path / "s", clustered(ROWS))
+    storage = index.rows_of_file.flat
+    with index.journal("hnsw") as journal:
+        assert journal is not None
+        for count in (400, 800):
+            part = faiss.IndexScalarQuantizer(
+                storage.d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+            )
+            part.add(storage.reconstruct_n(0, count))
+            journal.keep_graph(count, Guide.build("hnsw", part, threads=1).save)
+    for number in damaged:
+        [path] = tmp_path.glob(f"*.hnsw.{number}")
+        sound = path.read_bytes()
+        path.write_bytes(sound[:200] + bytes([sound[200] ^ 4]) + sound[201:])
+    with index.journal("hnsw") as journal:
+        assert journal is not None
+        begun = graphs._begun(storage, journal)
+        rows = {(0,): 800, (1,): 400, (0, 1): None}[damaged]
+        assert (None if begun is None else begun.ntotal) == rows
+        guide = Guide.build("hnsw", storage, threads=1, journal=journal)
+    assert len(guide) == ROWS
 
 
 def test_what_is_left_of_a_build_goes_with_the_rows_it_was_for(tmp_path: Path) -> None:

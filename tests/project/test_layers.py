@@ -79,11 +79,16 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "faiss": (
         "searchengine.indexes.faiss",
         "searchengine.indexes.flat",
+        "searchengine.indexes.graphs",
         "searchengine.indexes.guides",
         "searchengine.indexes.hashes",
         "searchengine.indexes.packing",
     ),
-    "filelock": ("indexer.library.running", "searchengine.catalog.changes"),
+    "filelock": (
+        "indexer.library.running",
+        "searchengine.catalog.changes",
+        "searchengine.unfinished",
+    ),
     "fastapi": ("searchengine.web.*", "indexer.web.*"),
     "frontmatter": ("indexer.readers.markdown",),
     "fsspec": ("searchengine.sources.remote",),

@@ -24,6 +24,7 @@ from searchengine.language.filters import shape_of
 from searchengine.language.tag_vocabulary import TagVocabulary
 from searchengine.search.columns import Columns
 from searchengine.search.facets import FACETS, MOST, Facet, Facets
+from searchengine.search.tag_pairs import Pairs
 from searchengine.search.tag_table import TagTable
 from searchengine.search.values import COLUMNS, Value
 from searchengine.search.whereabouts import months_of, spots_of
@@ -124,12 +125,12 @@ def test_counts_and_masks_are_those_of_a_naive_loop(
     shuffled = random.sample(pictures, len(pictures))  # rows of a catalog come in any order
     columns = Columns.empty().with_changes(1, shuffled, np.empty(0, dtype=np.int64))
     table = sorted({(TAGS.index(name), id_) for id_, name in pairs})
-    found = TagTable(
-        TAGS,
+    pairs_of = Pairs.of(
         np.array([code for code, _ in table], dtype=np.int32),
         np.array([id_ for _, id_ in table], dtype=np.int64),
         np.ones(len(table)),
     )
+    found = TagTable.of_pairs(TAGS, pairs_of)
     facets = Facets(columns, found, ROOTS, VOCABULARY)
     base = np.array([random.random() < 0.8 for _ in pictures], dtype=np.bool_)
     in_base = dict(zip(facets.ids.tolist(), base.tolist(), strict=True))
@@ -168,13 +169,21 @@ def test_counts_and_masks_are_those_of_a_naive_loop(
     ]
 
 
+AnyArray = np.ndarray[Any, np.dtype[Any]]
+
+
+def _sorted(codes: AnyArray, ids: AnyArray, sure: AnyArray) -> Pairs:
+    order = np.lexsort((ids, codes))
+    return Pairs.of(codes[order], ids[order], sure[order])
+
+
 def facets_of(tags: dict[str, dict[int, float]], pictures: int) -> Facets:
     """Return facets of pictures with these tags, and how sure each is."""
     described = [Description(n, f"/photos/{n}.jpg", None, None, 9, 9) for n in range(pictures)]
     columns = Columns.empty().with_changes(1, described, np.empty(0, dtype=np.int64))
     pairs = [(code, *one) for code, each in enumerate(tags.values()) for one in each.items()]
     codes, ids, sure = (np.array(column) for column in zip(*pairs, strict=True))
-    table = TagTable(tuple(tags), codes.astype(np.int32), ids.astype(np.int64), sure)
+    table = TagTable.of_pairs(tuple(tags), _sorted(codes, ids, sure))
     return Facets(columns, table, ROOTS, VOCABULARY)
 
 
@@ -297,8 +306,8 @@ def test_tags_are_those_that_a_filter_finds(catalog: Catalog) -> None:
     store.set_tag([ids[0]], "brand new", "user")
     store.set_tag([ids[3]], "my hat", "no")
     assert store.changes() > before
-    assert table.renewed(store, VOCABULARY, "f" * 64, [10**6]) is table
-    table = table.renewed(store, VOCABULARY, "f" * 64, [ids[0], ids[3]])
+    assert table.with_renewed(store, VOCABULARY, "f" * 64, [10**6]) is table
+    table = table.with_renewed(store, VOCABULARY, "f" * 64, [ids[0], ids[3]])
     anew = TagTable.of(store, VOCABULARY, "f" * 64)
     for tag in {*table.names, *anew.names}:
         assert sureness(table, tag) == sureness(anew, tag)

@@ -13,6 +13,7 @@ pytest.importorskip("fastapi")
 
 from searchengine.catalog.embeddings import Content
 from searchengine.catalog.records import PictureRecord, StoredEncoder
+from searchengine.catalog.tags import Told
 from searchengine.config import Settings
 from searchengine.errors import LibraryError
 from searchengine.search.engine import Engine
@@ -57,11 +58,8 @@ def tagged(live: Live) -> dict[str, set[int]]:
 
 
 def names_of(table: TagTable) -> dict[str, set[int]]:
-    return {
-        name: set(table.ids[table.codes == code].tolist())
-        for code, name in enumerate(table.names)
-        if (table.codes == code).any()
-    }
+    holders = {name: set(table.holders([name]).ids.tolist()) for name in table.names}
+    return {name: ids for name, ids in holders.items() if ids}
 
 
 def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
@@ -78,6 +76,7 @@ def test_tags_are_read_beside_requests_and_what_is_said_meanwhile_is_kept(
         return table
 
     monkeypatch.setattr(TagTable, "of", slowly)
+    monkeypatch.setattr(live_module, "FEW", 0)  # two pictures are many here
     store.set_tag([1, 2], "mine", "user")  # as another process would
     assert tagged(live) == {}  # the request did not wait
     assert read.wait(60)
@@ -104,6 +103,7 @@ def test_tags_that_cannot_be_read_stay_and_are_read_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(TagTable, "of", fails)
+        patch.setattr(live_module, "FEW", 0)  # one picture is many here
         store.set_tag([1], "mine", "user")
         assert tagged(live) == {}
         assert tried.wait(60)
@@ -129,6 +129,32 @@ def test_an_edited_file_loses_its_guesses_at_once_and_nothing_else_is_read(
     monkeypatch.setattr(TagTable, "of", never)
     write(live.engine, {0: 70, 9: 90})  # the file of picture 1, and a new one
     assert tagged(live) == {"cat": {2}, "mine": {1}}
+    live.close()
+
+
+def test_tags_that_another_process_has_changed_are_read_by_themselves(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, fingerprint = live.engine.catalog.tags, live.engine.encoder.fingerprint
+    store.write_guesses({1: [("cat", 0.9)], 2: [("cat", 0.9)]}, fingerprint, "v")
+    store.set_tag([4], "old", "user")
+    live.refresh()
+
+    def never(*arguments: object) -> TagTable:
+        raise AssertionError("all tags are read")
+
+    monkeypatch.setattr(TagTable, "of", never)
+    store.set_tag([3], "mine", "user")
+    store.set_tag([1], "cat", "no")
+    assert tagged(live) == {"cat": {2}, "mine": {3}, "old": {4}}
+    store.write_guesses({2: [("dog", 0.5)]}, fingerprint, "v")
+    store.take_over({4: Told(gone=("old",), names=("new",))}, str)
+    assert tagged(live) == {"dog": {2}, "mine": {3}, "new": {4}}
+    live.engine.catalog.following.inherit_tags(1, 3)
+    store.forget_word("dog")
+    assert tagged(live) == {"mine": {1, 3}, "new": {4}}
+    live.engine.catalog.forget("/p/0.jpg")
+    assert tagged(live) == {"mine": {3}, "new": {4}}
     live.close()
 
 
