@@ -143,7 +143,7 @@ class Engine(Teaching):
         Raises:
             ModelError, MissingPlugin: The model cannot be loaded.
         """
-        encoder = load_model(settings.model)
+        encoder = load_model(settings.model, settings.inference)
         index: VectorIndex = plugins.load("lexpix.indexes", "exact")(None)
         index.clear(encoder.dim)
         return cls(settings, Catalog(empty_database()), encoder, index)
