@@ -1,12 +1,12 @@
 """What embeds pictures with the CNN of a joint model: which runtime, and in which numbers.
 
-The setting `inference` names one, or leaves it to what is measured (docs/scale.md): with OpenVINO
+The setting `inference` names one, or leaves it to what was measured (docs/scale.md): with OpenVINO
 and a processor that multiplies bfloat16 by itself, OpenVINO in bfloat16 takes half of the time, at
-cosines of 0.9995 with float32; everywhere else ONNX Runtime in float32 is the fastest. The vectors
-of all of them are of one space and belong to one fingerprint.
+cosines of 0.9995 with float32; everywhere else it stays ONNX Runtime in float32. The vectors of all
+of them are of one space and belong to one fingerprint.
 
-Choosing reads what the processor has and what is installed; no runtime is imported for it, and
-nothing is timed.
+Choosing reads what the processor has and what is installed. Nothing is timed, and no runtime is
+imported, but for ONNX Runtime to ask it for a GPU that the setting names.
 """
 
 from __future__ import annotations
