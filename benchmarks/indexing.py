@@ -15,6 +15,8 @@ so that they compress like a camera's), in pictures per second, medians over int
     look_us   perceptual hash and sharpness of a decoded picture, in microseconds of one core
     peak_mb   largest resident memory of a fresh process that indexes the folder
 
+A setting names what embeds pictures: `LEXPIX_INFERENCE=openvino python benchmarks/indexing.py`.
+
 `rescan` is the time a fresh process takes for a folder of tiny files of which none has changed,
 `rescan_cpu_s` its processor time.
 """
@@ -46,11 +48,12 @@ from indexer.library.embedding import BATCH
 from indexer.library.pipeline import index_images
 from searchengine.catalog.database import open_database
 from searchengine.catalog.store import Catalog
+from searchengine.config import load_settings
 from searchengine.images import open_image
 from searchengine.look import look_of
 from searchengine.models.joint import JointEncoder
+from searchengine.models.loading import load_model
 from searchengine.pixels import as_rgb
-from searchengine.search.engine import load_model
 from searchengine.types import Encoder, IndexReport
 
 SIZES = {"0.2 MP": ((516, 387), 400), "12 MP": ((4000, 3000), 64)}  # pixels, number of pictures
@@ -105,7 +108,7 @@ def in_a_fresh_process(root: Path, library: Path) -> dict[str, float]:
 def index_and_report(root: Path, library: Path) -> None:
     """Do the work of `in_a_fresh_process`."""
     start, used = time.perf_counter(), processor()
-    report = index(root, library, load_model())
+    report = index(root, library, load_model("default", load_settings().inference))
     result = {"seconds": time.perf_counter() - start, "cpu_s": processor() - used}
     print(json.dumps({**result, "unchanged": report.unchanged, "peak_mb": peak_mb()}))
 
@@ -223,8 +226,8 @@ def main() -> None:
         index_and_report(*arguments.index)
         return
 
-    encoder = load_model()
-    result: dict[str, Any] = {"pictures": {}}
+    encoder = load_model("default", load_settings().inference)
+    result: dict[str, Any] = {"pictures": {}, "inference": getattr(encoder, "runs_on", "")}
     for name, (size, number) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder) / "pictures"

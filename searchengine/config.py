@@ -21,6 +21,8 @@ from searchengine.language.aliases import EMOJI, ENGLISH, SMALL, Aliases
 
 PREFIX = "LEXPIX_"
 FILE = "config.toml"
+INFERENCE = ("auto", "onnxruntime", "openvino", "cuda", "tensorrt")
+"""What may embed pictures; what each means is in `searchengine/models/inference.py`."""
 NO_SETTINGS = frozenset({"LEXPIX_TOKEN"})
 """Variables that belong to one command only: a secret has no place in a file of settings."""
 
@@ -38,6 +40,7 @@ class Settings:
         model: Name of a model, or the absolute path of its folder; a value with a slash is a path.
         index: Name of an index plugin, and behind a colon the address that it is made with; a file
             in it is absolute.
+        inference: What embeds pictures, one of `INFERENCE`; "auto" takes what is fastest here.
         executor: Name of an executor plugin, and behind a colon the address of its machines.
         workers: Pictures decoded at the same time, at least 1.
         limit: Hits of an answer, at least 1.
@@ -60,6 +63,7 @@ class Settings:
     library: Path
     model: str = "default"
     index: str = "faiss"
+    inference: str = "auto"
     executor: str = "threads"
     workers: int = field(default_factory=_cpu_count)
     limit: int = 20
@@ -224,6 +228,8 @@ def _usable(key: str, value: object, where: str, folder: Path) -> object:
         return _absolute(value, folder)
     if key == "lang":
         return _language(value, where)
+    if key == "inference" and value not in INFERENCE:
+        raise ConfigError(f"{where}: {value!r} is none of {', '.join(INFERENCE)}")
     return _located(key, value, folder)
 
 

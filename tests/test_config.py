@@ -112,6 +112,7 @@ def test_what_no_flag_and_no_variable_gave_yields_to_the_library(
     budget = {"index_memory", "latency", "recall"}
     always = {
         "index",
+        "inference",
         "executor",
         "memory",
         "file_size",

@@ -73,7 +73,7 @@ def _reembed(settings: Settings, allow_missing: bool, as_json: bool) -> None:
     from searchengine.config import load_settings
     from searchengine.search.engine import Engine, load_model
 
-    encoder = load_model(settings.model)
+    encoder = load_model(settings.model, settings.inference)
     database = open_database(settings.library, create=False, address=settings.catalog)
     with closing(Catalog(database)) as catalog, running(settings.library, "reembed"):
         with meter("pictures") as progress:

@@ -46,6 +46,8 @@ def status(flags: dict[str, str], as_json: bool) -> None:
     for path, at in report.roots:
         click.echo(f"folder    {printable(path)}, last scan {at.astimezone():%Y-%m-%d %H:%M}")
     click.echo(f"model     {report.model}, {report.dim} dimensions, {report.fingerprint[:12]}")
+    if report.inference:
+        click.echo(f"inference {printable(report.inference)}")
     for model in report.models:
         use = "in use" if model.current else "not in use"
         click.echo(

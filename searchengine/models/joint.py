@@ -6,13 +6,13 @@ Both branches are linear before they are normalised (DeViSE, NIPS 2013; UVS, arX
     text:     v(word) = FC * glove(word) + residual(word) -> sum over words -> unit vector
 
 so a cosine splits exactly into words x cells. A word that training never saw still has its GloVe
-part. Inference runs on ONNX Runtime and NumPy; the session is made at the first picture, because a
-query of words does not need it.
+part. The CNN runs on what `inference.py` chooses and is loaded at the first picture, because a
+query of words does not need it; what is asked of one picture at a time, regions and features, is
+always computed in float32.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,8 @@ import numpy.typing as npt
 from searchengine.errors import ModelError, UnknownWords
 from searchengine.language.words import FILES as WORD_FILES
 from searchengine.language.words import WordVectors, tokenize
-from searchengine.models import files
+from searchengine.models import files, inference
+from searchengine.models.networks import EMBEDDING, OnnxRuntimeNetwork, OpenVinoNetwork
 from searchengine.models.stored import StoredModel
 from searchengine.types import MOST_SUGGESTIONS, PathLike, UnknownWord, Vectors
 from searchengine.vectors import unit_rows
@@ -46,9 +47,22 @@ BATCH = 32
 class JointEncoder(StoredModel):
     """Map texts and pictures into the space of one joint model."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open a model folder; raise ModelError naming a file that is missing or changed."""
+    def __init__(self, folder: Path, inference: str = inference.ONNX_RUNTIME) -> None:
+        """Open a model folder; raise ModelError naming a file that is missing or changed.
+
+        Args:
+            folder: The model.
+            inference: What embeds pictures, a value of that setting; by itself what trainings and
+                measurements are to be compared with.
+        """
         super().__init__(folder, "joint", "a joint embedding")
+        self._inference = inference
+        self._embedder: OnnxRuntimeNetwork | OpenVinoNetwork | None = None
+
+    @property
+    def runs_on(self) -> str:
+        """What embeds pictures here, in which numbers and why, for people; nothing is loaded."""
+        return inference.told(self._inference)
 
     @property
     def decode_size(self) -> int:
@@ -125,9 +139,10 @@ class JointEncoder(StoredModel):
 
         Raises:
             ImageError: A file is no readable picture.
+            MissingPlugin: What the setting `inference` names is not installed.
         """
         rows = [
-            self._run("embedding", images[start : start + BATCH])
+            self._embedding.run(EMBEDDING, self._pixels(images[start : start + BATCH]))
             for start in range(0, len(images), BATCH)
         ]
         return (
@@ -137,8 +152,12 @@ class JointEncoder(StoredModel):
         )
 
     def encode_regions(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        """Return W f_l + b of every cell, shape (n, cells, dim); their mean is the embedding."""
-        return self._run("regions", images)
+        """Return W f_l + b of every cell, shape (n, cells, dim); their mean is the embedding.
+
+        It is that of float32: one that was computed in bfloat16 differs by what that rounds.
+        """
+        network: OnnxRuntimeNetwork = self._network
+        return network.run("regions", self._pixels(images))
 
     def encode_features(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
         """Return f_l, what the CNN sees at every cell, shape (n, cells, channels).
@@ -146,11 +165,12 @@ class JointEncoder(StoredModel):
         Raises:
             ModelError: The model is of a time when this was not written with it.
         """
-        if "features" not in {output.name for output in self._network.get_outputs()}:
+        network: OnnxRuntimeNetwork = self._network
+        if "features" not in network.outputs:
             raise ModelError(
                 f"{self.folder / IMAGE_MODEL}: has no output `features`; train the model anew"
             )
-        return self._run("features", images)
+        return network.run("features", self._pixels(images))
 
     def prepare(self, image: Image) -> Image:
         """Scale a picture as the CNN wants it; safe to call in any thread.
@@ -169,35 +189,34 @@ class JointEncoder(StoredModel):
         # reducing_gap shrinks by whole factors first: much faster, hardly visible.
         return rgb.resize(square, Resampling.BICUBIC, reducing_gap=2.0)
 
-    def _run(self, output: str, images: Sequence[PathLike | Image]) -> npt.NDArray[np.float32]:
-        import onnxruntime
-
+    def _pixels(self, images: Sequence[PathLike | Image]) -> npt.NDArray[np.uint8]:
+        """Return pictures as the CNN takes them, shape (n, height, width, 3)."""
         from searchengine.images import open_for
 
-        pixels = np.stack(
-            [np.asarray(open_for(self, image)) for image in images]
-        )  # (n, h, w, 3) uint8
-        options = onnxruntime.RunOptions()
-        # Without this the session would compute the regions for every embedding as well.
-        options.add_run_config_entry("only_execute_path_to_fetches", "1")
-        outputs: list[npt.NDArray[np.float32]] = self._network.run(
-            [output], {"pixels": pixels}, options
-        )
-        return outputs[0]
+        return np.stack([np.asarray(open_for(self, image)) for image in images])
 
-    def _load(self) -> Any:
-        import onnxruntime
+    @property
+    def _embedding(self) -> OnnxRuntimeNetwork | OpenVinoNetwork:
+        """The network that embeds; that of everything else, if the same can do both."""
+        if self._embedder is None:
+            chosen = inference.choose(self._inference)
+            if chosen.runtime == inference.OPENVINO:
+                with self._lock:
+                    if self._embedder is None:
+                        self._embedder = OpenVinoNetwork(self._verified(), chosen.numbers)
+            else:
+                self._embedder = self._network  # which takes the lock itself
+        return self._embedder
 
-        path = files.verify(self.folder, self._config, IMAGE_MODEL)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # Who runs several processes on a machine, as Ray does, says so; 0 is one for each core.
-        threads = os.environ.get("OMP_NUM_THREADS", "")
-        options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
-        try:
-            return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own errors have no common class
-            raise ModelError(f"{path}: ONNX Runtime cannot load it ({error})") from error
+    def _load(self) -> OnnxRuntimeNetwork:
+        chosen = inference.choose(self._inference)
+        return OnnxRuntimeNetwork(self._verified(), chosen.provider)
+
+    def _verified(self) -> Path:
+        return files.verify(self.folder, self._config, IMAGE_MODEL)
+
+    def _beside(self) -> tuple[Any, ...]:
+        return (self._inference,)
 
     @cached_property
     def _text(self) -> tuple[npt.NDArray[Any], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from pathlib import Path
 
 from searchengine import plugins
@@ -11,6 +12,7 @@ from searchengine.config import Settings
 from searchengine.documents import Kind
 from searchengine.errors import ModelError, NothingIndexed
 from searchengine.models.files import ASSETS, CONFIG, read_config, resolve
+from searchengine.models.inference import ONNX_RUNTIME
 from searchengine.models.texts import GeneralTexts, TextModel
 from searchengine.types import Encoder
 
@@ -19,8 +21,13 @@ FOOD = "food"
 _ENCODERS = "lexpix.encoders"
 
 
-def load_model(name: str = "default") -> Encoder:
+def load_model(name: str = "default", inference: str = ONNX_RUNTIME) -> Encoder:
     """Load a bundled model by name, or any model by the path of its folder.
+
+    Args:
+        name: The model.
+        inference: What embeds pictures, a value of that setting; models whose kind knows one way
+            only, such as those of open_clip, do not ask.
 
     Raises:
         ModelError: There is none, it is incomplete or changed, or it has no pictures of its own.
@@ -33,7 +40,9 @@ def load_model(name: str = "default") -> Encoder:
             f"texts, lexpix recipes, lexpix search --text-file FILE"
         )
     kind = read_config(folder).kind
-    encoder: Encoder = plugins.load(_ENCODERS, kind)(folder)
+    make = plugins.load(_ENCODERS, kind)
+    asks = "inference" in inspect.signature(make).parameters
+    encoder: Encoder = make(folder, inference=inference) if asks else make(folder)
     plugins.require(_ENCODERS, kind, encoder, Encoder)
     return encoder
 
@@ -106,9 +115,9 @@ def load_configured(settings: Settings, *, for_texts: bool = False) -> Encoder:
     if chosen is None and for_texts and names_head(settings.model):
         chosen = _choice(settings) or "default"
     if chosen is None:
-        return load_model(settings.model)
+        return load_model(settings.model, settings.inference)
     try:
-        return load_model(chosen)
+        return load_model(chosen, settings.inference)
     except ModelError as error:
         raise ModelError(
             f"{error}; the library {settings.library} uses this model; bring it back, or choose "

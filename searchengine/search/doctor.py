@@ -20,8 +20,9 @@ from searchengine.catalog.mending import mend
 from searchengine.catalog.opening import INDEX_FOLDER
 from searchengine.catalog.store import Catalog
 from searchengine.config import Settings
-from searchengine.errors import LexpixError, NothingIndexed
+from searchengine.errors import LexpixError, MissingPlugin, NothingIndexed
 from searchengine.indexes.sync import index_at, open_index, remove_index
+from searchengine.models.inference import choose
 from searchengine.models.loading import load_configured
 from searchengine.types import Encoder
 
@@ -89,7 +90,7 @@ def _parts(settings: Settings) -> list[Finding]:
     except LexpixError as error:
         return [Finding("model", "damage", str(error))]
     with contextlib.closing(catalog):
-        for name, check in (("model", _model), ("index", _index)):
+        for name, check in (("model", _model), ("inference", _inference), ("index", _index)):
             try:
                 found.append(check(catalog, encoder, settings))
             except (LexpixError, ValueError, OSError) as error:
@@ -112,6 +113,16 @@ def _model(catalog: Catalog, encoder: Encoder, _settings: Settings) -> Finding:
         told = f"{known}: has no vector of {missing} pictures"
         return Finding("model", "warning", told, "lexpix index")
     return Finding("model", "ok", known)
+
+
+def _inference(_catalog: Catalog, encoder: Encoder, settings: Settings) -> Finding:
+    """Tell what embeds pictures here; vectors of other machines are as good, whatever made them."""
+    if not hasattr(encoder, "runs_on"):
+        return Finding("inference", "ok", "as the model has it")
+    try:
+        return Finding("inference", "ok", str(choose(settings.inference)))
+    except MissingPlugin as error:
+        return Finding("inference", "warning", str(error))
 
 
 def _index(catalog: Catalog, encoder: Encoder, settings: Settings) -> Finding:

@@ -151,7 +151,7 @@ class Engine(Teaching):
         from searchengine.catalog.database import empty_database
         from searchengine.catalog.store import Catalog
 
-        encoder = load_model(settings.model)
+        encoder = load_model(settings.model, settings.inference)
         index: VectorIndex = plugins.load("lexpix.indexes", "exact")(None)
         index.clear(encoder.dim)
         return cls(settings, Catalog(empty_database()), encoder, index)

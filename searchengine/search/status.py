@@ -42,6 +42,8 @@ class Status:
         texts: Texts by kind.
         damaged: Present pictures of which only a part can be seen.
         skipped: Files that the last scans passed over, by the endings of their names.
+        inference: What embeds pictures on this machine, in which numbers and why; empty for a model
+            whose kind leaves no choice.
     """
 
     library: str
@@ -56,6 +58,7 @@ class Status:
     texts: dict[Kind, int] = field(default_factory=dict)
     damaged: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
+    inference: str = ""
 
 
 def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: int) -> Status:
@@ -78,6 +81,7 @@ def status_of(catalog: Catalog, encoder: Encoder, settings: Settings, indexed: i
         texts=catalog.texts.counts(),
         damaged=len(catalog.damaged()),
         skipped=skipped(catalog),
+        inference=getattr(encoder, "runs_on", ""),
     )
 
 

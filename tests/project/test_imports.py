@@ -90,7 +90,7 @@ def test_index_plugins_load_no_database_and_no_model() -> None:
 
 def test_words_are_encoded_without_the_runtime_of_the_cnn() -> None:
     code = "import searchengine.models.joint, searchengine.models.food"
-    assert loaded_by(code) & {"onnxruntime", "PIL", "torch"} == set()
+    assert loaded_by(code) & {"onnxruntime", "openvino", "PIL", "torch"} == set()
 
 
 def test_recipes_are_measured_without_torch() -> None:

@@ -103,6 +103,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "onnx": ("indexer.train.*",),
     "onnxruntime": ("searchengine.models.*", "indexer.train.*"),
     "open_clip": ("searchengine.models.clip", "indexer.readers.open_clip"),
+    "openvino": ("searchengine.models.networks",),
     "pillow_heif": ("searchengine.openers",),
     "pillow_jxl": ("searchengine.openers",),
     "pathspec": ("indexer.library.ignoring",),

@@ -30,12 +30,16 @@ def locked() -> dict[str, list[Version]]:
 
 
 def asked() -> list[Requirement]:
-    """Return all requirements: of lexpix, its extras, its build and the workflows."""
+    """Return all requirements: of lexpix, its extras, its build and the workflows.
+
+    Those of `gpu` are left out: what it names is installed in place of a package of the lock.
+    """
     with (ROOT / "pyproject.toml").open("rb") as file:
         told = tomllib.load(file)
     project = told["project"]
     lines = [*project["dependencies"], *told["build-system"]["requires"]]
-    lines += [line for extra in project["optional-dependencies"].values() for line in extra]
+    extras = project["optional-dependencies"]
+    lines += [line for name, extra in extras.items() if name != "gpu" for line in extra]
     own = (ROOT / "requirements" / "ci.in").read_text(encoding="utf-8").splitlines()
     lines += [line for line in own if not line.startswith("#")]
     return [one for one in map(Requirement, lines) if one.name != "lexpix"]

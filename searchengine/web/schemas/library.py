@@ -34,6 +34,7 @@ class StatusAnswer(BaseModel):
     remedies: dict[str, str] = Field(
         description="what would have files of an ending read: a command"
     )
+    inference: str = Field(description="what embeds pictures on the server's machine, and why")
     local: bool
 
 
