@@ -124,8 +124,8 @@ class Usearch(Store):
         """Make the graph."""
         from usearch.index import Index
 
-        index = Index(ndim=rows.shape[1], metric="ip", dtype="f16")
-        index.add(np.arange(len(rows)), rows, threads=2)
+        index = Index(ndim=rows.shape[1], metric="ip", dtype="bf16")
+        index.add(np.arange(len(rows)), rows, threads=1)
         index.save(str(folder / "index.usearch"))
 
     def open(self, folder: Path, _rows: int) -> None:
