@@ -64,7 +64,7 @@ class QuickCatalog:
 
     Args:
         library: The folder.
-        connection: To its catalog; closed by `close`.
+        connection: To its catalog; closed when the whole one is opened, and by `close`.
     """
 
     def __init__(self, library: Path, connection: sqlite3.Connection) -> None:
@@ -90,6 +90,7 @@ class QuickCatalog:
         with self._lock:
             if self._opened is None:
                 self._opened = _whole(self._library)
+                self._connection.close()  # it has its own
             return self._opened
 
     def close(self) -> None:
