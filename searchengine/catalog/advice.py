@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from searchengine.errors import LibraryError
 
@@ -18,6 +19,15 @@ ADVICE = (
 _PERHAPS_NO_ROOM = ("readonly", "unable to open", "disk I/O error")
 _LEAST_ROOM = 64 * 1024
 """Bytes that SQLite asks of a disk, before it writes anything, for what processes share."""
+
+
+def is_of_file(reason: BaseException) -> bool:
+    """Tell whether it is the file that makes an error of SQLite, not a mistake of the program.
+
+    The other subclasses of DatabaseError are such. SQLite quotes a damaged schema in its messages,
+    which Python then cannot decode.
+    """
+    return type(reason) in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError)
 
 
 def unusable(path: str | os.PathLike[str], reason: object) -> LibraryError:

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.pool import StaticPool
 
-from searchengine.catalog.advice import unusable
+from searchengine.catalog.advice import is_of_file, unusable
 from searchengine.catalog.opening import CATALOG_FILE, IN_MEMORY, INDEX_FOLDER, open_file
 from searchengine.catalog.upgrading import brought_up
 from searchengine.errors import LibraryError, NothingIndexed
@@ -164,9 +164,7 @@ def _explain(context: ExceptionContext) -> None:
 
 
 def _explain_error(reason: BaseException, engine: Engine | None) -> None:
-    # The subclasses of DatabaseError other than these two are mistakes of the program. SQLite
-    # quotes a damaged schema in its messages, which Python then cannot decode.
-    if type(reason) not in (sqlite3.DatabaseError, sqlite3.OperationalError, UnicodeDecodeError):
+    if not is_of_file(reason):
         return
     path = engine.url.database if engine else FILE_NAME
     raise unusable(path or FILE_NAME, reason) from reason

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from searchengine.catalog import plain
-from searchengine.catalog.advice import unusable
+from searchengine.catalog.advice import is_of_file, unusable
 from searchengine.catalog.opening import CATALOG_FILE, HEAD, open_file
 from searchengine.types import Ids, Picture, Vector
 
@@ -152,7 +152,9 @@ class QuickCatalog:
                 return plainly(self._connection)
             finally:
                 self._connection.execute("ROLLBACK")
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if not is_of_file(error):
+                raise
             raise unusable(self._library / CATALOG_FILE, error) from error
 
 
