@@ -9,9 +9,9 @@ Times are milliseconds of processor time, and behind them of the clock, medians.
     guide       what `lexpix index` makes of it: kind, effort, seconds, memory of that process
     recall      @10, of words and of vectors near pictures, none of which tuned the guide
     query       of a word: FAISS's own search with that effort (`raw`), of the index with its exact
-                scores (`index`), the same for as many rows as a page of a sentence looks at (`page`;
-                of a word it is one more than it has), of the whole engine (`engine`), of comparing
-                all rows (`scan`)
+                scores (`index`), the same for as many rows as a page of a sentence looks at
+                (`page`; of a word it is one more than it has), of the whole engine (`engine`), of
+                comparing all rows (`scan`)
     filters     a search of the index among a share of the pictures, drawn by chance, beside one
                 without; recall@10
     open        of an index whose files were read before; with all bytes checked again (`checked`)
