@@ -29,6 +29,11 @@ class FlatRows:
 
     def __init__(self, index: Any) -> None:
         self.index = index  # faiss.IndexIDMap over a flat index, which numbers rows by position
+        self._flat: Any = None
+        if index is not None:
+            self._flat = faiss.downcast_index(index.index)
+            # Its owner lives as long as it does: a guide asks it, maybe while this object goes.
+            self._flat.referenced_objects = [index]
         self._known: Ids | None = None
         self._range: tuple[int, int, bool] | None = None
 
@@ -49,7 +54,7 @@ class FlatRows:
     @property
     def flat(self) -> Any:
         """The index of the rows by their positions."""
-        return faiss.downcast_index(self.index.index)
+        return self._flat
 
     def chosen(self, within: Ids | None, gone: Flags | None = None) -> Flags | None:
         """Return flags of the rows that count, None for all.

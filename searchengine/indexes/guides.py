@@ -44,7 +44,7 @@ NARROWEST: Mapping[GuideKind, int] = {"ivf-pq4": 300, "ivf-pq": 32, "ivf-sq8": 3
 """Rows that a guide proposes at least.
 
 By 4-bit codes of 100,000 mixed photographs, the 100 best hold 98 % of the ten true ones where the
-400 best hold 99 %; each takes a microsecond to be scored.
+400 best hold 99 %.
 """
 
 MORE = 16

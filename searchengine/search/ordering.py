@@ -115,8 +115,9 @@ class Ordering:
 
     def _look(self, encoded: EncodedQuery, limit: int) -> int:
         """Return how many best rows tell a page of matches, and whether there is another one."""
-        follows = follows_scores(self._encoder, encoded.kind)
-        return limit + 1 if follows else max(limit, LEAST_LOOK)
+        if limit < LEAST_LOOK and follows_scores(self._encoder, encoded.kind):
+            return limit + 1
+        return max(limit, LEAST_LOOK)
 
     def shows_matches_only(self, request: PageRequest) -> bool:
         """Whether pages leave unlikely matches out: a ranking without calibration knows of none."""
@@ -157,12 +158,10 @@ class Ordering:
         """Return a page of all but the unlikely matches without ranking those of other pages."""
         rows: list[Ranked] = []
         width, nothing, ended, start = self._look(encoded, limit), False, False, after
-        # Behind the first that is none there is no other, or as many again are looked at.
-        tail = (
-            slice(-1, None)
-            if follows_scores(self._encoder, encoded.kind)
-            else slice(width // 2, None)
-        )
+        # Where matches follow scores there is no other behind one that is none. Elsewhere a match
+        # may come after worse ones, so as many again are looked at behind the last.
+        follows = follows_scores(self._encoder, encoded.kind)
+        tail = slice(-1 if follows else width // 2, None)
         while len(rows) <= limit and not ended:
             look = self._by_match(encoded, only, width, after=start, searched=searched)
             rows += without_unlikely(look.rows)
