@@ -39,6 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def float32_on_each_machine() -> None:
+    """Hide what the processor can do: scores are compared to places that bfloat16 does not have.
+
+    Processes of their own are told by `tests.support.command.environment`; what is computed in
+    bfloat16 is tested in `tests/models/test_inference.py`.
+    """
+    from searchengine.models import inference
+
+    inference.CPU_INFO = Path(os.devnull)
+
+
 @pytest.fixture(scope="module")
 def one_torch_thread() -> Iterator[None]:
     """Let PyTorch compute on one thread, for tests of small networks."""

@@ -210,21 +210,18 @@ def test_the_choice_travels_to_another_process() -> None:
 
 def test_a_library_takes_pictures_of_both_and_embeds_none_again(tmp_path: Path) -> None:
     library, folder = tmp_path / "library", tmp_path / "photos"
-    library.mkdir()
     folder.mkdir()
     paths = sorted(path for each in photographs() for path in Path(each).glob("*.[jp][pn]g"))
     for number, inferred in enumerate(("onnxruntime", "openvino")):
         for path in paths[number::2]:
             shutil.copy(path, folder / path.name)
-        (library / "config.toml").write_text(f'inference = "{inferred}"\n')
-        lexpix("index", folder, library=library)
-        status = lexpix("status", library=library).stdout
+        lexpix("index", folder, library=library, inference=inferred)
+        status = lexpix("status", library=library, inference=inferred).stdout
         assert f"inference {inferred} in " in status
         assert status.count("vectors ") == 1
-    (library / "config.toml").write_text('inference = "auto"\n')
-    again = lexpix("index", folder, library=library)
+    again = lexpix("index", folder, library=library, inference="auto")
     assert again.stdout.startswith(f"{len(paths)} unchanged in")
-    examined = lexpix("doctor", library=library).stdout
+    examined = lexpix("doctor", library=library, inference="auto").stdout
     assert "inference    ok" in examined
     best = lexpix("search", "a motorcycle", "-k", "1", "--all", library=library).stdout
     assert "motorcycle" in best
@@ -234,13 +231,12 @@ def test_indexing_with_what_is_not_there_fails_as_a_whole_and_blames_no_picture(
     tmp_path: Path,
 ) -> None:
     library, folder = tmp_path / "library", tmp_path / "photos"
-    library.mkdir()
     folder.mkdir()
     Image.new("RGB", (40, 40), "red").save(folder / "a.png")
-    (library / "config.toml").write_text('inference = "cuda"\n')
-    ran = lexpix("index", folder, library=library, code=1)
+    ran = lexpix("index", folder, library=library, code=1, inference="cuda")
     assert "onnxruntime-gpu" in ran.stderr
-    status = lexpix("status", library=library).stdout
+    status = lexpix("status", library=library, inference="cuda").stdout
     assert "0 bad" in status
     assert "inference none: " in status
-    assert "inference    warning" in lexpix("doctor", library=library, code=1).stdout
+    examined = lexpix("doctor", library=library, code=1, inference="cuda").stdout
+    assert "inference    warning" in examined

@@ -70,7 +70,11 @@ def draw_pictures(folder: Path) -> None:
 
 def environment(library: Path) -> dict[str, str]:
     """Return the environment of a command over a library."""
-    return os.environ | {"LEXPIX_LIBRARY": str(library), "PYTHONUNBUFFERED": "1"}
+    return os.environ | {
+        "LEXPIX_INFERENCE": "onnxruntime",
+        "LEXPIX_LIBRARY": str(library),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def run(library: Path, *arguments: str, code: int = 0) -> str:
