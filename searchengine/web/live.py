@@ -2,9 +2,9 @@
 
 FAISS may be searched by many threads at once, but not while its rows change. So searches read under
 a lock that they share, and what others wrote to the catalog is applied by a writer alone, at most
-once in `EVERY` seconds, by the request that finds it due. Tags are read by a thread of their own if
-that takes longer than a request should wait. Nothing is written to the index files: whoever indexes
-does that.
+once in `EVERY` seconds, by the request that finds it due. Of tags those of a few pictures are read
+that others have changed; many, by a thread of its own. Nothing is written to files of vectors:
+whoever indexes does that. What counts need is kept in a file for the next start (`kept_facets`).
 
 When the library moves to another model (`lexpix reembed`), a thread loads that one; the old one
 answers until it is there. Where a flag or a variable has named the model, it stays.

@@ -130,6 +130,7 @@ def test_what_is_kept_and_followed_is_what_is_read_anew(
 
 WRITES: dict[str, Act] = {
     "a tag": lambda catalog: catalog.tags.set_tag([2], "my hat", "user"),
+    "a no to all that one has said": lambda catalog: catalog.tags.set_tag([1, 3], "my hat", "no"),
     "a no": lambda catalog: catalog.tags.set_tag([4], NAMES[0], "no"),
     "guesses": lambda catalog: catalog.tags.write_guesses({5: [(NAMES[2], 0.5)]}, MODEL, "v"),
     "no guesses": lambda catalog: catalog.tags.write_guesses({5: []}, MODEL, "v"),
@@ -154,6 +155,7 @@ def test_each_kind_of_write_is_followed(name: str, catalog: Catalog, tmp_path: P
     some = write(catalog, {path: number + 1 for number, path in enumerate(PATHS)})
     catalog.tags.set_tag(some[:3:2], "my hat", "user")
     catalog.tags.write_guesses({one: [(NAMES[0], 0.5)] for one in some[3:]}, MODEL, "v")
+    catalog.tags.write_guesses({some[11]: [("my hat", 0.5)]}, MODEL, "v")
     if name == "a folder that came back":
         sweep(catalog, "/p/b")
     kept, before = kept_of(catalog, tmp_path), read_anew(catalog)
