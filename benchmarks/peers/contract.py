@@ -43,11 +43,13 @@ class Store(Protocol):
         distribution: What pip calls it.
         keeps_rows: Whether it stores paths and filters by fields; else they are computed here.
         efforts: From the least to the greatest.
+        nothing: Whether the last answer was that nothing looks like that, which only lexpix says.
     """
 
     distribution: ClassVar[str]
     keeps_rows: ClassVar[bool]
     efforts: Sequence[int]
+    nothing: bool = False
 
     def build(self, folder: Path, rows: Rows) -> None:
         """Store all pictures below a folder."""

@@ -61,6 +61,7 @@ class Lexpix(Store):
         """Search for the word."""
         within = None if shelf is None else f"/photos/{shelf:02}"
         answer = self.engine.search(word, limit=K, within=within, unlikely=True)
+        self.nothing = answer.nothing_like_that
         return [hit.path for hit in answer.hits]
 
 

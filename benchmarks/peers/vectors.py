@@ -15,6 +15,9 @@ would cost more.
 With `--keep` a store that is built stays, and a later run only asks it; delete FOLDER/NAME.json to
 have it built anew. A series of queries ends after `--most` seconds of the processor: `asked` says
 how many words that were.
+
+Where every picture is a poor match, lexpix compares all rows before it says that nothing looks like
+that: `cpu_nothing` and `cpu_something` in the JSON tell such words (a share `nothing`) from others.
 """
 
 from __future__ import annotations
@@ -31,13 +34,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contract import SHELVES, K, Rows, Store, number_of
+from asking import recall, timed
+from contract import SHELVES, Rows, Store, number_of
 from libraries import LIBRARIES
 from material import ANSWERS, ROWS, TUNING, WORDS, provide
 from stores import STORES
@@ -192,50 +195,24 @@ def ask(store: Store, data: Path, folder: Path, most: float) -> dict[str, Any]:
         return [number_of(path) for path in paths]
 
     for effort in store.efforts:  # noqa: B007  # the last one stays
-        if recall(timed(found, tuning, most / 3)[1], best) >= RECALL:
+        if recall(timed(store, found, tuning, most / 3).hits, best) >= RECALL:
             break
     told = {
         "keeps_rows": store.keeps_rows,
         "effort": effort,
-        **series(found, measured, most, best),
+        **timed(store, found, measured, most).told(best[TUNING:]),
         "qps_2": round(together(store, words, queries, effort), 1),
         "memory": round((resident() - before) / 1e6),
     }
+
+    def filtered(place: int) -> list[int]:
+        return found(place, place % SHELVES)
+
     try:
-        few = series(lambda place: found(place, place % SHELVES), measured, most, within)
+        few = timed(store, filtered, measured, most).told(within[TUNING:])
     except NotImplementedError:
         return told
     return told | {f"{name}_1%": value for name, value in few.items()}
-
-
-def series(
-    find: Callable[[int], list[int]], places: Sequence[int], most: float, best: Any
-) -> dict[str, Any]:
-    """Return recall and times in milliseconds of queries that are asked one after the other."""
-    began = time.process_time()
-    times, hits = timed(find, places, most)
-    spent = time.process_time() - began
-    return {
-        "asked": len(hits),
-        "recall": round(recall(hits, best[places[0] :]), 4),
-        **{f"p{part}": round(float(np.percentile(times, part)), 2) for part in (50, 95, 99)},
-        "cpu": round(1000 * spent / len(hits), 2),
-    }
-
-
-def timed(
-    find: Callable[[int], list[int]], places: Sequence[int], most: float
-) -> tuple[list[float], list[list[int]]]:
-    """Return milliseconds and answers of queries, as many as end in so much processor time."""
-    times, hits = [], []
-    until = time.process_time() + most
-    for place in places:
-        began = time.perf_counter()
-        hits.append(find(place))
-        times.append(1000 * (time.perf_counter() - began))
-        if time.process_time() > until:
-            break
-    return times, hits
 
 
 def together(store: Store, words: list[str], queries: Rows, effort: int) -> float:
@@ -256,15 +233,6 @@ def together(store: Store, words: list[str], queries: Rows, effort: int) -> floa
     for thread in threads:
         thread.join()
     return sum(done) / (time.perf_counter() - began)
-
-
-def recall(answers: Iterable[list[int]], best: Any) -> float:
-    """Return the mean share of the best that answers have; there may be fewer answers."""
-    shares = [
-        len(set(answer) & set(wanted.tolist())) / K
-        for answer, wanted in zip(answers, best, strict=False)
-    ]
-    return float(np.mean(shares))
 
 
 def resident() -> int:
