@@ -19,8 +19,9 @@ from typing import Literal
 import numpy as np
 import sqlalchemy as sa
 
+from searchengine.catalog.column_types import FilePath, TextList
 from searchengine.catalog.opening import HEAD, open_file
-from searchengine.catalog.tables import FilePath, Schema, TextList
+from searchengine.catalog.tables import Schema
 
 Severity = Literal["ok", "warning", "damage"]
 
