@@ -3,10 +3,10 @@
     python benchmarks/startup.py --pictures 100000 --json
 
 Prints medians in seconds of processes that run in turn, so that all see the same machine:
-`search_s` of `lexpix search dog`, `floor_s` of importing NumPy, FAISS and SQLAlchemy's ORM, their
-`ratio`, `add_s` of `lexpix texts add` of one recipe to a library that is not there yet, `help_s` of
-`lexpix --help`, and `python_s` of a Python that does nothing. `*_cpu_s` are the same in seconds of
-processor time, which say more on a busy machine.
+`search_s` of `lexpix search dog`, `floor_s` of importing NumPy and FAISS, their `ratio`, `add_s` of
+`lexpix texts add` of one recipe to a library that is not there yet, `help_s` of `lexpix --help`,
+and `python_s` of a Python that does nothing. `*_cpu_s` are the same in seconds of processor time,
+which say more on a busy machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from processes import compiled
 from simulated import make_library
 
 LEXPIX = str(Path(sys.executable).with_name("lexpix"))
-FLOOR = "import numpy, faiss, sqlalchemy.orm"
+FLOOR = "import numpy, faiss"
 RUN = "{run}"
 RECIPE = {
     "title": "Pancakes",

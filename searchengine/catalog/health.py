@@ -19,8 +19,9 @@ from typing import Literal
 import numpy as np
 import sqlalchemy as sa
 
+from searchengine.catalog.column_types import FilePath, TextList
 from searchengine.catalog.opening import HEAD, open_file
-from searchengine.catalog.tables import FilePath, Schema, TextList
+from searchengine.catalog.tables import Schema
 
 Severity = Literal["ok", "warning", "damage"]
 
@@ -40,10 +41,12 @@ UNIT = 0.02
 """How far the length of a stored vector may be from 1."""
 
 COUNTERS = (
-    ("seq", ("images", "tombstones")),
-    ("texts_seq", ("texts", "text_tombstones")),
+    ("seq", ("images.seq", "tombstones.seq")),
+    ("texts_seq", ("texts.seq", "text_tombstones.seq")),
+    ("tags_changes", ("tagged.number",)),
+    ("places_changes", ("placed.number",)),
 )
-"""Numbers of the last write, and the tables whose rows bear such numbers."""
+"""Numbers of the last write, and the columns of the numbers that rows bear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +142,28 @@ def _numbers(connection: sqlite3.Connection) -> Finding:
     facts = dict(connection.execute("SELECT key, value FROM meta"))
     if len(str(facts.get("uid", ""))) != 32:
         return Finding("numbers", "damage", "the library has no name of its own (uid)", RESTORE)
-    for key, tables in COUNTERS:
-        known, highest = int(facts.get(key) or 0), highest_number(connection, tables)
+    for key, columns in COUNTERS:
+        known, highest = int(facts.get(key) or 0), highest_number(connection, columns)
         if highest > known:
             message = f"{key} is {known}, but a row has {highest}"
             return Finding("numbers", "damage", message, REPAIR)
-    for key in ("scan", "tags_changes"):
-        int(facts.get(key) or 0)
+    for key in ("scan", "tags_noted", "places_noted"):
+        for number in (facts.get(key) or "0").split():
+            int(number)
     json.loads(facts.get("skipped") or "{}")
     return Finding("numbers", "ok", f"write {facts.get('seq') or 0}")
 
 
-def highest_number(connection: sqlite3.Connection, tables: tuple[str, ...]) -> int:
-    """Return the highest number of a write that a row of some tables bears."""
-    rows = (connection.execute(f"SELECT max(seq) FROM {name}").fetchone() for name in tables)
-    return max(int(value or 0) for (value,) in rows)
+def highest_number(connection: sqlite3.Connection, columns: tuple[str, ...]) -> int:
+    """Return the highest number of a write in some columns, each of a table that may be absent."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    named = [column.split(".") for column in columns]
+    found = [
+        connection.execute(f"SELECT max({name}) FROM {table}").fetchone()[0]
+        for table, name in named
+        if table in tables  # not in a library of an earlier schema
+    ]
+    return max((int(value or 0) for value in found), default=0)
 
 
 def _values(connection: sqlite3.Connection) -> Finding:

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from searchengine.catalog.column_types import FilePath
 from searchengine.catalog.statements import AnyTable, chunks, select_in
-from searchengine.catalog.tables import FilePath, Schema
+from searchengine.catalog.tables import Schema
 
 Bind = Callable[[Sequence[Any]], Sequence[Any]]
 """Turns the values of a column into what the driver stores."""

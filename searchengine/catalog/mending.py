@@ -75,8 +75,8 @@ def _drop_vectors(connection: sqlite3.Connection) -> list[str]:
 
 def _raise_numbers(connection: sqlite3.Connection) -> list[str]:
     done = []
-    for key, tables in COUNTERS:
-        highest = highest_number(connection, tables)
+    for key, columns in COUNTERS:
+        highest = highest_number(connection, columns)
         known = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         if highest > int(known[0] if known else 0):
             connection.execute(

@@ -151,7 +151,8 @@ class QuickCatalog:
             try:
                 return plainly(self._connection)
             finally:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite ends it where a disk fails
+                    self._connection.execute("ROLLBACK")
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_of_file(error):
                 raise

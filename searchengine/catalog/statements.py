@@ -83,10 +83,15 @@ def refuse_twice(values: Sequence[object]) -> None:
         raise ValueError(f"{twice!r} stands in two records of one batch")
 
 
+def fact(connection: Connection, key: str) -> str | None:
+    """Return a fact about the library that the transaction is about to change."""
+    # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
+    return connection.scalar(_FACT, {"named": key})
+
+
 def counter(connection: Connection, key: str) -> int:
     """Return a counter that the transaction is about to raise."""
-    # FOR UPDATE is the write lock on databases that lock rows; SQLite has taken its own by now.
-    return int(connection.scalar(_FACT, {"named": key}) or 0)
+    return int(fact(connection, key) or 0)
 
 
 def raise_counter(connection: Connection, key: str) -> int:

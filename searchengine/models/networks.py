@@ -25,6 +25,7 @@ SLICE = 4
 """Pictures that OpenVINO computes at a time. What the first layers make of more does not fit into
 the caches of a core: 32 at a time take 15 % longer. The bits are the same."""
 _TELEMETRY = "openvino_telemetry"
+_WITHOUT = "LEXPIX_INFERENCE=onnxruntime"
 _import_lock = threading.Lock()
 
 
@@ -78,9 +79,14 @@ class OpenVinoNetwork:
 
     def __init__(self, path: Path, numbers: Literal["fp32", "bf16"]) -> None:
         """Compile it for this processor; raise ModelError if that fails."""
-        with _import_lock, _without_telemetry():
-            import openvino
-
+        try:
+            with _import_lock, _without_telemetry():
+                import openvino
+        except (ImportError, OSError) as error:  # a library that it needs, or half a package
+            raise ModelError(
+                f"OpenVINO is installed, but cannot be imported ({error}); mend it: pip install "
+                f"--force-reinstall openvino; do without it: {_WITHOUT}"
+            ) from error
         chosen: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if numbers == "bf16" else "f32",
             "NUM_STREAMS": 1,
@@ -95,7 +101,9 @@ class OpenVinoNetwork:
             embedding = openvino.Model(ends, whole.get_parameters(), EMBEDDING)
             self._request = core.compile_model(embedding, "CPU", chosen).create_infer_request()
         except Exception as error:  # it raises RuntimeError for everything, and TypeError
-            raise ModelError(f"{path}: OpenVINO cannot load it ({error})") from error
+            raise ModelError(
+                f"{path}: OpenVINO cannot load it ({error}); do without it: {_WITHOUT}"
+            ) from error
         self._lock = threading.Lock()
 
     def run(self, output: str, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from searchengine.catalog.column_types import FilePath
 from searchengine.catalog.database import empty_database
 from searchengine.catalog.inserting import insert_all, known_among, save_rows
-from searchengine.catalog.tables import FilePath, ImageRow
+from searchengine.catalog.tables import ImageRow
 
 texts = st.text(st.characters(codec="utf-8"), max_size=5)
 rows = st.fixed_dictionaries(

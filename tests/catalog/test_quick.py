@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sqlite3
 import tempfile
 import threading
@@ -209,6 +210,21 @@ def test_damage_that_is_met_later_is_named(tmp_path: Path) -> None:
         file.write(b"\xff" * size)
     catalog = quick(tmp_path)
     with pytest.raises(LibraryError, match=r"catalog\.sqlite: cannot be used as a library"):
+        catalog.get([1])
+    catalog.close()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks for open files in /proc")
+def test_a_disk_that_fails_is_what_the_error_names(tmp_path: Path) -> None:
+    fill(tmp_path, [[]])
+    catalog = quick(tmp_path)
+    path = str(tmp_path / CATALOG_FILE)
+    unreadable = os.open(path, os.O_WRONLY)
+    for number in os.listdir("/proc/self/fd"):
+        if os.path.realpath(f"/proc/self/fd/{number}") == path and int(number) != unreadable:
+            os.dup2(unreadable, int(number))
+    os.close(unreadable)
+    with pytest.raises(LibraryError, match=r"\(disk I/O error\)"):
         catalog.get([1])
     catalog.close()
 

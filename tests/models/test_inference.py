@@ -185,6 +185,22 @@ def test_openvino_reports_to_nobody_and_leaves_no_file(tmp_path: Path) -> None:
     assert list((tmp_path / "home").rglob("*")) == []
 
 
+def test_an_openvino_that_is_broken_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openvino").mkdir()
+    broken = tmp_path / "openvino" / "__init__.py"
+    broken.write_text("raise ImportError('libtbb.so.12: no such file')")
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "a.png")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    library = tmp_path / "library"
+    ran = lexpix("index", tmp_path, library=library, code=1, inference="openvino")
+    assert "libtbb.so.12: no such file" in ran.stderr
+    assert "LEXPIX_INFERENCE=onnxruntime" in ran.stderr
+    assert "lexpix bug" not in ran.stderr
+    assert "0 bad" in lexpix("status", library=library).stdout
+
+
 def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
     file = tmp_path / "m.onnx"
     file.write_bytes(b"none")

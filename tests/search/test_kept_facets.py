@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from searchengine.catalog import backups
 from searchengine.catalog.database import open_database
+from searchengine.catalog.opening import CATALOG_FILE
 from searchengine.catalog.store import Catalog
 from searchengine.catalog.tags import Told
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -240,6 +242,57 @@ def test_a_copy_from_before_that_was_put_in_place_by_hand_is_read_anew(tmp_path:
     catalog.close()
 
 
+EARLIER = (
+    """
+    INSERT INTO tags (image_id, name, source) VALUES (2, 'by another', 'user');
+    INSERT INTO meta VALUES ('tags_changes', '1')
+    ON CONFLICT (key) DO UPDATE SET value = value + 1;
+    """,
+    """
+    UPDATE images SET place = 'Bern' WHERE id = 3;
+    INSERT INTO meta VALUES ('places_changes', '1')
+    ON CONFLICT (key) DO UPDATE SET value = value + 1;
+    """,
+)
+"""What a version writes that notes no pictures, for a tag and for the name of a place."""
+
+
+@pytest.mark.parametrize("earlier", EARLIER)
+@pytest.mark.parametrize("noted", [(), ("before",), ("after",), ("before", "after")])
+def test_what_an_earlier_version_writes_beside_is_not_missed(
+    earlier: str, noted: tuple[str, ...], catalog: Catalog, tmp_path: Path
+) -> None:
+    def note() -> None:
+        catalog.tags.set_tag([1], "my hat", "user")
+        catalog.places.name({1: "Rome, Italy"})
+
+    write(catalog, {path: number + 1 for number, path in enumerate(PATHS)})
+    if "before" in noted:
+        note()
+    kept, before = kept_of(catalog, tmp_path), read_anew(catalog)
+    assert kept.save(before.columns, before.tags, VOCABULARY)
+    with sqlite3.connect(tmp_path / CATALOG_FILE) as other:
+        other.executescript(earlier)
+    other.close()
+    if "after" in noted:
+        note()
+    expected = read_anew(catalog)
+    assert told(expected) != told(before)
+    assert told(
+        Facets(before.columns.refreshed(catalog), expected.tags, ("/p",), VOCABULARY)
+    ) == told(expected)
+    current = kept.current(VOCABULARY)
+    if current is not None:  # it may well be too much to ask for
+        assert told(Facets(current.columns, current.tags, ("/p",), VOCABULARY)) == told(expected)
+    # Who has read all of it since asks for little again.
+    assert kept.save(expected.columns, expected.tags, VOCABULARY)
+    note()
+    current = kept.current(VOCABULARY)
+    assert current is not None
+    facets = Facets(current.columns, current.tags, ("/p",), VOCABULARY)
+    assert told(facets) == told(read_anew(catalog))
+
+
 def test_small_libraries_are_not_worth_a_file_and_large_ones_now_and_then(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +315,7 @@ KEEP = """
 import sys
 from pathlib import Path
 from searchengine.catalog.database import open_database
+from searchengine.catalog.opening import CATALOG_FILE
 from searchengine.catalog.store import Catalog
 from tests.support.kept import VOCABULARY, kept_of, read_anew
 
