@@ -147,12 +147,7 @@ class QuickCatalog:
 
     def _from_file(self, plainly: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            self._connection.execute("BEGIN")  # one snapshot, however many statements read it
-            try:
-                return plainly(self._connection)
-            finally:
-                if self._connection.in_transaction:  # SQLite ends it where a disk fails
-                    self._connection.execute("ROLLBACK")
+            return plainly(self._connection)  # one statement, which sees one snapshot by itself
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_of_file(error):
                 raise
