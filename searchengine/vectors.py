@@ -16,6 +16,8 @@ from searchengine.types import Ids, Scores, Vector, Vectors
 
 CANCELLED = 1e-3
 """A sum shorter than this share of its summands' total weight has no direction worth searching."""
+FEW = 16
+"""Up to so many rows are multiplied without BLAS."""
 
 
 def sigmoid(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -56,6 +58,20 @@ def unit_or_zero(rows: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]
     """Scale rows (n, d) to unit length; a row of zeros, which no `Vectors` has, stays as it is."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def multiplied(
+    rows: npt.NDArray[np.float32], matrix: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return `rows @ matrix`, a few rows without BLAS.
+
+    BLAS would wake threads even for one. To wait for them takes up to a hundred times as long as to
+    multiply, where other processes have the cores.
+    """
+    if len(rows) > FEW:
+        return rows @ matrix
+    product: npt.NDArray[np.float32] = np.einsum("ij,jk->ik", rows, matrix)
+    return product
 
 
 def compose(vectors: Vectors, weights: Sequence[float]) -> Vector:

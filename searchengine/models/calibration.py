@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from searchengine.errors import ModelError
 from searchengine.types import Band, Encoder, Matcher, Query, QueryKind, Vectors
-from searchengine.vectors import sigmoid
+from searchengine.vectors import multiplied, sigmoid
 
 FORMAT = 2
 READABLE = (1, FORMAT)
@@ -99,11 +99,7 @@ class Background:
     def moments(self, vectors: Vectors) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return mean and standard deviation of the cosines with each vector, both (n,)."""
         mean, rest, factors = self._single
-        if len(vectors) > _FEW:
-            parts = vectors @ factors.T
-        else:  # BLAS would wake threads for it, which takes a busy machine ten times as long
-            parts = np.einsum("ij,kj->ik", vectors, factors)
-        variance = (parts**2).sum(axis=1)
+        variance = (multiplied(vectors, factors.T) ** 2).sum(axis=1)
         variance += vectors**2 @ rest
         return vectors @ mean, np.sqrt(variance).clip(_LEAST_DEVIATION)
 
@@ -113,7 +109,6 @@ class Background:
         return tuple(part.astype(np.float32) for part in (self.mean, self.rest, self.factors))
 
 
-_FEW = 8
 _LEAST_DEVIATION = 1e-4
 _ANY_PICTURE = np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)
 

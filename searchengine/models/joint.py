@@ -28,7 +28,7 @@ from searchengine.models import files, inference
 from searchengine.models.networks import EMBEDDING, OnnxRuntimeNetwork, OpenVinoNetwork
 from searchengine.models.stored import StoredModel
 from searchengine.types import MOST_SUGGESTIONS, PathLike, UnknownWord, Vectors
-from searchengine.vectors import unit_rows
+from searchengine.vectors import multiplied, unit_rows
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,7 +109,7 @@ class JointEncoder(StoredModel):
     def word_vectors(self, rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return v(word) for rows of the word table, shape (n, dim), not normalised."""
         projection = self._text[0]
-        vectors: npt.NDArray[np.float32] = self.words.vectors(rows) @ projection
+        vectors = multiplied(self.words.vectors(rows), projection)
         vectors += self.residuals(rows)
         return vectors
 
