@@ -238,11 +238,12 @@ class _Following:
         changed = [root for root, place in places.items() if place != self._places[root]]
         self._places = places
         self._arm()
-        here = [root for root in changed if places[root] is not None]
         for root in changed:
             if places[root] is None:
                 self._tell(root, {Failure(root, "is not there; its pictures stay as they are")})
-        self._dirty.difference_update(set(changed).difference(here))
+        here = [root for root, place in places.items() if place is not None]
+        self._dirty.intersection_update(here)
+        # In the others too: what has changed there and was not heard yet is forgotten by now.
         self._touch(*here)
 
     def _look_at_growing(self) -> None:

@@ -50,13 +50,15 @@ def picture(path: Path, colour: str = "red") -> Path:
 
 def all_workers() -> list[psutil.Process]:
     """Return the workers of this process that have not ended."""
-    children = psutil.Process().children()
-    return [
-        one
-        for one in children
-        if one.status() != psutil.STATUS_ZOMBIE
-        and "searchengine.workers.process" in " ".join(one.cmdline())
-    ]
+
+    def is_worker(one: psutil.Process) -> bool:
+        try:
+            command = " ".join(one.cmdline())
+            return one.status() != psutil.STATUS_ZOMBIE and "workers.process" in command
+        except psutil.NoSuchProcess:  # another thread has just killed it, and buried it
+            return False
+
+    return [one for one in psutil.Process().children() if is_worker(one)]
 
 
 def in_mid_work(work: Callable[[], object], meddle: Callable[[int], object]) -> None:
