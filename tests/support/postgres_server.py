@@ -74,12 +74,14 @@ class RealPostgres:
     def pause(self) -> None:
         """Stop it, and all its children, as a machine does that has no time for them."""
         for one in self._all():
-            one.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                one.suspend()
 
     def resume(self) -> None:
         """Have them go on."""
         for one in self._all():
-            one.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):  # whoever goes on ends some
+                one.resume()
 
     def _all(self) -> list[psutil.Process]:
         assert self._server is not None, "it was started"
