@@ -24,7 +24,7 @@ from typing import Any
 import faiss
 import numpy as np
 from machine import describe, publish
-from simulated import BATCH, around_words, between_photographs, word_vectors
+from simulated import vectors_of_pictures, word_vectors
 
 from searchengine.indexes import building, guides
 from searchengine.indexes.building import build
@@ -69,18 +69,11 @@ def filled(
     folder: Path, pictures: int, photographs: Path | None = None
 ) -> tuple[FaissIndex, Vectors]:
     """Return an index of so many simulated pictures, and the vectors of the model's words."""
-    rng = np.random.default_rng(0)
     words = word_vectors(load_model())
-    centre = np.asarray(rng.normal(size=words.shape[1]))
     index = FaissIndex(folder / "index")
     real = None if photographs is None else np.load(photographs)
-    for start in range(0, pictures, BATCH):
-        count = min(BATCH, pictures - start)
-        if real is None:
-            vectors = around_words(words, centre, count, rng)
-        else:
-            vectors = between_photographs(real, count, rng)
-        index.put(np.arange(start, start + count) + 1, vectors)
+    for start, vectors in vectors_of_pictures(pictures, words.shape[1], words, real):
+        index.put(np.arange(start, start + len(vectors)) + 1, vectors)
     index.flush(Stamp("benchmark", 1))
     return FaissIndex(folder / "index"), words
 

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -77,20 +78,11 @@ def make_library(
     """
     began, taken = time.perf_counter(), {}
     encoder = load_model()
-    rng = np.random.default_rng(0)
-    centre = rng.normal(size=encoder.dim)
     words = word_vectors(encoder) if clustered else None
     real = None if photographs is None else np.load(photographs)
     catalog = Catalog(open_database(folder, create=True))
     scan = catalog.begin_scan(root, None)
-    for start in range(0, pictures, BATCH):
-        count = min(BATCH, pictures - start)
-        if real is not None:
-            vectors = between_photographs(real, count, rng)
-        elif words is None:
-            vectors = unit_rows(centre + 2 * rng.normal(size=(count, encoder.dim)))
-        else:
-            vectors = around_words(words, centre, count, rng)
+    for start, vectors in vectors_of_pictures(pictures, encoder.dim, words, real):
         write_pictures(
             catalog, scan, root, start, vectors, fingerprint=encoder.fingerprint, name=encoder.name
         )
@@ -113,6 +105,26 @@ def word_vectors(encoder: Encoder) -> Vectors:
         with contextlib.suppress(UnknownWords):
             known.append(encoder.encode_texts([entry.name])[0])
     return unit_rows(np.stack(known))
+
+
+def vectors_of_pictures(
+    pictures: int, dim: int, words: Vectors | None, real: Vectors | None
+) -> Iterator[tuple[int, Vectors]]:
+    """Yield the vectors of simulated pictures, `BATCH` at a time, each with the first's number.
+
+    They are the same whenever they are asked for. Each lies between two photographs, or else around
+    words, if there are any; else all are random around a common mean.
+    """
+    rng = np.random.default_rng(0)
+    centre = rng.normal(size=dim)
+    for start in range(0, pictures, BATCH):
+        count = min(BATCH, pictures - start)
+        if real is not None:
+            yield start, between_photographs(real, count, rng)
+        elif words is not None:
+            yield start, around_words(words, centre, count, rng)
+        else:
+            yield start, unit_rows(centre + 2 * rng.normal(size=(count, dim)))
 
 
 def around_words(

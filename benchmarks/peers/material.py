@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contract import BATCH, SHELVES, K, Rows
+from contract import SHELVES, K, Rows
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from simulated import around_words, between_photographs
+from simulated import vectors_of_pictures
 
 from searchengine.errors import UnknownWords
 from searchengine.language.tag_vocabulary import TagVocabulary
@@ -52,16 +52,10 @@ def write_rows(file: Path, pictures: int, real: Rows | None, words: Rows) -> Row
 
     They are those of the library that `simulated.py` makes with the same photographs.
     """
-    rng, width = np.random.default_rng(0), words.shape[1]
-    centre = rng.normal(size=(width,))
+    width = words.shape[1]
     rows: Rows = np.lib.format.open_memmap(file, "w+", np.float32, (pictures, width))
-    for start in range(0, pictures, BATCH):
-        count = min(BATCH, pictures - start)
-        if real is None:
-            part = around_words(words, centre, count, rng)
-        else:
-            part = between_photographs(real, count, rng)
-        rows[start : start + count] = part.astype(np.float16)  # what all can hold
+    for start, part in vectors_of_pictures(pictures, width, words, real):
+        rows[start : start + len(part)] = part.astype(np.float16)  # what all can hold
     return rows
 
 
