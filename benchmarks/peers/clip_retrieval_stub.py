@@ -10,9 +10,10 @@ with is replaced. See README.md here.
 from __future__ import annotations
 
 import sys
-from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from cnn_of_pixels import CnnOfPixels
 
 SIZE = 256
 """Side of the square that the CNN takes."""
@@ -21,7 +22,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 """What CLIP's transforms take off, and what they divide by."""
 
 
-class OtherCnn:
+class OtherCnn(CnnOfPixels):
     """Run a CNN of pixels on what CLIP's transforms make, as many at a time as are handed over."""
 
     def __init__(self, file: str) -> None:
@@ -34,28 +35,11 @@ class OtherCnn:
         scaled = pictures * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
         pixels = (255 * scaled).round().clip(0, 255).to(torch.uint8)
         pixels = pixels.permute(0, 2, 3, 1).contiguous().numpy()
-        return torch.from_numpy(
-            self._network.run(["embedding"], {"pixels": pixels}, self._options)[0]
-        )
+        return torch.from_numpy(self.embedded(pixels))
 
     def encode_text(self, _texts: Any) -> Any:
         """Refuse: there are no captions."""
         raise NotImplementedError
-
-    @cached_property
-    def _network(self) -> Any:
-        import onnxruntime
-
-        return onnxruntime.InferenceSession(self.file, providers=["CPUExecutionProvider"])
-
-    @cached_property
-    def _options(self) -> Any:
-        """Have the CNN compute the one output that is asked for."""
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("only_execute_path_to_fetches", "1")
-        return options
 
 
 def main(folder: str, output: str, cnn: str) -> None:

@@ -11,11 +11,11 @@ as rclip does, with the database in `RCLIP_DATADIR`.
 from __future__ import annotations
 
 import sys
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cnn_of_pixels import CnnOfPixels
 from rclip import db, main, model
 from rclip.utils import preprocess
 
@@ -59,10 +59,8 @@ class NoModel(model.Model):  # type: ignore[misc]
         return np.random.default_rng(seed).standard_normal(DIM, dtype=np.float32)
 
 
-class OtherCnn(NoModel):
+class OtherCnn(CnnOfPixels, NoModel):
     """Run a CNN on pixels, as many at a time as rclip hands over."""
-
-    file = ""
 
     def compute_preprocessed_image_features(
         self, preprocessed_images: list[Any], *, for_indexing: bool = False
@@ -70,23 +68,8 @@ class OtherCnn(NoModel):
         """Return a unit row for each picture."""
         del for_indexing
         pixels = np.stack(preprocessed_images)
-        rows = self._network.run(["embedding"], {"pixels": pixels}, self._options)[0]
+        rows = self.embedded(pixels)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-    @cached_property
-    def _network(self) -> Any:
-        import onnxruntime
-
-        return onnxruntime.InferenceSession(self.file, providers=["CPUExecutionProvider"])
-
-    @cached_property
-    def _options(self) -> Any:
-        """Have the CNN compute the one output that is asked for."""
-        import onnxruntime
-
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("only_execute_path_to_fetches", "1")
-        return options
 
 
 def pixels_of(image: Any) -> Any:
